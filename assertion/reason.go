@@ -1,0 +1,121 @@
+package assertion
+
+import "fmt"
+
+// Reason names why an assertion was refused. The strings are stable: logs,
+// counters and alerts may depend on them.
+type Reason string
+
+// The reasons, in about the order in which they can arise.
+const (
+	ReasonMissing      Reason = "missing"        // the parameter is empty
+	ReasonDisabled     Reason = "disabled"       // this use is not enabled
+	ReasonSize         Reason = "size"           // longer, deeper or more numerous than the limits
+	ReasonEncoding     Reason = "encoding"       // not base64url, not a compact JWS
+	ReasonSyntax       Reason = "syntax"         // not the small part of XML or JSON that is read
+	ReasonStructure    Reason = "structure"      // elements or headers in another shape than the one allowed
+	ReasonAlgorithm    Reason = "algorithm"      // not on the list of algorithms
+	ReasonType         Reason = "type"           // another kind of token
+	ReasonDecryption   Reason = "decryption"     // every failure to decrypt, without distinction
+	ReasonIssuer       Reason = "issuer"         // none, or not one we trust
+	ReasonKey          Reason = "key"            // no usable key of the issuer
+	ReasonSignature    Reason = "signature"      // no key of the issuer verifies it
+	ReasonContent      Reason = "content"        // breaks the rules of the format
+	ReasonSubject      Reason = "subject"        // no subject, several, or another than demanded
+	ReasonAudience     Reason = "audience"       // not meant for us
+	ReasonCondition    Reason = "condition"      // a condition that we do not know
+	ReasonConfirmation Reason = "confirmation"   // no bearer confirmation that holds
+	ReasonRecipient    Reason = "recipient"      // delivered to another recipient
+	ReasonAddress      Reason = "address"        // sent from another address
+	ReasonInResponseTo Reason = "in_response_to" // answers a request that we did not make
+	ReasonExpired      Reason = "expired"        // its time has passed
+	ReasonNotYetValid  Reason = "not_yet_valid"  // its time has not come
+	ReasonLifetime     Reason = "lifetime"       // no expiry, or too far away
+	ReasonClient       Reason = "client"         // not for this client
+	ReasonReplay       Reason = "replay"         // used before
+	ReasonUnavailable  Reason = "unavailable"    // a store, source or hook failed: server_error
+)
+
+// The values of [Error.Code], RFC 6749 section 5.2.
+const (
+	codeInvalidRequest = "invalid_request"
+	codeInvalidClient  = "invalid_client"
+	codeInvalidGrant   = "invalid_grant"
+	codeServerError    = "server_error"
+)
+
+// Error is the refusal of an assertion.
+type Error struct {
+	Code   string // invalid_grant, invalid_client, invalid_request or server_error
+	Reason Reason
+	Detail string // for the operator: what was found and what was expected
+	Err    error  // the cause, if there is one
+}
+
+// newError picks the OAuth code by the use and the reason (RFC 7521 sections 4.1.1 and 4.2.1).
+func newError(use Use, reason Reason, format string, args ...any) *Error {
+	e := &Error{Code: codeInvalidGrant, Reason: reason, Detail: fmt.Sprintf(format, args...)}
+	switch {
+	case reason == ReasonUnavailable:
+		e.Code = codeServerError
+	case reason == ReasonMissing:
+		e.Code = codeInvalidRequest
+	case use == ClientAuth:
+		e.Code = codeInvalidClient
+	}
+	return e
+}
+
+// because adds the cause.
+func (e *Error) because(err error) *Error {
+	e.Err = err
+	return e
+}
+
+// Error returns one line for the log, with reason, detail and cause. Values that
+// came from outside are quoted and cut short. It is not meant for the client.
+func (e *Error) Error() string {
+	s := "assertion: " + string(e.Reason)
+	if e.Detail != "" {
+		s += ": " + e.Detail
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Description returns a text for error_description. It is coarse on purpose:
+// it helps an honest client and says nothing about keys, stores or other clients.
+func (e *Error) Description() string {
+	switch e.Reason {
+	case ReasonMissing:
+		return "The assertion is missing."
+	case ReasonDisabled:
+		return "This kind of assertion is not accepted."
+	case ReasonSize, ReasonEncoding, ReasonSyntax, ReasonStructure, ReasonType:
+		return "The assertion is malformed."
+	case ReasonExpired, ReasonNotYetValid, ReasonLifetime:
+		return "The assertion is outside its period of validity."
+	case ReasonAudience, ReasonRecipient:
+		return "The assertion is not meant for this server."
+	case ReasonReplay:
+		return "The assertion was used before."
+	case ReasonUnavailable:
+		return "The assertion could not be checked."
+	default:
+		return "The assertion is not acceptable."
+	}
+}
+
+// shown quotes text from outside for a log line and cuts it to a bearable length.
+func shown(s string) string {
+	const most = 120
+	if len(s) > most {
+		return fmt.Sprintf("%.*q (%d octets)", most, s[:most], len(s))
+	}
+	return fmt.Sprintf("%q", s)
+}
