@@ -45,6 +45,7 @@ type Client struct {
 	Scope        []string `json:"scope,omitempty"`         // what the client may be granted
 	DefaultScope []string `json:"default_scope,omitempty"` // what it gets when it asks for nothing; part of Scope
 	Audience     []string `json:"audience,omitempty"`      // resource servers that its tokens may be meant for; the first is the default
+	Resources    []string `json:"resources,omitempty"`     // audiences that this client answers to as a resource server: it may introspect tokens meant for them
 	Origins      []string `json:"origins,omitempty"`       // JavaScript origins that CORS answers to, for example https://app.example
 
 	// Lifetimes that win over the server's. Zero: the server's.
@@ -134,7 +135,7 @@ func sortedFields(s string) []string {
 func (c Client) Clone() Client {
 	c.Secrets = slices.Clone(c.Secrets)
 	c.JWKS = slices.Clone(c.JWKS)
-	for _, s := range []*[]string{&c.GrantTypes, &c.ResponseTypes, &c.RedirectURIs, &c.Scope, &c.DefaultScope, &c.Audience, &c.Origins, &c.Contacts} {
+	for _, s := range []*[]string{&c.GrantTypes, &c.ResponseTypes, &c.RedirectURIs, &c.Scope, &c.DefaultScope, &c.Audience, &c.Resources, &c.Origins, &c.Contacts} {
 		*s = slices.Clone(*s)
 	}
 	if c.Metadata != nil {

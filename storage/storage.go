@@ -36,7 +36,8 @@ const (
 
 // State is where a record is in its life. It moves forward only:
 // Pending to Active or Denied, Active to Spent, and any of them to Revoked.
-// Denied and Revoked are final; Spent can still become Revoked.
+// Denied and Revoked are final; Spent can still become Revoked. A store compares states and does not judge them:
+// who calls Advance keeps to this order.
 type State uint8
 
 // The zero State is no state: a record that carries it is not valid.
@@ -49,6 +50,7 @@ const (
 )
 
 // Record is everything that Grantwell stores about a code, a token, a consent or an identifier.
+// Insert and Advance refuse one that [Record.Validate] refuses.
 // It is a value: a store copies what it is given and hands out copies, never shared slices.
 type Record struct {
 	Kind  Kind   // 1 to 32 characters of [a-z_]
@@ -99,6 +101,7 @@ type Records interface {
 	Advance(ctx context.Context, from State, next Record, inserts ...Record) error
 
 	// Revoke sets State to Revoked on the grant's records, of these kinds or, when none is given, of all.
+	// One that is Denied is final already: a store may leave it so.
 	// When it has returned nil, none of them is Active, Pending or Spent, and none becomes so by an
 	// Advance of one of these records that runs at the same moment: that Advance either happened before,
 	// and what it inserted into the grant is revoked too, or it fails with ErrConflict.

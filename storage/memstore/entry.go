@@ -1,0 +1,172 @@
+package memstore
+
+import (
+	"encoding/binary"
+	"strings"
+	"time"
+	"unique"
+
+	"github.com/grantwell/grantwell/storage"
+)
+
+// entry is a stored record. id never changes; value and pos are guarded by the lock of the record's shard,
+// next and prev by that of the shard which keeps the grant's list. Who changes value.family holds both.
+type entry struct {
+	id         id
+	pos        int32 // in the shard's expiry heap; -1: not in it
+	next, prev *entry
+	value
+}
+
+// value is what of a record may change. It shares no memory with a caller, and nothing in it is written through:
+// a copy made under the lock can be read without it.
+type value struct {
+	family          *family // nil: the record has no grant
+	client          unique.Handle[string]
+	scope, audience unique.Handle[string] // lists, see packList: few different ones exist
+	subject         string
+	issued, expires int64 // microseconds since 1970
+	data            string
+	state           storage.State
+}
+
+// family is a grant's list of records. All but head never changes.
+type family struct {
+	id      string
+	subject string // of the first record: the others nearly always have the same and share its bytes
+	head    *entry
+	home    uint8 // the shard that keeps the list and guards it
+}
+
+func (f *family) shardSet() shardSet {
+	if f == nil {
+		return 0
+	}
+	return 1 << f.home
+}
+
+// never is how the zero ExpiresAt is kept.
+var never = time.Time{}.UnixMicro()
+
+// pack returns a new entry for rec, complete but for family and subject, which join adds under the locks.
+func (s *Store) pack(rec *storage.Record) (*entry, error) {
+	if err := rec.Validate(); err != nil {
+		return nil, err
+	}
+	kind, ok := s.kinds.number(rec.Kind)
+	if !ok {
+		return nil, errKinds
+	}
+	return &entry{
+		id:  newID(kind, rec.Key),
+		pos: -1,
+		value: value{
+			client:   unique.Make(rec.ClientID),
+			scope:    packList(rec.Scope),
+			audience: packList(rec.Audience),
+			issued:   rec.IssuedAt.UnixMicro(),
+			expires:  rec.ExpiresAt.UnixMicro(),
+			data:     string(rec.Data),
+			state:    rec.State,
+		},
+	}, nil
+}
+
+// unpack returns the record as a caller may keep and change it.
+func (v *value) unpack(kind storage.Kind, key string) storage.Record {
+	rec := storage.Record{
+		Kind: kind, Key: key, State: v.state,
+		ClientID: v.client.Value(), Subject: v.subject,
+		Scope: unpackList(v.scope), Audience: unpackList(v.audience),
+		IssuedAt: time.UnixMicro(v.issued).UTC(), ExpiresAt: time.UnixMicro(v.expires).UTC(),
+	}
+	if v.family != nil {
+		rec.GrantID = v.family.id
+	}
+	if v.data != "" {
+		rec.Data = []byte(v.data)
+	}
+	return rec
+}
+
+// join puts the entry on the list of its grant and gives it its subject. The list's shard is locked.
+func (s *Store) join(e *entry, grantID, subject string) {
+	if grantID == "" {
+		e.subject = strings.Clone(subject)
+		return
+	}
+	home := s.home(grantID)
+	families := s.shards[home].families
+	f := families[grantID]
+	if f == nil {
+		f = &family{id: strings.Clone(grantID), subject: strings.Clone(subject), home: home}
+		families[f.id] = f
+	}
+	if e.subject = f.subject; subject != f.subject {
+		e.subject = strings.Clone(subject)
+	}
+	e.family, e.next, e.prev = f, f.head, nil
+	if f.head != nil {
+		f.head.prev = e
+	}
+	f.head = e
+}
+
+// leave takes the entry off its grant's list, and forgets the list with its last entry.
+func (s *Store) leave(e *entry) {
+	f := e.family
+	if f == nil {
+		return
+	}
+	if e.next != nil {
+		e.next.prev = e.prev
+	}
+	if e.prev != nil {
+		e.prev.next = e.next
+	} else if f.head = e.next; f.head == nil {
+		delete(s.shards[f.home].families, f.id)
+	}
+	e.family, e.next, e.prev = nil, nil, nil
+}
+
+// packList writes a list as one string: each element behind its length.
+func packList(list []string) unique.Handle[string] {
+	if len(list) == 0 {
+		return unique.Make("")
+	}
+	b := make([]byte, 0, 128)
+	for _, s := range list {
+		b = binary.AppendUvarint(b, uint64(len(s)))
+		b = append(b, s...)
+	}
+	return unique.Make(string(b))
+}
+
+func unpackList(h unique.Handle[string]) []string {
+	packed := h.Value()
+	if packed == "" {
+		return nil
+	}
+	var n int
+	for rest := packed; rest != ""; n++ {
+		_, rest = cutElement(rest)
+	}
+	list := make([]string, n)
+	for i := range list {
+		list[i], packed = cutElement(packed)
+	}
+	return list
+}
+
+func cutElement(s string) (element, rest string) {
+	var size, shift int
+	for i := range len(s) {
+		size |= int(s[i]&0x7f) << shift
+		if s[i] < 0x80 {
+			s = s[i+1:]
+			return s[:size], s[size:]
+		}
+		shift += 7
+	}
+	return "", ""
+}

@@ -1,0 +1,219 @@
+package memstore
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/grantwell/grantwell/storage"
+)
+
+var (
+	errFull  = errors.New("memstore: full: the bound is reached and no record has expired (see NewBounded)")
+	errKinds = errors.New("memstore: too many kinds")
+)
+
+// Get implements [storage.Records].
+func (s *Store) Get(ctx context.Context, kind storage.Kind, key string) (storage.Record, error) {
+	if err := ctx.Err(); err != nil {
+		return storage.Record{}, err
+	}
+	number, ok := s.kinds.find(kind)
+	if !ok {
+		return storage.Record{}, storage.ErrNotFound
+	}
+	n := newID(number, key)
+	sh := &s.shards[n.shard()]
+	sh.mu.RLock()
+	e := sh.records[n]
+	if e == nil {
+		sh.mu.RUnlock()
+		return storage.Record{}, storage.ErrNotFound
+	}
+	v := e.value
+	sh.mu.RUnlock()
+	return v.unpack(kind, key), nil
+}
+
+// Insert implements [storage.Records]. It fails when the store's bound is reached and nothing in it has expired.
+func (s *Store) Insert(ctx context.Context, recs ...storage.Record) error {
+	return s.write(ctx, 0, nil, recs)
+}
+
+// Advance implements [storage.Records]. It fails like Insert when the store is full and there is something to insert.
+func (s *Store) Advance(ctx context.Context, from storage.State, next storage.Record, inserts ...storage.Record) error {
+	return s.write(ctx, from, &next, inserts)
+}
+
+// write is Insert and, with next, Advance.
+func (s *Store) write(ctx context.Context, from storage.State, next *storage.Record, recs []storage.Record) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var held shardSet
+	var replacement *entry
+	if next != nil {
+		e, err := s.pack(next)
+		if err != nil {
+			return err
+		}
+		replacement = e
+		held |= e.id.shardSet() | s.homeSet(next.GrantID)
+	}
+	var array [4]*entry
+	added := array[:0]
+	for i := range recs {
+		e, err := s.pack(&recs[i])
+		if err != nil {
+			return err
+		}
+		added = append(added, e)
+		held |= e.id.shardSet() | s.homeSet(recs[i].GrantID)
+	}
+	for {
+		s.lock(held)
+		need, err := s.tryWrite(held, from, next, replacement, recs, added)
+		s.unlock(held)
+		switch {
+		case !held.covers(need):
+			held |= need
+		case errors.Is(err, errFull) && s.makeRoom(len(added)):
+		case err == nil:
+			s.tidy(added)
+			return nil
+		default:
+			return err
+		}
+	}
+}
+
+// tryWrite does the write if held, the shards that are locked, are all that it needs; otherwise it
+// changes nothing and returns what is missing.
+func (s *Store) tryWrite(held shardSet, from storage.State, next *storage.Record, replacement *entry,
+	recs []storage.Record, added []*entry) (need shardSet, err error) {
+	var old *entry
+	if next != nil {
+		old = s.shards[replacement.id.shard()].records[replacement.id]
+		switch {
+		case old == nil:
+			return 0, storage.ErrNotFound
+		case old.state != from:
+			return 0, storage.ErrConflict
+		case !held.covers(old.family.shardSet()):
+			return old.family.shardSet(), nil
+		}
+	}
+	for i, e := range added {
+		records := s.shards[e.id.shard()].records
+		if records[e.id] != nil {
+			s.forget(added[:i])
+			return 0, storage.ErrExists
+		}
+		records[e.id] = e
+	}
+	if n := int64(len(added)); n > 0 && s.count.Add(n) > s.max {
+		s.count.Add(-n)
+		s.forget(added)
+		return 0, errFull
+	}
+	// Nothing can fail from here on.
+	for i, e := range added {
+		sh := &s.shards[e.id.shard()]
+		s.join(e, recs[i].GrantID, recs[i].Subject)
+		if e.expires != never {
+			heap.Push(&sh.expiry, e)
+		}
+		if e.id.odd {
+			if sh.odd == nil {
+				sh.odd = map[id]string{}
+			}
+			sh.odd[e.id] = strings.Clone(recs[i].Key)
+		}
+	}
+	if old != nil {
+		s.replace(old, replacement, next)
+	}
+	return 0, nil
+}
+
+// forget takes entries out of their shards that were only put there a moment ago.
+func (s *Store) forget(entries []*entry) {
+	for _, e := range entries {
+		delete(s.shards[e.id.shard()].records, e.id)
+	}
+}
+
+// replace gives old the value of e. The shards of the record and of both grants are locked.
+func (s *Store) replace(old, e *entry, next *storage.Record) {
+	expiry := &s.shards[old.id.shard()].expiry
+	if old.family == nil || old.family.id != next.GrantID {
+		s.leave(old)
+		old.value = e.value
+		s.join(old, next.GrantID, next.Subject)
+	} else {
+		f := old.family
+		old.value = e.value
+		old.family = f
+		if old.subject = f.subject; next.Subject != f.subject {
+			old.subject = strings.Clone(next.Subject)
+		}
+	}
+	switch {
+	case old.pos < 0 && old.expires != never:
+		heap.Push(expiry, old)
+	case old.pos >= 0 && old.expires == never:
+		heap.Remove(expiry, int(old.pos))
+	case old.pos >= 0:
+		heap.Fix(expiry, int(old.pos))
+	}
+}
+
+// Revoke implements [storage.Records]. It takes time in proportion to the records of the grant.
+// A Denied record, which is final, stays Denied.
+func (s *Store) Revoke(ctx context.Context, grantID string, kinds ...storage.Kind) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if grantID == "" {
+		return nil
+	}
+	home := s.home(grantID)
+	held := shardSet(1) << home
+	for {
+		s.lock(held)
+		need := s.tryRevoke(held, s.shards[home].families[grantID], kinds)
+		s.unlock(held)
+		if held.covers(need) {
+			return nil
+		}
+		held |= need
+	}
+}
+
+// tryRevoke revokes the family if held covers the shards of all its records; otherwise it returns those.
+func (s *Store) tryRevoke(held shardSet, f *family, kinds []storage.Kind) (need shardSet) {
+	if f == nil {
+		return 0
+	}
+	for e := f.head; e != nil; e = e.next {
+		need |= e.id.shardSet()
+	}
+	if !held.covers(need) {
+		return need
+	}
+	for e := f.head; e != nil; e = e.next {
+		if e.state != storage.Denied && (len(kinds) == 0 || slices.Contains(kinds, s.kinds.kind(e.id.kind))) {
+			e.state = storage.Revoked
+		}
+	}
+	return 0
+}
+
+// makeRoom removes expired records for n new ones, and tells whether there were any.
+func (s *Store) makeRoom(n int) bool {
+	removed, err := s.Sweep(context.Background(), time.Now(), n+roomBatch)
+	return err == nil && removed > 0
+}

@@ -1,0 +1,98 @@
+package memstore
+
+import (
+	"hash/maphash"
+	"math/bits"
+	"sync"
+	"sync/atomic"
+
+	"github.com/grantwell/grantwell/storage"
+)
+
+var (
+	_ storage.Records   = (*Store)(nil)
+	_ storage.Sweeper   = (*Store)(nil)
+	_ storage.Lister    = (*Store)(nil)
+	_ storage.Registrar = (*Store)(nil)
+)
+
+// DefaultMaxRecords is the bound of a store that [New] made. At some 450 bytes a record it is reached near 4.5 GB.
+const DefaultMaxRecords = 10_000_000
+
+const shardCount = 64
+
+// Store implements [storage.Records], [storage.Sweeper], [storage.Lister] and [storage.Registrar].
+// It is safe for concurrent use and must not be copied.
+type Store struct {
+	max    int64
+	count  atomic.Int64
+	hand   atomic.Uint32 // the shard that the next Sweep begins with
+	kinds  kindTable
+	seed   maphash.Seed
+	shards [shardCount]shard
+
+	registry registry
+}
+
+// New returns an empty store for at most [DefaultMaxRecords] records.
+func New() *Store { return NewBounded(DefaultMaxRecords) }
+
+// NewBounded returns an empty store for at most maxRecords records; below 1 it is [DefaultMaxRecords].
+// Clients do not count: the host decides who registers.
+func NewBounded(maxRecords int) *Store {
+	if maxRecords < 1 {
+		maxRecords = DefaultMaxRecords
+	}
+	s := &Store{max: int64(maxRecords), seed: maphash.MakeSeed()}
+	for i := range s.shards {
+		s.shards[i].records = map[id]*entry{}
+		s.shards[i].families = map[string]*family{}
+	}
+	s.registry.clients = map[string]storage.Client{}
+	return s
+}
+
+// Len returns the number of records, expired ones that are not swept yet included.
+func (s *Store) Len() int { return int(s.count.Load()) }
+
+// shard is a part of the store behind one lock: the records whose keys select it,
+// and the lists of the grants whose IDs select it (their records may be in any shard).
+type shard struct {
+	mu       sync.RWMutex
+	records  map[id]*entry
+	odd      map[id]string // the keys of records whose id is not the key decoded; nil until there is one
+	expiry   expiryHeap    // the records that expire, soonest first
+	families map[string]*family
+	_        [56]byte // a cache line apart from the next shard
+}
+
+// shardSet is a set of shards, one bit each.
+type shardSet uint64
+
+func (m shardSet) covers(need shardSet) bool { return need&^m == 0 }
+
+// lock locks the shards of m, always in ascending order, so that two writers never wait for each other.
+func (s *Store) lock(m shardSet) {
+	for ; m != 0; m &= m - 1 {
+		s.shards[bits.TrailingZeros64(uint64(m))].mu.Lock()
+	}
+}
+
+func (s *Store) unlock(m shardSet) {
+	for ; m != 0; m &= m - 1 {
+		s.shards[bits.TrailingZeros64(uint64(m))].mu.Unlock()
+	}
+}
+
+// home returns the number of the shard that keeps the grant's list.
+func (s *Store) home(grantID string) uint8 {
+	return uint8(maphash.String(s.seed, grantID) >> 58)
+}
+
+// homeSet is home as a set; a record without a grant is on no list.
+func (s *Store) homeSet(grantID string) shardSet {
+	if grantID == "" {
+		return 0
+	}
+	return 1 << s.home(grantID)
+}
