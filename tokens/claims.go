@@ -1,0 +1,272 @@
+package tokens
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+const maxTime = 253402300799 // the end of the year 9999, in seconds since 1970
+
+// registered are the claims that have a field: no other source may set them.
+var registered = []string{"iss", "sub", "aud", "client_id", "jti", "scope", "iat", "nbf", "exp", "auth_time", "cnf"}
+
+// isRegistered ignores case, because many a resource server's JSON decoder does: to it "ISS" after "iss" is an override.
+func isRegistered(name string) bool {
+	for _, r := range registered {
+		if strings.EqualFold(name, r) {
+			return true
+		}
+	}
+	return false
+}
+
+// payload is the JSON form of the claims, in this order (RFC 9068 section 2.2).
+type payload struct {
+	Issuer    string            `json:"iss"`
+	Subject   string            `json:"sub"`
+	Audience  any               `json:"aud"` // a string if there is one, as in RFC 9068 section 3
+	ClientID  string            `json:"client_id"`
+	ID        string            `json:"jti"`
+	Scope     string            `json:"scope,omitempty"`
+	IssuedAt  int64             `json:"iat"`
+	NotBefore int64             `json:"nbf,omitempty"`
+	ExpiresAt int64             `json:"exp"`
+	AuthTime  int64             `json:"auth_time,omitempty"`
+	Confirm   map[string]string `json:"cnf,omitempty"`
+}
+
+// encodeClaims returns the claims as JSON, which decodeClaims is sure to accept.
+func encodeClaims(c Claims) ([]byte, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	p := payload{
+		Issuer: c.Issuer, Subject: c.Subject, Audience: c.Audience, ClientID: c.ClientID, ID: c.ID,
+		Scope:    strings.Join(c.Scope, " "),
+		IssuedAt: seconds(c.IssuedAt), NotBefore: seconds(c.NotBefore), ExpiresAt: seconds(c.ExpiresAt), AuthTime: seconds(c.AuthTime),
+		Confirm: c.Confirmation,
+	}
+	if len(c.Audience) == 1 {
+		p.Audience = c.Audience[0]
+	}
+	out, err := json.Marshal(p)
+	if err != nil {
+		return nil, fmt.Errorf("tokens: claims without a JSON form: %w", err)
+	}
+	if len(c.Extra) == 0 {
+		return out, nil
+	}
+	extra, err := json.Marshal(c.Extra) // in the order of the names
+	if err != nil {
+		return nil, fmt.Errorf("tokens: Claims.Extra has no JSON form: %w", err)
+	}
+	out = append(append(out[:len(out)-1], ','), extra[1:]...)
+	if _, err := parseObject(out); err != nil { // a host's own MarshalJSON, or its depth
+		return nil, fmt.Errorf("tokens: Claims.Extra: %w", err)
+	}
+	return out, nil
+}
+
+// decodeClaims reads what encodeClaims wrote, and refuses everything else with the reason.
+func decodeClaims(data []byte) (Claims, error) {
+	members, err := parseObject(data)
+	if err != nil {
+		return Claims{}, err
+	}
+	r := reader{members: members}
+	c := Claims{
+		Issuer: r.text("iss"), Subject: r.text("sub"), ClientID: r.text("client_id"), ID: r.text("jti"),
+		Audience: r.audience(), Scope: r.scope(),
+		IssuedAt: r.time("iat", true), NotBefore: r.time("nbf", false), ExpiresAt: r.time("exp", true), AuthTime: r.time("auth_time", false),
+		Confirmation: r.confirmation(),
+	}
+	if r.err != nil {
+		return Claims{}, r.err
+	}
+	for name := range members { // what no reader took
+		if isRegistered(name) {
+			return Claims{}, errors.New("a claim whose name differs from a registered one only in case")
+		}
+	}
+	if len(members) > 0 {
+		c.Extra = members
+	}
+	return c, c.check()
+}
+
+// check returns an error if the claims are not complete and sound. It holds for both directions.
+func (c Claims) check() error {
+	for _, f := range []struct{ name, value string }{{"iss", c.Issuer}, {"sub", c.Subject}, {"client_id", c.ClientID}, {"jti", c.ID}} {
+		if !validText(f.value) {
+			return fmt.Errorf("tokens: claim %s is missing or not valid UTF-8", f.name)
+		}
+	}
+	if len(c.Audience) == 0 || len(c.Audience) > maxMembers {
+		return fmt.Errorf("tokens: claim aud has %d values; 1 to %d are allowed", len(c.Audience), maxMembers)
+	}
+	for _, a := range c.Audience {
+		if !validText(a) {
+			return errors.New("tokens: claim aud has a value that is empty or not valid UTF-8")
+		}
+	}
+	for _, s := range c.Scope {
+		if !validScope(s) {
+			return errors.New("tokens: claim scope has a value that is no scope-token (RFC 6749 section 3.3)")
+		}
+	}
+	for name, v := range c.Confirmation {
+		if !validText(name) || !validText(v) {
+			return errors.New("tokens: claim cnf has a member that is empty or not valid UTF-8")
+		}
+	}
+	for name := range c.Extra {
+		if isRegistered(name) || !validText(name) {
+			return fmt.Errorf("tokens: Claims.Extra must not contain %q", name)
+		}
+	}
+	return c.checkTimes()
+}
+
+func (c Claims) checkTimes() error {
+	for _, f := range []struct {
+		name     string
+		t        time.Time
+		required bool
+	}{{"iat", c.IssuedAt, true}, {"exp", c.ExpiresAt, true}, {"nbf", c.NotBefore, false}, {"auth_time", c.AuthTime, false}} {
+		if f.t.IsZero() && !f.required {
+			continue
+		}
+		if u := f.t.Unix(); u <= 0 || u > maxTime {
+			return fmt.Errorf("tokens: claim %s is missing or not between 1970 and 9999", f.name)
+		}
+	}
+	if c.ExpiresAt.Unix() <= c.IssuedAt.Unix() {
+		return errors.New("tokens: claim exp is not after iat")
+	}
+	return nil
+}
+
+func seconds(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.Unix()
+}
+
+func validText(s string) bool { return s != "" && utf8.ValidString(s) }
+
+// validScope tells whether s is a scope-token: 1*( %x21 / %x23-5B / %x5D-7E ).
+func validScope(s string) bool {
+	for i := range len(s) {
+		if s[i] < 0x21 || s[i] > 0x7e || s[i] == '"' || s[i] == '\\' {
+			return false
+		}
+	}
+	return s != ""
+}
+
+// reader takes claims out of an object and keeps the first error.
+type reader struct {
+	members map[string]any
+	err     error
+}
+
+// take removes a claim. A null is not the same as none: it is there, and of the wrong type.
+func (r *reader) take(name string) (any, bool) {
+	v, ok := r.members[name]
+	delete(r.members, name)
+	return v, ok
+}
+
+func (r *reader) wrong(name string) {
+	if r.err == nil {
+		r.err = errors.New("claim " + name + " is missing or of the wrong type")
+	}
+}
+
+func (r *reader) text(name string) string {
+	v, _ := r.take(name)
+	s, ok := v.(string)
+	if !ok {
+		r.wrong(name)
+	}
+	return s
+}
+
+func (r *reader) audience() []string {
+	v, _ := r.take("aud")
+	switch v := v.(type) {
+	case string:
+		return []string{v}
+	case []any:
+		out := make([]string, 0, len(v))
+		for _, e := range v {
+			s, ok := e.(string)
+			if !ok {
+				break
+			}
+			out = append(out, s)
+		}
+		if len(out) == len(v) {
+			return out
+		}
+	}
+	r.wrong("aud")
+	return nil
+}
+
+func (r *reader) scope() []string {
+	v, ok := r.take("scope")
+	if !ok {
+		return nil
+	}
+	s, ok := v.(string)
+	if !ok {
+		r.wrong("scope")
+		return nil
+	}
+	return strings.Split(s, " ") // bounded by the size of a token; an empty piece fails check
+}
+
+// time accepts whole seconds in plain digits: what this package writes. A fraction, an exponent or a sign is refused
+// rather than rounded.
+func (r *reader) time(name string, required bool) time.Time {
+	v, ok := r.take(name)
+	if !ok && !required {
+		return time.Time{}
+	}
+	n, ok := v.(json.Number)
+	u, err := strconv.ParseInt(string(n), 10, 64)
+	if !ok || err != nil || u <= 0 || u > maxTime {
+		r.wrong(name)
+		return time.Time{}
+	}
+	return time.Unix(u, 0).UTC()
+}
+
+func (r *reader) confirmation() map[string]string {
+	v, ok := r.take("cnf")
+	if !ok {
+		return nil
+	}
+	members, ok := v.(map[string]any)
+	if !ok || len(members) == 0 {
+		r.wrong("cnf")
+		return nil
+	}
+	out := make(map[string]string, len(members))
+	for name, e := range members {
+		s, ok := e.(string)
+		if !ok {
+			r.wrong("cnf")
+			return nil
+		}
+		out[name] = s
+	}
+	return out
+}

@@ -1,0 +1,198 @@
+package tokens
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/json"
+	"math/big"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/stretchr/testify/require"
+)
+
+const issuer = "https://as.example"
+
+// keyFor returns one key for each algorithm, made once: RSA keys are slow to make.
+var keyFor = func() func(testing.TB, string) Key {
+	var made sync.Map
+	return func(t testing.TB, algorithm string) Key {
+		t.Helper()
+		once, _ := made.LoadOrStore(algorithm, sync.OnceValues(func() (Key, error) { return GenerateKey(algorithm) }))
+		k, err := once.(func() (Key, error))()
+		require.NoError(t, err)
+		return k
+	}
+}()
+
+func strategy(t testing.TB, signing Key, others ...Key) JWT {
+	t.Helper()
+	keys, err := StaticKeys(signing, others...)
+	require.NoError(t, err)
+	return JWT{Keys: keys, Issuer: issuer}
+}
+
+func someClaims() Claims {
+	now := time.Now().UTC().Truncate(time.Second)
+	return Claims{
+		Issuer: issuer, Subject: "user-1", ClientID: "app", ID: "id-1", Audience: []string{"https://api.example"},
+		Scope: []string{"read", "write"}, IssuedAt: now, ExpiresAt: now.Add(time.Hour),
+	}
+}
+
+// Every claim comes back as it went in, under each algorithm.
+//
+// Holds S175, R242, R243.
+func TestJWT_ReturnsWhatWasMinted(t *testing.T) {
+	t.Parallel()
+	full := someClaims()
+	full.NotBefore, full.AuthTime = full.IssuedAt, full.IssuedAt.Add(-time.Minute)
+	full.Audience = []string{"https://api.example", "https://other.example"}
+	full.Confirmation = map[string]string{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}
+	full.Extra = map[string]any{"tenant": "t<1>", "level": json.Number("9007199254740993"), "roles": []any{"a", map[string]any{"b": true}}}
+	noScope := someClaims()
+	noScope.Scope = nil
+	for _, algorithm := range allAlgorithms {
+		t.Run(algorithm, func(t *testing.T) {
+			t.Parallel()
+			j := strategy(t, keyFor(t, algorithm))
+			for _, c := range []Claims{someClaims(), full, noScope} {
+				token, err := j.Mint(t.Context(), c)
+				require.NoError(t, err)
+				got, err := j.Verify(t.Context(), token)
+				require.NoError(t, err)
+				require.Equal(t, c, got)
+			}
+		})
+	}
+}
+
+// Another implementation of JWS, and the standard library by hand, agree that the token is signed, and its parts are
+// those of RFC 9068.
+//
+// Holds R242, R243, I10.
+func TestJWT_OthersVerifyIt(t *testing.T) {
+	t.Parallel()
+	for _, algorithm := range allAlgorithms {
+		t.Run(algorithm, func(t *testing.T) {
+			t.Parallel()
+			key := keyFor(t, algorithm)
+			j := strategy(t, key)
+			token, err := j.Mint(t.Context(), someClaims())
+			require.NoError(t, err)
+			part := strings.Split(token, ".")
+			require.Len(t, part, 3)
+
+			header, err := base64.RawURLEncoding.DecodeString(part[0])
+			require.NoError(t, err)
+			require.JSONEq(t, `{"typ":"at+jwt","alg":"`+algorithm+`","kid":"`+key.ID+`"}`, string(header))
+
+			set, err := PublicJWKS(t.Context(), j.Keys)
+			require.NoError(t, err)
+			var jwks jose.JSONWebKeySet
+			require.NoError(t, json.Unmarshal(set, &jwks))
+			jws, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(algorithm)})
+			require.NoError(t, err)
+			body, err := jws.Verify(jwks.Key(key.ID)[0])
+			require.NoError(t, err)
+			var claims map[string]any
+			require.NoError(t, json.Unmarshal(body, &claims))
+			for _, name := range []string{"iss", "exp", "aud", "sub", "client_id", "iat", "jti", "scope"} {
+				require.Contains(t, claims, name)
+			}
+
+			signature, err := base64.RawURLEncoding.DecodeString(part[2])
+			require.NoError(t, err)
+			requireSigned(t, key, []byte(part[0]+"."+part[1]), signature)
+		})
+	}
+}
+
+func requireSigned(t *testing.T, key Key, message, signature []byte) {
+	t.Helper()
+	short, long := sha256.Sum256(message), sha512.Sum384(message)
+	half := len(signature) / 2
+	r, s := new(big.Int).SetBytes(signature[:half]), new(big.Int).SetBytes(signature[half:])
+	switch key.Algorithm {
+	case RS256:
+		require.NoError(t, rsa.VerifyPKCS1v15(key.Signer.Public().(*rsa.PublicKey), crypto.SHA256, short[:], signature))
+	case PS256:
+		require.NoError(t, rsa.VerifyPSS(key.Signer.Public().(*rsa.PublicKey), crypto.SHA256, short[:], signature,
+			&rsa.PSSOptions{SaltLength: 32}))
+	case ES256:
+		require.Len(t, signature, 64)
+		require.True(t, ecdsa.Verify(key.Signer.Public().(*ecdsa.PublicKey), short[:], r, s))
+	case ES384:
+		require.Len(t, signature, 96)
+		require.True(t, ecdsa.Verify(key.Signer.Public().(*ecdsa.PublicKey), long[:], r, s))
+	case EdDSA:
+		require.True(t, ed25519.Verify(key.Signer.Public().(ed25519.PublicKey), message, signature))
+	}
+}
+
+// A claim that has a field cannot be set from anywhere else, in no spelling.
+//
+// Holds R246.
+func TestJWT_ExtraNeverOverwritesARegisteredClaim(t *testing.T) {
+	t.Parallel()
+	j := strategy(t, keyFor(t, ES256))
+	for _, name := range append([]string{"ISS", "Exp", "Client_ID", "i\u017fs", "Sub", ""}, registered...) {
+		c := someClaims()
+		c.Extra = map[string]any{name: "other"}
+		_, err := j.Mint(t.Context(), c)
+		require.Error(t, err, name)
+	}
+}
+
+// Mint makes no token that Verify would refuse, and none that says less than it must.
+//
+// Holds R242, R247.
+func TestJWT_MintRefusesIncompleteClaims(t *testing.T) {
+	t.Parallel()
+	j := strategy(t, keyFor(t, ES256))
+	for name, change := range map[string]func(*Claims){
+		"other issuer":       func(c *Claims) { c.Issuer = "https://evil.example" },
+		"no subject":         func(c *Claims) { c.Subject = "" },
+		"subject not UTF-8":  func(c *Claims) { c.Subject = "a\xff" },
+		"no client":          func(c *Claims) { c.ClientID = "" },
+		"no id":              func(c *Claims) { c.ID = "" },
+		"no audience":        func(c *Claims) { c.Audience = nil },
+		"empty audience":     func(c *Claims) { c.Audience = []string{"a", ""} },
+		"scope with a space": func(c *Claims) { c.Scope = []string{"read admin"} },
+		"empty scope":        func(c *Claims) { c.Scope = []string{""} },
+		"scope with a quote": func(c *Claims) { c.Scope = []string{`a"`} },
+		"no iat":             func(c *Claims) { c.IssuedAt = time.Time{} },
+		"no exp":             func(c *Claims) { c.ExpiresAt = time.Time{} },
+		"exp before iat":     func(c *Claims) { c.ExpiresAt = c.IssuedAt.Add(-time.Second) },
+		"exp with iat":       func(c *Claims) { c.ExpiresAt = c.IssuedAt.Add(time.Millisecond) },
+		"exp beyond 9999":    func(c *Claims) { c.ExpiresAt = time.Unix(maxTime+1, 0) },
+		"empty confirmation": func(c *Claims) { c.Confirmation = map[string]string{"jkt": ""} },
+		"no JSON form":       func(c *Claims) { c.Extra = map[string]any{"f": func() {}} },
+		"member twice":       func(c *Claims) { c.Extra = map[string]any{"f": json.RawMessage(`{"a":1,"a":2}`)} },
+		"too deep": func(c *Claims) {
+			c.Extra = map[string]any{"f": json.RawMessage(strings.Repeat("[", 20) + strings.Repeat("]", 20))}
+		},
+		"larger than accepted": func(c *Claims) { c.Extra = map[string]any{"f": strings.Repeat("x", maxJWT)} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := someClaims()
+			change(&c)
+			_, err := j.Mint(t.Context(), c)
+			require.ErrorContains(t, err, "tokens: ")
+			require.NotErrorIs(t, err, ErrInvalid)
+		})
+	}
+	c := someClaims()
+	c.Issuer = ""
+	_, err := j.Mint(t.Context(), c)
+	require.NoError(t, err, "the issuer is the strategy's own")
+}
