@@ -1,0 +1,106 @@
+package frontchannel
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/grantwell/grantwell/storage"
+)
+
+// Param is one parameter of an authorization response.
+type Param struct{ Name, Value string }
+
+// Params are the parameters of an authorization response, in the order in which they are sent.
+type Params []Param
+
+// Add appends a parameter.
+func (p *Params) Add(name, value string) { *p = append(*p, Param{name, value}) }
+
+func (p Params) has(name string) bool {
+	for _, q := range p {
+		if q.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
+func (p Params) encode() string {
+	var b strings.Builder
+	for i, q := range p {
+		if i > 0 {
+			b.WriteByte('&')
+		}
+		b.WriteString(url.QueryEscape(q.Name))
+		b.WriteByte('=')
+		b.WriteString(url.QueryEscape(q.Value))
+	}
+	return b.String()
+}
+
+// Respond sends the browser back to the client with params, then the request's state as it was sent, then
+// iss (RFC 9207) when an issuer is configured; neither is added when params holds it already. It serves
+// success and error alike.
+//
+// The status is 303, which makes every browser change to GET, so that what the user posted to log in never
+// reaches the client (RFC 9700 section 4.12); or 200 with a form that submits itself (OAuth 2.0 Form Post Response Mode).
+func (f *FrontChannel) Respond(w http.ResponseWriter, r *Request, params Params) {
+	params = f.complete(r, params)
+	h := w.Header()
+	h.Set("Cache-Control", "no-store")
+	h.Set("Pragma", "no-cache")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'")
+	// A script that could read the response would have the code (RFC 9700 section 2.6).
+	h.Del("Access-Control-Allow-Origin")
+	h.Del("Access-Control-Allow-Credentials")
+
+	// Parse has verified it. A Request that was made some other way gets no further than here.
+	if storage.CheckRedirectURI(r.RedirectURI) != nil || r.ResponseMode == modeFormPost && !isWeb(r.RedirectURI) {
+		http.Error(w, "the authorization response has no redirect URI", http.StatusInternalServerError)
+		return
+	}
+	switch r.ResponseMode {
+	case modeFormPost:
+		writeForm(w, r.RedirectURI, params)
+		return
+	case modeQuery:
+		if !params.has("access_token") && !params.has("id_token") {
+			h.Set("Location", appendQuery(r.RedirectURI, params.encode()))
+			break
+		}
+		fallthrough // tokens are never in a query, whatever the caller made the mode
+	default:
+		h.Set("Location", r.RedirectURI+"#"+params.encode())
+	}
+	w.WriteHeader(http.StatusSeeOther)
+}
+
+// complete adds state and iss. It never writes to the memory of params.
+func (f *FrontChannel) complete(r *Request, params Params) Params {
+	params = params[:len(params):len(params)]
+	if r.StateGiven && !params.has("state") {
+		params.Add("state", r.State)
+	}
+	if f.cfg.Issuer != "" && !params.has("iss") {
+		params.Add("iss", f.cfg.Issuer)
+	}
+	return params
+}
+
+// appendQuery keeps a registered query as it is, byte for byte (RFC 6749 section 3.1.2).
+func appendQuery(uri, query string) string {
+	switch {
+	case query == "":
+		return uri
+	case !strings.Contains(uri, "?"):
+		return uri + "?" + query
+	case strings.HasSuffix(uri, "?") || strings.HasSuffix(uri, "&"):
+		return uri + query
+	default:
+		return uri + "&" + query
+	}
+}
