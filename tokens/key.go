@@ -142,17 +142,15 @@ func validKeyID(id string) bool {
 	return 0 < len(id) && len(id) <= maxKeyID
 }
 
-// Thumbprint returns the SHA-256 JWK thumbprint of a public key (RFC 7638): 43 characters of base64url. It takes RSA,
-// ECDSA and Ed25519 keys.
+// Thumbprint returns the SHA-256 JWK thumbprint of a public key (RFC 7638): 43 characters of base64url. It takes the keys
+// that [Key.Validate] takes, and returns an error for everything else, above all for a private key or a secret.
 func Thumbprint(pub crypto.PublicKey) (string, error) {
-	switch pub.(type) {
-	case *rsa.PublicKey, *ecdsa.PublicKey, ed25519.PublicKey:
-	default: // above all a private key or an HMAC secret
-		return "", fmt.Errorf("tokens: no thumbprint of a %T", pub)
+	if err := checkAlgorithm(pub, usualAlgorithm(pub)); err != nil {
+		return "", fmt.Errorf("tokens: no thumbprint: %w", err)
 	}
 	sum, err := (&jose.JSONWebKey{Key: pub}).Thumbprint(crypto.SHA256)
 	if err != nil {
-		return "", errors.New("tokens: no thumbprint of a malformed key")
+		return "", fmt.Errorf("tokens: no thumbprint: %w", err)
 	}
 	return base64.RawURLEncoding.EncodeToString(sum), nil
 }
