@@ -1,0 +1,190 @@
+package introspect
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	jose "github.com/go-jose/go-jose/v4"
+)
+
+// defaultAlgorithms are the asymmetric signatures that are accepted when none are named.
+var defaultAlgorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+
+// JWT is an [Introspector] for signed access tokens (RFC 9068), checked here by the issuer's public keys.
+// Nobody is asked about a token, so a revocation is not seen before exp. Use it by pointer and do not
+// change it after the first call.
+//
+// A token must be a compact JWS of at most 16 KiB with an accepted typ and alg, verified by a key of the
+// issuer that is meant for that algorithm, and must have iss, aud, sub, client_id, exp and iat with the right
+// types and values. Headers that name a key (jwk, jku, x5u, x5c) or ask for a feature (crit, zip,
+// b64, enc) are refused. Claims are read only after the signature was verified.
+type JWT struct {
+	// Issuer must be the iss of every token. Required.
+	Issuer string
+	// Audience names this resource; aud must hold at least one of these. Required.
+	Audience []string
+	// JWKSURI is the issuer's JWK Set, an https URL (see AllowPrivate). Either it or Keys is required.
+	JWKSURI string
+	// Keys is a JWK Set as JSON (RFC 7517 section 5), instead of JWKSURI.
+	Keys []byte
+	// Algorithms are the accepted values of alg. Empty means RS256 to RS512, PS256 to PS512, ES256 to ES512 and
+	// EdDSA. No symmetric algorithm and no "none" can be named.
+	Algorithms []string
+	// Types are the accepted values of typ; empty means at+jwt, with or without "application/" (RFC 9068 section
+	// 4). Issuers that write "JWT" need it named, and then nothing but Audience tells an access token from an
+	// ID token. With Types set, azp stands in for a missing client_id.
+	Types []string
+	// Leeway is how far iat and nbf may lie ahead, for clocks that differ: 10 seconds when zero, at most a minute.
+	// exp has none.
+	Leeway time.Duration
+	// ClientMap turns the issuer's client id into a local one: "" when there is none, and the token is then not
+	// active. Nil keeps the id.
+	ClientMap func(ctx context.Context, clientID string) (string, error)
+
+	// AllowPrivate permits a JWKSURI that resolves to a private or local address, and plain http to this machine.
+	AllowPrivate bool
+	// RootCAs verify the server of JWKSURI; nil: the system's.
+	RootCAs *x509.CertPool
+	// Client fetches JWKSURI, instead of one that refuses private addresses; then the host answers for where it
+	// connects to, and RootCAs has no effect. Its redirect policy is not used.
+	Client *http.Client
+	// Timeout bounds one fetch of JWKSURI. 2 seconds when zero.
+	Timeout time.Duration
+	// Interval is the shortest time between two fetches of JWKSURI, whatever unknown keys tokens name. 10 seconds when zero.
+	Interval time.Duration
+	// MaxAge is how long keys are used before they are fetched again, in the background. 15 minutes when zero. While
+	// fetches fail the last good keys serve, for 24 hours at most.
+	MaxAge time.Duration
+
+	once       sync.Once
+	broken     error
+	algorithms []jose.SignatureAlgorithm
+	keys       *keyring
+}
+
+// Check returns every mistake in the configuration, joined.
+func (j *JWT) Check() error {
+	var errs []error
+	add := func(wrong bool, text string) {
+		if wrong {
+			errs = append(errs, errors.New("introspect: JWT."+text))
+		}
+	}
+	add(j.Issuer == "", "Issuer: required")
+	add(len(j.Audience) == 0 || slices.Contains(j.Audience, ""), "Audience: required, without empty elements")
+	add((j.JWKSURI == "") == (len(j.Keys) == 0), "JWKSURI, Keys: exactly one is required")
+	if j.JWKSURI != "" {
+		u, err := url.Parse(j.JWKSURI)
+		add(err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && !(j.AllowPrivate && loopbackHTTP(u)), "JWKSURI: not an https URL")
+	}
+	if len(j.Keys) > 0 {
+		keys, err := parseKeys(j.Keys)
+		add(err != nil || len(keys) == 0, "Keys: not a JWK Set with a public signature key")
+	}
+	for _, alg := range j.Algorithms {
+		add(!slices.Contains(defaultAlgorithms, alg), "Algorithms: not an asymmetric signature algorithm")
+	}
+	add(slices.Contains(j.Types, ""), "Types: an element is empty")
+	add(j.Leeway < 0 || j.Leeway > futureSlack, "Leeway: outside 0 to 1 minute")
+	add(j.Timeout < 0 || j.Interval < 0 || j.MaxAge < 0, "Timeout, Interval, MaxAge: negative")
+	return errors.Join(errs...)
+}
+
+func (j *JWT) start() {
+	if j.broken = j.Check(); j.broken != nil {
+		return
+	}
+	names := j.Algorithms
+	if len(names) == 0 {
+		names = defaultAlgorithms
+	}
+	for _, name := range names {
+		j.algorithms = append(j.algorithms, jose.SignatureAlgorithm(name))
+	}
+	j.keys = newKeyring(j)
+}
+
+// Introspect checks a token. The error says that the keys could not be had, or that ClientMap failed.
+func (j *JWT) Introspect(ctx context.Context, token string) (*Token, error) {
+	if j.once.Do(j.start); j.broken != nil {
+		return nil, j.broken
+	}
+	h, why := parseHeader(token)
+	switch {
+	case why != "":
+		return inactive(why), nil
+	case !j.accepts(h.typ):
+		return inactive(ReasonType), nil
+	case !slices.Contains(j.algorithms, jose.SignatureAlgorithm(h.alg)):
+		return inactive(ReasonSignature), nil
+	}
+	signed, err := jose.ParseSignedCompact(token, j.algorithms)
+	if err != nil {
+		return inactive(ReasonMalformed), nil
+	}
+	payload, err := j.keys.verify(ctx, signed, h)
+	if err != nil {
+		return nil, err
+	}
+	if payload == nil {
+		return inactive(ReasonSignature), nil
+	}
+	claims, err := parseObject(payload)
+	if err != nil {
+		return inactive(ReasonMalformed), nil
+	}
+	t, why := j.judge(claims, time.Now())
+	if why != "" {
+		return inactive(why), nil
+	}
+	return mapClient(ctx, t, j.ClientMap)
+}
+
+// accepts compares typ without case (RFC 7515 section 4.1.9).
+func (j *JWT) accepts(typ string) bool {
+	types := j.Types
+	if len(types) == 0 {
+		types = []string{"at+jwt"}
+	}
+	typ = strings.ToLower(typ)
+	return typ != "" && (containsFold(types, typ) || containsFold(types, strings.TrimPrefix(typ, "application/")))
+}
+
+// judge reads the claims of a verified token.
+func (j *JWT) judge(claims object, now time.Time) (*Token, Reason) {
+	t, err := claims.token()
+	if err != nil {
+		return nil, ReasonMalformed
+	}
+	if t.ClientID == "" && len(j.Types) > 0 {
+		if t.ClientID, err = claims.text("azp"); err != nil {
+			return nil, ReasonMalformed
+		}
+	}
+	leeway := j.Leeway
+	if leeway == 0 {
+		leeway = 10 * time.Second
+	}
+	ahead := now.Add(leeway)
+	switch {
+	case t.Issuer != j.Issuer:
+		return nil, ReasonIssuer
+	case !slices.ContainsFunc(t.Audience, func(a string) bool { return slices.Contains(j.Audience, a) }):
+		return nil, ReasonAudience
+	case t.ExpiresAt.IsZero() || t.IssuedAt.IsZero() || t.Subject == "" || t.ClientID == "":
+		return nil, ReasonMalformed
+	case !now.Before(t.ExpiresAt):
+		return nil, ReasonExpired
+	case t.NotBefore.After(ahead) || t.IssuedAt.After(ahead):
+		return nil, ReasonNotYetValid
+	}
+	t.Active = true
+	return t, ""
+}
