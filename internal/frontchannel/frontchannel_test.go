@@ -189,7 +189,7 @@ func TestParse_EmptyIsOmitted(t *testing.T) {
 	}
 }
 
-// Holds R22, R54, S27.
+// Holds R22, S27.
 func TestParse_UnknownClientIsAPage(t *testing.T) {
 	t.Parallel()
 	off := web()
@@ -217,7 +217,7 @@ func TestParse_UnknownClientIsAPage(t *testing.T) {
 	refusedOnPage(t, e, http.StatusBadRequest)
 }
 
-// Holds R12.
+// A broken store is not an unknown client, and says nothing of itself.
 func TestParse_StoreFailureIsAPageNotARedirect(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("no route to host 10.0.0.7")
