@@ -9,7 +9,7 @@
 //
 // # Which algorithm
 //
-// ES256 or EdDSA. Signing with RSA-2048 takes tens of times the processor time of either, for every token, and makes
+// ES256 or EdDSA. Signing with RSA-2048 takes about twenty times the processor time of either, for every token, and makes
 // tokens four times as long in the signature; what RSA is fast at, verification, the resource servers do and the
 // issuer does not. Take RS256 where a client knows nothing else. "none" and HMAC do not exist here (RFC 8725 section 3.1).
 //

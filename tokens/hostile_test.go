@@ -99,6 +99,12 @@ func TestJWT_RefusesHostileHeaders(t *testing.T) {
 		mac.Write([]byte(input))
 		requireInvalid(t, j, input+"."+base64.RawURLEncoding.EncodeToString(mac.Sum(nil)))
 	})
+	t.Run("the same RSA key with the padding that it is not for", func(t *testing.T) {
+		t.Parallel()
+		other := rs
+		other.Algorithm = PS256
+		requireInvalid(t, j, forge(t, other, goodHeader(other), goodPayload()))
+	})
 	t.Run("an algorithm that is not listed", func(t *testing.T) {
 		t.Parallel()
 		narrow := j
@@ -127,6 +133,7 @@ func TestJWT_RefusesHostileClaims(t *testing.T) {
 		return string(out)
 	}
 	cases := map[string]string{
+		"more than 16 KiB":     strings.Replace(goodPayload(), "{", `{"x":"`+strings.Repeat("x", maxJWT)+`",`, 1),
 		"claim twice":          strings.Replace(goodPayload(), "{", `{"sub":"admin",`, 1),
 		"claim twice, inside":  strings.Replace(goodPayload(), "{", `{"cnf":{"jkt":"a","jkt":"b"},`, 1),
 		"claim in other case":  strings.Replace(goodPayload(), "{", `{"SUB":"admin",`, 1),
@@ -267,7 +274,9 @@ func TestJWT_RefusesSignerOutputThatIsNoSignature(t *testing.T) {
 	small.Signer = constantSigner{key.Signer, []byte("\x30\x06\x02\x01\x01\x02\x01\x02")} // short numbers are padded
 	token, err := strategy(t, small).Mint(t.Context(), someClaims())
 	require.NoError(t, err)
-	require.Equal(t, 86, len(token)-strings.LastIndexByte(token, '.')-1)
+	raw, err := base64.RawURLEncoding.DecodeString(token[strings.LastIndexByte(token, '.')+1:])
+	require.NoError(t, err)
+	require.Equal(t, strings.Repeat("\x00", 31)+"\x01"+strings.Repeat("\x00", 31)+"\x02", string(raw))
 }
 
 // requireInvalid also holds that the error tells nothing of the token and comes without claims.

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -99,7 +100,7 @@ func TestJWT_OthersVerifyIt(t *testing.T) {
 			require.NoError(t, err)
 			var jwks jose.JSONWebKeySet
 			require.NoError(t, json.Unmarshal(set, &jwks))
-			jws, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(algorithm)})
+			jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(algorithm)})
 			require.NoError(t, err)
 			body, err := jws.Verify(jwks.Key(key.ID)[0])
 			require.NoError(t, err)
@@ -136,6 +137,49 @@ func requireSigned(t *testing.T, key Key, message, signature []byte) {
 	case EdDSA:
 		require.True(t, ed25519.Verify(key.Signer.Public().(ed25519.PublicKey), message, signature))
 	}
+}
+
+// A token lives to its exp and not a moment longer, whatever the tolerance for clocks; iat and nbf have that tolerance.
+func TestJWT_EndsAtExpExactly(t *testing.T) {
+	t.Parallel()
+	key := keyFor(t, EdDSA)
+	synctest.Test(t, func(t *testing.T) {
+		j := strategy(t, key)
+		j.ClockSkew = maxClockSkew
+		c := someClaims()
+		token, err := j.Mint(t.Context(), c)
+		require.NoError(t, err)
+		time.Sleep(time.Hour - time.Nanosecond)
+		_, err = j.Verify(t.Context(), token)
+		require.NoError(t, err)
+		time.Sleep(time.Nanosecond)
+		requireInvalid(t, j, token)
+
+		c = someClaims()
+		c.IssuedAt, c.ExpiresAt = time.Now().Add(10*time.Second), time.Now().Add(time.Hour)
+		c.NotBefore = c.IssuedAt
+		token, err = j.Mint(t.Context(), c)
+		require.NoError(t, err)
+		for skew, ok := range map[time.Duration]bool{0: true, 10 * time.Second: true, 9 * time.Second: false, -1: false} {
+			j.ClockSkew = skew
+			_, err = j.Verify(t.Context(), token)
+			require.Equal(t, ok, err == nil, skew)
+		}
+	})
+}
+
+// A configuration that cannot work is named field by field.
+func TestJWT_ValidateNamesEveryWrongField(t *testing.T) {
+	t.Parallel()
+	err := JWT{Algorithms: []string{"none", "HS256"}, ClockSkew: time.Hour}.Validate()
+	for _, field := range []string{"JWT.Keys", "JWT.Issuer", `"none"`, `"HS256"`, "JWT.ClockSkew"} {
+		require.ErrorContains(t, err, field)
+	}
+	j := strategy(t, keyFor(t, ES256))
+	require.NoError(t, j.Validate())
+	j.Algorithms = []string{EdDSA}
+	_, err = j.Mint(t.Context(), someClaims())
+	require.ErrorContains(t, err, "does not list")
 }
 
 // A claim that has a field cannot be set from anywhere else, in no spelling.

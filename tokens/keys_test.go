@@ -43,7 +43,8 @@ func TestKey_AlgorithmFitsTheKey(t *testing.T) {
 	wide := new(big.Int).Add(new(big.Int).Lsh(big.NewInt(1), 9000), big.NewInt(1))
 	short := new(big.Int).Add(new(big.Int).Lsh(big.NewInt(1), 1023), big.NewInt(1))
 	point := *es.Signer.Public().(*ecdsa.PublicKey)
-	off := &ecdsa.PublicKey{Curve: point.Curve, X: big.NewInt(1), Y: big.NewInt(1)} //nolint:staticcheck // a point off the curve has no other way in
+	//lint:ignore SA1019 a point off the curve has no other way in
+	off := &ecdsa.PublicKey{Curve: point.Curve, X: big.NewInt(1), Y: big.NewInt(1)}
 	for name, k := range map[string]Key{
 		"no id":             {Algorithm: ES256, Signer: es.Signer},
 		"long id":           {ID: strings.Repeat("x", 129), Algorithm: ES256, Signer: es.Signer},

@@ -17,7 +17,7 @@ const (
 	defaultRandom = 43                 // 258 bits
 	minRandom     = 22                 // 132 bits: the shortest with at least 128
 	maxPrefix     = 32                 // more tells a scanner nothing
-	maxOpaque     = 256                // total; fits a buffer on the stack
+	maxOpaque     = 256                // total
 	maskChar      = 1<<bitsPerChar - 1 // 64 divides 256: masking a random byte has no bias
 )
 
@@ -63,8 +63,7 @@ func (o Opaque) Mint(_ context.Context, _ Claims) (string, error) {
 	if err := o.Validate(); err != nil {
 		return "", err
 	}
-	var buf [maxOpaque]byte
-	token := buf[:o.total()]
+	token := make([]byte, o.total())
 	body := token[:len(token)-checksumChars]
 	secret := body[copy(body, o.Prefix):]
 	if _, err := rand.Read(secret); err != nil {
@@ -91,8 +90,7 @@ func (o Opaque) Verify(_ context.Context, token string) (Claims, error) {
 	if token[:len(o.Prefix)] != o.Prefix {
 		return Claims{}, invalidError("not the prefix of an opaque token")
 	}
-	var buf [maxOpaque]byte
-	body := buf[:copy(buf[:], token[:len(token)-checksumChars])]
+	body := []byte(token[:len(token)-checksumChars])
 	for _, c := range body[len(o.Prefix):] {
 		if !isAlphabet(c) {
 			return Claims{}, invalidError("a character that no opaque token has")

@@ -164,7 +164,7 @@ func verifyWithJWKS(t *testing.T, keys Keys, token string) error {
 	if err := json.Unmarshal(w.Body.Bytes(), &set); err != nil {
 		return err
 	}
-	jws, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.EdDSA})
+	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.EdDSA})
 	if err != nil {
 		return err
 	}
