@@ -1,0 +1,113 @@
+package storagetest
+
+import (
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grantwell/grantwell/storage"
+)
+
+func advanceReplaces(p *probe) {
+	code := p.record(storage.Code, "code", "g")
+	access, refresh := p.record(storage.Access, "access", "g"), p.record(storage.Refresh, "refresh", "g")
+	p.insert(code)
+	next := code
+	next.State = storage.Spent
+	next.ClientID, next.Subject = "another", "bob"
+	next.Scope, next.Audience = []string{"less"}, nil
+	next.IssuedAt, next.ExpiresAt = code.IssuedAt.Add(time.Second), code.ExpiresAt.Add(24*time.Hour)
+	next.Data = []byte(`{"second":true}`)
+	require.NoError(p, p.store.Advance(p.ctx, storage.Active, next, access, refresh))
+	p.stored(next)
+	p.stored(access)
+	p.stored(refresh)
+	next.ExpiresAt = time.Time{} // and back
+	require.NoError(p, p.store.Advance(p.ctx, storage.Spent, next))
+	p.stored(next)
+	require.NoError(p, p.store.Advance(p.ctx, storage.Spent, code))
+	p.stored(code)
+}
+
+func advanceInPlace(p *probe) {
+	consent := p.record(storage.Consent, "consent", "g")
+	p.insert(consent)
+	for _, more := range []string{"b", "c"} {
+		consent.Scope = append(consent.Scope[:len(consent.Scope):len(consent.Scope)], more)
+		require.NoError(p, p.store.Advance(p.ctx, storage.Active, consent))
+		p.stored(consent)
+	}
+	require.ErrorIs(p, p.store.Advance(p.ctx, storage.Pending, with(consent, storage.Pending)), storage.ErrConflict)
+	p.stored(consent)
+}
+
+func advanceMissing(p *probe) {
+	code, access := p.record(storage.Code, "code", "g"), p.record(storage.Access, "access", "g")
+	for _, from := range states {
+		require.ErrorIs(p, p.store.Advance(p.ctx, from, with(code, storage.Spent), access), storage.ErrNotFound)
+		p.missing(code, access)
+	}
+}
+
+func advanceWrongState(p *probe) {
+	access := p.record(storage.Access, "access", "g")
+	for _, have := range states {
+		code := with(p.record(storage.Code, string(rune('0'+have)), "g"), have)
+		p.insert(code)
+		for _, from := range states {
+			if from == have {
+				continue
+			}
+			next := with(code, from) // even what it is already, by its own account
+			next.Subject = "somebody else"
+			require.ErrorIs(p, p.store.Advance(p.ctx, from, next, access), storage.ErrConflict, "stored %d, from %d", have, from)
+			p.stored(code)
+			p.missing(access)
+		}
+	}
+}
+
+func advanceTakenKey(p *probe) {
+	code := p.record(storage.Code, "code", "g")
+	access, refresh := p.record(storage.Access, "access", "g"), p.record(storage.Refresh, "refresh", "g")
+	taken := p.record(storage.Refresh, "taken", "other")
+	p.insert(code, taken)
+	spent := with(code, storage.Spent)
+	for _, inserts := range [][]storage.Record{{taken, access}, {access, refresh, taken}, {access, access}, {access, code}, {access, spent}} {
+		require.ErrorIs(p, p.store.Advance(p.ctx, storage.Active, spent, inserts...), storage.ErrExists)
+		p.stored(code)
+		p.stored(taken)
+		p.missing(access, refresh)
+	}
+	require.NoError(p, p.store.Advance(p.ctx, storage.Active, spent, access, refresh))
+	p.stored(spent)
+	p.stored(refresh)
+}
+
+func conflictBeforeExists(p *probe) {
+	code, taken := p.record(storage.Code, "code", "g"), p.record(storage.Refresh, "taken", "other")
+	p.insert(with(code, storage.Spent), taken)
+	err := p.store.Advance(p.ctx, storage.Active, with(code, storage.Spent), taken)
+	require.ErrorIs(p, err, storage.ErrConflict)
+	require.NotErrorIs(p, err, storage.ErrExists)
+	err = p.store.Advance(p.ctx, storage.Active, p.record(storage.Code, "none", "g"), taken)
+	require.ErrorIs(p, err, storage.ErrNotFound)
+	require.NotErrorIs(p, err, storage.ErrExists)
+	p.stored(taken)
+}
+
+// advanceMovesGrant asks that a record which an Advance gave another grant is revoked with that one only.
+func advanceMovesGrant(p *probe) {
+	for _, to := range []string{p.grant("new"), ""} {
+		r := p.record(storage.Interaction, "moved to "+to, "old")
+		p.insert(r)
+		r.GrantID = to
+		require.NoError(p, p.store.Advance(p.ctx, storage.Active, r))
+		require.NoError(p, p.store.Revoke(p.ctx, p.grant("old")))
+		p.stored(r)
+		if to != "" {
+			require.NoError(p, p.store.Revoke(p.ctx, to))
+			p.state(storage.Revoked, r)
+		}
+	}
+}

@@ -1,0 +1,285 @@
+package storagetest
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grantwell/grantwell/storage"
+)
+
+// parallel runs f n times at the same moment and returns what each returned.
+func parallel(n int, f func(i int) error) []error {
+	errs := make([]error, n)
+	start := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range n {
+		wg.Go(func() {
+			<-start
+			errs[i] = f(i)
+		})
+	}
+	close(start)
+	wg.Wait()
+	return errs
+}
+
+// winners counts the nils; every other error must be the one that losers get.
+func (p *probe) winners(errs []error, loser error) int {
+	p.Helper()
+	n := 0
+	for _, err := range errs {
+		if err == nil {
+			n++
+			continue
+		}
+		require.ErrorIs(p, err, loser, "the answer to one who came too late")
+	}
+	return n
+}
+
+// oneWinner asks that of eight that spend a code and store tokens one wins, and its tokens alone are stored.
+func oneWinner(p *probe) {
+	const attempts = 8
+	for round := range p.opts.Rounds {
+		grant := fmt.Sprint("grant", round)
+		code := p.record(storage.Code, fmt.Sprint("code", round), grant)
+		p.insert(code)
+		token := func(i int) storage.Record {
+			return p.record(storage.Access, fmt.Sprint("access", round, ".", i), grant)
+		}
+		errs := parallel(attempts, func(i int) error {
+			next := with(code, storage.Spent)
+			next.Subject = fmt.Sprint("winner ", i)
+			return p.store.Advance(p.ctx, storage.Active, next, token(i))
+		})
+		require.Equal(p, 1, p.winners(errs, storage.ErrConflict), "winners of round %d", round)
+		for i, err := range errs {
+			if err != nil {
+				p.missing(token(i))
+				continue
+			}
+			p.stored(token(i))
+			require.Equal(p, fmt.Sprint("winner ", i), p.get(code).Subject)
+		}
+	}
+}
+
+// insertOneWinner asks the same of a key that several insert, each with a record of its own beside it.
+func insertOneWinner(p *probe) {
+	const attempts = 8
+	for round := range p.opts.Rounds {
+		mark := with(p.record(storage.Used, fmt.Sprint("jti", round), "g"), storage.Spent)
+		beside := func(i int) storage.Record {
+			return p.record(storage.Access, fmt.Sprint("beside", round, ".", i), "g")
+		}
+		errs := parallel(attempts, func(i int) error {
+			if i%2 == 0 { // whatever the order of the records
+				return p.store.Insert(p.ctx, mark, beside(i))
+			}
+			return p.store.Insert(p.ctx, beside(i), mark)
+		})
+		require.Equal(p, 1, p.winners(errs, storage.ErrExists), "winners of round %d", round)
+		for i, err := range errs {
+			if err != nil {
+				p.missing(beside(i))
+			} else {
+				p.stored(beside(i))
+			}
+		}
+	}
+}
+
+// neverHalf asks that who sees one part of an Advance sees the other.
+func neverHalf(p *probe) {
+	for round := range p.opts.Rounds {
+		grant := fmt.Sprint("grant", round)
+		code := p.record(storage.Code, fmt.Sprint("code", round), grant)
+		access := p.record(storage.Access, fmt.Sprint("access", round), grant)
+		refresh := p.record(storage.Refresh, fmt.Sprint("refresh", round), grant)
+		p.insert(code)
+		var done atomic.Bool
+		errs := parallel(3, func(i int) error {
+			if i == 0 {
+				defer done.Store(true)
+				return p.store.Advance(p.ctx, storage.Active, with(code, storage.Spent), access, refresh)
+			}
+			for last := false; !last; runtime.Gosched() {
+				last = done.Load()
+				if err := p.wholeOrNothing(i == 1, code, access, refresh); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		for _, err := range errs {
+			require.NoError(p, err, "round %d", round)
+		}
+	}
+}
+
+// wholeOrNothing reads the records one way or the other: what the first read shows must hold for the others.
+func (p *probe) wholeOrNothing(codeFirst bool, code, access, refresh storage.Record) error {
+	order := []storage.Record{access, refresh, code}
+	if codeFirst {
+		order = []storage.Record{code, refresh, access}
+	}
+	happened := false
+	for i, r := range order {
+		got, err := p.store.Get(p.ctx, r.Kind, r.Key)
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			return err
+		}
+		now := err == nil && (r.Kind != storage.Code || got.State == storage.Spent)
+		if happened && !now {
+			return fmt.Errorf("a reader saw half of an Advance: %s after, %s not", order[i-1].Kind, r.Kind)
+		}
+		happened = now
+	}
+	return nil
+}
+
+// revokeRacesAdvance asks that an Advance which overlaps a Revoke either has its tokens revoked or fails.
+func revokeRacesAdvance(p *probe) {
+	for round := range p.opts.Rounds {
+		grant := fmt.Sprint("grant", round)
+		var codes, tokens []storage.Record
+		for i := range 4 {
+			codes = append(codes, p.record(storage.Code, fmt.Sprint("code", round, ".", i), grant))
+			tokens = append(tokens, p.record(storage.Access, fmt.Sprint("access", round, ".", i), grant))
+		}
+		p.insert(codes...)
+		errs := parallel(len(codes)+1, func(i int) error {
+			if i == len(codes)/2 { // among the others, not behind them
+				return p.store.Revoke(p.ctx, p.grant(grant))
+			}
+			if i > len(codes)/2 {
+				i--
+			}
+			return p.store.Advance(p.ctx, storage.Active, with(codes[i], storage.Spent), tokens[i])
+		})
+		p.winners(errs, storage.ErrConflict)
+		require.NoError(p, errs[len(codes)/2], "Revoke")
+		p.state(storage.Revoked, codes...)
+		for i, token := range tokens {
+			if i >= len(codes)/2 {
+				i++
+			}
+			if errs[i] != nil {
+				p.missing(token)
+			} else {
+				p.state(storage.Revoked, token)
+			}
+		}
+	}
+}
+
+func revokeRacesChain(p *probe)     { p.raceChain() }
+func revokeKindRacesChain(p *probe) { p.raceChain(storage.Refresh, storage.Access) }
+
+// raceChain rotates refresh tokens without a pause while the grant is revoked, so that a Revoke always meets an
+// Advance that is half done. What it has inserted is what a plain "update where grant" misses.
+func (p *probe) raceChain(kinds ...storage.Kind) {
+	const chains, most = 3, 2000
+	for round := range p.opts.Rounds {
+		grant := fmt.Sprint("grant", round)
+		var issued [chains][]storage.Record
+		for c := range chains {
+			first := p.record(storage.Refresh, fmt.Sprint("refresh", round, ".", c, ".0"), grant)
+			p.insert(first)
+			issued[c] = append(issued[c], first)
+		}
+		var running atomic.Int32
+		var revoked atomic.Bool
+		errs := parallel(chains+1, func(c int) error {
+			if c == chains {
+				for running.Load() < chains {
+					runtime.Gosched()
+				}
+				defer revoked.Store(true)
+				return p.store.Revoke(p.ctx, p.grant(grant), kinds...)
+			}
+			current := issued[c][0]
+			for n := 1; n < most; n++ {
+				next := p.record(storage.Refresh, fmt.Sprint("refresh", round, ".", c, ".", n), grant)
+				access := p.record(storage.Access, fmt.Sprint("access", round, ".", c, ".", n), grant)
+				late := revoked.Load()
+				err := p.store.Advance(p.ctx, storage.Active, with(current, storage.Spent), next, access)
+				if n == 2 || err != nil && n < 2 {
+					running.Add(1)
+				}
+				if errors.Is(err, storage.ErrConflict) {
+					return nil
+				}
+				if err != nil {
+					return err
+				}
+				issued[c] = append(issued[c], next, access)
+				if late {
+					return errors.New("an Advance that began after Revoke had returned has succeeded")
+				}
+				current = next
+			}
+			return nil
+		})
+		for _, err := range errs {
+			require.NoError(p, err, "round %d", round)
+		}
+		for _, recs := range issued {
+			p.state(storage.Revoked, recs...)
+		}
+	}
+}
+
+// singleUse redeems many records under contention and counts.
+func singleUse(p *probe) {
+	objects, attempts := p.opts.Objects, p.opts.Attempts
+	lanes := min(objects, 2*runtime.GOMAXPROCS(0))
+	var taken, double, none, failed atomic.Int64
+	errs := parallel(lanes, func(int) error {
+		for {
+			n := taken.Add(1)
+			if n > int64(objects) {
+				return nil
+			}
+			name := fmt.Sprint("object", n)
+			code := p.record(storage.Code, name, name)
+			if err := p.store.Insert(p.ctx, code); err != nil {
+				return err
+			}
+			wins := 0
+			for _, err := range parallel(attempts, func(i int) error {
+				return p.store.Advance(p.ctx, storage.Active, with(code, storage.Spent), p.record(storage.Access, fmt.Sprint(name, ".", i), name))
+			}) {
+				if err == nil {
+					wins++
+				} else if !errors.Is(err, storage.ErrConflict) {
+					failed.Add(1)
+				}
+			}
+			found := 0
+			for i := range attempts {
+				if _, err := p.store.Get(p.ctx, storage.Access, p.key(fmt.Sprint(name, ".", i))); err == nil {
+					found++
+				}
+			}
+			if wins > 1 || found > 1 {
+				double.Add(1)
+			} else if wins == 0 || found == 0 {
+				none.Add(1)
+			}
+		}
+	})
+	for _, err := range errs {
+		require.NoError(p, err)
+	}
+	p.Logf("%d single-use redemptions, %d attempts at each: %d double successes, %d without a winner, %d failures",
+		objects, attempts, double.Load(), none.Load(), failed.Load())
+	require.Zero(p, double.Load(), "double successes")
+	require.Zero(p, none.Load(), "redemptions without a winner")
+	require.Zero(p, failed.Load(), "attempts that failed otherwise")
+}
