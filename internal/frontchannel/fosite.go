@@ -59,7 +59,7 @@ func (f *FrontChannel) ask(ctx context.Context, r *Request) *Error {
 		"state":         {anyState},
 		"registration":  r.Form["registration"],
 	}
-	ctx = context.WithValue(ctx, clientKey{}, &client{r: r, modes: f.modes})
+	ctx = context.WithValue(ctx, clientKey{}, &client{r: r, modes: f.engineModes})
 	// An empty MultipartForm says that the body was read.
 	got, err := f.engine.NewAuthorizeRequest(ctx, &http.Request{
 		Method: http.MethodGet, Form: form, MultipartForm: &multipart.Form{},
@@ -106,7 +106,7 @@ func translate(err error) *Error {
 // client shows a registered client to fosite.
 type client struct {
 	r     *Request
-	modes []string
+	modes []fosite.ResponseModeType
 }
 
 type clientKey struct{}
@@ -142,13 +142,7 @@ func (c *client) GetResponseTypes() fosite.Arguments {
 	return c.r.Client.ResponseTypes
 }
 
-func (c *client) GetResponseModes() []fosite.ResponseModeType {
-	modes := make([]fosite.ResponseModeType, len(c.modes))
-	for i, m := range c.modes {
-		modes[i] = fosite.ResponseModeType(m)
-	}
-	return modes
-}
+func (c *client) GetResponseModes() []fosite.ResponseModeType { return c.modes }
 
 // lookup is fosite's storage: the client that Parse has found already. One request asks the store once.
 type lookup struct{}

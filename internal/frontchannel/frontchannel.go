@@ -58,6 +58,8 @@ type FrontChannel struct {
 	types  []string // enabled values of response_type
 	modes  []string
 	engine *fosite.Fosite
+
+	engineModes []fosite.ResponseModeType // modes, as fosite wants them
 }
 
 // New returns a FrontChannel, or every reason why cfg is wrong, each naming its field.
@@ -85,6 +87,7 @@ func New(cfg Config) (*FrontChannel, error) {
 		if m != modeQuery && m != modeFragment && m != modeFormPost {
 			errs = append(errs, fmt.Errorf("frontchannel: AllowedResponseModes: %q is not known", m))
 		}
+		f.engineModes = append(f.engineModes, fosite.ResponseModeType(m))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
