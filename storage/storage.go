@@ -67,7 +67,7 @@ type Record struct {
 	IssuedAt  time.Time // UTC; a store keeps at least milliseconds
 	ExpiresAt time.Time // UTC; the zero time means that it never expires
 
-	Data []byte // JSON, opaque to a store; up to 1 MiB. nil and empty are the same
+	Data []byte // JSON, but any bytes to a store ([Seal]); up to [MaxData]. nil and empty are the same
 }
 
 // Expired tells whether the record's time has passed at now. A record without ExpiresAt never expires.
@@ -146,4 +146,10 @@ type Registrar interface {
 	// ListClients returns clients by ID in byte order, starting behind after, at most limit
 	// (below 1 or above 1000: 100).
 	ListClients(ctx context.Context, after string, limit int) ([]Client, error)
+}
+
+// OriginFinder is implemented by stores that know whether any client is registered for a JavaScript origin, which a
+// CORS preflight asks before it names a client.
+type OriginFinder interface {
+	HasOrigin(ctx context.Context, origin string) (bool, error)
 }

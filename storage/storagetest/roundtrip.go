@@ -84,9 +84,16 @@ func emptyLists(p *probe) {
 
 func largeData(p *probe) {
 	r := p.record(storage.Code, "large", "g")
-	r.Data = append(append([]byte(`"`), bytes.Repeat([]byte("x"), storage.MaxData-2)...), '"')
+	r.Data = append(append([]byte(`"`), bytes.Repeat([]byte("x"), storage.MaxData-2-storage.SealOverhead)...), '"')
 	p.insert(r)
 	p.stored(r)
+	binary := p.record(storage.Code, "binary", "g")
+	binary.Data = nil
+	for i := range 512 {
+		binary.Data = append(binary.Data, byte(i), byte(i/3))
+	}
+	p.insert(binary)
+	p.stored(binary)
 	many := p.record(storage.Consent, "many", "g")
 	many.Scope, many.Audience = nil, nil
 	for i := range 300 {

@@ -1,0 +1,198 @@
+package storagetest
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/grantwell/grantwell/storage"
+	"github.com/grantwell/grantwell/storage/memstore"
+)
+
+// recorder stands in for *testing.T and keeps what a case had to say.
+type recorder struct {
+	mu       sync.Mutex
+	failures []string
+}
+
+func (r *recorder) Helper()             {}
+func (r *recorder) Logf(string, ...any) {}
+func (r *recorder) FailNow()            { runtime.Goexit() }
+func (r *recorder) Errorf(format string, args ...any) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failures = append(r.failures, fmt.Sprintf(format, args...))
+}
+
+// try runs a case on a store and returns its complaints.
+func try(ctx context.Context, c testCase, store storage.Records) []string {
+	var r recorder
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		c.run(newProbe(&r, ctx, store, Options{Rounds: 60, Objects: 400, Attempts: 4}))
+	}()
+	<-done
+	return r.failures
+}
+
+// hooked is a store in memory some of whose methods are wrong.
+type hooked struct {
+	*memstore.Store
+	insert      func(s *memstore.Store, ctx context.Context, recs []storage.Record) error
+	get         func(s *memstore.Store, ctx context.Context, k storage.Kind, key string) (storage.Record, error)
+	advance     func(s *memstore.Store, ctx context.Context, from storage.State, next storage.Record, inserts []storage.Record) error
+	revoke      func(s *memstore.Store, ctx context.Context, grant string, kinds []storage.Kind) error
+	sweep       func(s *memstore.Store, ctx context.Context, before time.Time, limit int) (int, error)
+	list        func(s *memstore.Store, ctx context.Context, q storage.Query) ([]storage.Record, string, error)
+	client      func(s *memstore.Store, ctx context.Context, id string) (storage.Client, error)
+	put         func(s *memstore.Store, ctx context.Context, c storage.Client) error
+	remove      func(s *memstore.Store, ctx context.Context, id string) error
+	listClients func(s *memstore.Store, ctx context.Context, after string, limit int) ([]storage.Client, error)
+}
+
+func (h *hooked) Insert(ctx context.Context, recs ...storage.Record) error {
+	if h.insert != nil {
+		return h.insert(h.Store, ctx, recs)
+	}
+	return h.Store.Insert(ctx, recs...)
+}
+
+func (h *hooked) Get(ctx context.Context, k storage.Kind, key string) (storage.Record, error) {
+	if h.get != nil {
+		return h.get(h.Store, ctx, k, key)
+	}
+	return h.Store.Get(ctx, k, key)
+}
+
+func (h *hooked) Advance(ctx context.Context, from storage.State, next storage.Record, inserts ...storage.Record) error {
+	if h.advance != nil {
+		return h.advance(h.Store, ctx, from, next, inserts)
+	}
+	return h.Store.Advance(ctx, from, next, inserts...)
+}
+
+func (h *hooked) Revoke(ctx context.Context, grant string, kinds ...storage.Kind) error {
+	if h.revoke != nil {
+		return h.revoke(h.Store, ctx, grant, kinds)
+	}
+	return h.Store.Revoke(ctx, grant, kinds...)
+}
+
+func (h *hooked) Sweep(ctx context.Context, before time.Time, limit int) (int, error) {
+	if h.sweep != nil {
+		return h.sweep(h.Store, ctx, before, limit)
+	}
+	return h.Store.Sweep(ctx, before, limit)
+}
+
+func (h *hooked) List(ctx context.Context, q storage.Query) ([]storage.Record, string, error) {
+	if h.list != nil {
+		return h.list(h.Store, ctx, q)
+	}
+	return h.Store.List(ctx, q)
+}
+
+func (h *hooked) Client(ctx context.Context, id string) (storage.Client, error) {
+	if h.client != nil {
+		return h.client(h.Store, ctx, id)
+	}
+	return h.Store.Client(ctx, id)
+}
+
+func (h *hooked) PutClient(ctx context.Context, c storage.Client) error {
+	if h.put != nil {
+		return h.put(h.Store, ctx, c)
+	}
+	return h.Store.PutClient(ctx, c)
+}
+
+func (h *hooked) DeleteClient(ctx context.Context, id string) error {
+	if h.remove != nil {
+		return h.remove(h.Store, ctx, id)
+	}
+	return h.Store.DeleteClient(ctx, id)
+}
+
+func (h *hooked) ListClients(ctx context.Context, after string, limit int) ([]storage.Client, error) {
+	if h.listClients != nil {
+		return h.listClients(h.Store, ctx, after, limit)
+	}
+	return h.Store.ListClients(ctx, after, limit)
+}
+
+// onGet returns a hook that changes what Get returns.
+func onGet(change func(*storage.Record)) func(*hooked) {
+	return func(h *hooked) {
+		h.get = func(s *memstore.Store, ctx context.Context, k storage.Kind, key string) (storage.Record, error) {
+			r, err := s.Get(ctx, k, key)
+			if err == nil {
+				change(&r)
+			}
+			return r, err
+		}
+	}
+}
+
+// onWrite returns a hook that changes what is written.
+func onWrite(change func(*storage.Record)) func(*hooked) {
+	all := func(recs []storage.Record) []storage.Record {
+		recs = append([]storage.Record{}, recs...)
+		for i := range recs {
+			change(&recs[i])
+		}
+		return recs
+	}
+	return func(h *hooked) {
+		h.insert = func(s *memstore.Store, ctx context.Context, recs []storage.Record) error {
+			return s.Insert(ctx, all(recs)...)
+		}
+		h.advance = func(s *memstore.Store, ctx context.Context, from storage.State, next storage.Record, inserts []storage.Record) error {
+			change(&next)
+			return s.Advance(ctx, from, next, all(inserts)...)
+		}
+	}
+}
+
+// onKey returns a hook that keeps records under another kind and key than their own, and gives these back.
+func onKey(change func(k storage.Kind, key string) (storage.Kind, string)) func(*hooked) {
+	write := onWrite(func(r *storage.Record) { r.Kind, r.Key = change(r.Kind, r.Key) })
+	return func(h *hooked) {
+		write(h)
+		h.get = func(s *memstore.Store, ctx context.Context, k storage.Kind, key string) (storage.Record, error) {
+			k2, key2 := change(k, key)
+			r, err := s.Get(ctx, k2, key2)
+			if err == nil {
+				r.Kind, r.Key = k, key
+			}
+			return r, err
+		}
+	}
+}
+
+// whole returns every record that the query matches.
+func whole(s *memstore.Store, ctx context.Context, q storage.Query) (all []storage.Record) {
+	q.Limit, q.After = 1000, ""
+	for {
+		page, next, err := s.List(ctx, q)
+		if err != nil {
+			return all
+		}
+		if all = append(all, page...); next == "" {
+			return all
+		}
+		q.After = next
+	}
+}
+
+// force sets a record's state, whatever it is.
+func force(s *memstore.Store, ctx context.Context, r storage.Record, to storage.State) {
+	for {
+		now, err := s.Get(ctx, r.Kind, r.Key)
+		if err != nil || s.Advance(ctx, now.State, with(now, to)) == nil {
+			return
+		}
+	}
+}
