@@ -87,3 +87,18 @@ func (s *Store) ListClients(ctx context.Context, after string, limit int) ([]sto
 	}
 	return list, nil
 }
+
+// HasOrigin implements [storage.OriginFinder].
+func (s *Store) HasOrigin(ctx context.Context, origin string) (bool, error) {
+	if err := ctx.Err(); err != nil {
+		return false, err
+	}
+	s.registry.mu.RLock()
+	defer s.registry.mu.RUnlock()
+	for _, c := range s.registry.clients {
+		if !c.Disabled && slices.Contains(c.Origins, origin) {
+			return true, nil
+		}
+	}
+	return false, nil
+}

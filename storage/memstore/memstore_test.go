@@ -2,28 +2,261 @@ package memstore
 
 import (
 	"context"
+	"encoding/base64"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantwell/grantwell/storage"
+	"github.com/grantwell/grantwell/storage/storagetest"
 )
 
-func TestSmoke(t *testing.T) {
-	s := New()
-	ctx := context.Background()
-	require.NoError(t, s.Insert(ctx, storage.Record{Kind: storage.Code, Key: storage.Key("a"), State: storage.Active, GrantID: "g", Scope: []string{"a", "b"}}))
-	require.ErrorIs(t, s.Insert(ctx, storage.Record{Kind: storage.Code, Key: storage.Key("a"), State: storage.Active, GrantID: "g"}), storage.ErrExists)
-	require.NoError(t, s.Advance(ctx, storage.Active, storage.Record{Kind: storage.Code, Key: storage.Key("a"), State: storage.Spent, GrantID: "g"}, storage.Record{Kind: storage.Access, Key: "odd", State: storage.Active, GrantID: "g"}))
+// The store in memory keeps the contract.
+//
+// Holds S158, S160, S164, S167, I1, I3, I5, I9, I11.
+func TestStore_KeepsContract(t *testing.T) {
+	t.Parallel()
+	storagetest.Run(t, func(*testing.T) storage.Records { return New() })
+}
+
+func token(kind storage.Kind, name, grant string, expires time.Time) storage.Record {
+	return storage.Record{
+		Kind: kind, Key: storage.Key(name), State: storage.Active, GrantID: grant, ClientID: "client", Subject: "alice",
+		Scope: []string{"read"}, IssuedAt: time.Now(), ExpiresAt: expires,
+	}
+}
+
+// A full store refuses to grow, and nothing that is live or spent makes room for the rest.
+//
+// Holds S158, I1.
+func TestStore_FullRefusesAndForgetsNothing(t *testing.T) {
+	t.Parallel()
+	ctx, s, later := t.Context(), NewBounded(3), time.Now().Add(time.Hour)
+	spent := token(storage.Code, "spent", "g", later)
+	spent.State = storage.Spent
+	code := token(storage.Code, "code", "g", later)
+	require.NoError(t, s.Insert(ctx, spent, code))
+	require.ErrorContains(t, s.Insert(ctx, token(storage.Access, "a", "g", later), token(storage.Access, "b", "g", later)), "full")
+	require.Equal(t, 2, s.Len())
+	require.NoError(t, s.Insert(ctx, token(storage.Access, "a", "g", later)))
+
+	next := code
+	next.State = storage.Spent
+	require.ErrorContains(t, s.Advance(ctx, storage.Active, next, token(storage.Access, "b", "g", later)), "full")
+	got, err := s.Get(ctx, storage.Code, code.Key)
+	require.NoError(t, err)
+	require.Equal(t, storage.Active, got.State, "an Advance that does not fit spends nothing")
+	require.NoError(t, s.Advance(ctx, storage.Active, next), "what adds no record always fits")
+	require.ErrorIs(t, s.Advance(ctx, storage.Active, next, token(storage.Access, "b", "g", later)), storage.ErrConflict,
+		"a full store still tells a second use")
 	require.NoError(t, s.Revoke(ctx, "g"))
-	r, err := s.Get(ctx, storage.Access, "odd")
+	require.Equal(t, 3, s.Len())
+	_, err = s.Get(ctx, storage.Code, spent.Key)
 	require.NoError(t, err)
-	require.Equal(t, storage.Revoked, r.State)
-	recs, next, err := s.List(ctx, storage.Query{GrantID: "g", Limit: 1})
-	require.NoError(t, err)
-	require.Len(t, recs, 1)
-	recs, next, err = s.List(ctx, storage.Query{After: next})
-	require.NoError(t, err)
-	require.Len(t, recs, 1)
-	require.Empty(t, next)
+}
+
+// A full store removes what has expired to take what is new.
+//
+// Holds S158, S164.
+func TestStore_FullSweepsExpired(t *testing.T) {
+	t.Parallel()
+	ctx, s, now := t.Context(), NewBounded(100), time.Now()
+	for i := range 60 {
+		require.NoError(t, s.Insert(ctx, token(storage.Access, fmt.Sprint("old", i), fmt.Sprint(i), now.Add(-time.Minute))))
+	}
+	for i := range 100 {
+		require.NoError(t, s.Insert(ctx, token(storage.Access, fmt.Sprint("new", i), fmt.Sprint(i), now.Add(time.Hour))), i)
+	}
+	require.Error(t, s.Insert(ctx, token(storage.Access, "one more", "", now.Add(time.Hour))))
+	require.Equal(t, 100, s.Len())
+}
+
+// Writes keep a store small whose records expire, without anybody calling Sweep.
+//
+// Holds S158, S164.
+func TestStore_WritesSweep(t *testing.T) {
+	t.Parallel()
+	ctx, s := t.Context(), New()
+	for i := range 10 * sweepFloor {
+		require.NoError(t, s.Insert(ctx, token(storage.Access, fmt.Sprint(i), fmt.Sprint("g", i/2), time.Now().Add(-time.Second))))
+	}
+	require.LessOrEqual(t, s.Len(), sweepFloor+2*shardCount)
+	removed := 0
+	for {
+		n, err := s.Sweep(ctx, time.Now(), 500)
+		require.NoError(t, err)
+		require.LessOrEqual(t, n, 500)
+		if removed += n; n == 0 {
+			break
+		}
+	}
+	require.Zero(t, s.Len())
+	for i := range s.shards {
+		require.Empty(t, s.shards[i].records)
+		require.Empty(t, s.shards[i].families, "a grant's list goes with its last record")
+		require.Empty(t, s.shards[i].expiry)
+	}
+}
+
+// A second spelling of the same 32 bytes is another key.
+//
+// Holds S163.
+func TestStore_KeySpellingsDiffer(t *testing.T) {
+	t.Parallel()
+	ctx, s := t.Context(), New()
+	key := storage.Key("secret")
+	last := key[len(key)-1]
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	for i := range len(alphabet) {
+		if alphabet[i] == last {
+			continue
+		}
+		twin := key[:len(key)-1] + string(alphabet[i])
+		require.NotEqual(t, newID(0, key), newID(0, twin))
+	}
+	for _, odd := range []string{key + "\n", key[:42] + "\n", "\r" + key[:42], key + "=", base64.StdEncoding.EncodeToString(make([]byte, 32))} {
+		require.True(t, newID(0, odd).odd)
+	}
+	// Nor is a key the decoded form of another.
+	hashed := newID(0, "odd")
+	require.NoError(t, s.Insert(ctx, storage.Record{Kind: storage.Used, Key: "odd", State: storage.Spent}))
+	_, err := s.Get(ctx, storage.Used, strict.EncodeToString(hashed.sum[:]))
+	require.ErrorIs(t, err, storage.ErrNotFound)
+}
+
+// Writes of every sort that share grants and shards end, and leave lists and counts as they should be.
+//
+// Holds S158, I11.
+func TestStore_ConcurrentWritesKeepOrder(t *testing.T) {
+	t.Parallel()
+	ctx, s := t.Context(), New()
+	rounds := 3000
+	if testing.Short() {
+		rounds = 300
+	}
+	done := make(chan error, 8)
+	for w := range cap(done) {
+		go func() {
+			rng := rand.New(rand.NewPCG(uint64(w), 1))
+			for range rounds {
+				grant := fmt.Sprint("g", rng.IntN(5))
+				r := token(storage.Refresh, fmt.Sprint(rng.IntN(50)), grant, time.Now().Add(time.Duration(rng.IntN(3)-1)*time.Minute))
+				if rng.IntN(5) == 0 {
+					r.ExpiresAt, r.GrantID = time.Time{}, ""
+				}
+				switch rng.IntN(6) {
+				case 0:
+					_ = s.Revoke(ctx, grant, storage.Access)
+				case 1:
+					if _, err := s.Sweep(ctx, time.Now(), 5); err != nil {
+						done <- err
+						return
+					}
+				case 2:
+					_, _, _ = s.List(ctx, storage.Query{GrantID: grant, Limit: 3})
+				case 3:
+					_ = s.Insert(ctx, r, token(storage.Access, fmt.Sprint(rng.IntN(50)), grant, r.ExpiresAt))
+				default:
+					_ = s.Advance(ctx, storage.Active, r, token(storage.Access, fmt.Sprint(rng.IntN(50)), grant, r.ExpiresAt))
+				}
+			}
+			done <- nil
+		}()
+	}
+	for range cap(done) {
+		require.NoError(t, <-done)
+	}
+	records, listed := 0, 0
+	for i := range s.shards {
+		sh := &s.shards[i]
+		expiring := 0
+		for n, e := range sh.records {
+			require.Equal(t, n, e.id)
+			if e.expires == never {
+				require.EqualValues(t, -1, e.pos)
+				continue
+			}
+			expiring++
+			require.Same(t, e, sh.expiry[e.pos])
+		}
+		require.Len(t, sh.expiry, expiring)
+		records += len(sh.records)
+		for id, f := range sh.families {
+			require.NotNil(t, f.head)
+			for e := f.head; e != nil; e = e.next {
+				require.Equal(t, id, e.family.id)
+				require.Same(t, e, s.shards[e.id.shard()].records[e.id])
+				listed++
+			}
+		}
+	}
+	require.Equal(t, s.Len(), records)
+	loners := 0
+	for i := range s.shards {
+		for _, e := range s.shards[i].records {
+			if e.family == nil {
+				loners++
+			}
+		}
+	}
+	require.Equal(t, records, listed+loners)
+}
+
+// A record takes at most 500 bytes with its indexes, an access and a refresh token of one grant 900.
+//
+// Holds S158.
+func TestStore_RecordsAreSmall(t *testing.T) { // not parallel: it measures the heap
+	const n = 100_000
+	for _, c := range []struct {
+		name  string
+		kinds []storage.Kind
+		most  float64
+	}{
+		{"access", []storage.Kind{storage.Access}, 500},
+		{"access and refresh", []storage.Kind{storage.Access, storage.Refresh}, 900},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			size := heapPerGrant(t, n, c.kinds)
+			t.Logf("%.0f bytes", size)
+			require.LessOrEqual(t, size, c.most)
+		})
+	}
+}
+
+func heapPerGrant(t testing.TB, n int, kinds []storage.Kind) float64 {
+	ctx, s := context.Background(), New()
+	heap := func() uint64 {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return m.HeapAlloc
+	}
+	before := heap()
+	for i := range n {
+		var recs []storage.Record
+		for _, kind := range kinds {
+			recs = append(recs, live(kind, i))
+		}
+		require.NoError(t, s.Insert(ctx, recs...))
+	}
+	size := float64(heap()-before) / float64(n)
+	runtime.KeepAlive(s)
+	return size
+}
+
+// live returns a token record as a server stores it: 22 characters of grant ID, a user among many, some data.
+func live(kind storage.Kind, i int) storage.Record {
+	now := time.Now()
+	return storage.Record{
+		Kind: kind, Key: storage.JoinKey(string(kind), fmt.Sprint(i)), State: storage.Active,
+		GrantID: storage.Key(fmt.Sprint("grant", i))[:22], ClientID: "web-application", Subject: fmt.Sprintf("user-%08d", i),
+		Scope: []string{"openid", "profile", "orders:read"}, Audience: []string{"https://api.example.com"},
+		IssuedAt: now, ExpiresAt: now.Add(time.Hour),
+		Data: []byte(`{"auth_time":1767225600,"amr":["pwd"]}`),
+	}
 }

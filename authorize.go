@@ -1,0 +1,287 @@
+package grantwell
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/form"
+	"github.com/grantwell/grantwell/internal/frontchannel"
+	"github.com/grantwell/grantwell/storage"
+	"github.com/grantwell/grantwell/tokens"
+)
+
+// AuthorizeRequest is a valid authorization request: its client exists, its redirect URI is registered, its scope may be granted.
+type AuthorizeRequest struct {
+	Client       storage.Client
+	ResponseType string // "code" or "token"
+	RedirectURI  string // verified
+	State        string
+	Scope        []string // what may be granted, after the scope rules; show these
+	Audience     []string
+	Prompt       []string // prompt of OpenID Connect Core section 3.1.2.1: "none", "login", "consent"
+	LoginHint    string   // unverified text of the client's; empty if none
+	MaxAge       time.Duration
+	HasMaxAge    bool
+	StartedAt    time.Time // when the request first came
+
+	front   *frontchannel.Request
+	waiting *storage.Record // the interaction that it waited in
+	event   Event
+}
+
+// Approval is the user's yes.
+type Approval struct {
+	Subject  string         // who the user is: stable and unique. Required
+	Scope    []string       // what the user allows, a part of the request's; nil: all of it
+	Claims   map[string]any // stored with the code and the tokens
+	AuthTime time.Time      // when the user authenticated; zero: now
+	Remember bool           // store the consent, so that the same scopes are not asked for again
+	consent  int
+}
+
+// ParseAuthorize reads and validates an authorization request (RFC 6749 sections 4.1.1 and 4.2.1), by GET or
+// POST. When it returns false the answer has been written: an error page if the client or its redirect URI are
+// not known for certain, a redirect with the error otherwise.
+func (s *Server) ParseAuthorize(w http.ResponseWriter, r *http.Request) (*AuthorizeRequest, bool) {
+	e := s.newEvent("authorize")
+	var req *AuthorizeRequest
+	ok := s.page(w, r, &e, func(ctx context.Context) error {
+		text := r.URL.RawQuery
+		if r.Method == http.MethodPost {
+			var err error
+			if text, err = s.pageBody(w, r); err != nil {
+				return err
+			}
+		}
+		if len(text) > int(s.cfg.MaxBody) {
+			return tooLarge()
+		}
+		values, err := form.Parse(text, "resource", "audience")
+		if errors.Is(err, form.ErrRepeated) {
+			return grants.InvalidRequest("A parameter is repeated.")
+		} else if err != nil {
+			return grants.InvalidRequest("The parameters are malformed or too many.").Because("%w", err)
+		}
+		req, err = s.parseAuthorize(ctx, w, &e, values)
+		return err
+	})
+	return req, ok && req != nil
+}
+
+// parseAuthorize validates parameters, wherever they came from.
+func (s *Server) parseAuthorize(ctx context.Context, w http.ResponseWriter, e *Event, values url.Values) (*AuthorizeRequest, error) {
+	if s.front == nil {
+		return nil, grants.InvalidRequest("This server has no grant that begins here.")
+	}
+	front, ferr := s.front.Parse(ctx, values)
+	if ferr != nil {
+		err := &grants.Error{Code: ferr.Code, Description: ferr.Description, Status: ferr.Status, Err: ferr.Err}
+		if ferr.Request == nil {
+			return nil, err
+		}
+		e.ClientID = ferr.Request.Client.ID
+		return nil, &redirected{err, ferr.Request}
+	}
+	e.ClientID, e.GrantType = front.Client.ID, responseGrant(front.ResponseType)
+	req := &AuthorizeRequest{Client: front.Client, ResponseType: front.ResponseType, RedirectURI: front.RedirectURI, State: front.State,
+		Audience: front.Audience, Prompt: strings.Fields(values.Get("prompt")), LoginHint: values.Get("login_hint"), StartedAt: e.Time, front: front, event: *e}
+	if age := values.Get("max_age"); age != "" {
+		n, err := strconv.ParseUint(age, 10, 31)
+		if err != nil {
+			return nil, &redirected{grants.InvalidRequest("max_age is not a number of seconds."), front}
+		}
+		req.MaxAge, req.HasMaxAge = time.Duration(n)*time.Second, true
+	}
+	if len(req.Prompt) > 1 && slices.Contains(req.Prompt, "none") {
+		return nil, &redirected{grants.InvalidRequest("prompt none stands alone."), front}
+	}
+	requested, err := s.cfg.Scopes.parse(values.Get("scope"))
+	if err == nil {
+		req.Scope, err = s.cfg.Scopes.decide(ctx, ScopeRequest{GrantType: e.GrantType, Client: front.Client, Requested: requested}, nil)
+	}
+	if err != nil {
+		return nil, &redirected{err, front}
+	}
+	return req, nil
+}
+
+func responseGrant(responseType string) string {
+	if responseType == "token" {
+		return "implicit"
+	}
+	return "authorization_code"
+}
+
+// Approve answers the request with a code, or in the implicit grant with a token, for the user who approved.
+// It may be called once for a request. The client is looked at again: it may have been disabled while the user thought.
+func (s *Server) Approve(w http.ResponseWriter, r *http.Request, req *AuthorizeRequest, a Approval) {
+	e := req.event
+	e.Time, e.Subject = nowUTC(), a.Subject
+	s.page(w, r, &e, func(ctx context.Context) error {
+		params, err := s.approve(ctx, &e, req, a)
+		if err != nil {
+			if errors.As(err, new(*goneError)) {
+				return err
+			}
+			return &redirected{err, req.front}
+		}
+		s.front.Respond(w, req.front, params)
+		e.Status = http.StatusSeeOther
+		return nil
+	})
+}
+
+func (s *Server) approve(ctx context.Context, e *Event, req *AuthorizeRequest, a Approval) (frontchannel.Params, error) {
+	if a.Subject == "" {
+		return nil, errors.New("grantwell: Approval.Subject is empty")
+	}
+	client, err := s.known.Client(ctx, req.Client.ID)
+	if errors.Is(err, storage.ErrNotFound) || err == nil && client.Disabled {
+		return nil, gone("The client is no longer registered.")
+	} else if err != nil {
+		return nil, grants.Unavailable(err)
+	}
+	if a.Scope == nil {
+		a.Scope = req.Scope
+	}
+	for _, v := range a.Scope {
+		if !slices.Contains(req.Scope, v) {
+			return nil, errors.New("grantwell: Approval.Scope has a scope that was not requested")
+		}
+	}
+	if len(a.Scope) == 0 && len(req.Scope) > 0 {
+		return nil, grants.AccessDenied("The user granted nothing.")
+	}
+	if a.AuthTime.IsZero() {
+		a.AuthTime = e.Time
+	}
+	if h := s.cfg.Hooks.Authorize; h != nil {
+		if err := h(ctx, req, &a); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.checkSubject(ctx, client.ID, a.Subject); err != nil {
+		return nil, grants.AccessDenied("The user may not use this service.").Because("%w", err)
+	}
+	if a.consent, err = s.rememberConsent(ctx, client.ID, a); err != nil {
+		return nil, grants.Unavailable(err)
+	}
+	e.Scope = a.Scope
+	var params frontchannel.Params
+	if req.ResponseType == "token" {
+		params, err = s.approveToken(ctx, e, req, client, a)
+	} else {
+		params, err = s.approveCode(ctx, e, req, client, a)
+	}
+	if err == nil && s.cfg.Hooks.Authorized != nil {
+		err = s.cfg.Hooks.Authorized(ctx, req, a)
+	}
+	return params, err
+}
+
+// goneError is for the user alone: it is not redirected, although the redirect URI was valid once.
+type goneError struct{ protocol *grants.Error }
+
+func gone(description string) error { return &goneError{grants.InvalidRequest(description)} }
+
+// Error and Unwrap are those of the protocol error inside.
+func (e *goneError) Error() string { return e.Unwrap().Error() }
+
+// Unwrap returns the protocol error.
+func (e *goneError) Unwrap() error { return e.protocol }
+
+func (s *Server) approveCode(ctx context.Context, e *Event, req *AuthorizeRequest, client storage.Client, a Approval) (frontchannel.Params, error) {
+	code, err := s.cfg.Codes.Mint(ctx, tokens.Claims{})
+	if err != nil {
+		return nil, err
+	}
+	life := s.cfg.CodeLifetime
+	if client.CodeLifetime > 0 {
+		life = client.CodeLifetime
+	}
+	d := grants.Data{RedirectURI: req.RedirectURI, RedirectURIGiven: req.front.RedirectURIGiven, Challenge: req.front.Challenge,
+		ChallengeMethod: req.front.ChallengeMethod, Nonce: req.front.Form.Get("nonce"), GrantType: "authorization_code", Claims: a.Claims,
+		AuthTime: a.AuthTime.Unix(), Consent: a.consent}
+	data, err := d.Encode()
+	if err != nil {
+		return nil, err
+	}
+	rec := storage.Record{Kind: storage.Code, Key: storage.Key(code), State: storage.Active, GrantID: newID(), ClientID: client.ID, Subject: a.Subject,
+		Scope: a.Scope, Audience: req.Audience, IssuedAt: e.Time, ExpiresAt: e.Time.Add(life), Data: data}
+	e.GrantID = rec.GrantID
+	if err := s.finish(ctx, req, rec); err != nil {
+		return nil, err
+	}
+	return answerParams("code", code), nil
+}
+
+func (s *Server) approveToken(ctx context.Context, e *Event, req *AuthorizeRequest, client storage.Client, a Approval) (frontchannel.Params, error) {
+	if err := s.finish(ctx, req); err != nil {
+		return nil, err
+	}
+	g := &grants.Grant{Subject: a.Subject, Scope: a.Scope, Audience: req.Audience, Claims: a.Claims, AuthTime: a.AuthTime, Consent: a.consent}
+	if g.Scope == nil {
+		g.Scope = []string{}
+	}
+	res, err := s.issue(ctx, e, issuing{client: client, grant: g, grantType: "implicit", now: e.Time, public: true})
+	if err != nil {
+		return nil, err
+	}
+	return answerParams("access_token", res.AccessToken, "token_type", res.TokenType,
+		"expires_in", strconv.FormatInt(int64(res.ExpiresAt.Sub(e.Time)/time.Second), 10), "scope", strings.Join(res.Scope, " ")), nil
+}
+
+// answerParams makes response parameters of names and values in turn.
+func answerParams(pairs ...string) frontchannel.Params {
+	var p frontchannel.Params
+	for i := 0; i+1 < len(pairs); i += 2 {
+		p.Add(pairs[i], pairs[i+1])
+	}
+	return p
+}
+
+// finish stores what the approval made and, in the same write, ends the interaction: one page is approved once.
+func (s *Server) finish(ctx context.Context, req *AuthorizeRequest, recs ...storage.Record) error {
+	var err error
+	switch {
+	case req.waiting != nil:
+		done := *req.waiting
+		done.State = storage.Spent
+		err = s.cfg.Records.Advance(ctx, storage.Active, done, recs...)
+	case len(recs) > 0:
+		err = s.cfg.Records.Insert(ctx, recs...)
+	}
+	if errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrNotFound) {
+		return gone("This page was answered already. Go back to the application and begin again.")
+	} else if err != nil {
+		return grants.Unavailable(err)
+	}
+	return nil
+}
+
+// Deny answers the request with access_denied (RFC 6749 section 4.1.2.1).
+func (s *Server) Deny(w http.ResponseWriter, r *http.Request, req *AuthorizeRequest) {
+	s.DenyWith(w, r, req, grants.AccessDenied("The user denied the request."))
+}
+
+// DenyWith answers the request with an error of the host's choice, for example login_required.
+func (s *Server) DenyWith(w http.ResponseWriter, r *http.Request, req *AuthorizeRequest, err *grants.Error) {
+	e := req.event
+	e.Time = nowUTC()
+	s.page(w, r, &e, func(ctx context.Context) error {
+		if ferr := s.finish(ctx, req); ferr != nil {
+			if errors.As(ferr, new(*goneError)) {
+				return ferr
+			}
+			return &redirected{ferr, req.front}
+		}
+		return &redirected{err, req.front}
+	})
+}

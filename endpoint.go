@@ -1,0 +1,229 @@
+package grantwell
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/form"
+	"github.com/grantwell/grantwell/storage"
+)
+
+// maxToken bounds a token that is sent to us, in bytes.
+const maxToken = 16 << 10
+
+// call is one request to a back-channel endpoint.
+type call struct {
+	s      *Server
+	w      http.ResponseWriter
+	r      *http.Request
+	form   url.Values
+	format string // "json", "urlencoded" or "xml"
+	now    time.Time
+	event  Event
+
+	client        storage.Client
+	authenticated bool // and not only identified
+	basic         bool // the caller tried HTTP Basic
+}
+
+// endpoint wraps what all back-channel endpoints have in common: method, bounds, parsing, deadline, panics, errors
+// and the event.
+func (s *Server) endpoint(name string, get bool, handle func(ctx context.Context, c *call) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		now := time.Now().UTC()
+		c := &call{s: s, w: w, r: r, now: now, format: "json", event: Event{Time: now, Endpoint: name, Status: http.StatusOK}}
+		ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)
+		defer cancel()
+		h := w.Header()
+		h["Cache-Control"], h["Pragma"], h["X-Content-Type-Options"] = noStore, noCache, noSniff
+		err := c.run(ctx, get, handle)
+		if err != nil {
+			e := protocol(err)
+			if e.Status == http.StatusInternalServerError && ctx.Err() != nil {
+				e = protocol(grants.Unavailable(fmt.Errorf("grantwell: deadline: %w", err)))
+			}
+			c.event.fail(e)
+			c.writeError(e)
+		}
+		s.emit(ctx, r, c.event)
+	})
+}
+
+var (
+	noStore = []string{"no-store"}
+	noCache = []string{"no-cache"}
+	noSniff = []string{"nosniff"}
+)
+
+func (c *call) run(ctx context.Context, get bool, handle func(context.Context, *call) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			if p == http.ErrAbortHandler {
+				panic(p)
+			}
+			err = panicked(p)
+		}
+	}()
+	if c.r.Method == http.MethodOptions {
+		return c.preflight(ctx)
+	}
+	if c.r.Method != http.MethodPost && (!get || c.r.Method != http.MethodGet) {
+		allow := "POST"
+		if get {
+			allow = "GET, POST"
+		}
+		c.w.Header().Set("Allow", allow)
+		return &grants.Error{Code: "invalid_request", Description: "The method is not allowed here.", Status: http.StatusMethodNotAllowed}
+	}
+	if c.s.cfg.RequireTLS && !c.s.secure(c.r) {
+		return &grants.Error{Code: "invalid_request", Description: "TLS is required.", Status: http.StatusBadRequest}
+	}
+	if err := c.parse(); err != nil {
+		return err
+	}
+	return handle(ctx, c)
+}
+
+// panicked turns a panic in a hook, a store or a signer into a fault of ours. Its value may be anything, a secret too,
+// so that only its type is told.
+func panicked(p any) error {
+	if e, ok := p.(interface{ RuntimeError() }); ok {
+		return fmt.Errorf("grantwell: panic: %v", e)
+	}
+	return fmt.Errorf("grantwell: panic: %T", p)
+}
+
+// parse reads the form: the body of a POST, the query of a GET. What is in the query of a POST is not read.
+func (c *call) parse() error {
+	text := c.r.URL.RawQuery
+	if c.r.Method == http.MethodPost {
+		if err := refuseSecretsInQuery(text); err != nil {
+			return err
+		}
+		media, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
+		if err != nil || media != "application/x-www-form-urlencoded" {
+			return grants.InvalidRequest("The body must be application/x-www-form-urlencoded.")
+		}
+		if text, err = c.body(); err != nil {
+			return err
+		}
+	} else if int64(len(text)) > c.s.cfg.MaxBody {
+		return tooLarge()
+	}
+	values, err := form.Parse(text, "resource", "audience")
+	if err != nil {
+		return grants.InvalidRequest("The parameters are malformed, too many, or one is repeated.").Because("%w", err)
+	}
+	c.form = values
+	if format := values.Get("format"); format != "" && c.s.cfg.Compat.Formats {
+		switch format {
+		case "json", "urlencoded", "xml":
+			c.format = format
+		case "query":
+			c.format = "urlencoded"
+		default:
+			return grants.InvalidRequest("The format is json, urlencoded or xml.")
+		}
+	}
+	return nil
+}
+
+func tooLarge() error {
+	return &grants.Error{Code: "invalid_request", Description: "The request is too large.", Status: http.StatusRequestEntityTooLarge}
+}
+
+func (c *call) body() (string, error) {
+	limit := c.s.cfg.MaxBody
+	if c.r.ContentLength > limit {
+		c.w.Header().Set("Connection", "close") // the rest of it is not worth reading
+		return "", tooLarge()
+	}
+	var b strings.Builder
+	if c.r.ContentLength > 0 {
+		b.Grow(int(c.r.ContentLength))
+	}
+	if _, err := io.Copy(&b, http.MaxBytesReader(c.w, c.r.Body, limit)); err != nil {
+		var big *http.MaxBytesError
+		if errors.As(err, &big) {
+			return "", tooLarge()
+		}
+		return "", grants.InvalidRequest("The body could not be read.").Because("%w", err)
+	}
+	return b.String(), nil
+}
+
+// inQuery are parameters that must never travel in a URL, where logs keep them (RFC 6749 section 2.3.1, RFC 9700 section 4.3).
+var inQuery = []string{"client_secret", "client_assertion", "code", "token", "access_token", "refresh_token", "assertion", "password", "username", "code_verifier",
+	"device_code", "subject_token", "actor_token"}
+
+func refuseSecretsInQuery(query string) error {
+	if query == "" {
+		return nil
+	}
+	for pair := range strings.SplitSeq(query[:min(len(query), 64<<10)], "&") {
+		name, _, _ := strings.Cut(pair, "=")
+		if n, err := url.QueryUnescape(name); err == nil && slices.Contains(inQuery, n) {
+			return grants.InvalidRequest("Credentials and tokens belong into the body, not into the URL.")
+		}
+	}
+	return nil
+}
+
+// writeError answers a protocol error in the format that was asked for (RFC 6749 section 5.2).
+func (c *call) writeError(e *grants.Error) {
+	h := c.w.Header()
+	if e.Status == http.StatusUnauthorized {
+		h.Set("WWW-Authenticate", `Basic realm="`+quoted(c.s.cfg.Issuer)+`"`)
+	}
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
+	} else if e.Status == http.StatusServiceUnavailable {
+		h.Set("Retry-After", "1")
+	}
+	description, uri := e.Description, e.URI
+	if c.s.cfg.ErrorText != nil {
+		description, uri = c.s.errorText(e)
+	}
+	m := members{{"error", e.Code}}
+	if description = printable(description, 256); description != "" {
+		m = append(m, member{"error_description", description})
+	}
+	if uri = printable(uri, 512); uri != "" {
+		m = append(m, member{"error_uri", uri})
+	}
+	c.answer(e.Status, m)
+}
+
+func (s *Server) errorText(e *grants.Error) (description, uri string) {
+	defer func() {
+		if recover() != nil {
+			description, uri = e.Description, e.URI
+		}
+	}()
+	return s.cfg.ErrorText(e.Code, e.Description)
+}
+
+// printable keeps the characters that RFC 6749 section 5.2 allows in error_description.
+func printable(s string, limit int) string {
+	s = strings.Map(func(r rune) rune {
+		if r < 0x20 || r > 0x7e || r == '"' || r == '\\' {
+			return -1
+		}
+		return r
+	}, s)
+	return s[:min(len(s), limit)]
+}
+
+func quoted(s string) string {
+	return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s)
+}

@@ -1,0 +1,137 @@
+// Package pages renders the server's own HTML: consent, error and code. Everything that comes from outside is escaped by
+// html/template; there is no script, no framing, no caching and no Referer.
+package pages
+
+import (
+	"bytes"
+	"crypto/rand"
+	"embed"
+	"encoding/base64"
+	"html/template"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+//go:embed *.html style.css
+var files embed.FS
+
+var templates = template.Must(template.New("").ParseFS(files, "*.html"))
+
+// Style is the style sheet that the pages share, for a host's login page that wants to look like them.
+func Style() template.CSS {
+	b, err := files.ReadFile("style.css")
+	if err != nil {
+		return ""
+	}
+	return template.CSS(b)
+}
+
+// Headers sets what every page and every redirect of a browser carries.
+func Headers(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("Pragma", "no-cache")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'")
+}
+
+// Scope is one line of the consent page.
+type Scope struct {
+	Name, Description string
+	Granted           bool // granted before: shown, not asked
+}
+
+// Consent is what the consent page shows.
+type Consent struct {
+	Application, Description, LogoURI, PolicyURI, TOSURI string
+	User                                                 string
+	Scopes                                               []Scope
+	Action                                               string            // where the form goes
+	Hidden                                               map[string]string // what it carries
+	RedirectURI                                          string            // where the answer goes; shown by its host
+}
+
+// RedirectHost names for the user where the answer goes.
+func (c Consent) RedirectHost() string {
+	u, err := url.Parse(c.RedirectURI)
+	if err != nil || u.Host == "" {
+		return strings.SplitN(c.RedirectURI, ":", 2)[0]
+	}
+	return u.Host
+}
+
+// WriteConsent writes the consent page.
+func WriteConsent(w http.ResponseWriter, c Consent) error {
+	if !safeURL(c.LogoURI, "https:", "data:image/png;", "data:image/svg+xml;", "data:image/jpeg;") {
+		c.LogoURI = ""
+	}
+	if !safeURL(c.PolicyURI, "https:") {
+		c.PolicyURI = ""
+	}
+	if !safeURL(c.TOSURI, "https:") {
+		c.TOSURI = ""
+	}
+	return render(w, http.StatusOK, "consent.html", struct {
+		Consent
+		Logo template.URL
+	}{c, template.URL(c.LogoURI)}, "'self' "+target(c.RedirectURI))
+}
+
+// target is the form-action source that lets the answer's redirect pass: browsers apply form-action to redirects too.
+func target(redirect string) string {
+	u, err := url.Parse(redirect)
+	switch {
+	case err != nil:
+		return ""
+	case u.Host != "" && (u.Scheme == "https" || u.Scheme == "http"):
+		return u.Scheme + "://" + u.Host
+	default:
+		return u.Scheme + ":"
+	}
+}
+
+func safeURL(s string, prefixes ...string) bool {
+	for _, p := range prefixes {
+		if strings.HasPrefix(s, p) {
+			return true
+		}
+	}
+	return false
+}
+
+// Error writes the error page with this status.
+func Error(w http.ResponseWriter, status int, code, description string) {
+	if err := render(w, status, "error.html", map[string]string{"Code": code, "Description": description}, "'none'"); err != nil {
+		http.Error(w, "error: "+code, status)
+	}
+}
+
+// Code writes the page that shows a code.
+func Code(w http.ResponseWriter, code string) {
+	if err := render(w, http.StatusOK, "code.html", map[string]string{"Code": code}, "'none'"); err != nil {
+		http.Error(w, "error: server_error", http.StatusInternalServerError)
+	}
+}
+
+func render(w http.ResponseWriter, status int, name string, data any, formAction string) error {
+	var nonce [16]byte
+	_, _ = rand.Read(nonce[:]) // never fails (crypto/rand)
+	n := base64.RawURLEncoding.EncodeToString(nonce[:])
+	var b bytes.Buffer
+	err := templates.ExecuteTemplate(&b, name, struct {
+		Style template.CSS
+		Nonce string
+		Data  any
+	}{Style(), n, data})
+	if err != nil {
+		return err
+	}
+	Headers(w.Header())
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'nonce-"+n+"'; img-src https: data:; form-action "+formAction+"; frame-ancestors 'none'; base-uri 'none'")
+	w.WriteHeader(status)
+	_, _ = w.Write(b.Bytes()) // the browser is gone: nobody is left to tell
+	return nil
+}

@@ -1,0 +1,111 @@
+package grantwell
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/grantwell/grantwell/storage"
+)
+
+// maxClients and maxClientsFile bound a file of clients.
+const (
+	maxClients     = 10_000
+	maxClientsFile = 16 << 20
+)
+
+// registrationJSON is a client in the names of RFC 7591 section 2, with client_id and a plain client_secret.
+type registrationJSON struct {
+	ID            string            `json:"client_id"`
+	Secret        string            `json:"client_secret"`
+	AuthMethod    string            `json:"token_endpoint_auth_method"`
+	RedirectURIs  []string          `json:"redirect_uris"`
+	GrantTypes    *[]string         `json:"grant_types"`
+	ResponseTypes []string          `json:"response_types"`
+	Scope         string            `json:"scope"`
+	DefaultScope  *string           `json:"default_scope"`
+	Audience      []string          `json:"audience"`
+	Resources     []string          `json:"resources"`
+	Origins       []string          `json:"origins"`
+	JWKS          json.RawMessage   `json:"jwks"`
+	JWKSURI       string            `json:"jwks_uri"`
+	Name          string            `json:"client_name"`
+	Description   string            `json:"description"`
+	URI           string            `json:"client_uri"`
+	LogoURI       string            `json:"logo_uri"`
+	PolicyURI     string            `json:"policy_uri"`
+	TOSURI        string            `json:"tos_uri"`
+	Contacts      []string          `json:"contacts"`
+	Disabled      bool              `json:"disabled"`
+	RequirePKCE   bool              `json:"require_pkce"`
+	SkipConsent   bool              `json:"skip_consent"`
+	Format        string            `json:"access_token_format"`
+	Metadata      map[string]string `json:"metadata"`
+}
+
+// ReadClients reads a JSON array of clients in the names of RFC 7591 section 2, each with its client_id and, for a method
+// that needs one, a plain client_secret, which is hashed here and kept nowhere. Members that are not known are ignored.
+// Beyond the RFC: default_scope (absent: none; see DefaultScope of [storage.Client]), audience, resources, origins, disabled,
+// require_pkce, skip_consent and access_token_format. A client whose grant_types is an empty array is a resource server: it
+// uses no grant and only introspects. Secrets must have 16 characters or more. The error names the client and the field.
+func ReadClients(r io.Reader) ([]storage.Client, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxClientsFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("grantwell: clients: %w", err)
+	}
+	if len(b) > maxClientsFile {
+		return nil, errors.New("grantwell: clients: the file is too large")
+	}
+	var in []registrationJSON
+	if err := json.NewDecoder(bytes.NewReader(b)).Decode(&in); err != nil {
+		return nil, fmt.Errorf("grantwell: clients: %w", err)
+	}
+	if len(in) > maxClients {
+		return nil, errors.New("grantwell: clients: there are too many")
+	}
+	out := make([]storage.Client, 0, len(in))
+	for _, reg := range in {
+		c, err := reg.client()
+		if err != nil {
+			return nil, fmt.Errorf("grantwell: clients: %q: %w", reg.ID, err)
+		}
+		out = append(out, c)
+	}
+	return out, nil
+}
+
+func (reg registrationJSON) client() (storage.Client, error) {
+	c := storage.Client{ID: reg.ID, Disabled: reg.Disabled, AuthMethod: reg.AuthMethod, JWKS: reg.JWKS, JWKSURI: reg.JWKSURI,
+		ResponseTypes: reg.ResponseTypes, RedirectURIs: reg.RedirectURIs, Scope: strings.Fields(reg.Scope),
+		Audience: reg.Audience, Resources: reg.Resources, Origins: reg.Origins, AccessTokenFormat: reg.Format, RequirePKCE: reg.RequirePKCE,
+		SkipConsent: reg.SkipConsent, Name: reg.Name, Description: reg.Description, LogoURI: reg.LogoURI, ClientURI: reg.URI, PolicyURI: reg.PolicyURI,
+		TOSURI: reg.TOSURI, Contacts: reg.Contacts, Metadata: reg.Metadata, CreatedAt: time.Now().UTC().Truncate(time.Millisecond)}
+	if reg.GrantTypes != nil {
+		c.GrantTypes = *reg.GrantTypes
+		if len(c.GrantTypes) == 0 {
+			c.GrantTypes = []string{noGrant}
+		}
+	}
+	if reg.DefaultScope != nil {
+		c.DefaultScope = strings.Fields(*reg.DefaultScope)
+	}
+	switch c.Method() {
+	case storage.AuthClientSecretBasic, storage.AuthClientSecretPost:
+		if len(reg.Secret) < 16 {
+			return c, errors.New("client_secret has fewer than 16 characters")
+		}
+		c.Secrets = []storage.Secret{storage.HashSecret(reg.Secret)}
+	case storage.AuthNone:
+		if reg.Secret != "" {
+			return c, errors.New("client_secret: a public client has none")
+		}
+	}
+	return c, c.Validate()
+}
+
+// noGrant stands in GrantTypes for a client that uses no grant: an empty list is authorization_code by RFC 7591.
+const noGrant = "urn:grantwell:no-grant"

@@ -1,0 +1,111 @@
+package grantwell
+
+import (
+	"context"
+	"errors"
+	"net/http"
+
+	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/introspect"
+	"github.com/grantwell/grantwell/storage"
+)
+
+// RevokeHandler returns the revocation endpoint (RFC 7009). An access token is revoked alone; a refresh token
+// with its whole family. The answer 200 means that no instance accepts the token any more.
+func (s *Server) RevokeHandler() http.Handler {
+	return s.endpoint("revoke", false, func(ctx context.Context, c *call) error {
+		if err := c.authenticate(ctx); err != nil {
+			return err
+		}
+		token := c.form.Get("token")
+		if token == "" {
+			return grants.InvalidRequest("The parameter token is missing.")
+		}
+		if err := c.revoke(ctx, token); err != nil {
+			return err
+		}
+		c.w.Header().Set("Content-Length", "0")
+		c.w.WriteHeader(http.StatusOK)
+		return nil
+	})
+}
+
+func (c *call) revoke(ctx context.Context, token string) error {
+	rec, err := c.s.find(ctx, token)
+	if errors.Is(err, storage.ErrNotFound) {
+		return c.s.revokeUnrecorded(ctx, token)
+	} else if err != nil {
+		return grants.Unavailable(err)
+	}
+	c.event.Subject, c.event.GrantID = rec.Subject, rec.GrantID
+	if rec.ClientID != c.client.ID {
+		if c.s.cfg.Compat.ForeignRevocation == http.StatusOK {
+			c.event.Reason = "token of another client"
+			return nil
+		}
+		e := grants.InvalidGrant("token of client %q", rec.ClientID)
+		e.Status = c.s.cfg.Compat.ForeignRevocation
+		return e
+	}
+	if rec.State == storage.Revoked {
+		return nil
+	}
+	t := &introspect.Token{ClientID: rec.ClientID, Subject: rec.Subject, Scope: rec.Scope, Audience: rec.Audience, ExpiresAt: rec.ExpiresAt, IssuedAt: rec.IssuedAt}
+	if h := c.s.cfg.Hooks.Revoke; h != nil {
+		if err := h(ctx, t); err != nil {
+			return err
+		}
+	}
+	if rec.Kind == storage.Refresh {
+		err = c.s.cfg.Records.Revoke(ctx, rec.GrantID)
+	} else {
+		err = c.s.revokeOne(ctx, rec)
+	}
+	if err != nil {
+		return grants.Unavailable(err)
+	}
+	if h := c.s.cfg.Hooks.Revoked; h != nil {
+		return h(ctx, t)
+	}
+	return nil
+}
+
+// revokeOne ends one access token. Whoever else moved it meanwhile can only have revoked it too.
+func (s *Server) revokeOne(ctx context.Context, rec storage.Record) error {
+	from := rec.State
+	rec.State = storage.Revoked
+	err := s.cfg.Records.Advance(ctx, from, rec)
+	if errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrNotFound) {
+		return nil
+	}
+	return err
+}
+
+// find looks for an access or a refresh token. The hint of RFC 7009 is not needed: both looks are cheap.
+func (s *Server) find(ctx context.Context, token string) (storage.Record, error) {
+	if s.wellFormed(ctx, token) {
+		rec, err := s.cfg.Records.Get(ctx, storage.Access, storage.Key(token))
+		if !errors.Is(err, storage.ErrNotFound) {
+			return rec, err
+		}
+	}
+	if _, err := s.cfg.RefreshTokens.Verify(ctx, token); err == nil {
+		return s.cfg.Records.Get(ctx, storage.Refresh, storage.Key(token))
+	}
+	return storage.Record{}, storage.ErrNotFound
+}
+
+// revokeUnrecorded answers for a token that no store knows: 200, unless it is a live one that cannot be revoked.
+func (s *Server) revokeUnrecorded(ctx context.Context, token string) error {
+	if !s.cfg.Unrecorded {
+		return nil
+	}
+	t, _, err := s.access(ctx, token)
+	if err != nil {
+		return grants.Unavailable(err)
+	}
+	if !t.Active {
+		return nil
+	}
+	return &grants.Error{Code: "unsupported_token_type", Description: "This kind of token cannot be revoked; it ends by itself.", Status: http.StatusBadRequest}
+}

@@ -1,0 +1,141 @@
+package grantwell
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"fmt"
+	"runtime"
+	"strings"
+	"sync/atomic"
+
+	"golang.org/x/crypto/argon2"
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/storage"
+)
+
+// GenerateSecret returns a new client secret of 256 random bits, to be shown once, and what to store of it.
+func GenerateSecret() (secret string, stored storage.Secret) {
+	var b [32]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	secret = base64.RawURLEncoding.EncodeToString(b[:])
+	return secret, storage.HashSecret(secret)
+}
+
+// maxSecret bounds a client secret in bytes; bcrypt reads 72.
+const maxSecret = 512
+
+// secretHolds compares a secret with the client's live ones. Secrets that people chose are guessed within a limit.
+func (c *call) secretHolds(ctx context.Context, client storage.Client, secret string) (bool, error) {
+	if secret == "" || len(secret) > maxSecret {
+		return false, nil
+	}
+	var slow []string
+	ok := false
+	for _, s := range client.Secrets {
+		switch {
+		case !s.ExpiresAt.IsZero() && !c.now.Before(s.ExpiresAt):
+		case strings.HasPrefix(s.Hash, "sha256:"):
+			ok = equalSHA256(s.Hash, secret) || ok
+		default:
+			slow = append(slow, s.Hash)
+		}
+	}
+	if ok || len(slow) == 0 {
+		return ok, nil
+	}
+	c.s.slow.learn(slow[0])
+	done, wait, err := c.s.cfg.Limiter.Attempt(ctx, c.guessKey(client.ID))
+	if err != nil {
+		return false, grants.Unavailable(err)
+	}
+	if wait > 0 {
+		return false, tooManyGuesses(wait)
+	}
+	defer func() { done(true) }() // failed counts the failure
+	for _, h := range slow {
+		match, err := c.s.slow.compare(ctx, h, secret)
+		if err != nil {
+			return false, grants.Unavailable(err)
+		}
+		ok = match || ok
+	}
+	return ok, nil
+}
+
+func equalSHA256(hash, secret string) bool {
+	sum := sha256.Sum256([]byte(secret))
+	var got [len("sha256:") + 43]byte
+	copy(got[:], "sha256:")
+	base64.RawURLEncoding.Encode(got[len("sha256:"):], sum[:])
+	return subtle.ConstantTimeCompare(got[:], []byte(hash)) == 1
+}
+
+// slowHash verifies bcrypt and argon2id hashes, few at a time, and makes every failed authentication cost the same
+// once it has seen one: otherwise the time would tell which clients exist.
+type slowHash struct {
+	seen atomic.Pointer[string]
+	gate atomic.Pointer[chan struct{}]
+}
+
+func (h *slowHash) learn(hash string) { h.seen.CompareAndSwap(nil, &hash) }
+
+// pay does the work of one comparison for a failure that had none.
+func (h *slowHash) pay(ctx context.Context, client storage.Client, secret string) {
+	equalSHA256("", secret)
+	hash := h.seen.Load()
+	if hash == nil || secret == "" {
+		return
+	}
+	for _, s := range client.Secrets {
+		if !strings.HasPrefix(s.Hash, "sha256:") {
+			return // it was compared
+		}
+	}
+	_, _ = h.compare(ctx, *hash, secret)
+}
+
+// compare waits for its turn: these hashes are made to be expensive, and callers are many.
+func (h *slowHash) compare(ctx context.Context, hash, secret string) (bool, error) {
+	gate := h.gate.Load()
+	if gate == nil {
+		ch := make(chan struct{}, max(runtime.GOMAXPROCS(0), 1))
+		h.gate.CompareAndSwap(nil, &ch)
+		gate = h.gate.Load()
+	}
+	select {
+	case *gate <- struct{}{}:
+		defer func() { <-*gate }()
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	if strings.HasPrefix(hash, "$argon2id$") {
+		return equalArgon2(hash, secret)
+	}
+	return len(secret) <= 72 && bcrypt.CompareHashAndPassword([]byte(hash), []byte(secret)) == nil, nil
+}
+
+// equalArgon2 reads the usual encoding: $argon2id$v=19$m=65536,t=3,p=4$salt$hash.
+func equalArgon2(hash, secret string) (bool, error) {
+	var version int
+	var memory, passes uint32
+	var lanes uint8
+	parts := strings.Split(hash, "$")
+	if len(parts) != 6 {
+		return false, fmt.Errorf("grantwell: a stored argon2id hash is malformed")
+	}
+	_, err1 := fmt.Sscanf(parts[2], "v=%d", &version)
+	_, err2 := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &memory, &passes, &lanes)
+	salt, err3 := base64.RawStdEncoding.DecodeString(parts[4])
+	want, err4 := base64.RawStdEncoding.DecodeString(parts[5])
+	if err1 != nil || err2 != nil || err3 != nil || err4 != nil || version != argon2.Version ||
+		memory > 256<<10 || passes < 1 || passes > 16 || lanes < 1 || len(want) < 16 || len(want) > 64 {
+		return false, fmt.Errorf("grantwell: a stored argon2id hash is malformed or out of bounds")
+	}
+	got := argon2.IDKey([]byte(secret), salt, passes, memory, lanes, uint32(len(want)))
+	return subtle.ConstantTimeCompare(got, want) == 1, nil
+}

@@ -1,0 +1,62 @@
+package grantwell
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/introspect"
+	"github.com/grantwell/grantwell/storage"
+)
+
+// TokenInfoHandler returns the token information endpoint: parameter access_token; 200 with audience (the client), user_id,
+// scope and expires_in, or 400 with the same body for every token that is not live. The caller authenticates as a client
+// and learns no more than it would by introspection, unless the endpoint is open.
+func (s *Server) TokenInfoHandler() http.Handler {
+	return s.endpoint("tokeninfo", s.cfg.TokenInfo.Get, func(ctx context.Context, c *call) error {
+		open := s.cfg.TokenInfo.Open && len(c.r.Header.Values("Authorization")) == 0 && c.form.Get("client_id") == "" && c.form.Get("client_secret") == ""
+		if !open {
+			if err := c.authenticate(ctx); err != nil {
+				return err
+			}
+		}
+		token := c.form.Get("access_token")
+		if token == "" {
+			return grants.InvalidRequest("The parameter access_token is missing.")
+		}
+		t, rec, err := s.access(ctx, token)
+		if err != nil {
+			return grants.Unavailable(err)
+		}
+		if !t.Active || !open && !s.entitled(ctx, c, t, storage.Access) {
+			return &grants.Error{Code: "invalid_token", Description: "The access token is not valid.", Status: http.StatusBadRequest,
+				Err: reason(t)}
+		}
+		c.event.Subject, c.event.GrantID, c.event.Scope = t.Subject, rec.GrantID, t.Scope
+		m := members{{"audience", t.ClientID}, {"user_id", t.Subject}, {"scope", strings.Join(t.Scope, " ")},
+			{"expires_in", max(int64(t.ExpiresAt.Sub(c.now)/time.Second), 0)}}
+		more := make(map[string]any, len(s.cfg.TokenInfo.Fields))
+		for field, claim := range s.cfg.TokenInfo.Fields {
+			more[field] = t.Extra[claim]
+		}
+		c.answer(http.StatusOK, append(m, extras(more, func(n string) bool { return !standardInfo[n] })...))
+		return nil
+	})
+}
+
+var standardInfo = map[string]bool{"audience": true, "user_id": true, "scope": true, "expires_in": true}
+
+func reason(t *introspect.Token) error {
+	if t.Active {
+		return errNotEntitled
+	}
+	return reasonError(t.Reason)
+}
+
+type reasonError introspect.Reason
+
+func (e reasonError) Error() string { return "grantwell: token is not live: " + string(e) }
+
+const errNotEntitled = reasonError("the caller is not entitled")
