@@ -1,0 +1,93 @@
+package assertion
+
+import (
+	"context"
+	"strings"
+)
+
+// Report tells an operator how an assertion was judged, step by step. It may name
+// subjects and issuers: show it to operators, never to clients.
+type Report struct {
+	Format string
+	Steps  []Step
+	// Err is the first refusal, nil when the assertion would be accepted. Whether it
+	// was used before is not asked.
+	Err *Error
+	// Assertion is what was verified, nil when Err is set.
+	Assertion *Assertion
+}
+
+// Step is one check of a [Report].
+type Step struct {
+	Name string
+	Note string // "" for a plain success
+	Err  *Error // nil when the step was passed
+}
+
+// String returns one line for each step.
+func (r *Report) String() string {
+	var b strings.Builder
+	for _, step := range r.Steps {
+		outcome := "ok"
+		if step.Err != nil {
+			outcome = "REFUSED " + step.Err.Error()
+		} else if step.Note != "" {
+			outcome += " (" + step.Note + ")"
+		}
+		b.WriteString(step.Name + ": " + outcome + "\n")
+	}
+	return b.String()
+}
+
+// Explain goes through the steps of Verify and reports each of them. Once the
+// signature holds it judges every rule, so that one report shows all that is wrong.
+// It never touches the replay store and tells Observe nothing.
+func (s *SAML) Explain(ctx context.Context, r Request) *Report {
+	run := s.newRun(ctx, r)
+	report := &Report{Format: FormatSAML2}
+	add := func(name, note string, err *Error) {
+		report.Steps = append(report.Steps, Step{name, note, err})
+		if report.Err == nil {
+			report.Err = err
+		}
+	}
+	for _, layer := range s.layers {
+		switch layer.name {
+		case layerReplay:
+			add(layer.name, "not asked, so that the assertion stays unused", nil)
+		case layerContent:
+			refusal := run.load()
+			add(layer.name, "", refusal)
+			if refusal != nil {
+				return report
+			}
+			for _, rule := range samlRules() {
+				add(rule.name, "", rule.run(run))
+			}
+		default:
+			refusal := layer.run(run)
+			add(layer.name, run.note(layer.name), refusal)
+			if refusal != nil {
+				return report
+			}
+		}
+	}
+	if report.Err == nil {
+		run.accepted.Trust = run.issuer
+		report.Assertion = run.accepted
+	}
+	return report
+}
+
+// note says what a passed layer found out.
+func (r *samlRun) note(layer string) string {
+	switch {
+	case layer == layerDecryption && r.encrypted:
+		return "it was encrypted"
+	case layer == layerStructure:
+		return "claims issuer " + shown(r.claimedIssuer) + " and ID " + shown(r.claimedID)
+	case layer == layerSignature && r.keyID != "":
+		return "verified by key " + r.keyID
+	}
+	return ""
+}

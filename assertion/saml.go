@@ -1,0 +1,145 @@
+package assertion
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// SAMLConfig says which SAML 2.0 assertions are accepted (RFC 7522).
+type SAMLConfig struct {
+	// Issuers knows who is trusted. Required.
+	Issuers IssuerSource
+	// Audiences are the names of this server: its issuer identifier, its token endpoint
+	// URL, its SAML entity ID. Each AudienceRestriction must have one of them, octet by
+	// octet. Required.
+	Audiences []string
+	// Recipients are the token endpoint URLs, with their aliases, that a bearer
+	// confirmation may be addressed to. Required.
+	Recipients []string
+
+	// ClockSkew is the tolerance of every comparison of times, at most ten minutes.
+	// Zero means 60 seconds, a negative value none.
+	ClockSkew time.Duration
+	// MaxLifetime is how far away the expiry may be. Default one hour.
+	MaxLifetime time.Duration
+
+	// Replay remembers used assertions. Required unless AllowReuse.
+	Replay ReplayStore
+	// AllowReuse accepts an assertion until it expires (RFC 7521 section 4.1), except
+	// one with OneTimeUse, which needs Replay even then.
+	AllowReuse bool
+
+	// Decrypters hold the RSA keys for encrypted assertions, identifiers and attributes:
+	// several for a rollover, at most four. With none, everything encrypted is refused.
+	Decrypters []crypto.Decrypter
+
+	Limits Limits
+
+	// LenientBase64 takes plain and padded base64, with line ends, besides base64url.
+	LenientBase64 bool
+	// RejectInResponseTo refuses bearer confirmations that answer a sign-in request.
+	RejectInResponseTo bool
+	// CheckAddress holds an Address of the bearer confirmation against Request.Remote.
+	CheckAddress bool
+	// AllowClientAuth lets assertions authenticate clients.
+	//
+	// Deprecated: draft-ietf-oauth-rfc7523bis section 4 forbids it to new applications.
+	AllowClientAuth bool
+
+	// Now is the clock; nil means time.Now. It is read once per assertion.
+	Now func() time.Time
+	// Observe is told of every decision; it may be nil.
+	Observe func(context.Context, Event)
+}
+
+const (
+	defaultClockSkew   = time.Minute
+	maxClockSkew       = 10 * time.Minute
+	defaultMaxLifetime = time.Hour
+	mostDecrypters     = 4
+)
+
+// SAML is a [Verifier] of SAML 2.0 assertions. [NewSAML] makes one.
+type SAML struct {
+	config SAMLConfig
+	layers []samlLayer
+}
+
+// NewSAML checks the configuration and names everything that is wrong with it.
+func NewSAML(c SAMLConfig) (*SAML, error) {
+	var errs []error
+	wrong := func(bad bool, format string, args ...any) {
+		if bad {
+			errs = append(errs, fmt.Errorf("assertion: SAMLConfig."+format, args...))
+		}
+	}
+	wrong(c.Issuers == nil, "Issuers is missing")
+	wrong(len(c.Audiences) == 0 || slices.Contains(c.Audiences, ""), "Audiences is empty or has an empty entry")
+	wrong(len(c.Recipients) == 0 || slices.Contains(c.Recipients, ""), "Recipients is empty or has an empty entry")
+	wrong(c.Replay == nil && !c.AllowReuse, "Replay is missing and AllowReuse is not set")
+	wrong(c.ClockSkew > maxClockSkew, "ClockSkew is more than %v", maxClockSkew)
+	wrong(c.MaxLifetime < 0, "MaxLifetime is negative")
+	wrong(len(c.Decrypters) > mostDecrypters, "Decrypters has more than %d keys", mostDecrypters)
+	for i, d := range c.Decrypters {
+		wrong(!isRSADecrypter(d), "Decrypters[%d] is no RSA key of 2048 to 8192 bits", i)
+	}
+	if list, ok := c.Issuers.(fixedIssuers); ok {
+		for id, issuer := range list {
+			wrong(id == "", "Issuers has an empty ID")
+			for i, key := range issuer.Keys {
+				err := checkKey(key)
+				wrong(err != nil, "Issuers: %q: Keys[%d]: %v", id, i, err)
+			}
+			wrong(len(issuer.Keys) > mostKeys, "Issuers: %q: more than %d keys", id, mostKeys)
+		}
+	}
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+
+	c.Audiences, c.Recipients = slices.Clone(c.Audiences), slices.Clone(c.Recipients)
+	c.Decrypters = slices.Clone(c.Decrypters)
+	c.Limits = c.Limits.withDefaults()
+	switch {
+	case c.ClockSkew == 0:
+		c.ClockSkew = defaultClockSkew
+	case c.ClockSkew < 0:
+		c.ClockSkew = 0
+	}
+	if c.MaxLifetime == 0 {
+		c.MaxLifetime = defaultMaxLifetime
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &SAML{config: c, layers: samlLayers()}, nil
+}
+
+// Verify accepts or refuses an assertion. The error is always an [*Error].
+// An accepted assertion is used up unless the configuration allows its reuse.
+func (s *SAML) Verify(ctx context.Context, r Request) (*Assertion, error) {
+	run := s.newRun(ctx, r)
+	var refusal *Error
+	for _, layer := range s.layers {
+		if refusal = layer.run(run); refusal != nil {
+			break
+		}
+	}
+	if refusal == nil && run.accepted == nil {
+		refusal = run.fail(ReasonUnavailable, "no layer has read the assertion")
+	}
+	if s.config.Observe != nil {
+		s.config.Observe(ctx, Event{
+			Format: FormatSAML2, Use: r.Use, Issuer: run.claimedIssuer, ID: run.claimedID,
+			ClientID: r.ClientID, Err: refusal,
+		})
+	}
+	if refusal != nil {
+		return nil, refusal
+	}
+	return run.accepted, nil
+}

@@ -1,0 +1,250 @@
+package assertion
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/beevik/etree"
+)
+
+// samlContent is what a verified assertion says, before anything is judged.
+type samlContent struct {
+	id, issuer    string
+	issuedAt      time.Time
+	subject       *Subject
+	confirmations []confirmation
+	conditions    *conditions
+	attributes    []Attribute
+	authn         []Authn
+}
+
+// contentError is a breach that has a reason of its own.
+type contentError struct {
+	reason Reason
+	text   string
+}
+
+func (e contentError) Error() string { return e.text }
+
+// readContent walks the verified tree by the schema of SAML core: names with their
+// namespaces, order, cardinality, and text where there is text only (RFC 7522
+// section 3, item 11 makes every breach of SAML core a refusal).
+func (r *samlRun) readContent() (*samlContent, error) {
+	root := r.verified
+	if err := onlyAttributes(root, "Version", "ID", "IssueInstant"); err != nil {
+		return nil, err
+	}
+	if version, _ := attribute(root, "Version"); version != "2.0" {
+		return nil, fmt.Errorf("version %s", shown(version))
+	}
+	c := &samlContent{}
+	c.id, _ = attribute(root, "ID")
+	var err error
+	if c.issuedAt, err = readTime(root, "IssueInstant", true); err != nil {
+		return nil, err
+	}
+	parts, err := children(root)
+	if err != nil {
+		return nil, err
+	}
+	// Issuer, Subject?, Conditions?, Advice?, statements: each step looks only at its place.
+	take := func(tag string) *etree.Element {
+		if len(parts) == 0 || !is(parts[0], nsSAML, tag) {
+			return nil
+		}
+		e := parts[0]
+		parts = parts[1:]
+		return e
+	}
+	issuer := take("Issuer")
+	if issuer == nil {
+		return nil, contentError{ReasonIssuer, "no Issuer"}
+	}
+	if c.issuer, err = readIssuer(issuer); err != nil {
+		return nil, err
+	}
+	if e := take("Subject"); e != nil {
+		if err := r.readSubject(e, c); err != nil {
+			return nil, err
+		}
+	}
+	if e := take("Conditions"); e != nil {
+		if c.conditions, err = readConditions(e); err != nil {
+			return nil, err
+		}
+	}
+	take("Advice") // SAML core section 2.6.1: may be ignored
+	for _, e := range parts {
+		if err := r.readStatement(e, c); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+func readIssuer(e *etree.Element) (string, error) {
+	if err := onlyAttributes(e, "Format", "NameQualifier", "SPNameQualifier", "SPProvidedID"); err != nil {
+		return "", err
+	}
+	const entity = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity"
+	if format, ok := attribute(e, "Format"); ok && format != entity {
+		return "", contentError{ReasonIssuer, "the Issuer is not an entity but " + shown(format)}
+	}
+	return text(e)
+}
+
+func (r *samlRun) readStatement(e *etree.Element, c *samlContent) error {
+	switch {
+	case is(e, nsSAML, "AuthnStatement"):
+		authn, err := readAuthn(e)
+		if err != nil {
+			return err
+		}
+		c.authn = append(c.authn, authn)
+	case is(e, nsSAML, "AttributeStatement"):
+		attributes, err := r.readAttributes(e)
+		if err != nil {
+			return err
+		}
+		c.attributes = append(c.attributes, attributes...)
+	default:
+		// Also a second Subject or Conditions, or one out of place.
+		return fmt.Errorf("%s is unknown or out of place", e.Tag)
+	}
+	return nil
+}
+
+func readAuthn(e *etree.Element) (Authn, error) {
+	var a Authn
+	if err := onlyAttributes(e, "AuthnInstant", "SessionIndex", "SessionNotOnOrAfter"); err != nil {
+		return a, err
+	}
+	var err error
+	if a.Instant, err = readTime(e, "AuthnInstant", true); err != nil {
+		return a, err
+	}
+	if a.SessionNotOnOrAfter, err = readTime(e, "SessionNotOnOrAfter", false); err != nil {
+		return a, err
+	}
+	a.SessionIndex, _ = attribute(e, "SessionIndex")
+	parts, err := children(e)
+	if err != nil {
+		return a, err
+	}
+	if len(parts) == 2 && is(parts[0], nsSAML, "SubjectLocality") {
+		parts = parts[1:]
+	}
+	if len(parts) != 1 || !is(parts[0], nsSAML, "AuthnContext") {
+		return a, errors.New("AuthnStatement without exactly one AuthnContext")
+	}
+	within, err := children(parts[0])
+	if err != nil {
+		return a, err
+	}
+	for i, part := range within {
+		switch {
+		case is(part, nsSAML, "AuthnContextClassRef") && i == 0:
+			if a.ClassRef, err = text(part); err != nil {
+				return a, err
+			}
+		case part.NamespaceURI() == nsSAML && part.Tag != "AuthnContextClassRef":
+		default:
+			return a, fmt.Errorf("%s inside AuthnContext", part.Tag)
+		}
+	}
+	return a, nil
+}
+
+func (r *samlRun) readAttributes(e *etree.Element) ([]Attribute, error) {
+	if err := onlyAttributes(e); err != nil {
+		return nil, err
+	}
+	parts, err := children(e)
+	if err != nil {
+		return nil, err
+	}
+	if len(parts) == 0 {
+		return nil, errors.New("AttributeStatement without attributes")
+	}
+	list := make([]Attribute, 0, len(parts))
+	for _, part := range parts {
+		if is(part, nsSAML, "EncryptedAttribute") {
+			if part, err = r.decryptInner(part); err != nil {
+				return nil, err
+			}
+		}
+		if !is(part, nsSAML, "Attribute") {
+			return nil, fmt.Errorf("%s inside AttributeStatement", part.Tag)
+		}
+		a, err := readAttribute(part)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, a)
+	}
+	return list, nil
+}
+
+func readAttribute(e *etree.Element) (Attribute, error) {
+	var a Attribute
+	if err := onlyAttributes(e, "Name", "NameFormat", "FriendlyName"); err != nil {
+		return a, err
+	}
+	a.Name, _ = attribute(e, "Name")
+	a.NameFormat, _ = attribute(e, "NameFormat")
+	a.FriendlyName, _ = attribute(e, "FriendlyName")
+	if a.Name == "" {
+		return a, errors.New("Attribute without Name")
+	}
+	values, err := children(e)
+	if err != nil {
+		return a, err
+	}
+	for _, value := range values {
+		if !is(value, nsSAML, "AttributeValue") {
+			return a, fmt.Errorf("%s inside Attribute", value.Tag)
+		}
+		if s, err := text(value); err == nil && !isNil(value) {
+			a.Values = append(a.Values, s)
+		}
+	}
+	return a, nil
+}
+
+// isNil reports xsi:nil, which says that there is no value rather than an empty one.
+func isNil(e *etree.Element) bool {
+	for i := range e.Attr {
+		a := &e.Attr[i]
+		if a.Key == "nil" && a.NamespaceURI() == "http://www.w3.org/2001/XMLSchema-instance" {
+			return a.Value == "true" || a.Value == "1"
+		}
+	}
+	return false
+}
+
+// readTime reads an xs:dateTime in UTC (SAML core section 1.3.3: "Z", no offset).
+func readTime(e *etree.Element, name string, required bool) (time.Time, error) {
+	value, ok := attribute(e, name)
+	if !ok {
+		if required {
+			return time.Time{}, fmt.Errorf("%s without %s", e.Tag, name)
+		}
+		return time.Time{}, nil
+	}
+	const shape = "2006-01-02T15:04:05"
+	rest, isUTC := strings.CutSuffix(value, "Z")
+	fraction := ""
+	if len(rest) > len(shape) {
+		rest, fraction = rest[:len(shape)], rest[len(shape):]
+	}
+	plain := len(value) <= 40 && len(rest) == len(shape) &&
+		(fraction == "" || len(fraction) > 1 && fraction[0] == '.' && strings.Trim(fraction[1:], "0123456789") == "")
+	t, err := time.Parse(shape, rest)
+	if !isUTC || !plain || err != nil {
+		return time.Time{}, fmt.Errorf("%s %s is not a time in UTC", name, shown(value))
+	}
+	// The fraction is dropped from a lower bound and an upper bound alike: less than a second.
+	return t, nil
+}

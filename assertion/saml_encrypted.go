@@ -1,0 +1,51 @@
+package assertion
+
+import (
+	"github.com/beevik/etree"
+)
+
+// decryptAssertion replaces an EncryptedAssertion by the document inside, which
+// then goes through the same layers as one that came in the clear. Encryption
+// says nothing about who made it: anybody has the public key.
+func (r *samlRun) decryptAssertion() *Error {
+	if !is(r.root, nsSAML, "EncryptedAssertion") {
+		return nil
+	}
+	if len(r.config.Decrypters) == 0 {
+		return r.fail(ReasonDecryption, "no decryption key is configured")
+	}
+	plain, err := decryptElement(r.root, r.config.Decrypters)
+	if err != nil {
+		return r.fail(ReasonDecryption, "EncryptedAssertion").because(err)
+	}
+	r.encrypted = true
+	r.octets = plain
+	for _, layer := range []func(*samlRun) *Error{(*samlRun).scan, (*samlRun).checkRoundTrip, (*samlRun).buildTree} {
+		if refusal := layer(r); refusal != nil {
+			return refusal
+		}
+	}
+	return nil // a second EncryptedAssertion inside is refused by the structure
+}
+
+// decryptInner decrypts an EncryptedID or EncryptedAttribute of the verified tree.
+// The plaintext was not covered octet by octet, but its ciphertext was.
+func (r *samlRun) decryptInner(e *etree.Element) (*etree.Element, error) {
+	if len(r.config.Decrypters) == 0 {
+		return nil, contentError{ReasonDecryption, "no decryption key is configured"}
+	}
+	indistinct := contentError{ReasonDecryption, e.Tag + " " + errDecryption.Error()}
+	plain, err := decryptElement(e, r.config.Decrypters)
+	if err != nil {
+		return nil, indistinct
+	}
+	octets, err := scanXML(plain, r.config.Limits)
+	if err != nil {
+		return nil, indistinct
+	}
+	root, err := parseTree(octets, r.config.Limits)
+	if err != nil {
+		return nil, indistinct
+	}
+	return root, nil
+}

@@ -1,0 +1,328 @@
+package assertion
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/beevik/etree"
+)
+
+const nsSAML = "urn:oasis:names:tc:SAML:2.0:assertion"
+
+// maxIDLength bounds what goes into the replay store.
+const maxIDLength = 256
+
+// samlLayer is one step of the verification. Each stops attacks that no other
+// does, or stands behind another that does; none may be dropped on the ground
+// that the signature is checked anyway.
+type samlLayer struct {
+	name string
+	run  func(*samlRun) *Error
+}
+
+// samlLayers returns the layers in the order in which they must run: no layer may
+// look at what an earlier one has not bounded, and the replay store comes last so
+// that a bad assertion cannot use up the ID of a good one.
+func samlLayers() []samlLayer {
+	return []samlLayer{
+		{layerParameter, (*samlRun).decodeParameter},
+		{layerLexical, (*samlRun).scan},
+		{layerRoundTrip, (*samlRun).checkRoundTrip},
+		{layerTree, (*samlRun).buildTree},
+		{layerDecryption, (*samlRun).decryptAssertion},
+		{layerStructure, (*samlRun).checkStructure},
+		{layerAlgorithms, (*samlRun).checkAlgorithms},
+		{layerSignature, (*samlRun).checkSignature},
+		{layerContent, (*samlRun).checkContent},
+		{layerReplay, (*samlRun).checkReplay},
+	}
+}
+
+// The names of the layers, as reports show them.
+const (
+	layerParameter  = "parameter"
+	layerLexical    = "lexical"
+	layerRoundTrip  = "round trip"
+	layerTree       = "tree"
+	layerDecryption = "decryption"
+	layerStructure  = "structure"
+	layerAlgorithms = "algorithms"
+	layerSignature  = "signature"
+	layerContent    = "content"
+	layerReplay     = "replay"
+)
+
+// samlRun is the verification of one assertion.
+type samlRun struct {
+	ctx    context.Context
+	config *SAMLConfig
+	req    Request
+	now    time.Time
+
+	octets    []byte         // the document, not verified
+	root      *etree.Element // its tree, not verified
+	encrypted bool           // it came out of an EncryptedAssertion
+	signature *signature
+
+	claimedIssuer, claimedID string // not verified
+
+	issuer   *Issuer
+	keyID    string
+	verified *etree.Element // parsed from the octets that the signature covers
+
+	content  *samlContent
+	accepted *Assertion
+	until    time.Time // when the assertion can no longer be accepted by any confirmation
+}
+
+func (s *SAML) newRun(ctx context.Context, r Request) *samlRun {
+	return &samlRun{ctx: ctx, config: &s.config, req: r, now: s.config.Now()}
+}
+
+func (r *samlRun) fail(reason Reason, format string, args ...any) *Error {
+	return newError(r.req.Use, reason, format, args...)
+}
+
+// decodeParameter bounds the parameter and decodes it (RFC 7522 sections 2.1 and 2.2).
+func (r *samlRun) decodeParameter() *Error {
+	parameter := r.req.Assertion
+	switch {
+	case parameter == "":
+		return r.fail(ReasonMissing, "the parameter is empty")
+	case r.req.Use == ClientAuth && !r.config.AllowClientAuth:
+		return r.fail(ReasonDisabled, "client authentication by SAML is not enabled")
+	case len(parameter) > r.config.Limits.Size:
+		return r.fail(ReasonSize, "%d characters, more than %d", len(parameter), r.config.Limits.Size)
+	}
+	if r.config.LenientBase64 {
+		parameter = lenientBase64.Replace(strings.TrimRight(parameter, "=\r\n"))
+	}
+	// The decoder would skip line ends.
+	if i := strings.IndexFunc(parameter, func(c rune) bool { return !isBase64URL(c) }); i >= 0 {
+		hint := ""
+		if strings.ContainsRune("+/=\r\n", rune(parameter[i])) {
+			hint = "; it looks like plain base64, which LenientBase64 takes"
+		}
+		return r.fail(ReasonEncoding, "%q is not base64url without padding%s", parameter[i], hint)
+	}
+	octets, err := base64.RawURLEncoding.Strict().DecodeString(parameter)
+	if err != nil {
+		return r.fail(ReasonEncoding, "not base64url").because(err)
+	}
+	r.octets = octets
+	return nil
+}
+
+var lenientBase64 = strings.NewReplacer("+", "-", "/", "_", "\r", "", "\n", "")
+
+func isBase64URL(c rune) bool {
+	return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_'
+}
+
+// scan holds the document to the part of XML that is read here.
+func (r *samlRun) scan() *Error {
+	octets, err := scanXML(r.octets, r.config.Limits)
+	if err != nil {
+		reason := ReasonSyntax
+		if limit := limitError(""); errors.As(err, &limit) {
+			reason = ReasonSize
+		}
+		return r.fail(reason, "not acceptable XML").because(err)
+	}
+	r.octets = octets
+	return nil
+}
+
+// checkRoundTrip holds that Go's encoder and decoder agree about the document.
+func (r *samlRun) checkRoundTrip() *Error {
+	if err := roundTrip(r.octets); err != nil {
+		return r.fail(ReasonSyntax, "not stable when written and read again").because(err)
+	}
+	return nil
+}
+
+// buildTree parses the document.
+func (r *samlRun) buildTree() *Error {
+	root, err := parseTree(r.octets, r.config.Limits)
+	if err != nil {
+		return r.fail(ReasonSyntax, "not one XML tree").because(err)
+	}
+	r.root = root
+	return nil
+}
+
+// checkStructure allows one shape: a SAML 2.0 Assertion that holds its own
+// Signature right after its Issuer, and neither a second of either anywhere nor
+// an ID that could be taken for its own.
+func (r *samlRun) checkStructure() *Error {
+	root := r.root
+	if !is(root, nsSAML, "Assertion") {
+		return r.fail(ReasonStructure, "the root is {%s}%s, not a SAML 2.0 Assertion", root.NamespaceURI(), root.Tag)
+	}
+	if version, _ := attribute(root, "Version"); version != "2.0" {
+		return r.fail(ReasonStructure, "version %s, not 2.0", shown(version))
+	}
+	id, _ := attribute(root, "ID")
+	if !isPlainID(id) {
+		return r.fail(ReasonStructure, "the ID is empty, too long or has other characters than an ID")
+	}
+	r.claimedID = id
+	if err := checkTreeNames(root); err != nil {
+		return r.fail(ReasonStructure, "not exactly one assertion with one signature").because(err)
+	}
+	parts, err := children(root)
+	if err != nil {
+		return r.fail(ReasonStructure, "in the Assertion").because(err)
+	}
+	if len(parts) < 2 || !is(parts[0], nsSAML, "Issuer") || !is(parts[1], nsDSig, "Signature") {
+		return r.fail(ReasonStructure, "the Assertion does not begin with Issuer and Signature")
+	}
+	if r.claimedIssuer, err = text(parts[0]); err != nil {
+		return r.fail(ReasonStructure, "in the Issuer").because(err)
+	}
+	if r.signature, err = readSignature(parts[1]); err != nil {
+		return r.fail(ReasonStructure, "in the Signature").because(err)
+	}
+	info, err := readSignedInfo(r.signature.signedInfo)
+	if err != nil {
+		return r.fail(ReasonStructure, "in the Signature").because(err)
+	}
+	if info.uri != "#"+id {
+		return r.fail(ReasonStructure, "the Reference is to %s, not to the Assertion %s", shown(info.uri), shown(id))
+	}
+	return nil
+}
+
+// checkTreeNames counts assertions and signatures in the whole tree, by local name
+// and so in any namespace, and refuses doubled or disguised IDs.
+func checkTreeNames(root *etree.Element) error {
+	assertions, signatures := 0, 0
+	ids := make(map[string]bool)
+	err := walk(root, func(e *etree.Element) error {
+		switch e.Tag {
+		case "Assertion", "EncryptedAssertion":
+			assertions++
+		case "Signature":
+			signatures++
+		case "Object":
+			if e.NamespaceURI() == nsDSig {
+				return errors.New("an Object, which could hide what was signed")
+			}
+		}
+		own := 0
+		for _, a := range e.Attr {
+			if a.Space == "xmlns" || !strings.EqualFold(a.Key, "id") {
+				continue
+			}
+			if own++; own > 1 || a.Space != "" && e == root {
+				return fmt.Errorf("%s has several IDs", e.Tag)
+			}
+			if ids[a.Value] {
+				return fmt.Errorf("ID %s occurs twice", shown(a.Value))
+			}
+			ids[a.Value] = true
+		}
+		return nil
+	})
+	if err == nil && (assertions != 1 || signatures != 1) {
+		err = fmt.Errorf("%d assertions and %d signatures", assertions, signatures)
+	}
+	return err
+}
+
+func isPlainID(id string) bool {
+	return id != "" && len(id) <= maxIDLength &&
+		!strings.ContainsFunc(id, func(c rune) bool { return c <= ' ' || c == 0x7f || strings.ContainsRune(`"'<>#&`, c) })
+}
+
+// checkAlgorithms holds the signature to the lists of algorithms and transforms.
+func (r *samlRun) checkAlgorithms() *Error {
+	info, err := readSignedInfo(r.signature.signedInfo)
+	if err == nil {
+		err = info.checkAlgorithms()
+	}
+	if err != nil {
+		return r.fail(ReasonAlgorithm, "not on the list").because(err)
+	}
+	return nil
+}
+
+// checkSignature finds the issuer's keys, verifies with them, and goes on with a
+// tree parsed from the octets that were digested. KeyInfo is never looked at.
+func (r *samlRun) checkSignature() *Error {
+	issuer, refusal := findIssuer(r.ctx, r.config.Issuers, r.req.Use, r.claimedIssuer)
+	if refusal != nil {
+		return refusal
+	}
+	info, err := readSignedInfo(r.signature.signedInfo)
+	if err != nil {
+		return r.fail(ReasonStructure, "in the Signature").because(err)
+	}
+	if issuer.Algorithms != nil && !slices.Contains(issuer.Algorithms, info.signing) {
+		return r.fail(ReasonAlgorithm, "%s is not configured for issuer %s", shown(info.signing), shown(issuer.ID))
+	}
+	keys := usableKeys(issuer.Keys)
+	if len(keys) == 0 {
+		return r.fail(ReasonKey, "issuer %s has no usable SAML key", shown(issuer.ID))
+	}
+	covered, key, err := r.signature.verify(r.root, r.claimedID, keys, r.config.Limits)
+	if err != nil {
+		return r.fail(ReasonSignature, "issuer %s", shown(issuer.ID)).because(err)
+	}
+	verified, err := parseTree(covered, r.config.Limits)
+	if err != nil {
+		return r.fail(ReasonSignature, "the signed octets are not one XML tree").because(err)
+	}
+	if err := checkVerified(verified, r.claimedID, issuer.ID); err != nil {
+		return r.fail(ReasonSignature, "what was signed is not what was sent").because(err)
+	}
+	r.issuer, r.verified, r.keyID = issuer, verified, keyThumbprint(key)
+	return nil
+}
+
+// checkVerified asks the tree of the signed octets again what was asked of the tree that was sent.
+func checkVerified(root *etree.Element, id, issuer string) error {
+	if got, _ := attribute(root, "ID"); !is(root, nsSAML, "Assertion") || got != id {
+		return errors.New("another root")
+	}
+	parts, err := children(root)
+	if err != nil {
+		return err
+	}
+	if len(parts) == 0 || !is(parts[0], nsSAML, "Issuer") {
+		return errors.New("no Issuer")
+	}
+	if got, err := text(parts[0]); err != nil || got != issuer {
+		return errors.New("another Issuer")
+	}
+	return walk(root, func(e *etree.Element) error {
+		if e.Tag == "Signature" {
+			return errors.New("a Signature is left")
+		}
+		return nil
+	})
+}
+
+// checkReplay uses the assertion up. It is the last layer and the only one that
+// leaves a trace.
+func (r *samlRun) checkReplay() *Error {
+	if r.config.AllowReuse && !r.accepted.OneTimeUse {
+		return nil
+	}
+	if r.config.Replay == nil {
+		return r.fail(ReasonReplay, "OneTimeUse cannot be held without a replay store")
+	}
+	first, err := r.config.Replay.Use(r.ctx, r.accepted.Issuer, r.accepted.ID, r.until.Add(r.config.ClockSkew))
+	switch {
+	case err != nil:
+		return r.fail(ReasonUnavailable, "replay store").because(err)
+	case !first:
+		return r.fail(ReasonReplay, "assertion %s of %s was used before", shown(r.accepted.ID), shown(r.accepted.Issuer))
+	}
+	return nil
+}

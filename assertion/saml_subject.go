@@ -1,0 +1,201 @@
+package assertion
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/beevik/etree"
+)
+
+const methodBearer = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
+
+// confirmation is a SubjectConfirmation. Only a bearer's data is read.
+type confirmation struct {
+	bearer                           bool
+	presenter                        Subject
+	hasData                          bool
+	recipient, inResponseTo, address string
+	hasInResponseTo, hasAddress      bool
+	notBefore, notOnOrAfter          time.Time
+}
+
+// conditions are the Conditions: a list of restrictions, each a list of audiences.
+type conditions struct {
+	notBefore, notOnOrAfter time.Time
+	restrictions            [][]string
+	oneTimeUse              bool
+}
+
+// readSubject reads a Subject: at most one identifier, then confirmations.
+func (r *samlRun) readSubject(e *etree.Element, c *samlContent) error {
+	if err := onlyAttributes(e); err != nil {
+		return err
+	}
+	parts, err := children(e)
+	if err != nil {
+		return err
+	}
+	name, parts, err := r.takeName(parts)
+	if err != nil {
+		return err
+	}
+	c.subject = name
+	for _, part := range parts {
+		if !is(part, nsSAML, "SubjectConfirmation") {
+			return contentError{ReasonSubject, part.Tag + " inside Subject, or out of place"}
+		}
+		confirmation, err := r.readConfirmation(part)
+		if err != nil {
+			return err
+		}
+		c.confirmations = append(c.confirmations, confirmation)
+	}
+	return nil
+}
+
+// takeName takes the identifier from the front of a list, if there is one.
+func (r *samlRun) takeName(parts []*etree.Element) (*Subject, []*etree.Element, error) {
+	if len(parts) == 0 {
+		return nil, parts, nil
+	}
+	e := parts[0]
+	if is(e, nsSAML, "EncryptedID") {
+		var err error
+		if e, err = r.decryptInner(e); err != nil {
+			return nil, nil, err
+		}
+		if !is(e, nsSAML, "NameID") {
+			return nil, nil, contentError{ReasonSubject, "the EncryptedID holds no NameID"}
+		}
+	}
+	if !is(e, nsSAML, "NameID") {
+		return nil, parts, nil
+	}
+	if err := onlyAttributes(e, "Format", "NameQualifier", "SPNameQualifier", "SPProvidedID"); err != nil {
+		return nil, nil, err
+	}
+	value, err := text(e)
+	if err != nil {
+		return nil, nil, contentError{ReasonSubject, err.Error()}
+	}
+	if strings.TrimSpace(value) == "" {
+		return nil, nil, contentError{ReasonSubject, "an empty NameID"}
+	}
+	name := &Subject{Value: value}
+	name.Format, _ = attribute(e, "Format")
+	name.NameQualifier, _ = attribute(e, "NameQualifier")
+	name.SPNameQualifier, _ = attribute(e, "SPNameQualifier")
+	return name, parts[1:], nil
+}
+
+func (r *samlRun) readConfirmation(e *etree.Element) (confirmation, error) {
+	var c confirmation
+	if err := onlyAttributes(e, "Method"); err != nil {
+		return c, err
+	}
+	kind, ok := attribute(e, "Method")
+	if !ok {
+		return c, errors.New("SubjectConfirmation without Method")
+	}
+	if c.bearer = kind == methodBearer; !c.bearer {
+		return c, nil
+	}
+	parts, err := children(e)
+	if err != nil {
+		return c, err
+	}
+	presenter, parts, err := r.takeName(parts)
+	if err != nil {
+		return c, err
+	}
+	if presenter != nil {
+		c.presenter = *presenter
+	}
+	if len(parts) == 0 {
+		return c, nil
+	}
+	data := parts[0]
+	if len(parts) > 1 || !is(data, nsSAML, "SubjectConfirmationData") {
+		return c, fmt.Errorf("%s inside SubjectConfirmation, or more than one", data.Tag)
+	}
+	if err := onlyAttributes(data, "NotBefore", "NotOnOrAfter", "Recipient", "InResponseTo", "Address"); err != nil {
+		return c, err
+	}
+	c.hasData = true
+	c.recipient, _ = attribute(data, "Recipient")
+	c.inResponseTo, c.hasInResponseTo = attribute(data, "InResponseTo")
+	c.address, c.hasAddress = attribute(data, "Address")
+	if c.notBefore, err = readTime(data, "NotBefore", false); err != nil {
+		return c, err
+	}
+	c.notOnOrAfter, err = readTime(data, "NotOnOrAfter", false)
+	return c, err
+}
+
+// readConditions knows three conditions and refuses every other: a condition that
+// is not understood cannot be met (SAML core section 2.5.1.1).
+func readConditions(e *etree.Element) (*conditions, error) {
+	if err := onlyAttributes(e, "NotBefore", "NotOnOrAfter"); err != nil {
+		return nil, err
+	}
+	var c conditions
+	var err error
+	if c.notBefore, err = readTime(e, "NotBefore", false); err != nil {
+		return nil, err
+	}
+	if c.notOnOrAfter, err = readTime(e, "NotOnOrAfter", false); err != nil {
+		return nil, err
+	}
+	if !c.notBefore.IsZero() && !c.notOnOrAfter.IsZero() && !c.notBefore.Before(c.notOnOrAfter) {
+		return nil, errors.New("Conditions: NotBefore is not before NotOnOrAfter")
+	}
+	parts, err := children(e)
+	if err != nil {
+		return nil, err
+	}
+	proxies := 0
+	for _, part := range parts {
+		switch {
+		case is(part, nsSAML, "AudienceRestriction"):
+			audiences, err := readAudiences(part)
+			if err != nil {
+				return nil, err
+			}
+			c.restrictions = append(c.restrictions, audiences)
+		case is(part, nsSAML, "OneTimeUse") && !c.oneTimeUse && len(part.Child) == 0:
+			c.oneTimeUse = true
+		case is(part, nsSAML, "ProxyRestriction") && proxies == 0:
+			proxies++ // it binds those who issue SAML assertions from this one
+		default:
+			return nil, contentError{ReasonCondition, "condition " + shown(part.Tag) + " is unknown or repeated"}
+		}
+	}
+	return &c, nil
+}
+
+func readAudiences(e *etree.Element) ([]string, error) {
+	if err := onlyAttributes(e); err != nil {
+		return nil, err
+	}
+	parts, err := children(e)
+	if err != nil {
+		return nil, err
+	}
+	if len(parts) == 0 {
+		return nil, errors.New("AudienceRestriction without Audience")
+	}
+	audiences := make([]string, 0, len(parts))
+	for _, part := range parts {
+		if !is(part, nsSAML, "Audience") {
+			return nil, fmt.Errorf("%s inside AudienceRestriction", part.Tag)
+		}
+		audience, err := text(part)
+		if err != nil {
+			return nil, err
+		}
+		audiences = append(audiences, audience)
+	}
+	return audiences, nil
+}

@@ -1,0 +1,226 @@
+package assertion
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// The names that XML itself reserves (Namespaces in XML 1.0, section 3).
+const (
+	nsXML   = "http://www.w3.org/XML/1998/namespace"
+	nsXMLNS = "http://www.w3.org/2000/xmlns/"
+)
+
+// limitError says which of the limits a document goes beyond.
+type limitError string
+
+func (e limitError) Error() string { return string(e) }
+
+var (
+	xmlDeclaration = regexp.MustCompile(`^<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(?:"1\.0"|'1\.0')` +
+		`(?:[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*(?:"(?i:utf-8)"|'(?i:utf-8)'))?` +
+		`(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(?:"yes"|"no"|'yes'|'no'))?[ \t\r\n]*\?>`)
+	absoluteURI = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:`)
+)
+
+// scanXML holds a document to the small part of XML that an assertion needs:
+// UTF-8, one root, elements, attributes and text. It returns the document without
+// its XML declaration and the white space around the root. What it refuses is
+// what parsers, serializers and canonicalizers are known to disagree about, so
+// nothing later has to have an opinion on it.
+func scanXML(doc []byte, limits Limits) ([]byte, error) {
+	if !utf8.Valid(doc) {
+		return nil, errors.New("not UTF-8")
+	}
+	if declaration := xmlDeclaration.Find(doc); declaration != nil {
+		doc = doc[len(declaration):]
+	}
+	// Without comments, CDATA, document types and processing instructions neither
+	// of these pairs can occur in well-formed XML.
+	if bytes.Contains(doc, []byte("<!")) {
+		return nil, errors.New("comment, CDATA section or document type")
+	}
+	if bytes.Contains(doc, []byte("<?")) {
+		return nil, errors.New("processing instruction, or an XML declaration other than version 1.0 in UTF-8")
+	}
+	doc = bytes.Trim(doc, " \t\r\n")
+
+	s := scanner{limits: limits}
+	decoder := xml.NewDecoder(bytes.NewReader(doc))
+	for {
+		token, err := decoder.RawToken()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("not well-formed: %w", err)
+		}
+		switch token := token.(type) {
+		case xml.StartElement:
+			err = s.start(token)
+		case xml.EndElement:
+			err = s.end(token)
+		case xml.CharData:
+			if len(s.open) == 0 {
+				err = errors.New("text outside the root element")
+			}
+		default:
+			err = fmt.Errorf("unexpected %T", token)
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	if s.elements == 0 || len(s.open) > 0 {
+		return nil, errors.New("no root element, or one that does not end")
+	}
+	return doc, nil
+}
+
+// scanner is the state of one scan.
+type scanner struct {
+	limits     Limits
+	elements   int
+	attributes int
+	open       []openElement
+	bindings   []binding
+}
+
+type openElement struct {
+	name     xml.Name // prefix and local name
+	bindings int      // how many were in scope outside
+}
+
+type binding struct{ prefix, uri string }
+
+func (s *scanner) start(t xml.StartElement) error {
+	if len(s.open) == 0 && s.elements > 0 {
+		return errors.New("a second root element")
+	}
+	s.elements++
+	s.attributes += len(t.Attr)
+	switch {
+	case s.elements > s.limits.Elements:
+		return limitError(fmt.Sprintf("more than %d elements", s.limits.Elements))
+	case len(s.open) >= s.limits.Depth:
+		return limitError(fmt.Sprintf("nested deeper than %d", s.limits.Depth))
+	case len(t.Attr) > s.limits.Attributes:
+		return limitError(fmt.Sprintf("more than %d attributes on one element", s.limits.Attributes))
+	case s.attributes > 4*s.limits.Elements:
+		return limitError(fmt.Sprintf("more than %d attributes", 4*s.limits.Elements))
+	}
+	s.open = append(s.open, openElement{t.Name, len(s.bindings)})
+	for _, a := range t.Attr {
+		if err := s.declare(a); err != nil {
+			return err
+		}
+	}
+	if len(s.bindings) > s.limits.Namespaces {
+		return limitError(fmt.Sprintf("more than %d namespace declarations", s.limits.Namespaces))
+	}
+	if err := s.checkName(t.Name); err != nil {
+		return err
+	}
+	return s.checkAttributes(t.Attr)
+}
+
+// declare takes up a namespace declaration.
+func (s *scanner) declare(a xml.Attr) error {
+	b := binding{uri: a.Value}
+	switch {
+	case a.Name.Space == "xmlns":
+		b.prefix = a.Name.Local
+		if b.prefix == "xml" || b.prefix == "xmlns" || b.uri == "" {
+			return fmt.Errorf("reserved or empty declaration of prefix %q", b.prefix)
+		}
+	case a.Name.Space == "" && a.Name.Local == "xmlns":
+	default:
+		return nil
+	}
+	if b.uri == nsXML || b.uri == nsXMLNS {
+		return errors.New("declaration of a reserved namespace")
+	}
+	// Canonicalization of relative namespace names is undefined, and some
+	// canonicalizers answer with nothing at all.
+	if b.uri != "" && !absoluteURI.MatchString(b.uri) {
+		return fmt.Errorf("relative namespace %q", b.uri)
+	}
+	s.bindings = append(s.bindings, b)
+	return nil
+}
+
+func (s *scanner) checkName(n xml.Name) error {
+	if !isNCName(n.Local) || n.Space != "" && !isNCName(n.Space) {
+		return fmt.Errorf("name %q is not a prefix and a local name", n.Space+":"+n.Local)
+	}
+	if _, ok := s.resolve(n.Space); !ok {
+		return fmt.Errorf("prefix %q is not declared", n.Space)
+	}
+	return nil
+}
+
+// checkAttributes refuses undeclared prefixes and two attributes of one expanded name.
+func (s *scanner) checkAttributes(attributes []xml.Attr) error {
+	seen := make([]xml.Name, 0, 8)
+	for _, a := range attributes {
+		name := a.Name
+		switch {
+		case name.Space == "xmlns":
+			if !isNCName(name.Local) {
+				return fmt.Errorf("prefix %q is not a name", name.Local)
+			}
+		case name.Space != "":
+			if err := s.checkName(name); err != nil {
+				return err
+			}
+			name.Space, _ = s.resolve(name.Space)
+		case !isNCName(name.Local):
+			return fmt.Errorf("attribute %q is not a name", name.Local)
+		}
+		for _, other := range seen {
+			if other == name {
+				return fmt.Errorf("two attributes %q on one element", a.Name.Local)
+			}
+		}
+		seen = append(seen, name)
+	}
+	return nil
+}
+
+func (s *scanner) end(t xml.EndElement) error {
+	// RawToken does not match the tags, so this must.
+	last := len(s.open) - 1
+	if last < 0 || s.open[last].name != t.Name {
+		return fmt.Errorf("end tag %q without its start", t.Name.Local)
+	}
+	s.bindings = s.bindings[:s.open[last].bindings]
+	s.open = s.open[:last]
+	return nil
+}
+
+// resolve returns the namespace of a prefix. The empty prefix is always known.
+func (s *scanner) resolve(prefix string) (string, bool) {
+	for i := len(s.bindings) - 1; i >= 0; i-- {
+		if s.bindings[i].prefix == prefix {
+			return s.bindings[i].uri, true
+		}
+	}
+	if prefix == "xml" {
+		return nsXML, true
+	}
+	return "", prefix == ""
+}
+
+// isNCName checks what the decoder leaves open: it allows a colon and lets a
+// local name begin with anything. The other characters it has checked itself.
+func isNCName(s string) bool {
+	first, _ := utf8.DecodeRuneInString(s)
+	return s != "" && (first == '_' || unicode.IsLetter(first)) && !strings.ContainsRune(s, ':')
+}
