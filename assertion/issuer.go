@@ -32,6 +32,8 @@ type Issuer struct {
 	Keys []crypto.PublicKey
 	// JWKS is the issuer's JWK Set (RFC 7517 section 5) and verifies JWTs.
 	JWKS json.RawMessage
+	// JWT are the settings that only the issuer's JWTs are judged by.
+	JWT JWTRules
 	// Algorithms narrows the accepted signature algorithms: XML Signature URIs for SAML,
 	// JWS names for JWT. Nil means every algorithm that is safe.
 	Algorithms []string

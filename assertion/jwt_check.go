@@ -1,0 +1,102 @@
+package assertion
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"slices"
+	"time"
+)
+
+// checkType refuses every kind of token that is not meant to be an assertion, so that an access token, a
+// logout token or a proof of the same issuer is never taken for one (RFC 8725 section 3.11).
+func checkType(use Use, typ string, accepted ...string) *Error {
+	for _, a := range accepted {
+		if mediaType(typ) == mediaType(a) {
+			return nil
+		}
+	}
+	return newError(use, ReasonType, "typ is %s, expected one of %q", shown(typ), accepted)
+}
+
+// checkTimes applies exp, nbf and iat with the configured skew. iat is the issuer's word about the past
+// and must not lie in the future; maxAge zero does not ask for it.
+func (j *JWT) checkTimes(use Use, c *jwtClaims, now time.Time, maxLifetime, maxAge time.Duration) *Error {
+	skew := j.c.ClockSkew
+	switch {
+	case c.exp.IsZero():
+		return newError(use, ReasonLifetime, "no exp")
+	case !now.Before(c.exp.Add(skew)):
+		return newError(use, ReasonExpired, "exp %s, now %s, skew %s", instant(c.exp), instant(now), skew)
+	case c.exp.After(now.Add(maxLifetime + skew)):
+		return newError(use, ReasonLifetime, "exp %s is more than %s after now, %s", instant(c.exp), maxLifetime, instant(now))
+	case c.nbf.After(now.Add(skew)):
+		return newError(use, ReasonNotYetValid, "nbf %s, now %s, skew %s", instant(c.nbf), instant(now), skew)
+	case c.iat.After(now.Add(skew)):
+		return newError(use, ReasonNotYetValid, "iat %s, now %s, skew %s", instant(c.iat), instant(now), skew)
+	case maxAge > 0 && c.iat.IsZero():
+		return newError(use, ReasonLifetime, "no iat")
+	case maxAge > 0 && now.After(c.iat.Add(maxAge+skew)):
+		return newError(use, ReasonExpired, "iat %s is more than %s before now, %s", instant(c.iat), maxAge, instant(now))
+	}
+	return nil
+}
+
+func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+// onlyAudience demands exactly one audience, the wanted one; octet by octet, as RFC 7523bis says.
+func onlyAudience(use Use, c *jwtClaims, want string) *Error {
+	if len(c.aud) == 1 && c.aud[0] == want {
+		return nil
+	}
+	return newError(use, ReasonAudience, "aud is %s, expected only %q", shownList(c.aud), want)
+}
+
+// someAudience demands one of the wanted ones among the audiences.
+func someAudience(use Use, c *jwtClaims, want []string) *Error {
+	for _, w := range want {
+		if w != "" && slices.Contains(c.aud, w) {
+			return nil
+		}
+	}
+	return newError(use, ReasonAudience, "aud is %s, expected one of %q", shownList(c.aud), want)
+}
+
+// shownList is [shown] for the first few of a list.
+func shownList(list []string) string {
+	s := "["
+	for i, v := range list {
+		if i == 4 {
+			return s + " ...]"
+		}
+		if i > 0 {
+			s += " "
+		}
+		s += shown(v)
+	}
+	return s + "]"
+}
+
+// spend enters the token into the replay store, under its jti or, if it has none, under its signed text:
+// the signature is left out because others can vary it.
+func (j *JWT) spend(ctx context.Context, use Use, namespace string, t *jwtToken, c *jwtClaims) *Error {
+	id := "jti:" + c.jti
+	if c.jti == "" {
+		sum := sha256.Sum256([]byte(t.signed))
+		id = "sha256:" + base64.RawURLEncoding.EncodeToString(sum[:])
+	}
+	first, err := j.c.Replay.Use(ctx, namespace, id, c.exp.Add(j.c.ClockSkew))
+	switch {
+	case err != nil:
+		return newError(use, ReasonUnavailable, "the replay store").because(err)
+	case !first:
+		return newError(use, ReasonReplay, "%s of %s was used before", shown(id), shown(c.iss))
+	}
+	return nil
+}
+
+// The namespaces of replay entries. A client's assertions share one whatever they are used for, so that
+// one of them cannot serve as authentication and then as a grant; an issuer that happens to be called
+// like a client has its own.
+func clientNamespace(id string) string { return "jwt client " + id }
+func issuerNamespace(id string) string { return "jwt issuer " + id }

@@ -1,0 +1,241 @@
+package assertion
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/beevik/etree"
+	"github.com/crewjam/saml"
+)
+
+const (
+	nsMetadata   = "urn:oasis:names:tc:SAML:2.0:metadata"
+	samlProtocol = "urn:oasis:names:tc:SAML:2.0:protocol"
+)
+
+// metadataLimits are wider than those of an assertion: metadata comes from a place that the host named.
+var metadataLimits = Limits{Size: 4 << 20, Depth: 32, Elements: 100_000, Attributes: 64, Namespaces: 256}
+
+// ParseMetadata reads SAML 2.0 metadata of at most 4 MiB and returns the one EntityDescriptor with this
+// entityID, whether it is the document or stands inside EntitiesDescriptors. Comments are dropped; what else
+// parsers disagree about is refused, as in assertions. Its ValidUntil and CacheDuration are the smallest of
+// its own and those of the descriptors around it; whether it is still valid is judged by
+// [IssuerFromMetadata]. Signatures are not looked at: see [ParseSignedMetadata].
+func ParseMetadata(r io.Reader, entityID string) (*saml.EntityDescriptor, error) {
+	doc, err := readMetadata(r)
+	if err != nil {
+		return nil, err
+	}
+	return findEntity(doc, entityID)
+}
+
+// ParseSignedMetadata is [ParseMetadata] for metadata whose root element is signed with one of the pinned
+// keys (SAML metadata section 3). What it returns was read from the signed octets. Keys in the document are
+// not trusted by being in it, and signatures inside of the root are not looked at.
+func ParseSignedMetadata(r io.Reader, entityID string, pinned ...crypto.PublicKey) (*saml.EntityDescriptor, error) {
+	keys := usableKeys(pinned)
+	if len(keys) == 0 {
+		return nil, errors.New("assertion: metadata: no usable key to check the signature with")
+	}
+	doc, err := readMetadata(r)
+	if err != nil {
+		return nil, err
+	}
+	root, err := parseTree(doc, metadataLimits)
+	if err != nil {
+		return nil, fmt.Errorf("assertion: metadata: %w", err)
+	}
+	id, _ := attribute(root, "ID")
+	var signatures []*etree.Element
+	for _, child := range root.ChildElements() {
+		if is(child, nsDSig, "Signature") {
+			signatures = append(signatures, child)
+		}
+	}
+	if id == "" || len(signatures) != 1 {
+		return nil, errors.New("assertion: metadata: the root element has no ID, or not one signature")
+	}
+	signature, err := readSignature(signatures[0])
+	if err != nil {
+		return nil, fmt.Errorf("assertion: metadata: %w", err)
+	}
+	signed, _, err := signature.verify(root, id, keys, metadataLimits)
+	if err != nil {
+		return nil, fmt.Errorf("assertion: metadata: %w", err)
+	}
+	return findEntity(signed, entityID)
+}
+
+// readMetadata reads a document and holds it to the same small part of XML as an assertion.
+func readMetadata(r io.Reader) ([]byte, error) {
+	doc, err := io.ReadAll(io.LimitReader(r, int64(metadataLimits.Size)+1))
+	if err != nil {
+		return nil, fmt.Errorf("assertion: metadata: %w", err)
+	}
+	if len(doc) > metadataLimits.Size {
+		return nil, fmt.Errorf("assertion: metadata: more than %d octets", metadataLimits.Size)
+	}
+	doc, err = scanXML(dropComments(doc), metadataLimits)
+	if err == nil {
+		err = roundTrip(doc)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("assertion: metadata: %w", err)
+	}
+	return doc, nil
+}
+
+// dropComments cuts comments out. Identity providers write them into what an administrator downloads. The
+// cut needs no parser: outside of CDATA sections, document types and processing instructions, all of which
+// the scan after it refuses, "<!--" begins a comment wherever it stands. Canonical XML drops them too, so
+// signatures are not affected.
+func dropComments(doc []byte) []byte {
+	if !bytes.Contains(doc, []byte("<!--")) {
+		return doc
+	}
+	kept := make([]byte, 0, len(doc))
+	for {
+		before, comment, found := bytes.Cut(doc, []byte("<!--"))
+		kept = append(kept, before...)
+		if !found {
+			return kept
+		}
+		_, after, closed := bytes.Cut(comment, []byte("-->"))
+		if !closed {
+			return append(kept, "<!--"...) // for the scan to refuse
+		}
+		doc = after
+	}
+}
+
+// findEntity returns the entity with this ID. Two of them are an error: which one a reader takes must not
+// depend on the reader.
+func findEntity(doc []byte, entityID string) (*saml.EntityDescriptor, error) {
+	if entityID == "" {
+		return nil, errors.New("assertion: metadata: no entityID to look for")
+	}
+	var root struct{ XMLName xml.Name }
+	if err := xml.Unmarshal(doc, &root); err != nil {
+		return nil, fmt.Errorf("assertion: metadata: %w", err)
+	}
+	var all saml.EntitiesDescriptor
+	var err error
+	switch root.XMLName {
+	case xml.Name{Space: nsMetadata, Local: "EntityDescriptor"}:
+		all.EntityDescriptors = make([]saml.EntityDescriptor, 1)
+		err = xml.Unmarshal(doc, &all.EntityDescriptors[0])
+	case xml.Name{Space: nsMetadata, Local: "EntitiesDescriptor"}:
+		err = xml.Unmarshal(doc, &all)
+	default:
+		err = fmt.Errorf("the root element is %s", shown(root.XMLName.Local))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("assertion: metadata: %w", err)
+	}
+	switch found := entities(all, entityID); len(found) {
+	case 1:
+		return found[0], nil
+	case 0:
+		return nil, fmt.Errorf("assertion: metadata: no entity %s", shown(entityID))
+	default:
+		return nil, fmt.Errorf("assertion: metadata: entity %s is there %d times", shown(entityID), len(found))
+	}
+}
+
+// entities collects the matching entities, each bound by the limits of what it stands in.
+func entities(in saml.EntitiesDescriptor, entityID string) []*saml.EntityDescriptor {
+	var found []*saml.EntityDescriptor
+	for i := range in.EntityDescriptors {
+		if in.EntityDescriptors[i].EntityID == entityID {
+			found = append(found, &in.EntityDescriptors[i])
+		}
+	}
+	for _, inner := range in.EntitiesDescriptors {
+		found = append(found, entities(inner, entityID)...)
+	}
+	for _, e := range found {
+		if u := in.ValidUntil; u != nil && (e.ValidUntil.IsZero() || u.Before(e.ValidUntil)) {
+			e.ValidUntil = *u
+		}
+		if d := in.CacheDuration; d != nil && *d > 0 && (e.CacheDuration <= 0 || *d < e.CacheDuration) {
+			e.CacheDuration = *d
+		}
+	}
+	return found
+}
+
+// IssuerFromMetadata makes an issuer of an identity provider's metadata: its entityID, and the keys of every
+// KeyDescriptor for signing, or for no stated use, of its IDPSSODescriptors for SAML 2.0; of its
+// RoleDescriptors if it has no IDPSSODescriptor, as a pure token service. In each KeyDescriptor the first
+// certificate counts, for its key alone: SAML trusts keys, and the dates and chains of certificates are
+// not looked at. Keys that are too weak are left out.
+//
+// Metadata or roles past their validUntil are refused, as is metadata without a usable key or with more
+// than eight. Everything else about the issuer (clients, subject mapping) is the caller's to set.
+func IssuerFromMetadata(ed *saml.EntityDescriptor, now time.Time) (*Issuer, error) {
+	if ed == nil || ed.EntityID == "" {
+		return nil, errors.New("assertion: metadata: no entity")
+	}
+	if passed(&ed.ValidUntil, now) {
+		return nil, fmt.Errorf("assertion: metadata: %s was valid until %s", shown(ed.EntityID), instant(ed.ValidUntil))
+	}
+	roles := ed.RoleDescriptors
+	if len(ed.IDPSSODescriptors) > 0 {
+		roles = nil
+		for _, idp := range ed.IDPSSODescriptors {
+			if slices.Contains(strings.Fields(idp.ProtocolSupportEnumeration), samlProtocol) {
+				roles = append(roles, idp.RoleDescriptor)
+			}
+		}
+	}
+	issuer, seen := &Issuer{ID: ed.EntityID}, map[string]bool{}
+	for _, role := range roles {
+		if passed(role.ValidUntil, now) {
+			continue
+		}
+		for _, key := range signingKeys(role) {
+			// A renewed certificate often stands beside the old one with the same key.
+			if print := keyThumbprint(key); !seen[print] {
+				seen[print] = true
+				issuer.Keys = append(issuer.Keys, key)
+			}
+		}
+	}
+	if n := len(issuer.Keys); n == 0 || n > mostKeys {
+		return nil, fmt.Errorf("assertion: metadata: %s has %d usable signing keys, expected 1 to %d", shown(ed.EntityID), n, mostKeys)
+	}
+	return issuer, nil
+}
+
+// passed tells whether a validUntil lies in the past; none never does.
+func passed(until *time.Time, now time.Time) bool {
+	return until != nil && !until.IsZero() && !now.Before(*until)
+}
+
+func signingKeys(role saml.RoleDescriptor) []crypto.PublicKey {
+	var keys []crypto.PublicKey
+	for _, kd := range role.KeyDescriptors {
+		certs := kd.KeyInfo.X509Data.X509Certificates
+		if kd.Use != "" && kd.Use != "signing" || len(certs) == 0 {
+			continue
+		}
+		der, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(certs[0].Data), ""))
+		if err != nil {
+			continue
+		}
+		cert, err := x509.ParseCertificate(der)
+		if err == nil && checkKey(cert.PublicKey) == nil {
+			keys = append(keys, cert.PublicKey)
+		}
+	}
+	return keys
+}
