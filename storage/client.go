@@ -38,6 +38,16 @@ type Client struct {
 	JWKS    json.RawMessage `json:"jwks,omitempty"`     // public keys, a JWK Set (RFC 7517 section 5)
 	JWKSURI string          `json:"jwks_uri,omitempty"` // or where they are; never both
 
+	// Certificates are X.509 certificates in PEM whose keys verify the client's assertions, besides those of JWKS.
+	Certificates string `json:"certificates,omitempty"`
+	// SharedKey is the plain key of client_secret_jwt, which no hash can verify. A store of such clients should be
+	// encrypted at rest. HS256 needs 32 bytes.
+	SharedKey []byte `json:"shared_key,omitempty"`
+	// AuthSigningAlg is token_endpoint_auth_signing_alg: the one algorithm of the client's assertions. Empty: any of its method.
+	AuthSigningAlg string `json:"token_endpoint_auth_signing_alg,omitempty"`
+	// LenientAssertions takes assertions with base64 padding or with times as strings, as some gateways' clients make them.
+	LenientAssertions bool `json:"lenient_assertions,omitempty"`
+
 	GrantTypes    []string `json:"grant_types,omitempty"`    // empty: authorization_code, as in RFC 7591
 	ResponseTypes []string `json:"response_types,omitempty"` // empty: code, if the client has authorization_code
 	RedirectURIs  []string `json:"redirect_uris,omitempty"`  // absolute, compared byte for byte
@@ -134,7 +144,7 @@ func sortedFields(s string) []string {
 // Clone returns a copy that shares no memory with c.
 func (c Client) Clone() Client {
 	c.Secrets = slices.Clone(c.Secrets)
-	c.JWKS = slices.Clone(c.JWKS)
+	c.JWKS, c.SharedKey = slices.Clone(c.JWKS), slices.Clone(c.SharedKey)
 	for _, s := range []*[]string{&c.GrantTypes, &c.ResponseTypes, &c.RedirectURIs, &c.Scope, &c.DefaultScope, &c.Audience, &c.Resources, &c.Origins, &c.Contacts} {
 		*s = slices.Clone(*s)
 	}
@@ -172,7 +182,15 @@ func (c Client) Validate() error {
 		if c.SkipConsent && !c.ForceSkipConsent {
 			bad("skip_consent", "a public client can be imitated; set force_skip_consent to accept that")
 		}
-	case AuthClientSecretJWT, AuthPrivateKeyJWT, AuthTLS, AuthSelfSignedTLS:
+	case AuthClientSecretJWT:
+		if len(c.SharedKey) < 32 {
+			bad("shared_key", "client_secret_jwt needs 32 bytes or more (RFC 7518 section 3.2)")
+		}
+	case AuthPrivateKeyJWT:
+		if len(c.JWKS) == 0 && c.JWKSURI == "" && c.Certificates == "" {
+			bad("jwks", "private_key_jwt needs a key: jwks, jwks_uri or certificates")
+		}
+	case AuthTLS, AuthSelfSignedTLS:
 	default:
 		bad("token_endpoint_auth_method", "%q is not known", c.AuthMethod)
 	}
@@ -186,6 +204,12 @@ func (c Client) Validate() error {
 	}
 	if len(c.JWKS) > 0 && c.JWKSURI != "" {
 		bad("jwks_uri", "is exclusive with jwks (RFC 7591 section 2)")
+	}
+	if c.JWKSURI != "" && (!strings.HasPrefix(c.JWKSURI, "https://") || len(c.JWKSURI) > 2048) {
+		bad("jwks_uri", "needs https")
+	}
+	if len(c.JWKS) > 0 && !json.Valid(c.JWKS) {
+		bad("jwks", "is not JSON")
 	}
 	for _, u := range c.RedirectURIs {
 		if err := CheckRedirectURI(u); err != nil {

@@ -1,0 +1,54 @@
+package grantwell
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/grantwell/grantwell/assertion"
+	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/storage"
+)
+
+// AssertionAuth authenticates clients by a JWT that they sign (RFC 7523 section 2.2): private_key_jwt and
+// client_secret_jwt. Put it into Config.ClientAuth.
+type AssertionAuth struct {
+	// Verifier is an assertion.NewJWT with JWTConfig.Clients, for example a grants.ClientKeys. Required.
+	Verifier assertion.Verifier
+	// Only is the methods offered. Empty: private_key_jwt and client_secret_jwt.
+	Only []string
+}
+
+var _ ClientAuthenticator = AssertionAuth{}
+
+// Methods implements [ClientAuthenticator].
+func (a AssertionAuth) Methods() []string {
+	if len(a.Only) > 0 {
+		return a.Only
+	}
+	return []string{storage.AuthPrivateKeyJWT, storage.AuthClientSecretJWT}
+}
+
+// Presented implements [ClientAuthenticator].
+func (a AssertionAuth) Presented(_ *http.Request, form url.Values) (string, bool) {
+	raw := form.Get("client_assertion")
+	if raw == "" || form.Get("client_assertion_type") != assertion.ClientJWT {
+		return "", false
+	}
+	id, err := assertion.ClaimedIssuer(assertion.FormatJWT, raw)
+	if err != nil {
+		return "", true
+	}
+	return id, true
+}
+
+// Verify implements [ClientAuthenticator].
+func (a AssertionAuth) Verify(ctx context.Context, r *http.Request, form url.Values, c storage.Client) error {
+	_, err := a.Verifier.Verify(ctx, assertion.Request{Use: assertion.ClientAuth, Assertion: form.Get("client_assertion"), ClientID: c.ID})
+	var e *assertion.Error
+	if errors.As(err, &e) && e.Code == "server_error" {
+		return grants.Unavailable(err)
+	}
+	return err
+}

@@ -1,0 +1,180 @@
+package grants
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/grantwell/grantwell/assertion"
+	"github.com/grantwell/grantwell/storage"
+)
+
+// JWTBearer exchanges a signed JWT for an access token (RFC 7523 section 2.1).
+//
+// A client that signs for itself (an issuer with JWT.SelfIssued, see [ClientIssuers]) is named by the assertion and needs no
+// other authentication. The assertion of a third party is taken from clients that authenticate only.
+type JWTBearer struct {
+	Verifier assertion.Verifier // required: see assertion.NewJWT
+	Bearer
+}
+
+// SAMLBearer exchanges a signed SAML 2.0 assertion for an access token (RFC 7522 section 2.1).
+//
+// A client that signs for itself (an issuer with BindClient.Issuer, see [ClientIssuers]) is named by the assertion and needs
+// no other authentication. The assertion of an identity provider is taken from clients that authenticate only.
+type SAMLBearer struct {
+	Verifier assertion.Verifier // required: see assertion.NewSAML
+	Bearer
+}
+
+// Bearer is what both assertion grants have in common.
+type Bearer struct {
+	// Verified, if not nil, sees the verified assertion and the grant that it becomes, whose Claims, Response and Limit it may
+	// change. An error refuses the request: a *Error as it is, any other with invalid_grant.
+	Verified func(ctx context.Context, r *Request, a *assertion.Assertion, g *Grant) error
+	// OutliveAssertion lets the access token live by the server's lifetime even if the assertion ends before
+	// (RFC 7521 section 4.1 advises against it).
+	OutliveAssertion bool
+}
+
+// GrantType returns the URN of RFC 7523.
+func (JWTBearer) GrantType() string { return assertion.GrantJWT }
+
+// GrantType returns the URN of RFC 7522.
+func (SAMLBearer) GrantType() string { return assertion.GrantSAML2 }
+
+// Check refuses a grant without a verifier. The server calls it when it is built.
+func (g JWTBearer) Check() error { return checkVerifier(g.Verifier) }
+
+// Check refuses a grant without a verifier. The server calls it when it is built.
+func (g SAMLBearer) Check() error { return checkVerifier(g.Verifier) }
+
+func checkVerifier(v assertion.Verifier) error {
+	if v == nil {
+		return errors.New("grants: Verifier is missing")
+	}
+	return nil
+}
+
+// Identify returns the issuer that the assertion names, unverified: the client, if it signs for itself.
+func (JWTBearer) Identify(_ context.Context, r *Request) (string, error) {
+	return claimed(assertion.FormatJWT, r)
+}
+
+// Identify returns the issuer that the assertion names, unverified: the client, if it signs for itself.
+func (SAMLBearer) Identify(_ context.Context, r *Request) (string, error) {
+	return claimed(assertion.FormatSAML2, r)
+}
+
+func claimed(format string, r *Request) (string, error) {
+	raw := r.Form.Get("assertion")
+	if raw == "" {
+		return "", InvalidRequest("The parameter assertion is missing.")
+	}
+	id, err := assertion.ClaimedIssuer(format, raw)
+	if err != nil {
+		return "", InvalidGrant("%w", err)
+	}
+	return id, nil
+}
+
+// Handle verifies the assertion and turns it into a grant for its subject.
+func (g JWTBearer) Handle(ctx context.Context, r *Request) (*Grant, error) {
+	return g.handle(ctx, r, g.Verifier)
+}
+
+// Handle verifies the assertion and turns it into a grant for its subject.
+func (g SAMLBearer) Handle(ctx context.Context, r *Request) (*Grant, error) {
+	return g.handle(ctx, r, g.Verifier)
+}
+
+func (g Bearer) handle(ctx context.Context, r *Request, v assertion.Verifier) (*Grant, error) {
+	raw := r.Form.Get("assertion")
+	if raw == "" {
+		return nil, InvalidRequest("The parameter assertion is missing.")
+	}
+	a, err := v.Verify(ctx, assertion.Request{Use: assertion.Grant, Assertion: raw, ClientID: r.Client.ID, Recipient: r.TokenEndpoint, Remote: r.Remote})
+	if err != nil {
+		return nil, refused(err)
+	}
+	trust := a.Trust
+	if trust == nil {
+		return nil, InvalidGrant("the verifier names no trusted issuer")
+	}
+	self := (trust.JWT.SelfIssued || trust.BindClient.Issuer) && a.Issuer == r.Client.ID
+	if !r.Authenticated && !self {
+		return nil, InvalidClient("grants: the assertions of %q need a client that authenticates", a.Issuer)
+	}
+	subject, err := trust.LocalSubject(ctx, a)
+	if err != nil {
+		return nil, refused(err)
+	}
+	if len(r.Scope) == 0 {
+		r.Scope = scopeClaim(a) // the request's scope, sent inside the assertion
+	}
+	asked := r.Scope
+	if len(asked) == 0 {
+		asked = r.Client.DefaultScope
+	}
+	limit, err := trust.GrantedScopes(ctx, a, asked)
+	if err != nil {
+		return nil, refused(err)
+	}
+	out := &Grant{Subject: subject, Limit: notNil(limit), Refresh: trust.RefreshToken, Confirmation: r.Confirmation, AuthTime: authTime(a)}
+	if !g.OutliveAssertion {
+		out.NotAfter = a.Expires
+	}
+	if g.Verified != nil {
+		if err := g.Verified(ctx, r, a, out); err != nil {
+			var e *Error
+			if errors.As(err, &e) {
+				return nil, err
+			}
+			return nil, InvalidGrant("refused by the host: %w", err)
+		}
+	}
+	return out, nil
+}
+
+// refused turns the verdict on an assertion into a protocol error. The reason stays with the operator.
+func refused(err error) error {
+	var e *assertion.Error
+	if !errors.As(err, &e) {
+		return InvalidGrant("%w", err)
+	}
+	switch e.Code {
+	case "server_error":
+		return Unavailable(err)
+	case "invalid_client":
+		return InvalidClient("%w", err)
+	case "invalid_request":
+		return InvalidRequest("The assertion is missing.").Because("%w", err)
+	}
+	return InvalidGrant("%w", err)
+}
+
+func scopeClaim(a *assertion.Assertion) []string {
+	var s string
+	if json.Unmarshal(a.Claims["scope"], &s) != nil {
+		return nil
+	}
+	var out []string
+	for _, v := range strings.Fields(s) {
+		if storage.ValidScope(v) && len(out) < 100 {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+func authTime(a *assertion.Assertion) time.Time {
+	var at time.Time
+	for _, s := range a.Authn {
+		if at.IsZero() || s.Instant.Before(at) {
+			at = s.Instant
+		}
+	}
+	return at
+}
