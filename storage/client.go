@@ -259,7 +259,7 @@ func CheckRedirectURI(raw string) error {
 		return errors.New("has a fragment")
 	}
 	u, err := url.Parse(raw)
-	if err != nil || !u.IsAbs() || u.Scheme != strings.ToLower(u.Scheme) {
+	if err != nil || !u.IsAbs() || !strings.HasPrefix(raw, u.Scheme+":") {
 		return errors.New("is not an absolute URI with a lower-case scheme")
 	}
 	if u.User != nil {

@@ -1,0 +1,204 @@
+package storage_test
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grantwell/grantwell/storage"
+)
+
+// What a redirect URI may be is decided at registration.
+//
+// Holds S138, R26, R27, R255.
+func TestCheckRedirectURI_RefusesWhatABrowserMustNotFollow(t *testing.T) {
+	t.Parallel()
+	for _, good := range []string{
+		"https://app.example/cb", "https://app.example", "https://app.example:8443/cb?a=1&b=%20", "https://xn--bcher-kva.example/cb",
+		"http://localhost/cb", "http://localhost:3000/cb", "http://127.0.0.1:8080/cb", "http://127.9.9.9/", "http://[::1]:8080/cb",
+		"com.example.app:/oauth2redirect", "com.example.app://callback/path",
+	} {
+		require.NoError(t, storage.CheckRedirectURI(good), good)
+	}
+	for what, bad := range map[string]string{
+		"empty": "", "blank": "  \t", "relative": "/cb", "no scheme": "app.example/cb", "network path": "//app.example/cb",
+		"fragment": "https://app.example/cb#x", "empty fragment": "https://app.example/cb#",
+		"javascript": "javascript:alert(1)", "javascript with case": "JavaScript:alert(1)", "javascript with slashes": "javascript://app.example/%0aalert(1)",
+		"data": "data:text/html,<script>", "data, plain": "data:text/html;base64,PHNjcmlwdD4=", "vbscript": "vbscript:x", "file": "file:///etc/passwd",
+		"blob": "blob:https://app.example/1", "about": "about:blank", "filesystem": "filesystem:https://app.example/x", "view-source": "view-source:https://app.example",
+		"plain http": "http://app.example/cb", "http to a private address": "http://10.0.0.1/cb", "looks local": "http://localhost.evil.example/cb",
+		"looks like loopback": "http://127.0.0.1.evil.example/cb", "unspecified address": "http://0.0.0.0/cb", "unspecified address 6": "http://[::]/cb",
+		"loopback in decimal": "http://2130706433/cb", "loopback in octal": "http://0177.0.0.1/cb",
+		"wildcard host": "https://*.example/cb", "wildcard": "https://app.example*/cb", "bare wildcard": "*",
+		"user": "https://user@app.example/cb", "password": "https://app.example:443@evil.example/", "no host": "https:///cb", "opaque https": "https:app.example",
+		"port alone": "https://:443/cb", "upper-case host": "https://App.example/cb", "upper-case scheme": "HTTPS://app.example/cb",
+		"backslash": `https://app.example\@evil.example/`, "tab": "https://app.example/\tcb", "line break": "https://app.example/cb\r\nX: y", "space": "https://app.example/a b",
+		"leading space": " https://app.example/cb", "trailing space": "https://app.example/cb ", "NUL": "https://app.example/\x00",
+		"not ASCII": "https://bücher.example/cb", "dot that is none": "https://app。example/cb", "escaped host": "https://app%2eexample/cb", "zone": "http://[::1%25eth0]/cb",
+		"scheme without a dot": "myapp:/cb", "scheme without a dot, with host": "myapp://callback", "mailto": "mailto:a@b.example",
+		"template": "https://{tenant}.example/cb", "quote": `https://app.example/"onload="x`, "markup": "https://app.example/<script>",
+		"bad escape": "https://app.example/%zz", "long": "https://app.example/" + strings.Repeat("a", 2048),
+	} {
+		t.Run(what, func(t *testing.T) {
+			require.Error(t, storage.CheckRedirectURI(bad), "%q", bad)
+			c := storage.Client{ID: "c", AuthMethod: storage.AuthNone, RedirectURIs: []string{"https://app.example/cb", bad}}
+			require.ErrorContains(t, c.Validate(), "redirect_uris")
+		})
+	}
+}
+
+func FuzzCheckRedirectURI(f *testing.F) {
+	for _, s := range []string{"https://app.example/cb", "javascript:x", "http://127.0.0.1:1/", "com.example:/x", "https://[::1", "https://a\\b", "//x", "%"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		if storage.CheckRedirectURI(raw) != nil {
+			return
+		}
+		lower := strings.ToLower(raw)
+		for _, never := range []string{"javascript:", "data:", "vbscript:", "file:", "blob:"} {
+			require.False(t, strings.HasPrefix(lower, never))
+		}
+		require.NotContains(t, raw, "#")
+		require.LessOrEqual(t, len(raw), 2048)
+		for i := range len(raw) {
+			require.True(t, raw[i] > 0x20 && raw[i] < 0x7f && raw[i] != '\\')
+		}
+	})
+}
+
+// A client that must not be registered is refused, and the reason names the field.
+//
+// Holds S138.
+func TestClient_ValidateNamesTheField(t *testing.T) {
+	t.Parallel()
+	good := func() storage.Client {
+		return storage.Client{ID: "app", Secrets: []storage.Secret{storage.HashSecret("s")}, RedirectURIs: []string{"https://app.example/cb"}, Scope: []string{"read"}}
+	}
+	require.NoError(t, good().Validate())
+	for name, c := range map[string]struct {
+		field string
+		spoil func(*storage.Client)
+	}{
+		"no ID":                    {"client_id", func(c *storage.Client) { c.ID = "" }},
+		"long ID":                  {"client_id", func(c *storage.Client) { c.ID = strings.Repeat("x", 256) }},
+		"ID not ASCII":             {"client_id", func(c *storage.Client) { c.ID = "é" }},
+		"ID with a line break":     {"client_id", func(c *storage.Client) { c.ID = "a\nb" }},
+		"no secret":                {"secrets", func(c *storage.Client) { c.Secrets = nil }},
+		"three secrets":            {"secrets", func(c *storage.Client) { c.Secrets = append(c.Secrets, c.Secrets[0], c.Secrets[0]) }},
+		"secret in the clear":      {"secrets", func(c *storage.Client) { c.Secrets[0].Hash = "hunter2" }},
+		"empty hash":               {"secrets", func(c *storage.Client) { c.Secrets[0].Hash = "" }},
+		"short hash":               {"secrets", func(c *storage.Client) { c.Secrets[0].Hash = "sha256:AAAA" }},
+		"public with a secret":     {"secrets", func(c *storage.Client) { c.AuthMethod = storage.AuthNone }},
+		"public machine":           {"grant_types", func(c *storage.Client) { c.AuthMethod, c.Secrets, c.GrantTypes = storage.AuthNone, nil, []string{"client_credentials"} }},
+		"public without consent":   {"skip_consent", func(c *storage.Client) { c.AuthMethod, c.Secrets, c.SkipConsent = storage.AuthNone, nil, true }},
+		"unknown method":           {"token_endpoint_auth_method", func(c *storage.Client) { c.AuthMethod = "magic" }},
+		"keys twice":               {"jwks_uri", func(c *storage.Client) { c.JWKS, c.JWKSURI = json.RawMessage(`{}`), "https://app.example/jwks" }},
+		"no redirect URI":          {"redirect_uris", func(c *storage.Client) { c.RedirectURIs = nil }},
+		"implicit, none":           {"redirect_uris", func(c *storage.Client) { c.RedirectURIs, c.GrantTypes = nil, []string{"implicit"} }},
+		"blank redirect URI":       {"redirect_uris", func(c *storage.Client) { c.RedirectURIs = []string{" "} }},
+		"scope with a space":       {"scope", func(c *storage.Client) { c.Scope = []string{"read write"} }},
+		"default not in scope":     {"default_scope", func(c *storage.Client) { c.DefaultScope = []string{"write"} }},
+		"origin with a path":       {"origins", func(c *storage.Client) { c.Origins = []string{"https://app.example/"} }},
+		"origin null":              {"origins", func(c *storage.Client) { c.Origins = []string{"null"} }},
+		"origin wildcard":          {"origins", func(c *storage.Client) { c.Origins = []string{"*"} }},
+		"origin of another scheme": {"origins", func(c *storage.Client) { c.Origins = []string{"ftp://app.example"} }},
+		"origin with a user":       {"origins", func(c *storage.Client) { c.Origins = []string{"https://u@app.example"} }},
+		"token format":             {"access_token_format", func(c *storage.Client) { c.AccessTokenFormat = "paseto" }},
+		"negative lifetime":        {"lifetimes", func(c *storage.Client) { c.AccessTokenLifetime = -1 }},
+		"code of an hour":          {"lifetimes", func(c *storage.Client) { c.CodeLifetime = time.Hour }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			client := good()
+			c.spoil(&client)
+			require.ErrorContains(t, client.Validate(), "storage: client "+c.field+":")
+		})
+	}
+	t.Run("every reason at once", func(t *testing.T) {
+		err := storage.Client{AuthMethod: "magic", Origins: []string{"*"}}.Validate()
+		for _, field := range []string{"client_id", "token_endpoint_auth_method", "redirect_uris", "origins"} {
+			require.ErrorContains(t, err, field)
+		}
+	})
+	t.Run("a public client may skip consent when the host insists", func(t *testing.T) {
+		c := good()
+		c.AuthMethod, c.Secrets, c.SkipConsent, c.ForceSkipConsent = storage.AuthNone, nil, true, true
+		require.NoError(t, c.Validate())
+	})
+	t.Run("imported hashes", func(t *testing.T) {
+		for _, hash := range []string{"$2a$10$x", "$2b$10$x", "$2y$10$x", "$argon2id$v=19$x"} {
+			c := good()
+			c.Secrets = []storage.Secret{{Hash: hash}}
+			require.NoError(t, c.Validate())
+		}
+	})
+}
+
+// A response type is a set: its values come in any order.
+func TestClient_AllowsResponseInAnyOrder(t *testing.T) {
+	t.Parallel()
+	c := storage.Client{ResponseTypes: []string{"code", "code id_token"}}
+	for value, want := range map[string]bool{
+		"code": true, "code id_token": true, "id_token code": true, " id_token  code ": true,
+		"id_token": false, "code token": false, "code code": false, "": false, "Code": false, "code id_token token": false,
+	} {
+		require.Equal(t, want, c.AllowsResponse(value), "%q", value)
+	}
+	require.True(t, storage.Client{}.AllowsResponse("code"), "the default")
+	require.False(t, storage.Client{}.AllowsResponse("token"))
+	require.False(t, storage.Client{GrantTypes: []string{"client_credentials"}}.AllowsResponse("code"))
+}
+
+// What is not said is the safe default of RFC 7591.
+func TestClient_Defaults(t *testing.T) {
+	t.Parallel()
+	var c storage.Client
+	require.Equal(t, storage.AuthClientSecretBasic, c.Method())
+	require.False(t, c.Public())
+	require.True(t, storage.Client{AuthMethod: storage.AuthNone}.Public())
+	require.True(t, c.AllowsGrant("authorization_code"))
+	for _, other := range []string{"implicit", "password", "client_credentials", "refresh_token", ""} {
+		require.False(t, c.AllowsGrant(other), other)
+	}
+	require.False(t, storage.Client{GrantTypes: []string{"refresh_token"}}.AllowsGrant("authorization_code"))
+}
+
+// A clone shares no memory with its client, in whatever field there will be.
+func TestClient_CloneSharesNothing(t *testing.T) {
+	t.Parallel()
+	var c storage.Client
+	v := reflect.ValueOf(&c).Elem()
+	for i := range v.NumField() {
+		switch f := v.Field(i); f.Kind() {
+		case reflect.Slice:
+			f.Set(reflect.MakeSlice(f.Type(), 1, 1))
+		case reflect.Map:
+			f.Set(reflect.MakeMap(f.Type()))
+			f.SetMapIndex(reflect.ValueOf("k"), reflect.ValueOf("v"))
+		}
+	}
+	clone := c.Clone()
+	require.Equal(t, c, clone)
+	w := reflect.ValueOf(clone)
+	for i := range v.NumField() {
+		if k := v.Field(i).Kind(); k == reflect.Slice || k == reflect.Map {
+			require.NotEqual(t, v.Field(i).Pointer(), w.Field(i).Pointer(), v.Type().Field(i).Name)
+		}
+	}
+	require.Equal(t, storage.Client{}, storage.Client{}.Clone(), "nil stays nil")
+}
+
+// A scope is a scope-token of RFC 6749 section 3.3.
+func TestValidScope_Characters(t *testing.T) {
+	t.Parallel()
+	for _, good := range []string{"a", "openid", "orders:read", "https://api.example/x?y=[1]", "!#$%&'()*+,-./:;<=>?@[]^_`{|}~", strings.Repeat("s", 256)} {
+		require.True(t, storage.ValidScope(good), good)
+	}
+	for _, bad := range []string{"", " ", "a b", `a"b`, `a\b`, "a\n", "\x00", "é", "\x7f", strings.Repeat("s", 257)} {
+		require.False(t, storage.ValidScope(bad), "%q", bad)
+	}
+}
