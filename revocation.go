@@ -24,6 +24,7 @@ func (s *Server) RevokeHandler() http.Handler {
 		if err := c.revoke(ctx, token); err != nil {
 			return err
 		}
+		c.w.Header()["Content-Type"] = contentTypes["json"] // of nothing: there are clients that insist on it
 		c.w.Header().Set("Content-Length", "0")
 		c.w.WriteHeader(http.StatusOK)
 		return nil

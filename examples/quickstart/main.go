@@ -1,0 +1,39 @@
+// Quickstart is the smallest server that issues and checks tokens.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log"
+	"net/http"
+
+	"github.com/grantwell/grantwell"
+	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/introspect"
+	"github.com/grantwell/grantwell/storage"
+	"github.com/grantwell/grantwell/storage/memstore"
+)
+
+func main() {
+	store := memstore.New()
+	secret, hashed := grantwell.GenerateSecret()
+	client := storage.Client{ID: "demo", Secrets: []storage.Secret{hashed}, GrantTypes: []string{"client_credentials"},
+		Scope: []string{"read"}, DefaultScope: []string{"read"}}
+	if err := store.PutClient(context.Background(), client); err != nil {
+		log.Fatal(err)
+	}
+	srv, err := grantwell.New(grantwell.Config{Issuer: "http://127.0.0.1:8080", AllowHTTP: true,
+		Clients: store, Records: store, Grants: []grants.Handler{grants.ClientCredentials{}}})
+	if err != nil {
+		log.Fatal(err)
+	}
+	api := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token, _ := introspect.FromContext(r.Context())
+		fmt.Fprintln(w, "hello,", token.Subject)
+	})
+	guard := introspect.Guard{Introspector: srv, Audience: []string{srv.Issuer()}}
+	http.Handle("/", srv.Handler())
+	http.Handle("GET /api", guard.Require("read")(api))
+	fmt.Printf("curl -u demo:%s -d grant_type=client_credentials http://127.0.0.1:8080/token\n", secret)
+	log.Fatal(http.ListenAndServe("127.0.0.1:8080", nil))
+}
