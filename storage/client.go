@@ -247,7 +247,7 @@ func (c Client) Validate() error {
 // CheckRedirectURI tells why a redirect URI must not be registered: it is not absolute, carries a fragment
 // (RFC 6749 section 3.1.2), user information, a wildcard or characters that parsers disagree about, uses
 // plain http other than to this machine (RFC 9700 section 2.6), a scheme that runs code,
-// or a private-use scheme without a dot (RFC 8252 section 8.4).
+// a private-use scheme without a dot (RFC 8252 section 8.4), or a query that holds a parameter of the response.
 func CheckRedirectURI(raw string) error {
 	if strings.TrimSpace(raw) == "" {
 		return errors.New("is empty")
@@ -264,6 +264,9 @@ func CheckRedirectURI(raw string) error {
 	}
 	if u.User != nil {
 		return errors.New("has user information")
+	}
+	if holdsResponse(u.RawQuery) {
+		return errors.New("has a query with a parameter of the response")
 	}
 	switch u.Scheme {
 	case "https", "http":
@@ -282,6 +285,22 @@ func CheckRedirectURI(raw string) error {
 		}
 	}
 	return nil
+}
+
+// holdsResponse tells whether a query has a parameter that an authorization response has too. The client would
+// see it twice, and might believe the wrong one.
+func holdsResponse(query string) bool {
+	for pair := range strings.FieldsFuncSeq(query, func(c rune) bool { return c == '&' || c == ';' }) {
+		name, _, _ := strings.Cut(pair, "=")
+		if decoded, err := url.QueryUnescape(name); err == nil {
+			name = decoded
+		}
+		switch name {
+		case "code", "state", "iss", "error", "error_description", "access_token", "id_token", "response":
+			return true
+		}
+	}
+	return false
 }
 
 func loopback(host string) bool {

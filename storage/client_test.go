@@ -84,17 +84,19 @@ func TestClient_ValidateNamesTheField(t *testing.T) {
 		field string
 		spoil func(*storage.Client)
 	}{
-		"no ID":                    {"client_id", func(c *storage.Client) { c.ID = "" }},
-		"long ID":                  {"client_id", func(c *storage.Client) { c.ID = strings.Repeat("x", 256) }},
-		"ID not ASCII":             {"client_id", func(c *storage.Client) { c.ID = "é" }},
-		"ID with a line break":     {"client_id", func(c *storage.Client) { c.ID = "a\nb" }},
-		"no secret":                {"secrets", func(c *storage.Client) { c.Secrets = nil }},
-		"three secrets":            {"secrets", func(c *storage.Client) { c.Secrets = append(c.Secrets, c.Secrets[0], c.Secrets[0]) }},
-		"secret in the clear":      {"secrets", func(c *storage.Client) { c.Secrets[0].Hash = "hunter2" }},
-		"empty hash":               {"secrets", func(c *storage.Client) { c.Secrets[0].Hash = "" }},
-		"short hash":               {"secrets", func(c *storage.Client) { c.Secrets[0].Hash = "sha256:AAAA" }},
-		"public with a secret":     {"secrets", func(c *storage.Client) { c.AuthMethod = storage.AuthNone }},
-		"public machine":           {"grant_types", func(c *storage.Client) { c.AuthMethod, c.Secrets, c.GrantTypes = storage.AuthNone, nil, []string{"client_credentials"} }},
+		"no ID":                {"client_id", func(c *storage.Client) { c.ID = "" }},
+		"long ID":              {"client_id", func(c *storage.Client) { c.ID = strings.Repeat("x", 256) }},
+		"ID not ASCII":         {"client_id", func(c *storage.Client) { c.ID = "é" }},
+		"ID with a line break": {"client_id", func(c *storage.Client) { c.ID = "a\nb" }},
+		"no secret":            {"secrets", func(c *storage.Client) { c.Secrets = nil }},
+		"three secrets":        {"secrets", func(c *storage.Client) { c.Secrets = append(c.Secrets, c.Secrets[0], c.Secrets[0]) }},
+		"secret in the clear":  {"secrets", func(c *storage.Client) { c.Secrets[0].Hash = "hunter2" }},
+		"empty hash":           {"secrets", func(c *storage.Client) { c.Secrets[0].Hash = "" }},
+		"short hash":           {"secrets", func(c *storage.Client) { c.Secrets[0].Hash = "sha256:AAAA" }},
+		"public with a secret": {"secrets", func(c *storage.Client) { c.AuthMethod = storage.AuthNone }},
+		"public machine": {"grant_types", func(c *storage.Client) {
+			c.AuthMethod, c.Secrets, c.GrantTypes = storage.AuthNone, nil, []string{"client_credentials"}
+		}},
 		"public without consent":   {"skip_consent", func(c *storage.Client) { c.AuthMethod, c.Secrets, c.SkipConsent = storage.AuthNone, nil, true }},
 		"unknown method":           {"token_endpoint_auth_method", func(c *storage.Client) { c.AuthMethod = "magic" }},
 		"keys twice":               {"jwks_uri", func(c *storage.Client) { c.JWKS, c.JWKSURI = json.RawMessage(`{}`), "https://app.example/jwks" }},
