@@ -3,10 +3,10 @@ module github.com/grantwell/grantwell
 go 1.26.0
 
 require (
-	github.com/beevik/etree v1.8.1
+	github.com/beevik/etree v1.8.1 // the XML tree that crewjam/saml and goxmldsig use; assertion reads through it
 	github.com/crewjam/saml v0.5.1
 	github.com/go-jose/go-jose/v4 v4.1.9
-	github.com/mattermost/xml-roundtrip-validator v0.1.0
+	github.com/mattermost/xml-roundtrip-validator v0.1.0 // crewjam/saml's own guard against unstable XML, kept as a layer
 	github.com/ory/fosite v0.49.0
 	github.com/russellhaering/goxmldsig v1.6.1
 	github.com/stretchr/testify v1.12.1
