@@ -241,10 +241,9 @@ func readTime(e *etree.Element, name string, required bool) (time.Time, error) {
 	}
 	plain := len(value) <= 40 && len(rest) == len(shape) &&
 		(fraction == "" || len(fraction) > 1 && fraction[0] == '.' && strings.Trim(fraction[1:], "0123456789") == "")
-	t, err := time.Parse(shape, rest)
+	t, err := time.Parse(shape, rest+fraction) // it takes a fraction that the layout does not name
 	if !isUTC || !plain || err != nil {
 		return time.Time{}, fmt.Errorf("%s %s is not a time in UTC", name, shown(value))
 	}
-	// The fraction is dropped from a lower bound and an upper bound alike: less than a second.
 	return t, nil
 }
