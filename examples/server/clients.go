@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/grantwell/grantwell"
+	"github.com/grantwell/grantwell/examples/internal/demo"
+	"github.com/grantwell/grantwell/storage"
+)
+
+// addClients registers the demo clients, and then those of the file, which win where the names are equal.
+func (a *app) addClients(o options) error {
+	clients := demoClients(o.issuer, o.gateway)
+	for i, c := range clients {
+		a.demo.Secrets[c.ID] = ""
+		if !c.Public() {
+			secret := rand.Text() // 128 bits or more, so that a plain SHA-256 of it is safe to store
+			clients[i].Secrets = []storage.Secret{storage.HashSecret(secret)}
+			a.demo.Secrets[c.ID] = secret
+		}
+	}
+	if o.clients != "" {
+		more, err := a.readClients(o.clients)
+		if err != nil {
+			return err
+		}
+		for _, c := range more {
+			delete(a.demo.Secrets, c.ID)
+		}
+		clients = append(clients, more...)
+	}
+	for _, c := range clients {
+		if err := a.store.PutClient(context.Background(), c); err != nil {
+			return fmt.Errorf("client %q: %w", c.ID, err)
+		}
+	}
+	return nil
+}
+
+// demoClients are an application with a secret, one without, and a resource server. Their redirect leads to this
+// machine, where RFC 8252 section 7.3 lets the port vary.
+func demoClients(issuer string, gateway bool) []storage.Client {
+	names := make([]string, len(scopes))
+	for i, s := range scopes {
+		names[i] = s.Name
+	}
+	confidential := storage.Client{
+		ID:            demo.Confidential,
+		Name:          "Sample Confidential App",
+		Description:   "An application that runs on a server and can keep a secret.",
+		GrantTypes:    []string{"authorization_code", "implicit", "password", "client_credentials", "refresh_token"},
+		ResponseTypes: []string{"code", "token"},
+		RedirectURIs:  []string{"http://127.0.0.1/callback", "http://[::1]/callback"},
+		Scope:         names,
+		DefaultScope:  names[:1],
+	}
+	if gateway { // the redirects that the gateway's own samples use
+		confidential.RedirectURIs = append(confidential.RedirectURIs,
+			"https://localhost/oauth_callback", "http://localhost:8090/auth/redirect.html", "https://localhost:8088/redirect")
+	}
+	public := confidential.Clone()
+	public.ID, public.AuthMethod = demo.Public, storage.AuthNone
+	public.Name, public.Description = "Sample Public App", "An application that runs on your device and can keep no secret."
+	public.GrantTypes = []string{"authorization_code", "implicit", "password", "refresh_token"}
+
+	// A resource server uses no grant; it asks about the tokens that are meant for it.
+	resource := storage.Client{ID: demo.Resource, Name: "Sample Resource Server", GrantTypes: []string{"urn:example:none"}, Resources: []string{issuer}}
+	return []storage.Client{confidential, public, resource}
+}
+
+// readClients reads -clients and adds two things that a file in the names of RFC 7591 has no words for: a client that names
+// scopes and no default_scope gets all of them when it asks for none, and a client with no grant at all ("grant_types":
+// []) is a resource server here, so it may introspect the tokens meant for this issuer.
+func (a *app) readClients(path string) ([]storage.Client, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	clients, err := grantwell.ReadClients(f)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	served := []string{"authorization_code", "implicit", "password", "client_credentials", "refresh_token"}
+	for i := range clients {
+		c := &clients[i]
+		if c.DefaultScope == nil {
+			c.DefaultScope = c.Scope
+		}
+		if len(c.Resources) == 0 && !slices.ContainsFunc(served, c.AllowsGrant) {
+			c.Resources = []string{a.srv.Issuer()}
+		}
+	}
+	return clients, nil
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/grantwell/grantwell/grants"
+)
+
+// maxUsersFile and maxUsers bound the file of users.
+const (
+	maxUsersFile = 4 << 20
+	maxUsers     = 10_000
+)
+
+// users stands for the user table of a service. It keeps a keyed digest of each password in memory for the time of one run.
+// A table on disk needs a slow hash instead: argon2id or bcrypt.
+type users struct {
+	key    []byte
+	byName map[string]user
+}
+
+type user struct {
+	digest [sha256.Size]byte
+	grants.User
+}
+
+func newUsers() users {
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails (crypto/rand)
+	return users{key: key, byName: make(map[string]user)}
+}
+
+var _ grants.Authenticator = users{}
+
+// Authenticate implements [grants.Authenticator], for the login page and for the password grant. It does the same work
+// for a user who does not exist.
+func (u users) Authenticate(_ context.Context, l grants.Login) (grants.User, error) {
+	known, ok := u.byName[l.Username]
+	if digest := u.digest(l.Password); !hmac.Equal(digest[:], known.digest[:]) || !ok {
+		return grants.User{}, grants.ErrWrongPassword
+	}
+	return known.User, nil
+}
+
+func (u users) digest(password string) [sha256.Size]byte {
+	mac := hmac.New(sha256.New, u.key)
+	mac.Write([]byte(password))
+	return [sha256.Size]byte(mac.Sum(nil))
+}
+
+func (u users) add(name, password string, who grants.User) {
+	u.byName[name] = user{u.digest(password), who}
+}
+
+// addUsers adds the demo user, and then those of the file, who win where the names are equal.
+func (a *app) addUsers(o options) error {
+	password := rand.Text()
+	a.users.add("johndoe", password, grants.User{Subject: "johndoe"})
+	a.demo.Passwords["johndoe"] = password
+	if o.users == "" {
+		return nil
+	}
+	f, err := os.Open(o.users)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	names, err := a.users.read(f)
+	if err != nil {
+		return fmt.Errorf("%s: %w", o.users, err)
+	}
+	for _, name := range names {
+		delete(a.demo.Passwords, name)
+	}
+	return nil
+}
+
+// read adds the users of a JSON array and returns their names.
+func (u users) read(r io.Reader) ([]string, error) {
+	b, err := io.ReadAll(io.LimitReader(r, maxUsersFile+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > maxUsersFile {
+		return nil, errors.New("the file is too large")
+	}
+	var list []struct {
+		Username string         `json:"username"`
+		Password string         `json:"password"`
+		Subject  string         `json:"sub"` // absent: the username
+		Claims   map[string]any `json:"claims"`
+	}
+	if err := json.Unmarshal(b, &list); err != nil {
+		return nil, err
+	}
+	if len(list) > maxUsers {
+		return nil, errors.New("there are too many users")
+	}
+	names := make([]string, 0, len(list))
+	for i, in := range list {
+		if in.Username == "" || in.Password == "" {
+			return nil, fmt.Errorf("user %d: username and password are needed", i)
+		}
+		if in.Subject == "" {
+			in.Subject = in.Username
+		}
+		u.add(in.Username, in.Password, grants.User{Subject: in.Subject, Claims: in.Claims})
+		names = append(names, in.Username)
+	}
+	return names, nil
+}
