@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/grantwell/grantwell/grants"
@@ -31,9 +32,11 @@ type AuthorizeRequest struct {
 	HasMaxAge    bool
 	StartedAt    time.Time // when the request first came
 
-	front   *frontchannel.Request
-	waiting *storage.Record // the interaction that it waited in
-	event   Event
+	front    *frontchannel.Request
+	waiting  *storage.Record // the interaction that it waited in
+	handle   string          // of that interaction
+	answered *atomic.Bool
+	event    Event
 }
 
 // Approval is the user's yes.
@@ -91,7 +94,8 @@ func (s *Server) parseAuthorize(ctx context.Context, w http.ResponseWriter, e *E
 	}
 	e.ClientID, e.GrantType = front.Client.ID, responseGrant(front.ResponseType)
 	req := &AuthorizeRequest{Client: front.Client, ResponseType: front.ResponseType, RedirectURI: front.RedirectURI, State: front.State,
-		Audience: front.Audience, Prompt: strings.Fields(values.Get("prompt")), LoginHint: values.Get("login_hint"), StartedAt: e.Time, front: front, event: *e}
+		Audience: front.Audience, Prompt: strings.Fields(values.Get("prompt")), LoginHint: values.Get("login_hint"), StartedAt: e.Time, front: front,
+		answered: new(atomic.Bool), event: *e}
 	if age := values.Get("max_age"); age != "" {
 		n, err := strconv.ParseUint(age, 10, 31)
 		if err != nil {
@@ -123,25 +127,27 @@ func responseGrant(responseType string) string {
 // It may be called once for a request. The client is looked at again: it may have been disabled while the user thought.
 func (s *Server) Approve(w http.ResponseWriter, r *http.Request, req *AuthorizeRequest, a Approval) {
 	e := req.event
-	e.Time, e.Subject = nowUTC(), a.Subject
-	s.page(w, r, &e, func(ctx context.Context) error {
-		params, err := s.approve(ctx, &e, req, a)
-		if err != nil {
-			if errors.As(err, new(*goneError)) {
-				return err
-			}
-			return &redirected{err, req.front}
-		}
-		s.front.Respond(w, req.front, params)
-		e.Status = http.StatusSeeOther
-		return nil
-	})
+	e.Time = nowUTC()
+	s.page(w, r, &e, func(ctx context.Context) error { return s.allow(ctx, w, &e, req, a) })
+}
+
+// allow is Approve inside a page.
+func (s *Server) allow(ctx context.Context, w http.ResponseWriter, e *Event, req *AuthorizeRequest, a Approval) error {
+	e.Subject = a.Subject
+	if req.answered.Swap(true) {
+		return answered()
+	}
+	params, err := s.approve(ctx, e, req, a)
+	if errors.As(err, new(*goneError)) {
+		return err
+	} else if err != nil {
+		return &redirected{err, req.front}
+	}
+	e.Status = s.front.Respond(w, req.front, params)
+	return nil
 }
 
 func (s *Server) approve(ctx context.Context, e *Event, req *AuthorizeRequest, a Approval) (frontchannel.Params, error) {
-	if a.Subject == "" {
-		return nil, errors.New("grantwell: Approval.Subject is empty")
-	}
 	client, err := s.known.Client(ctx, req.Client.ID)
 	if errors.Is(err, storage.ErrNotFound) || err == nil && client.Disabled {
 		return nil, gone("The client is no longer registered.")
@@ -151,14 +157,6 @@ func (s *Server) approve(ctx context.Context, e *Event, req *AuthorizeRequest, a
 	if a.Scope == nil {
 		a.Scope = req.Scope
 	}
-	for _, v := range a.Scope {
-		if !slices.Contains(req.Scope, v) {
-			return nil, errors.New("grantwell: Approval.Scope has a scope that was not requested")
-		}
-	}
-	if len(a.Scope) == 0 && len(req.Scope) > 0 {
-		return nil, grants.AccessDenied("The user granted nothing.")
-	}
 	if a.AuthTime.IsZero() {
 		a.AuthTime = e.Time
 	}
@@ -167,18 +165,45 @@ func (s *Server) approve(ctx context.Context, e *Event, req *AuthorizeRequest, a
 			return nil, err
 		}
 	}
-	if err := s.checkSubject(ctx, client.ID, a.Subject); err != nil {
+	// After the hook, which may change the approval, and is bound by the same rules.
+	if a.Subject == "" {
+		return nil, errors.New("grantwell: Approval.Subject is empty")
+	}
+	e.Subject = a.Subject
+	for _, v := range a.Scope {
+		if !slices.Contains(req.Scope, v) {
+			return nil, errors.New("grantwell: Approval.Scope has a scope that was not requested")
+		}
+	}
+	if len(a.Scope) == 0 && len(req.Scope) > 0 {
+		return nil, grants.AccessDenied("The user granted nothing.")
+	}
+	a.Scope = slices.DeleteFunc(slices.Clone(req.Scope), func(v string) bool { return !slices.Contains(a.Scope, v) })
+	if err := s.checkSubject(ctx, "", a.Subject); err != nil {
 		return nil, grants.AccessDenied("The user may not use this service.").Because("%w", err)
 	}
 	if a.consent, err = s.rememberConsent(ctx, client.ID, a); err != nil {
 		return nil, grants.Unavailable(err)
 	}
 	e.Scope = a.Scope
+	var recs []storage.Record
 	var params frontchannel.Params
-	if req.ResponseType == "token" {
-		params, err = s.approveToken(ctx, e, req, client, a)
-	} else {
-		params, err = s.approveCode(ctx, e, req, client, a)
+	if strings.Contains(req.ResponseType, "code") {
+		code, rec, err := s.newCode(ctx, e.Time, req, client, a)
+		if err != nil {
+			return nil, err
+		}
+		params.Add("code", code)
+		recs = append(recs, rec)
+	}
+	if err := s.finish(ctx, req, recs...); err != nil {
+		return nil, err
+	}
+	if strings.Contains(req.ResponseType, "token") {
+		err = s.addToken(ctx, e, req, client, a, &params)
+	}
+	if len(recs) > 0 {
+		e.GrantID = recs[0].GrantID
 	}
 	if err == nil && s.cfg.Hooks.Authorized != nil {
 		err = s.cfg.Hooks.Authorized(ctx, req, a)
@@ -197,10 +222,15 @@ func (e *goneError) Error() string { return e.Unwrap().Error() }
 // Unwrap returns the protocol error.
 func (e *goneError) Unwrap() error { return e.protocol }
 
-func (s *Server) approveCode(ctx context.Context, e *Event, req *AuthorizeRequest, client storage.Client, a Approval) (frontchannel.Params, error) {
+// answered is what a second answer to one request is told.
+func answered() error {
+	return gone("This page was answered already. Go back to the application and begin again.")
+}
+
+func (s *Server) newCode(ctx context.Context, now time.Time, req *AuthorizeRequest, client storage.Client, a Approval) (string, storage.Record, error) {
 	code, err := s.cfg.Codes.Mint(ctx, tokens.Claims{})
 	if err != nil {
-		return nil, err
+		return "", storage.Record{}, err
 	}
 	life := s.cfg.CodeLifetime
 	if client.CodeLifetime > 0 {
@@ -210,32 +240,23 @@ func (s *Server) approveCode(ctx context.Context, e *Event, req *AuthorizeReques
 		ChallengeMethod: req.front.ChallengeMethod, Nonce: req.front.Form.Get("nonce"), GrantType: "authorization_code", Claims: a.Claims,
 		AuthTime: a.AuthTime.Unix(), Consent: a.consent}
 	data, err := d.Encode()
-	if err != nil {
-		return nil, err
-	}
-	rec := storage.Record{Kind: storage.Code, Key: storage.Key(code), State: storage.Active, GrantID: newID(), ClientID: client.ID, Subject: a.Subject,
-		Scope: a.Scope, Audience: req.Audience, IssuedAt: e.Time, ExpiresAt: e.Time.Add(life), Data: data}
-	e.GrantID = rec.GrantID
-	if err := s.finish(ctx, req, rec); err != nil {
-		return nil, err
-	}
-	return answerParams("code", code), nil
+	return code, storage.Record{Kind: storage.Code, Key: storage.Key(code), State: storage.Active, GrantID: newID(), ClientID: client.ID, Subject: a.Subject,
+		Scope: a.Scope, Audience: req.Audience, IssuedAt: now, ExpiresAt: now.Add(life), Data: data}, err
 }
 
-func (s *Server) approveToken(ctx context.Context, e *Event, req *AuthorizeRequest, client storage.Client, a Approval) (frontchannel.Params, error) {
-	if err := s.finish(ctx, req); err != nil {
-		return nil, err
-	}
+// addToken issues the token of the front channel, in a family of its own: it and what the code buys are revoked apart.
+func (s *Server) addToken(ctx context.Context, e *Event, req *AuthorizeRequest, client storage.Client, a Approval, params *frontchannel.Params) error {
 	g := &grants.Grant{Subject: a.Subject, Scope: a.Scope, Audience: req.Audience, Claims: a.Claims, AuthTime: a.AuthTime, Consent: a.consent}
 	if g.Scope == nil {
 		g.Scope = []string{}
 	}
 	res, err := s.issue(ctx, e, issuing{client: client, grant: g, grantType: "implicit", now: e.Time, public: true})
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return answerParams("access_token", res.AccessToken, "token_type", res.TokenType,
-		"expires_in", strconv.FormatInt(int64(res.ExpiresAt.Sub(e.Time)/time.Second), 10), "scope", strings.Join(res.Scope, " ")), nil
+	*params = append(*params, answerParams("access_token", res.AccessToken, "token_type", res.TokenType,
+		"expires_in", strconv.FormatInt(int64(res.ExpiresAt.Sub(e.Time)/time.Second), 10), "scope", strings.Join(res.Scope, " "))...)
+	return nil
 }
 
 // answerParams makes response parameters of names and values in turn.
@@ -259,7 +280,7 @@ func (s *Server) finish(ctx context.Context, req *AuthorizeRequest, recs ...stor
 		err = s.cfg.Records.Insert(ctx, recs...)
 	}
 	if errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrNotFound) {
-		return gone("This page was answered already. Go back to the application and begin again.")
+		return answered()
 	} else if err != nil {
 		return grants.Unavailable(err)
 	}
@@ -268,20 +289,32 @@ func (s *Server) finish(ctx context.Context, req *AuthorizeRequest, recs ...stor
 
 // Deny answers the request with access_denied (RFC 6749 section 4.1.2.1).
 func (s *Server) Deny(w http.ResponseWriter, r *http.Request, req *AuthorizeRequest) {
-	s.DenyWith(w, r, req, grants.AccessDenied("The user denied the request."))
+	s.DenyWith(w, r, req, denied())
 }
 
-// DenyWith answers the request with an error of the host's choice, for example login_required.
+func denied() *grants.Error { return grants.AccessDenied("The user denied the request.") }
+
+// DenyWith answers the request with an error of the host's choice, for example login_required; nil is access_denied.
 func (s *Server) DenyWith(w http.ResponseWriter, r *http.Request, req *AuthorizeRequest, err *grants.Error) {
+	if err == nil {
+		err = denied()
+	}
 	e := req.event
 	e.Time = nowUTC()
-	s.page(w, r, &e, func(ctx context.Context) error {
-		if ferr := s.finish(ctx, req); ferr != nil {
-			if errors.As(ferr, new(*goneError)) {
-				return ferr
-			}
-			return &redirected{ferr, req.front}
-		}
-		return &redirected{err, req.front}
-	})
+	s.page(w, r, &e, func(ctx context.Context) error { return s.refuse(ctx, req, err) })
+}
+
+// refuse is DenyWith inside a page.
+func (s *Server) refuse(ctx context.Context, req *AuthorizeRequest, with *grants.Error) error {
+	if req.answered.Swap(true) {
+		return answered()
+	}
+	err := s.finish(ctx, req)
+	switch {
+	case err == nil:
+		err = with
+	case errors.As(err, new(*goneError)):
+		return err
+	}
+	return &redirected{err, req.front}
 }

@@ -16,7 +16,7 @@ import (
 type SignedIn struct {
 	Subject  string
 	Name     string         // shown on the consent page; may be empty
-	AuthTime time.Time      // when the user authenticated
+	AuthTime time.Time      // when the user authenticated; needed for prompt=login and max_age, which ask for a later one
 	Claims   map[string]any // stored with the code and the tokens
 }
 
@@ -74,13 +74,13 @@ func (s *Server) ConsentHandler(ui UI) http.Handler {
 // proceed takes a request as far as it goes: to the login page, to the consent page, or to its answer.
 func (s *Server) proceed(w http.ResponseWriter, r *http.Request, ui UI, req *AuthorizeRequest, onPage bool) {
 	e := req.event
+	e.Time = nowUTC()
 	s.page(w, r, &e, func(ctx context.Context) error {
 		user, ok := ui.User(r)
 		silent := slices.Contains(req.Prompt, "none")
 		if !ok || s.mustLogIn(req, user) {
 			if silent {
-				s.DenyWith(w, r, req, &grants.Error{Code: "login_required", Description: "The user is not signed in."})
-				return nil
+				return s.refuse(ctx, req, &grants.Error{Code: "login_required", Description: "The user is not signed in."})
 			}
 			return s.sendTo(w, r, req, s.cfg.Paths.Login)
 		}
@@ -88,19 +88,24 @@ func (s *Server) proceed(w http.ResponseWriter, r *http.Request, ui UI, req *Aut
 		if err != nil {
 			return err
 		}
-		if req.Client.SkipConsent && !slices.Contains(req.Prompt, "consent") || asked == nil {
-			s.Approve(w, r, req, Approval{Subject: user.Subject, Claims: user.Claims, AuthTime: user.AuthTime})
-			return nil
+		if asked == nil || skips(req) {
+			return s.allow(ctx, w, &e, req, Approval{Subject: user.Subject, Claims: user.Claims, AuthTime: user.AuthTime})
 		}
 		switch {
 		case silent:
-			s.DenyWith(w, r, req, &grants.Error{Code: "consent_required", Description: "The user has not allowed this yet."})
-			return nil
+			return s.refuse(ctx, req, &grants.Error{Code: "consent_required", Description: "The user has not allowed this yet."})
 		case !onPage:
 			return s.sendTo(w, r, req, s.cfg.Paths.Consent)
 		}
 		return s.askConsent(w, r, ui, req, user, asked, granted)
 	})
+}
+
+// skips tells whether the client is one that users need not be asked about. A store may hold clients that were never
+// validated: the rule for public ones, which anybody can imitate, is held here as well.
+func skips(req *AuthorizeRequest) bool {
+	c := req.Client
+	return c.SkipConsent && (!c.Public() || c.ForceSkipConsent) && !slices.Contains(req.Prompt, "consent")
 }
 
 // mustLogIn: prompt=login and max_age want an authentication that is newer than the request (OpenID Connect Core section 3.1.2.1).
@@ -151,7 +156,7 @@ func notNil(s []string) []string {
 }
 
 func (s *Server) askConsent(w http.ResponseWriter, r *http.Request, ui UI, req *AuthorizeRequest, user SignedIn, asked, granted []string) error {
-	handle := req.event.GrantID
+	handle := req.handle
 	p := ConsentPage{Request: req, User: user, Action: s.base + s.cfg.Paths.Consent,
 		Hidden: map[string]string{"interaction": handle, "csrf": s.forgeryToken(r, handle, user.Subject)}}
 	view := pages.Consent{Application: req.Client.Name, Description: req.Client.Description, LogoURI: req.Client.LogoURI, PolicyURI: req.Client.PolicyURI,
@@ -177,20 +182,19 @@ func (s *Server) askConsent(w http.ResponseWriter, r *http.Request, ui UI, req *
 // decided handles the posted decision. What it posts can narrow the request and never widen it.
 func (s *Server) decided(w http.ResponseWriter, r *http.Request, ui UI, req *AuthorizeRequest) {
 	e := req.event
-	e.Endpoint = "consent"
+	e.Time, e.Endpoint = nowUTC(), "consent"
 	s.page(w, r, &e, func(ctx context.Context) error {
 		user, ok := ui.User(r)
-		if !ok {
+		if !ok || s.mustLogIn(req, user) {
 			return s.sendTo(w, r, req, s.cfg.Paths.Login)
 		}
 		e.Subject = user.Subject
-		if err := s.genuine(r, req.event.GrantID, user.Subject); err != nil {
+		if err := s.genuine(r, req.handle, user.Subject); err != nil {
 			return err
 		}
 		switch r.Form.Get("decision") {
 		case "deny":
-			s.Deny(w, r, req)
-			return nil
+			return s.refuse(ctx, req, denied())
 		case "allow":
 		default:
 			return grants.InvalidRequest("The decision is allow or deny.")
@@ -205,7 +209,9 @@ func (s *Server) decided(w http.ResponseWriter, r *http.Request, ui UI, req *Aut
 				allowed = append(allowed, v)
 			}
 		}
-		s.Approve(w, r, req, Approval{Subject: user.Subject, Scope: allowed, Claims: user.Claims, AuthTime: user.AuthTime, Remember: true})
-		return nil
+		if len(allowed) == 0 && len(req.Scope) > 0 {
+			return s.refuse(ctx, req, denied())
+		}
+		return s.allow(ctx, w, &e, req, Approval{Subject: user.Subject, Scope: allowed, Claims: user.Claims, AuthTime: user.AuthTime, Remember: true})
 	})
 }

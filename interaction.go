@@ -29,7 +29,7 @@ type waiting struct {
 // Put it into the URL of your login page as the parameter interaction.
 func (s *Server) Suspend(w http.ResponseWriter, r *http.Request, req *AuthorizeRequest) (handle string, err error) {
 	if req.waiting != nil {
-		return req.event.GrantID, nil
+		return req.handle, nil
 	}
 	browser := s.browser(r)
 	if browser == "" {
@@ -53,8 +53,7 @@ func (s *Server) Suspend(w http.ResponseWriter, r *http.Request, req *AuthorizeR
 	if err := s.cfg.Records.Insert(ctx, rec); err != nil {
 		return "", err
 	}
-	req.waiting = &rec
-	req.event.GrantID = handle
+	req.waiting, req.handle = &rec, handle
 	return handle, nil
 }
 
@@ -118,17 +117,18 @@ func (s *Server) resume(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if err != nil {
 		return nil, err
 	}
-	req.StartedAt, req.waiting, req.event.GrantID = rec.IssuedAt, &rec, handle
+	req.StartedAt, req.waiting, req.handle = rec.IssuedAt, &rec, handle
 	return req, nil
 }
 
 // browser returns the browser's cookie, or "".
 func (s *Server) browser(r *http.Request) string {
-	c, err := r.Cookie(s.cfg.Cookie.Name)
-	if err != nil || len(c.Value) != 43 {
-		return ""
+	for _, c := range r.CookiesNamed(s.cfg.Cookie.Name) {
+		if len(c.Value) == 43 { // what somebody else left under our name does not hide ours
+			return c.Value
+		}
 	}
-	return c.Value
+	return ""
 }
 
 // forgeryToken ties a form to the browser, the request and the user that it was made for.

@@ -39,7 +39,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, e *Event, do func(
 	pages.Headers(w.Header())
 	err := s.guarded(ctx, w, r, do)
 	if err == nil {
-		if e.Endpoint != "authorize" || e.Subject != "" { // a request that was only parsed has no outcome yet
+		if e.Subject != "" { // a request that was only parsed, or sent to another page, has no outcome yet
 			s.emit(ctx, r, *e)
 		}
 		return true
@@ -63,7 +63,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, e *Event, do func(
 		if uri != "" {
 			params.Add("error_uri", printable(uri, 512))
 		}
-		s.front.Respond(w, back.to, params)
+		e.Status = s.front.Respond(w, back.to, params)
 	} else {
 		s.errorPage(w, r, p)
 	}
@@ -85,7 +85,8 @@ func (s *Server) guarded(ctx context.Context, w http.ResponseWriter, r *http.Req
 			err = panicked(p)
 		}
 	}()
-	if r.Method != http.MethodGet && r.Method != http.MethodPost && r.Method != http.MethodHead {
+	// No HEAD: it would approve what a GET approves, and nobody would have the answer.
+	if r.Method != http.MethodGet && r.Method != http.MethodPost {
 		w.Header().Set("Allow", "GET, POST")
 		return &grants.Error{Code: "invalid_request", Description: "The method is not allowed here.", Status: http.StatusMethodNotAllowed}
 	}
@@ -141,12 +142,13 @@ func (s *Server) ShowCodeHandler() http.Handler {
 		e := s.newEvent("showcode")
 		s.page(w, r, &e, func(context.Context) error {
 			q := r.URL.Query()
-			if code := q.Get("code"); code != "" && len(code) <= 512 && q.Get("iss") == s.cfg.Issuer {
+			code := q.Get("code")
+			if _, err := s.cfg.Codes.Verify(r.Context(), code); err == nil && q.Get("iss") == s.cfg.Issuer {
 				pages.Code(w, code)
 				return nil
 			}
-			if code := printable(q.Get("error"), 64); code != "" {
-				return &grants.Error{Code: code, Description: "The application was not given access.", Status: http.StatusBadRequest}
+			if refusal := q.Get("error"); slices.Contains(frontCodes, refusal) {
+				return &grants.Error{Code: refusal, Description: "The application was not given access.", Status: http.StatusBadRequest}
 			}
 			return grants.InvalidRequest("There is no code to show.")
 		})

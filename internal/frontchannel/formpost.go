@@ -30,7 +30,7 @@ var formPage = template.Must(template.New("form_post").Parse(`<!DOCTYPE html>
 </html>
 `))
 
-func writeForm(w http.ResponseWriter, redirectURI string, params Params) {
+func writeForm(w http.ResponseWriter, redirectURI string, params Params) (status int) {
 	// As a URL, html/template would normalise it, and the client would be sent to something that is not byte
 	// for byte what was verified. It is escaped as any other text, and its scheme is http or https.
 	action := template.HTMLAttr(`action="` + template.HTMLEscapeString(redirectURI) + `"`)
@@ -41,10 +41,11 @@ func writeForm(w http.ResponseWriter, redirectURI string, params Params) {
 	}{action, params})
 	if err != nil {
 		http.Error(w, "the authorization response could not be written", http.StatusInternalServerError)
-		return
+		return http.StatusInternalServerError
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Security-Policy", formPolicy)
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(page.Bytes()) // the browser is gone if this fails
+	return http.StatusOK
 }

@@ -1,7 +1,6 @@
 package frontchannel
 
 import (
-	"net/url"
 	"strings"
 
 	"github.com/grantwell/grantwell/storage"
@@ -85,35 +84,12 @@ func resolveRedirect(r *Request) *Error {
 	if !matchesAny(registered, r.RedirectURI) {
 		return refuse(codeInvalidRequest, "redirect_uri is not registered for this client")
 	}
-	if clashes(r.RedirectURI) {
-		return refuse(codeInvalidRequest, "redirect_uri cannot be used").because("its query holds a response parameter")
-	}
 	return nil
 }
 
 func matchesAny(registered []string, requested string) bool {
 	for _, uri := range registered {
 		if MatchRedirectURI(uri, requested) {
-			return true
-		}
-	}
-	return false
-}
-
-// clashes tells whether the query of a registered URI holds a parameter of the response. The client would
-// see it twice and might believe the wrong one.
-func clashes(uri string) bool {
-	_, query, ok := strings.Cut(uri, "?")
-	if !ok {
-		return false
-	}
-	for pair := range strings.FieldsFuncSeq(query, func(c rune) bool { return c == '&' || c == ';' }) {
-		name, _, _ := strings.Cut(pair, "=")
-		if decoded, err := url.QueryUnescape(name); err == nil {
-			name = decoded
-		}
-		switch name {
-		case "code", "state", "iss", "error", "error_description", "access_token", "id_token", "response":
 			return true
 		}
 	}

@@ -45,7 +45,8 @@ func (p Params) encode() string {
 //
 // The status is 303, which makes every browser change to GET, so that what the user posted to log in never
 // reaches the client (RFC 9700 section 4.12); or 200 with a form that submits itself (OAuth 2.0 Form Post Response Mode).
-func (f *FrontChannel) Respond(w http.ResponseWriter, r *Request, params Params) {
+// It returns that status.
+func (f *FrontChannel) Respond(w http.ResponseWriter, r *Request, params Params) (status int) {
 	params = f.complete(r, params)
 	h := w.Header()
 	h.Set("Cache-Control", "no-store")
@@ -61,12 +62,11 @@ func (f *FrontChannel) Respond(w http.ResponseWriter, r *Request, params Params)
 	// Parse has verified it. A Request that was made some other way gets no further than here.
 	if storage.CheckRedirectURI(r.RedirectURI) != nil || r.ResponseMode == modeFormPost && !isWeb(r.RedirectURI) {
 		http.Error(w, "the authorization response has no redirect URI", http.StatusInternalServerError)
-		return
+		return http.StatusInternalServerError
 	}
 	switch r.ResponseMode {
 	case modeFormPost:
-		writeForm(w, r.RedirectURI, params)
-		return
+		return writeForm(w, r.RedirectURI, params)
 	case modeQuery:
 		if !params.has("access_token") && !params.has("id_token") {
 			h.Set("Location", appendQuery(r.RedirectURI, params.encode()))
@@ -77,6 +77,7 @@ func (f *FrontChannel) Respond(w http.ResponseWriter, r *Request, params Params)
 		h.Set("Location", r.RedirectURI+"#"+params.encode())
 	}
 	w.WriteHeader(http.StatusSeeOther)
+	return http.StatusSeeOther
 }
 
 // complete adds state and iss. It never writes to the memory of params.

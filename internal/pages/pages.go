@@ -27,14 +27,15 @@ func Style() template.CSS {
 	return template.CSS(b)
 }
 
-// Headers sets what every page and every redirect of a browser carries.
+// Headers sets what every page and every redirect of a browser carries. The policy leaves styles and scripts alone, because
+// a page of the host's own may follow; our own pages have a stricter one.
 func Headers(h http.Header) {
 	h.Set("Cache-Control", "no-store")
 	h.Set("Pragma", "no-cache")
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Frame-Options", "DENY")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'")
+	h.Set("Content-Security-Policy", "frame-ancestors 'none'; base-uri 'none'")
 }
 
 // Scope is one line of the consent page.
@@ -85,12 +86,14 @@ func target(redirect string) string {
 	switch {
 	case err != nil:
 		return ""
-	case u.Host != "" && (u.Scheme == "https" || u.Scheme == "http"):
+	case (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && strings.Trim(u.Host, hostChars) == "":
 		return u.Scheme + "://" + u.Host
-	default:
+	default: // a policy has no form for it, as for IPv6 addresses
 		return u.Scheme + ":"
 	}
 }
+
+const hostChars = "abcdefghijklmnopqrstuvwxyz0123456789.-:"
 
 func safeURL(s string, prefixes ...string) bool {
 	for _, p := range prefixes {
