@@ -148,9 +148,11 @@ func TestStore_ConcurrentWritesKeepOrder(t *testing.T) {
 				if rng.IntN(5) == 0 {
 					r.ExpiresAt, r.GrantID = time.Time{}, ""
 				}
-				switch rng.IntN(6) {
+				switch rng.IntN(7) {
+				case 6: // moves the record to another grant, for want of anything that could be taken
+					_ = s.Advance(ctx, storage.Active, r)
 				case 0:
-					_ = s.Revoke(ctx, grant, storage.Access)
+					_ = s.Revoke(ctx, grant, storage.Access, storage.Code)
 				case 1:
 					if _, err := s.Sweep(ctx, time.Now(), 5); err != nil {
 						done <- err
