@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/grantwell/grantwell"
@@ -101,7 +102,7 @@ func source(redirect string) string {
 	switch {
 	case err != nil:
 		return ""
-	case u.Hostname() == "" || bytes.ContainsRune([]byte(u.Hostname()), ':'):
+	case u.Hostname() == "" || strings.Contains(u.Hostname(), ":"):
 		return u.Scheme + ":"
 	default:
 		return u.Scheme + "://" + u.Host

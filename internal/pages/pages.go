@@ -81,6 +81,7 @@ func WriteConsent(w http.ResponseWriter, c Consent) error {
 }
 
 // target is the form-action source that lets the answer's redirect pass: browsers apply form-action to redirects too.
+// A source cannot name an IPv6 address, so there the scheme has to do.
 func target(redirect string) string {
 	u, err := url.Parse(redirect)
 	switch {
