@@ -67,7 +67,7 @@ func (c *call) authenticate(ctx context.Context) error {
 		c.authenticated = true
 		return nil
 	}
-	if method != want {
+	if method != want && !(c.s.cfg.Compat.AnySecretPlace && bySecret(method) && bySecret(want)) {
 		return c.failed(ctx, id, secret, client, "not the registered method")
 	}
 	if method == storage.AuthNone {
@@ -82,6 +82,11 @@ func (c *call) authenticate(ctx context.Context) error {
 	}
 	c.authenticated = true
 	return nil
+}
+
+// bySecret tells whether a method sends the plain secret.
+func bySecret(method string) bool {
+	return method == storage.AuthClientSecretBasic || method == storage.AuthClientSecretPost
 }
 
 // presented reads which credentials the request carries. More than one kind is refused (RFC 6749 section 2.3).

@@ -170,6 +170,9 @@ type Compat struct {
 	// ForeignRevocation is what revoking another client's token answers: 0 or 400 is invalid_grant,
 	// 403 says so by status, 200 does not tell that the token exists. The token lives in each case.
 	ForeignRevocation int
+	// AnySecretPlace takes a client's secret from the Basic header or from the body, whichever of client_secret_basic
+	// and client_secret_post it is registered for. One request still uses one of them.
+	AnySecretPlace bool
 }
 
 // TokenInfo configures the token information endpoint.
@@ -194,6 +197,6 @@ func Gateway(cfg Config) Config {
 	cfg.AccessTokens.Length, cfg.RefreshTokens.Length, cfg.Codes.Length = 54, 46, 30
 	cfg.AccessTokenLifetime, cfg.RefreshTokenLifetime, cfg.CodeLifetime = time.Hour, 12*time.Hour, 10*time.Minute
 	cfg.Scopes.Match, cfg.Scopes.Delimiters = MatchAny, ",+"
-	cfg.Compat = Compat{Formats: true, QuotedExpiresIn: true, ForeignRevocation: 403}
+	cfg.Compat = Compat{Formats: true, QuotedExpiresIn: true, ForeignRevocation: 403, AnySecretPlace: true}
 	return cfg
 }
