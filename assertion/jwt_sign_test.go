@@ -149,7 +149,9 @@ func jwkOf(kid string, key crypto.PublicKey) jwtMap {
 	return k
 }
 
-func jwksOf(keys ...jwtMap) []byte { return []byte(toJSON(jwtMap{"keys": keys})) }
+func jwksOf(keys ...jwtMap) []byte {
+	return []byte(toJSON(jwtMap{"keys": append([]jwtMap{}, keys...)}))
+}
 
 // certificateFor is a self-signed certificate that is valid from an hour before jwtNow until the given time.
 func certificateFor(t testing.TB, key crypto.Signer, until time.Time) *x509.Certificate {

@@ -1,0 +1,55 @@
+package assertion
+
+import (
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"math/big"
+	"testing"
+	"time"
+)
+
+// BenchmarkJWT_ES256 reports what one verification costs, and how many times the bare signature check
+// that is inside of it. Everything that is not the signature should stay below a third.
+func BenchmarkJWT_ES256(b *testing.B) {
+	key := jwtTestKeys()["p256"]
+	j, _ := newJWT(b, func(c *JWTConfig) {
+		c.Issuers, c.AllowReuse = Issuers(idp(nil)), true
+	})
+	r := grantOf(signGrant(b, grantClaims()))
+	token, err := parseJWT(Grant, r.Assertion)
+	if err != nil {
+		b.Fatal(err)
+	}
+	public := key.Public().(*ecdsa.PublicKey)
+	digest := sha256.Sum256([]byte(token.signed))
+	x, y := new(big.Int).SetBytes(token.signature[:32]), new(big.Int).SetBytes(token.signature[32:])
+
+	const bare = 2000
+	start := time.Now()
+	for range bare {
+		if !ecdsa.Verify(public, digest[:], x, y) {
+			b.Fatal("bare verification")
+		}
+	}
+	perBare := float64(time.Since(start)) / bare
+
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := j.Verify(b.Context(), r); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed())/float64(b.N)/perBare, "x-bare-verify")
+}
+
+// BenchmarkJWT_Refused is a token of a stranger, as a flood of them would be.
+func BenchmarkJWT_Refused(b *testing.B) {
+	j, _ := newJWT(b, func(c *JWTConfig) { c.Issuers = Issuers(idp(nil)) })
+	r := grantOf(signGrant(b, with(grantClaims(), "iss", "https://other.example")))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := j.Verify(b.Context(), r); err == nil {
+			b.Fatal("accepted")
+		}
+	}
+}
