@@ -96,7 +96,6 @@ func (c *call) presented() (id, secret, method string, verifier ClientAuthentica
 	named := c.form.Get("client_id")
 	id = named
 	if h := c.r.Header.Values("Authorization"); len(h) > 0 {
-		c.basic = true
 		if len(h) > 1 {
 			return "", "", "", nil, grants.InvalidRequest("More than one Authorization header was sent.")
 		}
@@ -157,12 +156,12 @@ func parseBasic(h string) (id, secret string, err error) {
 
 // failed is every failed authentication: the same work, the same answer, and a count against the limit if a secret was tried.
 func (c *call) failed(ctx context.Context, id, secret string, client storage.Client, why string) error {
-	c.s.slow.pay(ctx, client, secret)
 	c.authenticated = false
 	refusal := grants.InvalidClient("grantwell: %s", why)
-	if secret == "" {
+	if secret == "" || c.compared {
 		return refusal
 	}
+	c.s.slow.pay(ctx, secret)
 	done, wait, err := c.s.cfg.Limiter.Attempt(ctx, c.guessKey(id))
 	switch {
 	case err != nil:
@@ -180,5 +179,5 @@ func tooManyGuesses(wait time.Duration) error {
 
 // guessKey counts by client and address, so that nobody locks a client out from elsewhere.
 func (c *call) guessKey(id string) string {
-	return "client:" + storage.JoinKey(id, c.s.remote(c.r).String())
+	return "client:" + storage.JoinKey(id, grants.Neighbourhood(c.s.remote(c.r)))
 }

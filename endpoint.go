@@ -33,7 +33,7 @@ type call struct {
 
 	client        storage.Client
 	authenticated bool // and not only identified
-	basic         bool // the caller tried HTTP Basic
+	compared      bool // its secret went through a slow hash, and the limiter counted that
 }
 
 // endpoint wraps what all back-channel endpoints have in common: method, bounds, parsing, deadline, panics, errors
@@ -194,11 +194,11 @@ func (c *call) writeError(e *grants.Error) {
 	if c.s.cfg.ErrorText != nil {
 		description, uri = c.s.errorText(e)
 	}
-	m := members{{"error", e.Code}}
+	m := members{{"error", printable(e.Code, 256)}}
 	if description = printable(description, 256); description != "" {
 		m = append(m, member{"error_description", description})
 	}
-	if uri = printable(uri, 512); uri != "" {
+	if uri = strings.ReplaceAll(printable(uri, 512), " ", ""); uri != "" {
 		m = append(m, member{"error_uri", uri})
 	}
 	c.answer(e.Status, m)

@@ -103,9 +103,9 @@ func (s *Server) requestID(r *http.Request) string {
 // protocol turns any error into what the client is told. What is not a protocol error is a fault of ours.
 func protocol(err error) *grants.Error {
 	var e *grants.Error
-	if errors.As(err, &e) {
+	if errors.As(err, &e) && e.Code != "" {
 		c := *e
-		if c.Status == 0 {
+		if c.Status < 400 || c.Status > 599 { // 0, or no status of an error's
 			c.Status = http.StatusBadRequest
 			if c.Code == "invalid_client" {
 				c.Status = http.StatusUnauthorized

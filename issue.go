@@ -53,9 +53,11 @@ func (s *Server) issue(ctx context.Context, e *Event, i issuing) (*grants.Respon
 	}
 	is := s.plan(i, scope)
 	if h := s.cfg.Hooks.Issue; h != nil {
-		if err := h(ctx, &is); err != nil {
+		shown := is.clone()
+		if err := h(ctx, &shown); err != nil {
 			return nil, err
 		}
+		is.Claims, is.Response = shown.Claims, shown.Response // and nothing else of it
 	}
 	maps.DeleteFunc(is.Claims, func(name string, _ any) bool { return registered[strings.ToLower(name)] })
 	res, recs, err := s.mint(ctx, i, is, full)
@@ -99,23 +101,20 @@ func (s *Server) plan(i issuing, scope []string) Issue {
 	if len(audience) == 0 {
 		audience = s.defaultAudience(i.client)
 	}
-	claims := g.Claims
-	if len(claims) > 0 {
-		claims = maps.Clone(claims)
-	}
-	is := Issue{Client: i.client, GrantType: i.grantType, GrantID: g.ID, Subject: g.Subject, Scope: scope, Audience: audience,
-		ExpiresAt: expires, Claims: claims, Response: g.Response,
+	return Issue{Client: i.client, GrantType: i.grantType, GrantID: g.ID, Subject: g.Subject, Scope: scope, Audience: audience,
+		ExpiresAt: expires, Claims: maps.Clone(g.Claims), Response: g.Response,
 		Refresh: g.RefreshToken != "" || g.Refresh && i.grantType != "implicit" && s.mayRefresh(i.client)}
-	if s.cfg.Hooks.Issue != nil { // only then can anybody write into them
-		is.Response = maps.Clone(g.Response)
-		is.Scope, is.Audience = slices.Clone(scope), slices.Clone(audience)
-		is.Client = i.client.Clone()
-		if is.Claims == nil {
-			is.Claims = make(map[string]any)
-		}
-		if is.Response == nil {
-			is.Response = make(map[string]any)
-		}
+}
+
+// clone is what a hook may write into.
+func (is Issue) clone() Issue {
+	is.Client, is.Scope, is.Audience = is.Client.Clone(), slices.Clone(is.Scope), slices.Clone(is.Audience)
+	is.Claims, is.Response = maps.Clone(is.Claims), maps.Clone(is.Response)
+	if is.Claims == nil {
+		is.Claims = make(map[string]any)
+	}
+	if is.Response == nil {
+		is.Response = make(map[string]any)
 	}
 	return is
 }
@@ -246,7 +245,7 @@ func (s *Server) issued(ctx context.Context, hook func(context.Context, Issue) e
 			err = grants.Unavailable(errors.Join(err, rerr))
 		}
 	}()
-	return hook(ctx, is)
+	return hook(ctx, is.clone())
 }
 
 // scopeOf decides the scope of the grant and that of its access token.

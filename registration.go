@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 	"time"
 
@@ -48,7 +49,7 @@ type registrationJSON struct {
 }
 
 // ReadClients reads a JSON array of clients in the names of RFC 7591 section 2, each with its client_id and, for a method
-// that needs one, a plain client_secret, which is hashed here and kept nowhere. Members that are not known are ignored.
+// that needs one, a plain client_secret, which is hashed here and kept nowhere. Members that are not known are ignored; one that occurs twice refuses the file.
 // Beyond the RFC: default_scope (absent: none; see DefaultScope of [storage.Client]), audience, resources, origins, disabled,
 // require_pkce, skip_consent and access_token_format. A client whose grant_types is an empty array is a resource server: it
 // uses no grant and only introspects. Secrets must have 16 characters or more. The error names the client and the field.
@@ -61,7 +62,10 @@ func ReadClients(r io.Reader) ([]storage.Client, error) {
 		return nil, errors.New("grantwell: clients: the file is too large")
 	}
 	var in []registrationJSON
-	if err := json.NewDecoder(bytes.NewReader(b)).Decode(&in); err != nil {
+	if err := json.Unmarshal(b, &in); err != nil {
+		return nil, fmt.Errorf("grantwell: clients: %w", err)
+	}
+	if err := namesOnce(json.NewDecoder(bytes.NewReader(b))); err != nil {
 		return nil, fmt.Errorf("grantwell: clients: %w", err)
 	}
 	if len(in) > maxClients {
@@ -76,6 +80,52 @@ func ReadClients(r io.Reader) ([]storage.Client, error) {
 		out = append(out, c)
 	}
 	return out, nil
+}
+
+// UnmarshalJSON reads names byte for byte. encoding/json alone would take REDIRECT_URIS for redirect_uris, where another
+// reader of the same file sees a member that it does not know.
+func (reg *registrationJSON) UnmarshalJSON(b []byte) error {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(b, &all); err != nil {
+		return err
+	}
+	maps.DeleteFunc(all, func(name string, _ json.RawMessage) bool {
+		return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz_") != ""
+	})
+	b, err := json.Marshal(all)
+	if err != nil {
+		return err
+	}
+	type plain registrationJSON
+	return json.Unmarshal(b, (*plain)(reg))
+}
+
+// namesOnce refuses a name that occurs twice in one object: readers differ about which of the two counts.
+func namesOnce(dec *json.Decoder) error {
+	token, err := dec.Token()
+	open, ok := token.(json.Delim)
+	if err != nil || !ok {
+		return err
+	}
+	seen := make(map[string]bool)
+	for dec.More() {
+		if open == '{' {
+			token, err := dec.Token()
+			if err != nil {
+				return err
+			}
+			name, _ := token.(string)
+			if seen[name] {
+				return fmt.Errorf("%q occurs twice in an object", name)
+			}
+			seen[name] = true
+		}
+		if err := namesOnce(dec); err != nil {
+			return err
+		}
+	}
+	_, err = dec.Token()
+	return err
 }
 
 func (reg registrationJSON) client() (storage.Client, error) {

@@ -146,7 +146,7 @@ func (r ScopeRules) decide(ctx context.Context, req ScopeRequest, limit []string
 			if !storage.ValidScope(s) {
 				return nil, fmt.Errorf("grantwell: ScopeRules.Decide returned the malformed scope %q", s)
 			}
-			if (limit == nil || slices.Contains(limit, s)) && !slices.Contains(allowed, s) {
+			if (limit == nil || slices.Contains(limit, s)) && (s != "openid" || !r.NoOpenID) && !slices.Contains(allowed, s) {
 				allowed = append(allowed, s)
 			}
 		}

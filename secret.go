@@ -49,6 +49,7 @@ func (c *call) secretHolds(ctx context.Context, client storage.Client, secret st
 		return ok, nil
 	}
 	c.s.slow.learn(slow[0])
+	c.compared = true
 	done, wait, err := c.s.cfg.Limiter.Attempt(ctx, c.guessKey(client.ID))
 	if err != nil {
 		return false, grants.Unavailable(err)
@@ -56,10 +57,13 @@ func (c *call) secretHolds(ctx context.Context, client storage.Client, secret st
 	if wait > 0 {
 		return false, tooManyGuesses(wait)
 	}
-	defer func() { done(true) }() // failed counts the failure
+	// Counted before the place in the limiter is given up: who waits for it must find the failure.
+	counts := true
+	defer func() { done(ok || !counts) }()
 	for _, h := range slow {
 		match, err := c.s.slow.compare(ctx, h, secret)
 		if err != nil {
+			counts = false
 			return false, grants.Unavailable(err)
 		}
 		ok = match || ok
@@ -85,18 +89,11 @@ type slowHash struct {
 func (h *slowHash) learn(hash string) { h.seen.CompareAndSwap(nil, &hash) }
 
 // pay does the work of one comparison for a failure that had none.
-func (h *slowHash) pay(ctx context.Context, client storage.Client, secret string) {
+func (h *slowHash) pay(ctx context.Context, secret string) {
 	equalSHA256("", secret)
-	hash := h.seen.Load()
-	if hash == nil || secret == "" {
-		return
+	if hash := h.seen.Load(); hash != nil {
+		_, _ = h.compare(ctx, *hash, secret[:min(len(secret), maxSecret)])
 	}
-	for _, s := range client.Secrets {
-		if !strings.HasPrefix(s.Hash, "sha256:") {
-			return // it was compared
-		}
-	}
-	_, _ = h.compare(ctx, *hash, secret)
 }
 
 // compare waits for its turn: these hashes are made to be expensive, and callers are many.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/storage/memstore"
 )
@@ -40,7 +41,18 @@ func (c *Config) prepare() error {
 	}
 	seen := map[string]bool{}
 	for i, g := range c.Grants {
-		if g == nil {
+		// The front channel reads the fields of these two: a pointer must not hide them.
+		switch p := g.(type) {
+		case *grants.AuthorizationCode:
+			if g = nil; p != nil {
+				g = *p
+			}
+		case *grants.Implicit:
+			if g = nil; p != nil {
+				g = *p
+			}
+		}
+		if c.Grants[i] = g; g == nil {
 			bad("Grants[%d]: is nil", i)
 			continue
 		}
@@ -59,6 +71,10 @@ func (c *Config) prepare() error {
 	c.prepareEndpoints(bad)
 	if err := c.Scopes.check(); err != nil {
 		bad("Scopes: %w", err)
+	}
+	if i := slices.Index(c.ClientAuth, nil); i >= 0 {
+		bad("ClientAuth[%d]: is nil", i)
+		c.ClientAuth = slices.DeleteFunc(slices.Clone(c.ClientAuth), func(a ClientAuthenticator) bool { return a == nil })
 	}
 	if len(c.AuthMethods) == 0 {
 		c.AuthMethods = []string{storage.AuthClientSecretBasic, storage.AuthClientSecretPost, storage.AuthNone}

@@ -27,7 +27,7 @@ func (AuthorizationCode) ResponseType() string { return "code" }
 
 // Handle checks a code: whose it is, its state, age, redirect URI and PKCE verifier. A code is spent by
 // every attempt that fails after it was found Active, but for a wrong redirect_uri; a second use by its own client ends the family.
-func (AuthorizationCode) Handle(ctx context.Context, r *Request) (*Grant, error) {
+func (g AuthorizationCode) Handle(ctx context.Context, r *Request) (*Grant, error) {
 	code := r.Form.Get("code")
 	if code == "" {
 		return nil, InvalidRequest("The parameter code is missing.")
@@ -63,13 +63,24 @@ func (AuthorizationCode) Handle(ctx context.Context, r *Request) (*Grant, error)
 	if uri := r.Form.Get("redirect_uri"); uri != d.RedirectURI && (uri != "" || d.RedirectURIGiven) {
 		return nil, InvalidGrant("redirect_uri differs from the authorization request's")
 	}
-	if err := verifyPKCE(d.Challenge, d.ChallengeMethod, r.Form.Get("code_verifier")); err != nil {
+	if err := g.verify(d, r); err != nil {
 		return nil, burn(ctx, r, rec, err)
 	}
-	g := &Grant{ID: rec.GrantID, Subject: rec.Subject, Scope: notNil(rec.Scope), Audience: rec.Audience, Refresh: true, Spend: &rec}
-	d.carry(g)
+	out := &Grant{ID: rec.GrantID, Subject: rec.Subject, Scope: notNil(rec.Scope), Audience: rec.Audience, Refresh: true, Spend: &rec}
+	d.carry(out)
 	rec.State = storage.Spent
-	return g, nil
+	return out, nil
+}
+
+// verify checks the verifier, and that the code was bound as the settings demand now, whoever issued it.
+func (g AuthorizationCode) verify(d Data, r *Request) error {
+	switch {
+	case d.Challenge == "" && (g.RequirePKCE || r.Client.RequirePKCE || r.Client.Public() && !g.PublicWithoutPKCE):
+		return InvalidGrant("the code is bound to no challenge")
+	case d.ChallengeMethod == "plain" && !g.AllowPlainPKCE:
+		return InvalidGrant("the code is bound by the method plain")
+	}
+	return verifyPKCE(d.Challenge, d.ChallengeMethod, r.Form.Get("code_verifier"))
 }
 
 // burn spends a code that somebody tried to redeem and must not try again. It returns refusal,

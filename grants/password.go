@@ -84,7 +84,7 @@ func Guess(ctx context.Context, l Limiter, username string, remote netip.Addr, a
 			d(ok)
 		}
 	}
-	for _, key := range []string{"user:" + canonical(username), "addr:" + prefix(remote)} {
+	for _, key := range []string{"user:" + canonical(username), "addr:" + Neighbourhood(remote)} {
 		done, wait, err := l.Attempt(ctx, key)
 		if err != nil || wait > 0 {
 			finish(true) // no guess was made, so none is counted
@@ -114,8 +114,8 @@ func canonical(username string) string {
 	return storage.Key(strings.ToLower(strings.Join(strings.Fields(username), " ")))
 }
 
-// prefix is the address that a limit counts: an IPv4 address, or the /64 that one IPv6 customer has.
-func prefix(a netip.Addr) string {
+// Neighbourhood is what a limit counts as one address: an IPv4 address, or the /64 that one IPv6 customer has.
+func Neighbourhood(a netip.Addr) string {
 	a = a.Unmap()
 	if a.Is6() {
 		p, err := a.WithZone("").Prefix(64)
