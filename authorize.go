@@ -86,6 +86,9 @@ func (s *Server) parseAuthorize(ctx context.Context, w http.ResponseWriter, e *E
 	front, ferr := s.front.Parse(ctx, values)
 	if ferr != nil {
 		err := &grants.Error{Code: ferr.Code, Description: ferr.Description, Status: ferr.Status, Err: ferr.Err}
+		if err.Status == http.StatusServiceUnavailable {
+			err.RetryAfter = time.Second
+		}
 		if ferr.Request == nil {
 			return nil, err
 		}

@@ -275,7 +275,7 @@ func (h *host) active(token, client string) bool {
 // count counts the records of a kind.
 func (h *host) count(kind storage.Kind) int {
 	h.t.Helper()
-	recs, _, err := h.store.List(h.t.Context(), storage.Query{Kind: kind})
+	recs, _, err := h.store.List(h.t.Context(), storage.Query{Kind: kind, Limit: 1000})
 	require.NoError(h.t, err)
 	return len(recs)
 }

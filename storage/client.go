@@ -258,6 +258,9 @@ func CheckRedirectURI(raw string) error {
 	if strings.Contains(raw, "#") {
 		return errors.New("has a fragment")
 	}
+	if strings.Contains(raw, "*") { // it would match nothing but itself
+		return errors.New("has a wildcard")
+	}
 	u, err := url.Parse(raw)
 	if err != nil || !u.IsAbs() || !strings.HasPrefix(raw, u.Scheme+":") {
 		return errors.New("is not an absolute URI with a lower-case scheme")
@@ -271,8 +274,8 @@ func CheckRedirectURI(raw string) error {
 	switch u.Scheme {
 	case "https", "http":
 		host := u.Hostname()
-		if host == "" || strings.Contains(u.Host, "*") || host != strings.ToLower(host) || strings.Contains(host, "%") {
-			return errors.New("has no host, a wildcard, a zone, or upper-case letters in it")
+		if host == "" || host != strings.ToLower(host) || strings.Contains(host, "%") {
+			return errors.New("has no host, a zone, or upper-case letters in it")
 		}
 		if u.Scheme == "http" && !loopback(host) {
 			return errors.New("is plain http to another machine")

@@ -8,6 +8,14 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
+// Holds V40, V42.
+func TestCheckRedirectURI_Wildcards(t *testing.T) {
+	t.Parallel()
+	for _, uri := range []string{"https://*.example/cb", "https://example.com*", "https://app.example/*", "https://app.example/cb?x=*", "com.example.app:/*"} {
+		require.ErrorContains(t, storage.CheckRedirectURI(uri), "wildcard", uri)
+	}
+}
+
 // A redirect URI whose query holds a parameter of the response is refused where it is registered: the client would
 // see the parameter twice.
 // Holds R30, V41.
