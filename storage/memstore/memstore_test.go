@@ -149,7 +149,7 @@ func TestStore_ConcurrentWritesKeepOrder(t *testing.T) {
 					r.ExpiresAt, r.GrantID = time.Time{}, ""
 				}
 				switch rng.IntN(7) {
-				case 6: // moves the record to another grant, for want of anything that could be taken
+				case 6: // often moves the record to another grant
 					_ = s.Advance(ctx, storage.Active, r)
 				case 0:
 					_ = s.Revoke(ctx, grant, storage.Access, storage.Code)
@@ -161,9 +161,10 @@ func TestStore_ConcurrentWritesKeepOrder(t *testing.T) {
 				case 2:
 					_, _, _ = s.List(ctx, storage.Query{GrantID: grant, Limit: 3})
 				case 3:
-					_ = s.Insert(ctx, r, token(storage.Access, fmt.Sprint(rng.IntN(50)), grant, r.ExpiresAt))
+					_ = s.Insert(ctx, r, token(storage.Access, fmt.Sprint(rng.IntN(1e6)), grant, r.ExpiresAt))
+					_ = s.Insert(ctx, r) // the first fails when either key is taken
 				default:
-					_ = s.Advance(ctx, storage.Active, r, token(storage.Access, fmt.Sprint(rng.IntN(50)), grant, r.ExpiresAt))
+					_ = s.Advance(ctx, storage.Active, r, token(storage.Access, fmt.Sprint(rng.IntN(1e6)), grant, r.ExpiresAt))
 				}
 			}
 			done <- nil
