@@ -91,6 +91,9 @@ func (g RefreshToken) Handle(ctx context.Context, r *Request) (*Grant, error) {
 	out := &Grant{ID: rec.GrantID, Subject: rec.Subject, Scope: notNil(rec.Scope), Audience: rec.Audience,
 		EndAccess: g.EndAccess, Spend: &rec}
 	d.carry(out)
+	if out.FamilyEnd.IsZero() {
+		out.FamilyEnd = rec.ExpiresAt // a record that came from elsewhere: its own end is its family's
+	}
 	if len(r.Scope) > 0 {
 		for _, s := range r.Scope {
 			if !slices.Contains(rec.Scope, s) {

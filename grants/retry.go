@@ -7,6 +7,7 @@ import (
 	"crypto/hkdf"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -102,11 +103,11 @@ func (g RefreshToken) replay(ctx context.Context, r *Request, token string, rec 
 	}
 	if next := s.Response.RefreshToken; next != "" {
 		successor, err := r.Records.Get(ctx, storage.Refresh, storage.Key(next))
-		if err != nil {
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
 			return nil, "", err
 		}
-		if successor.State != storage.Active {
-			return nil, "its successor was used", nil
+		if err != nil || successor.State != storage.Active || successor.Expired(r.Now) {
+			return nil, "its successor was used or is gone", nil
 		}
 	}
 	ok, err := g.countRetry(ctx, r.Records, rec.Key, until)
