@@ -89,11 +89,11 @@ func build(o options) (*app, error) {
 		return nil, err
 	}
 	a.sessions = newSessions(strings.HasPrefix(o.issuer, "https:"))
-	return a, a.mount()
+	return a, a.mount(o.gateway)
 }
 
 // mount gives every URL its handler. An issuer with a path has all of them below that path.
-func (a *app) mount() error {
+func (a *app) mount(gateway bool) error {
 	issuer, err := url.Parse(a.srv.Issuer())
 	if err != nil {
 		return err
@@ -103,7 +103,7 @@ func (a *app) mount() error {
 	a.mux.Handle(issuer.Path+paths.Authorize, a.srv.AuthorizeHandler(ui))
 	a.mux.Handle(issuer.Path+paths.Consent, a.srv.ConsentHandler(ui))
 	a.mux.HandleFunc(issuer.Path+paths.Login, a.login)
-	a.mux.Handle("GET "+issuer.Path+a.protected, a.resource())
+	a.mux.Handle("GET "+issuer.Path+a.protected, a.resource(gateway))
 	return nil
 }
 

@@ -10,8 +10,8 @@ import (
 
 // resource is what the tokens are for. The server itself answers about tokens, so no call leaves the process; see
 // examples/resource for a resource server apart.
-func (a *app) resource() http.Handler {
-	guard := introspect.Guard{Introspector: a.srv, Audience: []string{a.srv.Issuer()}}
+func (a *app) resource(gateway bool) http.Handler {
+	guard := introspect.Guard{Introspector: a.srv, Audience: []string{a.srv.Issuer()}, GatewayStatus: gateway}
 	return guard.Require()(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		t, ok := introspect.FromContext(r.Context())
 		if !ok {
