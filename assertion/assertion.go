@@ -157,7 +157,7 @@ type Event struct {
 type Limits struct {
 	Size       int // characters of the parameter; default 65536
 	Depth      int // nesting of elements; default 24
-	Elements   int // elements in the document; default 400. Raise it for long group lists
+	Elements   int // elements in the document, which may have three times as many attributes; default 400. Raise it for long group lists
 	Attributes int // attributes of one element, declarations included; default 24
 	Namespaces int // namespace declarations in scope at one place; default 64
 }

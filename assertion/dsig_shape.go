@@ -50,7 +50,7 @@ func readSignature(e *etree.Element) (*signature, error) {
 		parts = parts[:2]
 	}
 	if len(parts) != 2 || !is(parts[0], nsDSig, "SignedInfo") || !is(parts[1], nsDSig, "SignatureValue") {
-		return nil, errors.New("Signature is not SignedInfo, SignatureValue and at most KeyInfo")
+		return nil, errors.New("the Signature is not SignedInfo, SignatureValue and at most KeyInfo")
 	}
 	if err := onlyAttributes(e, "Id"); err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func readSignedInfo(e *etree.Element) (*signedInfo, error) {
 	}
 	if len(parts) != 3 || !is(parts[0], nsDSig, "CanonicalizationMethod") ||
 		!is(parts[1], nsDSig, "SignatureMethod") || !is(parts[2], nsDSig, "Reference") {
-		return nil, errors.New("SignedInfo is not two methods and one Reference")
+		return nil, errors.New("the SignedInfo is not two methods and one Reference")
 	}
 	var info signedInfo
 	if err := onlyAttributes(e, "Id"); err != nil {
@@ -97,14 +97,14 @@ func (info *signedInfo) readReference(e *etree.Element) error {
 	}
 	if len(parts) != 3 || !is(parts[0], nsDSig, "Transforms") ||
 		!is(parts[1], nsDSig, "DigestMethod") || !is(parts[2], nsDSig, "DigestValue") {
-		return errors.New("Reference is not Transforms, DigestMethod and DigestValue")
+		return errors.New("the Reference is not Transforms, DigestMethod and DigestValue")
 	}
 	if err := onlyAttributes(e, "Id", "URI"); err != nil {
 		return err
 	}
 	var ok bool
 	if info.uri, ok = attribute(e, "URI"); !ok {
-		return errors.New("Reference without URI")
+		return errors.New("the Reference has no URI")
 	}
 	transforms, err := children(parts[0])
 	if err != nil {

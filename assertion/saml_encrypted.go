@@ -40,7 +40,7 @@ func (r *samlRun) decryptInner(e *etree.Element) (*etree.Element, error) {
 		return nil, indistinct
 	}
 	octets, err := scanXML(plain, r.config.Limits)
-	if err != nil {
+	if err != nil || roundTrip(octets) != nil {
 		return nil, indistinct
 	}
 	root, err := parseTree(octets, r.config.Limits)

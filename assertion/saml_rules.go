@@ -110,6 +110,9 @@ func (r *samlRun) ruleConditions() *Error {
 	if r.tooLate(c.notOnOrAfter) {
 		return r.fail(ReasonExpired, "Conditions: not on or after %s, it is %s", stamp(c.notOnOrAfter), stamp(r.now))
 	}
+	if !c.notOnOrAfter.IsZero() && !c.notBefore.Before(c.notOnOrAfter) {
+		return r.fail(ReasonContent, "Conditions: NotBefore is not before NotOnOrAfter")
+	}
 	return nil
 }
 

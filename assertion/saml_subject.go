@@ -148,9 +148,6 @@ func readConditions(e *etree.Element) (*conditions, error) {
 	if c.notOnOrAfter, err = readTime(e, "NotOnOrAfter", false); err != nil {
 		return nil, err
 	}
-	if !c.notBefore.IsZero() && !c.notOnOrAfter.IsZero() && !c.notBefore.Before(c.notOnOrAfter) {
-		return nil, errors.New("Conditions: NotBefore is not before NotOnOrAfter")
-	}
 	parts, err := children(e)
 	if err != nil {
 		return nil, err

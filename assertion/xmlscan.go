@@ -113,8 +113,8 @@ func (s *scanner) start(t xml.StartElement) error {
 		return limitError(fmt.Sprintf("nested deeper than %d", s.limits.Depth))
 	case len(t.Attr) > s.limits.Attributes:
 		return limitError(fmt.Sprintf("more than %d attributes on one element", s.limits.Attributes))
-	case s.attributes > 4*s.limits.Elements:
-		return limitError(fmt.Sprintf("more than %d attributes", 4*s.limits.Elements))
+	case s.attributes > 3*s.limits.Elements:
+		return limitError(fmt.Sprintf("more than %d attributes", 3*s.limits.Elements))
 	}
 	s.open = append(s.open, openElement{t.Name, len(s.bindings)})
 	for _, a := range t.Attr {
@@ -168,7 +168,7 @@ func (s *scanner) checkName(n xml.Name) error {
 
 // checkAttributes refuses undeclared prefixes and two attributes of one expanded name.
 func (s *scanner) checkAttributes(attributes []xml.Attr) error {
-	seen := make([]xml.Name, 0, 8)
+	seen := make([]xml.Name, 0, 4)
 	for _, a := range attributes {
 		name := a.Name
 		switch {

@@ -1,0 +1,202 @@
+package assertion
+
+import (
+	"crypto"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/rand"
+	"crypto/rsa"
+	"encoding/base64"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// sealing says how a test encrypts. The zero value is rsa-oaep-mgf1p and aes256-gcm.
+type sealing struct {
+	key            *rsa.PublicKey
+	algorithm      string // of the content
+	size           int
+	transport      string
+	digest, mask   crypto.Hash
+	digestXML, mgf string
+	beside         bool // EncryptedKey next to EncryptedData
+	spoil          func(wrapped, sealed []byte) ([]byte, []byte)
+	extraKeys      int
+	name           string
+	secretLen      int
+}
+
+func (s sealing) seal(t testing.TB, plain string) string {
+	t.Helper()
+	if s.key == nil {
+		s.key = &samlKeys().rsa.PublicKey
+	}
+	if s.algorithm == "" {
+		s.algorithm, s.size = nsXMLEnc11+"aes256-gcm", 32
+	}
+	if s.secretLen == 0 {
+		s.secretLen = s.size
+	}
+	if s.transport == "" {
+		s.transport = oaepMGF1P
+	}
+	if s.digest == 0 {
+		s.digest = crypto.SHA1
+	}
+	if s.mask == 0 {
+		s.mask = crypto.SHA1
+	}
+	secret := make([]byte, s.secretLen)
+	_, _ = rand.Read(secret)
+	block, err := aes.NewCipher(secret)
+	require.NoError(t, err)
+	gcm, err := cipher.NewGCM(block)
+	require.NoError(t, err)
+	nonce := make([]byte, gcm.NonceSize())
+	_, _ = rand.Read(nonce)
+	sealed := gcm.Seal(nonce, nonce, []byte(plain), nil)
+	wrapped, err := rsa.EncryptOAEPWithOptions(rand.Reader, s.key, secret, &rsa.OAEPOptions{Hash: s.digest, MGFHash: s.mask})
+	require.NoError(t, err)
+	if s.spoil != nil {
+		wrapped, sealed = s.spoil(wrapped, sealed)
+	}
+	b64 := base64.StdEncoding.EncodeToString
+	encryptedKey := func(wrapped []byte) string {
+		return fmt.Sprintf(`<xenc:EncryptedKey xmlns:xenc="%s"><xenc:EncryptionMethod Algorithm="%s">%s%s</xenc:EncryptionMethod><xenc:CipherData><xenc:CipherValue>%s</xenc:CipherValue></xenc:CipherData></xenc:EncryptedKey>`,
+			nsXMLEnc, s.transport, s.digestXML, s.mgf, b64(wrapped))
+	}
+	keys := strings.Repeat(encryptedKey(make([]byte, len(wrapped))), s.extraKeys) + encryptedKey(wrapped)
+	inside, beside := `<ds:KeyInfo xmlns:ds="`+nsDSig+`"><ds:KeyName>k</ds:KeyName>`+keys+`</ds:KeyInfo>`, ""
+	if s.beside {
+		inside, beside = "", keys
+	}
+	if s.name == "" {
+		s.name = "EncryptedAssertion"
+	}
+	return fmt.Sprintf(`<saml:%s xmlns:saml="%s"><xenc:EncryptedData xmlns:xenc="%s" Type="%sElement"><xenc:EncryptionMethod Algorithm="%s"/>%s<xenc:CipherData><xenc:CipherValue>%s</xenc:CipherValue></xenc:CipherData></xenc:EncryptedData>%s</saml:%s>`,
+		s.name, nsSAML, nsXMLEnc, nsXMLEnc, s.algorithm, inside, b64(sealed), beside, s.name)
+}
+
+func digestMethod(uri string) string {
+	return `<ds:DigestMethod xmlns:ds="` + nsDSig + `" Algorithm="` + uri + `"/>`
+}
+
+func maskMethod(uri string) string {
+	return `<x:MGF xmlns:x="` + nsXMLEnc11 + `" Algorithm="` + uri + `"/>`
+}
+
+func decrypting(c *SAMLConfig) {
+	c.Decrypters = []crypto.Decrypter{samlKeys().next, samlKeys().rsa}
+}
+
+// Holds RS23.
+func TestSAML_EncryptedAssertionIsReadLikeAPlainOne(t *testing.T) {
+	t.Parallel()
+	for name, s := range map[string]sealing{
+		"default":                     {},
+		"first key":                   {key: &samlKeys().next.PublicKey},
+		"aes128":                      {algorithm: nsXMLEnc11 + "aes128-gcm", size: 16},
+		"aes192":                      {algorithm: nsXMLEnc11 + "aes192-gcm", size: 24},
+		"EncryptedKey beside":         {beside: true},
+		"mgf1p with digest SHA-256":   {digest: crypto.SHA256, digestXML: digestMethod(nsXMLEnc + "sha256")},
+		"oaep SHA-256, mask SHA-1":    {transport: oaep, digest: crypto.SHA256, digestXML: digestMethod(nsXMLEnc + "sha256")},
+		"oaep SHA-512, mask SHA-256":  {transport: oaep, digest: crypto.SHA512, mask: crypto.SHA256, digestXML: digestMethod(nsXMLEnc + "sha512"), mgf: maskMethod(nsXMLEnc11 + "mgf1sha256")},
+		"another recipient's key too": {extraKeys: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			got, err := verifyDoc(newTestSAML(t, decrypting), s.seal(t, honest(t)))
+			require.NoError(t, err)
+			require.Equal(t, testName, got.Subject.Value)
+		})
+	}
+}
+
+// However decryption fails, the answer is the same to the letter.
+//
+// Holds RS23, V168, V175.
+func TestSAML_DecryptionFailuresAreIndistinct(t *testing.T) {
+	t.Parallel()
+	short := func(n int) func(_, _ []byte) ([]byte, []byte) {
+		return func(w, s []byte) ([]byte, []byte) { return w, s[:n] }
+	}
+	cases := map[string]sealing{
+		"stranger's key":      {key: &samlKeys().stranger.PublicKey},
+		"wrapped key changed": {spoil: func(w, s []byte) ([]byte, []byte) { w[9] ^= 1; return w, s }},
+		"wrapped key short":   {spoil: func(w, s []byte) ([]byte, []byte) { return w[1:], s }},
+		"content changed":     {spoil: func(w, s []byte) ([]byte, []byte) { s[20] ^= 1; return w, s }},
+		"nothing":             {spoil: short(0)},
+		"4 octets":            {spoil: short(4)},
+		"only a nonce":        {spoil: short(12)},
+		"key of another size": {secretLen: 16},
+		"CBC":                 {algorithm: nsXMLEnc + "aes256-cbc", size: 32},
+		"3DES":                {algorithm: nsXMLEnc + "tripledes-cbc", size: 24},
+		"RSA 1.5":             {transport: nsXMLEnc + "rsa-1_5"},
+		"unknown digest":      {digestXML: digestMethod("urn:x")},
+		"unknown mask":        {transport: oaep, mgf: maskMethod("urn:x")},
+		"mask where none is":  {mgf: maskMethod(nsXMLEnc11 + "mgf1sha1")},
+		"a label":             {mgf: `<x:OAEPparams xmlns:x="` + nsXMLEnc + `">AAAA</x:OAEPparams>`},
+		"too many keys":       {extraKeys: 4},
+	}
+	texts := make(map[string]bool)
+	for name, s := range cases {
+		_, err := verifyDoc(newTestSAML(t, decrypting), s.seal(t, honest(t)))
+		requireReason(t, ReasonDecryption, err)
+		texts[err.Error()] = true
+		require.NotContains(t, err.Error(), name)
+	}
+	require.Len(t, texts, 1)
+	for _, doc := range []string{"", "<a/>", `<xenc:EncryptedData xmlns:xenc="` + nsXMLEnc + `"/>`} {
+		_, err := verifyDoc(newTestSAML(t, decrypting), `<saml:EncryptedAssertion xmlns:saml="`+nsSAML+`">`+doc+`</saml:EncryptedAssertion>`)
+		requireReason(t, ReasonDecryption, err)
+		require.True(t, texts[err.Error()])
+	}
+}
+
+// Encryption takes the place of nothing: what comes out goes through every layer.
+//
+// Holds RS22, RS23, R152.
+func TestSAML_EncryptionDoesNotReplaceTheSignature(t *testing.T) {
+	t.Parallel()
+	for plain, want := range map[string]string{
+		evil("_e"): layerStructure,
+		strings.Replace(honest(t), testName, "admin@example.com", 1): layerSignature,
+		sealing{}.seal(t, honest(t)):                                 layerStructure,
+		strings.Replace(honest(t), "alice", "alice<!---->", 1):       layerDecryption,
+		"not XML": layerDecryption,
+	} {
+		stop, refusal := firstStop(newTestSAML(t, decrypting), Request{Assertion: encoded(sealing{}.seal(t, plain))})
+		require.Equal(t, want, stop, refusal)
+	}
+	_, err := verifyDoc(newTestSAML(t, nil), sealing{}.seal(t, honest(t)))
+	requireReason(t, ReasonDecryption, err)
+}
+
+// Holds RS8, RS23.
+func TestSAML_EncryptedIDAndAttributeAreReadAfterVerification(t *testing.T) {
+	t.Parallel()
+	const declared = ` xmlns:saml="` + nsSAML + `"`
+	id := func(plain string) string { return sealing{name: "EncryptedID"}.seal(t, plain) }
+	name := strings.Replace(nameID, "<saml:NameID", "<saml:NameID"+declared, 1)
+	attribute := `<saml:AttributeStatement>` + sealing{name: "EncryptedAttribute"}.seal(t,
+		`<saml:Attribute`+declared+` Name="secret"><saml:AttributeValue>s</saml:AttributeValue></saml:Attribute>`) + `</saml:AttributeStatement>`
+	doc := drafted(func(d *draft) { replace(inSubject, nameID, id(name))(d); d.statements += attribute })(t)
+	got, err := verifyDoc(newTestSAML(t, decrypting), doc)
+	require.NoError(t, err)
+	require.Equal(t, testName, got.Subject.Value)
+	require.Equal(t, []string{"s"}, got.Attribute("secret"))
+
+	for _, plain := range []string{"", "x", name + name, strings.Replace(name, "alice", "alice<!---->", 1), `<!DOCTYPE a>` + name} {
+		doc := drafted(replace(inSubject, nameID, id(plain)))(t)
+		_, err := verifyDoc(newTestSAML(t, decrypting), doc)
+		requireReason(t, ReasonDecryption, err)
+	}
+	for _, subject := range []string{id(name) + nameID, nameID + id(name), id(`<saml:Issuer` + declared + `>x</saml:Issuer>`), id(id(name))} {
+		doc := drafted(replace(inSubject, nameID, subject))(t)
+		_, err := verifyDoc(newTestSAML(t, decrypting), doc)
+		requireReason(t, ReasonSubject, err)
+	}
+}

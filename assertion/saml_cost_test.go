@@ -1,0 +1,116 @@
+package assertion
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"fmt"
+	"math/big"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// costly are unsigned documents that make the most of the limits.
+func costly(t testing.TB) map[string]string {
+	fill := func(unit string, n int) string {
+		doc := `<saml:Assertion xmlns:saml="` + nsSAML + `" ID="_a" Version="2.0">`
+		return doc + strings.Repeat(unit, n) + `</saml:Assertion>`
+	}
+	var declarations, distinct strings.Builder
+	for i := range 20 {
+		fmt.Fprintf(&declarations, ` xmlns:p%d="urn:%d"`, i, i)
+	}
+	for i := range 390 {
+		fmt.Fprintf(&distinct, `<e%d a="" b="" c="">x</e%d>y`, i, i)
+	}
+	wrapped := signing{key: samlKeys().stranger}.sign(t, newDraft())
+	return map[string]string{
+		"elements":     fill("<a>x</a>y", 390),
+		"distinct":     fill(distinct.String(), 1),
+		"attributes":   fill(manyAttributes(20), 59),
+		"declarations": fill(`<a`+declarations.String()+`/>`, 59),
+		"unusual":      fill(`<é a="" b="" c="">x</é>`, 32),
+		"not ASCII":    fill(manyAttributes(20)+"é", 59),
+		"text":         fill("&#38;", 9000),
+		"long text":    fill("a", 48000),
+		"forged":       wrapped,
+		"forged wide":  strings.Replace(wrapped, "<saml:Subject>", strings.Repeat(manyAttributes(3), 350)+"<saml:Subject>", 1),
+		"decrypt":      sealing{key: &samlKeys().stranger.PublicKey, extraKeys: 3}.seal(t, "x"),
+	}
+}
+
+// What an unsigned request of the permitted size can make us allocate is bounded.
+// It is not parallel, so that nothing else allocates beside it.
+//
+// Holds R150, V166, V175, V176.
+func TestSAML_UnsignedRequestsAreCheap(t *testing.T) {
+	s := newTestSAML(t, decrypting)
+	for name, doc := range costly(t) {
+		r := Request{Assertion: encoded(doc)}
+		require.LessOrEqual(t, len(r.Assertion), 65536, name)
+		const runs = 16
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range runs {
+			_, err := s.Verify(t.Context(), r)
+			require.Error(t, err)
+		}
+		runtime.ReadMemStats(&after)
+		require.LessOrEqual(t, (after.TotalAlloc-before.TotalAlloc)/runs, uint64(1<<20), name)
+	}
+}
+
+// BenchmarkSAML_Unsigned shows what each of those requests costs.
+func BenchmarkSAML_Unsigned(b *testing.B) {
+	s := newTestSAML(b, decrypting)
+	for name, doc := range costly(b) {
+		b.Run(name, func(b *testing.B) {
+			r := Request{Assertion: encoded(doc)}
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := s.Verify(b.Context(), r); err == nil {
+					b.Fatal("accepted")
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkSAML verifies one RSA-2048 assertion of about 3 kB, all layers.
+func BenchmarkSAML(b *testing.B) {
+	cert := testCertificate(b, samlKeys().rsa, testNow, testNow)
+	doc := signing{keyInfo: keyInfo(cert)}.sign(b, newDraft())
+	s := newTestSAML(b, func(c *SAMLConfig) { c.AllowReuse = true })
+	r := Request{Assertion: encoded(doc)}
+	b.SetBytes(int64(len(doc)))
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Verify(b.Context(), r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// Keys that are too weak, too large or of another kind are never tried.
+//
+// Holds S78, R153.
+func TestCheckKey_RefusesWeakAndForeignKeys(t *testing.T) {
+	t.Parallel()
+	weak := &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 2046), E: 65537}
+	large := &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 8192), E: 65537}
+	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
+	require.NoError(t, err)
+	for _, key := range []crypto.PublicKey{weak, large, &p224.PublicKey, (*rsa.PublicKey)(nil), (*ecdsa.PublicKey)(nil), []byte("secret"), nil, ed25519.PublicKey{}} {
+		require.Error(t, checkKey(key), "%T", key)
+		require.Empty(t, usableKeys([]crypto.PublicKey{key}))
+	}
+	good := crypto.PublicKey(&samlKeys().rsa.PublicKey)
+	require.Len(t, usableKeys(slices.Repeat([]crypto.PublicKey{good}, 20)), mostKeys)
+}
