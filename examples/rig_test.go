@@ -60,6 +60,8 @@ type process struct {
 	env   []string
 	path  string // of the demo file
 	demo  *demo.File
+
+	stderr *os.File // where its log goes; nil: shown when it fails
 }
 
 // serve starts the example server on a free port with a demo file of its own.
@@ -87,6 +89,9 @@ func (p *process) start(name string, args ...string) {
 	cmd.Env = append(os.Environ(), p.env...)
 	var stderr bytes.Buffer
 	cmd.Stderr = &stderr
+	if p.stderr != nil {
+		cmd.Stderr = p.stderr
+	}
 	out, err := cmd.StdoutPipe()
 	require.NoError(p.t, err)
 	require.NoError(p.t, cmd.Start())

@@ -1,0 +1,178 @@
+package examples_test
+
+import (
+	"encoding/json"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grantwell/grantwell/examples/internal/demo"
+)
+
+const clientsFile = `[
+	{"client_id": "suite", "client_secret": "suite-secret-0123456789", "token_endpoint_auth_method": "client_secret_post",
+	 "grant_types": ["authorization_code", "password", "client_credentials", "refresh_token"], "response_types": ["code"],
+	 "redirect_uris": ["https://suite.example/cb"], "scope": "a b", "client_name": "Suite"},
+	{"client_id": "one-default", "client_secret": "suite-secret-0123456789", "grant_types": ["client_credentials"], "scope": "a b", "default_scope": "b"},
+	{"client_id": "api", "client_secret": "api-secret-0123456789", "grant_types": []}
+]`
+
+const usersFile = `[
+	{"username": "foo", "password": "bar", "sub": "user-1", "claims": {"email": "foo@example.com", "iss": "https://evil.example"}},
+	{"username": "plain", "password": "p"}
+]`
+
+func write(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file.json")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	return path
+}
+
+func (r reply) object(t *testing.T) map[string]any {
+	t.Helper()
+	require.Equal(t, 200, r.status, r.body)
+	var m map[string]any
+	require.NoError(t, json.Unmarshal([]byte(r.body), &m), r.body)
+	return m
+}
+
+// Clients and users of files work beside those of the demo: a client without default_scope gets its whole scope when it
+// asks for none, and one without grants may introspect.
+// Holds S53.
+func TestServer_ReadsClientsAndUsers(t *testing.T) {
+	t.Parallel()
+	for _, format := range []string{"opaque", "jwt"} {
+		t.Run(format, func(t *testing.T) {
+			t.Parallel()
+			p := serve(t, "-clients", write(t, clientsFile), "-users", write(t, usersFile), "-access-token", format)
+			as := url.Values{"client_id": {"suite"}, "client_secret": {"suite-secret-0123456789"}}.Encode()
+			got := p.post(p.demo.Token, "", as+"&grant_type=password&username=foo&password=bar").object(t)
+			require.Equal(t, "a b", got["scope"])
+			token := got["access_token"].(string)
+
+			seen := p.post(p.demo.Introspect, "api:api-secret-0123456789", "token="+token).object(t)
+			require.Equal(t, true, seen["active"])
+			require.Equal(t, "user-1", seen["sub"])
+			require.Equal(t, "suite", seen["client_id"])
+			require.Equal(t, p.demo.Issuer, seen["iss"], "a user's claim replaces nothing")
+			require.Equal(t, "foo@example.com", seen["email"])
+			require.Equal(t, "plain", p.post(p.demo.TokenInfo, "", as+"&access_token="+
+				p.post(p.demo.Token, "", as+"&grant_type=password&username=plain&password=p").object(t)["access_token"].(string)).object(t)["user_id"])
+			require.Equal(t, "b", p.post(p.demo.Token, "one-default:suite-secret-0123456789", "grant_type=client_credentials").object(t)["scope"])
+			require.Equal(t, 400, p.post(p.demo.Token, "api:api-secret-0123456789", "grant_type=client_credentials").status)
+
+			b := p.browser()
+			login := b.open(p.demo.Authorize + "?response_type=code&client_id=suite&state=s")
+			q := b.submit(b.submit(login, "username", "foo", "password", "bar"), "scope", "a", "scope", "b", "decision", "allow").answer()
+			code := p.post(p.demo.Token, "", as+"&grant_type=authorization_code&code="+q.Get("code")).object(t)
+			require.Equal(t, "a b", code["scope"])
+			p.golden("clientcredentials", p.run("clientcredentials"))
+		})
+	}
+}
+
+// What is wrong with the command line or a file is said, and nothing is served.
+// Holds S182.
+func TestServer_RefusesWrongOptions(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		args []string
+		says string
+	}{
+		"plain http elsewhere": {[]string{"-issuer", "http://as.example"}, "Config.Issuer"},
+		"unknown format":       {[]string{"-access-token", "saml"}, "Config.AccessTokenFormat"},
+		"unknown store":        {[]string{"-store", "paper"}, "-store"},
+		"key alone":            {[]string{"-tls-key", "x"}, "-tls-cert"},
+		"no such certificate":  {[]string{"-tls-cert", "x", "-tls-key", "x"}, "x"},
+		"no such clients":      {[]string{"-clients", "nowhere.json"}, "nowhere.json"},
+		"wrong client":         {[]string{"-clients", write(t, `[{"client_id":"c","client_secret":"0123456789abcdef","redirect_uris":["javascript:alert(1)"]}]`)}, "redirect_uris"},
+		"wrong users":          {[]string{"-users", write(t, `{"username":"x"}`)}, "file.json"},
+		"user without name":    {[]string{"-users", write(t, `[{"password":"x"}]`)}, "username"},
+		"too many users":       {[]string{"-users", write(t, "["+strings.Repeat("{},", 10_000)+"{}]")}, "too many"},
+		"too large":            {[]string{"-users", write(t, strings.Repeat(" ", 4<<20+1))}, "too large"},
+		"stray argument":       {[]string{"stray"}, "stray"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cmd := exec.Command(filepath.Join(bin, "server"), append([]string{"-addr", "127.0.0.1:0", "-demo", "-"}, c.args...)...)
+			out, err := cmd.CombinedOutput()
+			var exit *exec.ExitError
+			require.ErrorAs(t, err, &exit, "%s", out)
+			require.Contains(t, string(out), c.says)
+			require.NotContains(t, string(out), "ready")
+		})
+	}
+}
+
+// An issuer with a path has every endpoint below it, and its metadata where RFC 8414 says.
+// Holds S181.
+func TestServer_IssuerWithPath(t *testing.T) {
+	t.Parallel()
+	p := &process{t: t, path: filepath.Join(t.TempDir(), "demo.json")}
+	p.start("server", "-addr", "127.0.0.1:0", "-demo", p.path, "-issuer", "https://localhost/tenant")
+	p.read()
+	require.Equal(t, "https://localhost/tenant/token", p.demo.Token)
+	require.Equal(t, "https://localhost/.well-known/oauth-authorization-server/tenant", p.lines["metadata"][0])
+	require.Equal(t, "https://localhost/tenant/api/protected", p.demo.Protected)
+}
+
+// A lost refresh answer is given again within -retry-window, and never without it.
+// Holds S89.
+func TestServer_RetryWindow(t *testing.T) {
+	t.Parallel()
+	for window, want := range map[string]int{"0s": 400, "1m": 200} {
+		t.Run(window, func(t *testing.T) {
+			t.Parallel()
+			p := serve(t, "-retry-window", window)
+			first := p.post(p.demo.Token, p.confidential(), "grant_type=password&username=johndoe&password="+p.demo.Passwords["johndoe"]).object(t)
+			form := "grant_type=refresh_token&refresh_token=" + first["refresh_token"].(string)
+			second := p.post(p.demo.Token, p.confidential(), form).object(t)
+			again := p.post(p.demo.Token, p.confidential(), form)
+			require.Equal(t, want, again.status, again.body)
+			if want == 200 {
+				require.Equal(t, second["refresh_token"], again.object(t)["refresh_token"])
+			}
+		})
+	}
+}
+
+// With -log each outcome is a line, and no line has a secret.
+// Holds S184.
+func TestServer_LogHasNoSecret(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "demo.json")
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	require.NoError(t, err)
+	defer log.Close()
+	p := &process{t: t, path: path, stderr: log}
+	p.start("server", "-addr", "127.0.0.1:0", "-demo", path, "-log")
+	p.read()
+	var secrets []string
+	for _, s := range []map[string]string{p.demo.Secrets, p.demo.Passwords} {
+		for _, v := range s {
+			if v != "" {
+				secrets = append(secrets, v)
+			}
+		}
+	}
+	for _, c := range transcripts {
+		for line := range strings.Lines(p.run(c.program, c.args...)) {
+			if before, after, ok := strings.Cut(strings.TrimSpace(line), ":"); ok && strings.Contains(before, " token") && after != "" {
+				secrets = append(secrets, strings.TrimSpace(after))
+			}
+		}
+	}
+	b, err := os.ReadFile(log.Name())
+	require.NoError(t, err)
+	require.Contains(t, string(b), "event.client_id="+demo.Confidential)
+	require.Greater(t, len(secrets), 10)
+	for _, s := range secrets {
+		require.NotContains(t, string(b), s)
+	}
+}
