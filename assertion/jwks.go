@@ -188,6 +188,9 @@ func (p *publicKey) finish() error {
 		if k == nil || k.Curve != elliptic.P256() && k.Curve != elliptic.P384() && k.Curve != elliptic.P521() {
 			return errors.New("not on P-256, P-384 or P-521")
 		}
+		if !(&jose.JSONWebKey{Key: k}).Valid() { // a key without coordinates, on which Bytes would panic
+			return errors.New("not a point of its curve")
+		}
 		if _, err := k.Bytes(); err != nil {
 			return errors.New("not a point of its curve")
 		}

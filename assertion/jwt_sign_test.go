@@ -244,3 +244,5 @@ func requireRefused(t testing.TB, code string, reason Reason, a *Assertion, err 
 	require.Equal(t, reason, refusal.Reason, "%v", err)
 	require.Equal(t, code, refusal.Code)
 }
+
+func newP256() (*ecdsa.PrivateKey, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }
