@@ -134,7 +134,7 @@ func (c *call) presented() (id, secret, method string, verifier ClientAuthentica
 func parseBasic(h string) (id, secret string, err error) {
 	bad := errors.New("grantwell: malformed Basic credentials")
 	scheme, payload, ok := strings.Cut(h, " ")
-	if !ok || !strings.EqualFold(scheme, "Basic") || len(payload) > 8<<10 {
+	if !ok || !strings.EqualFold(scheme, "Basic") || len(payload) > 8<<10 || strings.ContainsAny(payload, "\r\n") { // which base64 skips
 		return "", "", bad
 	}
 	raw, err := base64.StdEncoding.Strict().DecodeString(payload)
