@@ -117,6 +117,13 @@ func (p *process) start(name string, args ...string) {
 	p.t.Fatalf("%s ended before it was ready: %s", name, &stderr)
 }
 
+// in is the same process for a subtest.
+func (p *process) in(t *testing.T) *process {
+	c := *p
+	c.t = t
+	return &c
+}
+
 // run runs a client program to its end and returns what it printed.
 func (p *process) run(name string, args ...string) string {
 	p.t.Helper()
