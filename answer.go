@@ -158,7 +158,7 @@ func (c *call) tokenResponse(res *grants.Response) members {
 		m = append(m, member{"refresh_token", res.RefreshToken})
 	}
 	m = append(m, member{"scope", strings.Join(res.Scope, " ")})
-	return append(m, extras(res.Extra, func(name string) bool { return !reserved[name] })...)
+	return append(m, extras(res.Extra, func(name string) bool { return !reserved[strings.ToLower(name)] })...)
 }
 
 // extras are a map's members that are allowed, in the order of their names.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 
 	"github.com/grantwell/grantwell/assertion"
 	"github.com/grantwell/grantwell/grants"
@@ -28,6 +29,18 @@ func (a AssertionAuth) Methods() []string {
 		return a.Only
 	}
 	return []string{storage.AuthPrivateKeyJWT, storage.AuthClientSecretJWT}
+}
+
+// SigningAlgorithms are what the methods offered may be signed with, for the metadata (RFC 8414 section 2).
+func (a AssertionAuth) SigningAlgorithms() []string {
+	var all []string
+	if slices.Contains(a.Methods(), storage.AuthPrivateKeyJWT) {
+		all = append(all, "RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
+	}
+	if slices.Contains(a.Methods(), storage.AuthClientSecretJWT) {
+		all = append(all, "HS256", "HS384", "HS512")
+	}
+	return all
 }
 
 // Presented implements [ClientAuthenticator].

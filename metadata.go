@@ -34,13 +34,14 @@ func (s *Server) MetadataHandler() http.Handler {
 func (s *Server) metadata() map[string]any {
 	p, cfg := s.cfg.Paths, s.cfg
 	m := map[string]any{"issuer": cfg.Issuer}
+	begins := s.front != nil && p.Authorize != ""
 	grantTypes, responseTypes := []string{}, []string{}
 	for name, g := range s.grants {
 		grantTypes = append(grantTypes, name)
-		if r, ok := g.(grants.Responder); ok {
+		if r, ok := g.(grants.Responder); ok && begins {
 			responseTypes = append(responseTypes, r.ResponseType())
 		}
-		if c, ok := g.(grants.AuthorizationCode); ok {
+		if c, ok := g.(grants.AuthorizationCode); ok && begins {
 			m["code_challenge_methods_supported"] = []string{"S256"}
 			if c.AllowPlainPKCE {
 				m["code_challenge_methods_supported"] = []string{"S256", "plain"}
@@ -51,7 +52,7 @@ func (s *Server) metadata() map[string]any {
 	sort.Strings(responseTypes)
 	m["grant_types_supported"] = grantTypes
 	m["response_types_supported"] = responseTypes // required, even when there is none (RFC 8414 section 2)
-	if s.front != nil && p.Authorize != "" {
+	if begins {
 		m["authorization_endpoint"] = s.Endpoint(p.Authorize)
 		m["authorization_response_iss_parameter_supported"] = true
 		m["response_modes_supported"] = []string{"query", "fragment", "form_post"}
@@ -60,14 +61,21 @@ func (s *Server) metadata() map[string]any {
 		m["token_endpoint"] = s.Endpoint(p.Token)
 		m["token_endpoint_auth_methods_supported"] = cfg.AuthMethods
 	}
-	confidential := slices.Clone(cfg.AuthMethods)
+	methods := slices.Clone(cfg.AuthMethods)
 	if p.Revoke != "" {
 		m["revocation_endpoint"] = s.Endpoint(p.Revoke)
-		m["revocation_endpoint_auth_methods_supported"] = confidential
+		m["revocation_endpoint_auth_methods_supported"] = methods
 	}
 	if p.Introspect != "" {
 		m["introspection_endpoint"] = s.Endpoint(p.Introspect)
-		m["introspection_endpoint_auth_methods_supported"] = confidential
+		m["introspection_endpoint_auth_methods_supported"] = methods
+	}
+	if algorithms := s.signingAlgorithms(); len(algorithms) > 0 { // required beside these methods (RFC 8414 section 2)
+		for _, endpoint := range []string{"token", "revocation", "introspection"} {
+			if m[endpoint+"_endpoint"] != nil {
+				m[endpoint+"_endpoint_auth_signing_alg_values_supported"] = algorithms
+			}
+		}
 	}
 	if p.JWKS != "" {
 		m["jwks_uri"] = s.Endpoint(p.JWKS)
@@ -82,4 +90,17 @@ func (s *Server) metadata() map[string]any {
 		m["scopes_supported"] = scopes
 	}
 	return m
+}
+
+// signingAlgorithms are those of the authenticators that are in use and that can tell.
+func (s *Server) signingAlgorithms() []string {
+	var all []string
+	for _, a := range s.cfg.ClientAuth {
+		used := slices.ContainsFunc(a.Methods(), func(m string) bool { return slices.Contains(s.cfg.AuthMethods, m) })
+		if t, ok := a.(interface{ SigningAlgorithms() []string }); ok && used {
+			all = append(all, t.SigningAlgorithms()...)
+		}
+	}
+	sort.Strings(all)
+	return slices.Compact(all)
 }

@@ -26,9 +26,9 @@ func (s *Server) TokenInfoHandler() http.Handler {
 		if token == "" {
 			return grants.InvalidRequest("The parameter access_token is missing.")
 		}
-		t, rec, err := s.access(ctx, token)
+		t, rec, err := c.tokenOf(ctx, token, open)
 		if err != nil {
-			return grants.Unavailable(err)
+			return err
 		}
 		if !t.Active || !open && !s.entitled(ctx, c, t, storage.Access) {
 			return &grants.Error{Code: "invalid_token", Description: "The access token is not valid.", Status: http.StatusBadRequest,
@@ -41,9 +41,28 @@ func (s *Server) TokenInfoHandler() http.Handler {
 		for field, claim := range s.cfg.TokenInfo.Fields {
 			more[field] = t.Extra[claim]
 		}
-		c.answer(http.StatusOK, append(m, extras(more, func(n string) bool { return !standardInfo[n] })...))
+		c.answer(http.StatusOK, append(m, extras(more, func(n string) bool { return !standardInfo[strings.ToLower(n)] })...))
 		return nil
 	})
+}
+
+// tokenOf looks the token up. Who has no name is bounded by address, or anybody could try strings without end.
+func (c *call) tokenOf(ctx context.Context, token string, open bool) (t *introspect.Token, rec storage.Record, err error) {
+	if open {
+		done, wait, err := c.s.cfg.Limiter.Attempt(ctx, "addr:tokeninfo "+grants.Neighbourhood(c.s.remote(c.r)))
+		if err != nil {
+			return nil, rec, grants.Unavailable(err)
+		}
+		if wait > 0 {
+			return nil, rec, &grants.Error{Code: "temporarily_unavailable", Description: "Too many tokens that are not valid. Wait before the next one.",
+				Status: http.StatusTooManyRequests, RetryAfter: wait}
+		}
+		defer func() { done(t == nil || t.Active) }() // a store that failed is nobody's guess
+	}
+	if t, rec, err = c.s.access(ctx, token); err != nil {
+		return nil, rec, grants.Unavailable(err)
+	}
+	return t, rec, nil
 }
 
 var standardInfo = map[string]bool{"audience": true, "user_id": true, "scope": true, "expires_in": true}
