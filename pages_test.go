@@ -105,7 +105,7 @@ func TestPages_HostsOwnErrorPageAndTexts(t *testing.T) {
 	require.Equal(t, "invalid_scope", h.browser().send(authorize("scope", "admin"), nil).params(t).Get("error"))
 }
 
-var shown = regexp.MustCompile(`<code id="authorization-code">([^<]+)</code>`)
+var shownCode = regexp.MustCompile(`<code id="authorization-code">([^<]+)</code>`)
 
 // The page that shows a code is there when it is asked for, shows what is one of our codes, and nothing else.
 // Holds S44, R19, V60.
@@ -122,7 +122,7 @@ func TestPages_ShowCode(t *testing.T) {
 	to := res.header.Get("Location")
 	page := b.send(to, nil)
 	require.Equal(t, http.StatusOK, page.status)
-	require.Equal(t, res.params(t).Get("code"), shown.FindStringSubmatch(page.body)[1])
+	require.Equal(t, res.params(t).Get("code"), shownCode.FindStringSubmatch(page.body)[1])
 	safe(t, page)
 	require.Contains(t, page.header.Get("Content-Security-Policy"), "default-src 'none'")
 	require.Equal(t, 200, h.token("device", "code", res.params(t).Get("code"), "redirect_uri", uri).status)
