@@ -1,0 +1,68 @@
+package assertion
+
+import (
+	"encoding/xml"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The round trip is asked for names outside ASCII alone, and for not too many.
+//
+// Holds R155, V161.
+func TestRoundTrip_IsForUnusualNames(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, roundTrip([]byte(`<a b="é>'" c='é">'>é</a>`)))
+	require.False(t, hasUnusualName([]byte(`<a b="é>'" c='é">'>é</a>`)))
+	for _, doc := range []string{`<é/>`, `<a é="1"/>`, `<a><p:é xmlns:p="urn:p"/></a>`, `<a xmlns:é="urn:p"/>`} {
+		require.True(t, hasUnusualName([]byte(doc)), doc)
+		require.NoError(t, roundTrip([]byte(doc)), doc)
+	}
+	var limit limitError
+	require.ErrorAs(t, roundTrip([]byte("<a>"+strings.Repeat("<é/>", 33)+"</a>")), &limit)
+	require.Error(t, roundTrip([]byte(`<é :x="1"></é x>`)))
+	require.True(t, isUnusual(xml.StartElement{Name: xml.Name{Space: "é", Local: "a"}}))
+}
+
+// Holds R155: what honest documents have is let through, without its declaration.
+func TestScanXML_AcceptsHonestXML(t *testing.T) {
+	t.Parallel()
+	for doc, want := range map[string]string{
+		"<a/>":                        "<a/>",
+		" \n<a>\t</a>\r\n":            "<a>\t</a>",
+		"<?xml version=\"1.0\"?><a/>": "<a/>",
+		"<?xml version='1.0' encoding='UTF-8' ?>\n<a/>": "<a/>",
+		`<a xmlns="urn:a"><b xmlns=""/></a>`:            `<a xmlns="urn:a"><b xmlns=""/></a>`,
+		`<a xml:lang="en" lang="en"/>`:                  `<a xml:lang="en" lang="en"/>`,
+		`<p:a xmlns:p="a-1.+:" p:x="" x=""/>`:           `<p:a xmlns:p="a-1.+:" p:x="" x=""/>`,
+	} {
+		got, err := scanXML([]byte(doc), Limits{}.withDefaults())
+		require.NoError(t, err, doc)
+		require.Equal(t, want, string(got))
+	}
+}
+
+// Holds R155: depth and namespaces at their limits, and one beyond.
+func TestScanXML_LimitsAreExact(t *testing.T) {
+	t.Parallel()
+	limits := Limits{}.withDefaults()
+	nested := func(n int) string { return strings.Repeat("<a>", n) + strings.Repeat("</a>", n) }
+	siblings := func(n int) string { return "<a>" + strings.Repeat("<a/>", n-1) + "</a>" }
+	for name, build := range map[string]struct {
+		doc  func(int) string
+		most int
+	}{
+		"depth":      {nested, limits.Depth},
+		"elements":   {siblings, limits.Elements},
+		"attributes": {manyAttributes, limits.Attributes},
+		"namespaces": {manyNamespaces, limits.Namespaces},
+	} {
+		_, err := scanXML([]byte(build.doc(build.most)), limits)
+		require.NoError(t, err, name)
+		var limit limitError
+		_, err = scanXML([]byte(build.doc(build.most+1)), limits)
+		require.ErrorAs(t, err, &limit, fmt.Sprint(name))
+	}
+}
