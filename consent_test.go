@@ -201,6 +201,7 @@ func TestConsent_LoginAgain(t *testing.T) {
 				time.Sleep(time.Second)
 				res = b.logIn(res, "alice")
 				if asks(res) {
+					time.Sleep(time.Second) // thinking it over makes no login stale that the request wanted
 					res = b.send("/consent", res.form(t))
 				}
 				require.NotEmpty(t, res.params(t).Get("code"), name)
