@@ -386,7 +386,7 @@ func TestRefresh_EarlierAccessTokens(t *testing.T) {
 func TestPreserve_RevocationWins(t *testing.T) {
 	t.Parallel()
 	d := newDirect(t, withRefresh(grants.RefreshToken{Mode: grants.Preserve}))
-	for range 200 {
+	for range 60 {
 		_, refresh := d.family("conf")
 		parallel(5, func(i int) {
 			if i == 0 {

@@ -117,7 +117,7 @@ func TestTokenInfo_ScanIsBounded(t *testing.T) {
 		require.Equal(t, 200, d.post("/tokeninfo", "", "access_token", access).status, "valid ones do not count")
 	}
 	refused := 0
-	for range 10_000 {
+	for range 2_000 {
 		res := d.post("/tokeninfo", "", "access_token", mintRefresh(t))
 		if res.status == 429 {
 			require.NotEmpty(t, res.header.Get("Retry-After"))
@@ -126,7 +126,7 @@ func TestTokenInfo_ScanIsBounded(t *testing.T) {
 			require.Equal(t, 400, res.status)
 		}
 	}
-	require.GreaterOrEqual(t, refused, 9_000)
+	require.GreaterOrEqual(t, refused, 1_800)
 	require.Equal(t, 200, d.post("/tokeninfo", conf, "access_token", access).status)
 	require.Equal(t, 200, d.post("/token", "", "grant_type", "password", "username", "johndoe", "password", "A3ddj3w", "client_id", "public").status, "nor do logins wait for it")
 }

@@ -1,0 +1,173 @@
+package grantwell_test
+
+import (
+	"context"
+	"math/rand/v2"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grantwell/grantwell"
+	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/storage"
+)
+
+// Refreshes race with whatever ends the family, on two instances, in random order. When the end has been answered, nothing that any of them issued is live,
+// at either instance, by any way of asking; and no family has had two live refresh tokens.
+// Holds R165, R222, R227, R234, I4, I5, I6, F10, F11, V6, S189.
+func TestRaces_NothingOutlivesItsFamily(t *testing.T) {
+	t.Parallel()
+	ends := map[string]func(d *direct, spent, live string, off *atomic.Bool) bool{
+		"revoke the live token":  func(d *direct, _, live string, _ *atomic.Bool) bool { return d.revoke("conf", live).status == 200 },
+		"revoke the spent token": func(d *direct, spent, _ string, _ *atomic.Bool) bool { return d.revoke("conf", spent).status == 200 },
+		"reuse":                  func(d *direct, spent, _ string, _ *atomic.Bool) bool { return d.refresh("conf", spent).status == 400 },
+		"disable the user":       func(_ *direct, _, _ string, off *atomic.Bool) bool { off.Store(true); return true },
+		"withdraw the consent": func(d *direct, _, _ string, _ *atomic.Bool) bool {
+			return d.srv.RevokeConsent(context.Background(), "conf", "alice") == nil
+		},
+	}
+	for name, end := range ends {
+		for _, g := range []grants.RefreshToken{{}, {Mode: grants.Preserve}, {RetryWindow: time.Minute, EndAccess: true}} {
+			if (name == "reuse" || name == "revoke the spent token") && g.Mode == grants.Preserve || name == "reuse" && g.RetryWindow > 0 {
+				continue // nothing is spent, or the reuse is a retry
+			}
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				for range 12 {
+					raceFamily(t, g, end)
+				}
+			})
+		}
+	}
+}
+
+func raceFamily(t *testing.T, g grants.RefreshToken, end func(*direct, string, string, *atomic.Bool) bool) {
+	var off atomic.Bool
+	config := func(cfg *grantwell.Config) {
+		withRefresh(g)(cfg)
+		cfg.SubjectActive = func(context.Context, string) (bool, error) { return !off.Load(), nil }
+	}
+	d := newDirect(t, config)
+	nodes := []*direct{d, newDirectOn(t, d.store, config)}
+	first := d.redeem("conf", d.authorize("conf", "read write", grantwell.Approval{Subject: "alice", Remember: true}).answered("code"))
+	spent := first.str("refresh_token")
+	second := d.refresh("conf", spent)
+	live := second.str("refresh_token")
+
+	var mu sync.Mutex
+	issued := []string{first.str("access_token"), second.str("access_token"), live, spent}
+	parallel(7, func(i int) {
+		on := nodes[i%2]
+		if i == 0 {
+			for range rand.IntN(50) {
+				on.get("/nowhere") // a random while
+			}
+			if !end(on, spent, live, &off) {
+				t.Error("the end was refused")
+			}
+			return
+		}
+		token := live
+		for range 3 {
+			res := on.refresh("conf", token)
+			if res.status != 200 {
+				return
+			}
+			mu.Lock()
+			issued = append(issued, res.str("access_token"), res.str("refresh_token"))
+			mu.Unlock()
+			token = res.str("refresh_token")
+		}
+	})
+	for _, on := range nodes {
+		for _, token := range issued {
+			require.False(t, on.live(token))
+			require.NotEqual(t, 200, on.refresh("conf", token).status)
+			own, err := on.srv.Introspect(t.Context(), token)
+			require.NoError(t, err)
+			require.False(t, own.Active)
+		}
+	}
+	require.LessOrEqual(t, d.activeOf(storage.Refresh), 1, "the family never forked")
+}
+
+// A family as a model: random requests one after another, and after each the server says of every token what the model says.
+// Holds I4, I5, I6, S86, S89, S98.
+func TestModel_AFamilyOfTokens(t *testing.T) {
+	t.Parallel()
+	type token struct {
+		text          string
+		refresh, dead bool
+		spent         bool
+	}
+	for range 30 {
+		d := newDirect(t, nil)
+		access, refresh := d.family("conf")
+		model := []*token{{text: access}, {text: refresh, refresh: true}}
+		endAll := func() {
+			for _, m := range model {
+				m.dead = true
+			}
+		}
+		for range 12 {
+			m := model[rand.IntN(len(model))]
+			switch rand.IntN(3) {
+			case 0:
+				res := d.refresh("conf", m.text)
+				switch {
+				case !m.refresh || m.dead:
+					require.Equal(t, 400, res.status)
+				case m.spent:
+					require.Equal(t, 400, res.status)
+					endAll()
+				default:
+					require.Equal(t, 200, res.status, res.body)
+					m.spent = true
+					model = append(model, &token{text: res.str("access_token")}, &token{text: res.str("refresh_token"), refresh: true})
+				}
+			case 1:
+				if rand.IntN(4) > 0 {
+					continue
+				}
+				require.Equal(t, 200, d.revoke("conf", m.text).status)
+				if m.refresh {
+					endAll()
+				}
+				m.dead = true
+			case 2:
+				require.NotEqual(t, 200, d.refresh("other", m.text).status)
+				require.Equal(t, 400, d.revoke("other", m.text).status)
+			}
+			for _, m := range model {
+				require.Equal(t, !m.dead && !m.spent, d.live(m.text))
+			}
+		}
+	}
+}
+
+// With no collector at all nothing expired is accepted; with one that never rests nothing live is lost.
+// Holds I9, F13, V95.
+func TestRaces_TheCollectorIsOnlyAJanitor(t *testing.T) {
+	t.Parallel()
+	d := newDirect(t, nil)
+	ctx, stop := context.WithCancel(t.Context())
+	var sweeping sync.WaitGroup
+	sweeping.Go(func() {
+		for ctx.Err() == nil {
+			_, _ = d.store.Sweep(ctx, time.Now(), 1000)
+		}
+	})
+	for range 60 {
+		a1, r1 := d.family("conf")
+		res := d.refresh("conf", r1)
+		require.Equal(t, 200, res.status, res.body)
+		require.True(t, d.live(a1) && d.live(res.str("access_token")) && d.live(res.str("refresh_token")))
+		d.refresh("conf", r1).fails(t, 400, "invalid_grant")
+		require.False(t, d.live(a1), "reuse is told from garbage although a sweep ran")
+	}
+	stop()
+	sweeping.Wait()
+}
