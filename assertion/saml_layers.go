@@ -311,6 +311,9 @@ func checkVerified(root *etree.Element, id, issuer string) error {
 // checkReplay uses the assertion up. It is the last layer and the only one that
 // leaves a trace.
 func (r *samlRun) checkReplay() *Error {
+	if r.accepted == nil {
+		return r.fail(ReasonUnavailable, "nothing was read")
+	}
 	if r.config.AllowReuse && !r.accepted.OneTimeUse {
 		return nil
 	}
