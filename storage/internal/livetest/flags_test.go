@@ -1,0 +1,15 @@
+//go:build linux
+
+package livetest
+
+import "flag"
+
+var kills = flag.Int("kills", 3, "how often the fault tests kill a database under load")
+
+// objects is the size of the single-use case: the kit's flag, or what a test run has time for.
+func objects() int {
+	if f := flag.Lookup("storagetest.objects"); f != nil && f.Value.String() != "0" {
+		return 0
+	}
+	return 200
+}

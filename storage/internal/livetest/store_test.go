@@ -1,0 +1,76 @@
+//go:build linux
+
+package livetest
+
+import (
+	"database/sql"
+	"fmt"
+	"path/filepath"
+	"sync/atomic"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grantwell/grantwell/storage"
+	"github.com/grantwell/grantwell/storage/sqlstore"
+	"github.com/grantwell/grantwell/storage/storagetest"
+)
+
+// database is where tests put their stores.
+type database struct {
+	name    string
+	dialect sqlstore.Dialect
+	open    func(t testing.TB) (driver, dsn string)
+}
+
+var (
+	postgresql = database{"PostgreSQL", sqlstore.PostgreSQL, func(t testing.TB) (string, string) {
+		s := sharedServer(t, "PostgreSQL", startPostgres)
+		return s.driver, s.dsn
+	}}
+	mariadb = database{"MariaDB", sqlstore.MySQL, func(t testing.TB) (string, string) {
+		s := sharedServer(t, "MariaDB", startMariaDB)
+		return s.driver, s.dsn
+	}}
+	sqlite = database{"SQLite", sqlstore.SQLite, func(t testing.TB) (string, string) {
+		return "sqlite", sqliteDSN(filepath.Join(t.TempDir(), "grantwell.db"))
+	}}
+	databases = []database{postgresql, mariadb, sqlite}
+)
+
+var prefixes atomic.Int64
+
+// prefix returns one that no other store of this run has.
+func prefix() string { return fmt.Sprintf("t%d_", prefixes.Add(1)) }
+
+// newStore makes a store in tables of its own.
+func newStore(t testing.TB, d sqlstore.Dialect, db *sql.DB) *sqlstore.Store {
+	t.Helper()
+	s, err := sqlstore.New(t.Context(), db, d, sqlstore.Options{Prefix: prefix()})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.Close()) })
+	return s
+}
+
+// contract runs the kit. Each case has tables of its own; the cases share a pool.
+func contract(t *testing.T, d database) {
+	driver, dsn := d.open(t)
+	db := open(t, driver, dsn, 16)
+	storagetest.RunWith(t, storagetest.Options{Rounds: 20, Objects: objects()}, func(t *testing.T) storage.Records {
+		return newStore(t, d.dialect, db)
+	})
+}
+
+// Holds S159, S160, S164, S167, I1, I3, I11.
+func TestPostgreSQL_KeepsContract(t *testing.T) { contract(t, postgresql) }
+
+// Holds S159, S160, S164, S167, I1, I3, I11.
+func TestMariaDB_KeepsContract(t *testing.T) { contract(t, mariadb) }
+
+// Holds S159, S160, S164, S167, I1, I3, I11.
+func TestSQLite_KeepsContract(t *testing.T) {
+	storagetest.RunWith(t, storagetest.Options{Rounds: 20, Objects: objects()}, func(t *testing.T) storage.Records {
+		driver, dsn := sqlite.open(t)
+		return newStore(t, sqlite.dialect, open(t, driver, dsn, 8))
+	})
+}

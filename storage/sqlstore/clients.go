@@ -1,0 +1,139 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/grantwell/grantwell/storage"
+)
+
+// Client implements [storage.Clients]: one round trip.
+func (s *Store) Client(ctx context.Context, id string) (storage.Client, error) {
+	if id == "" || !askable(id) {
+		return storage.Client{}, storage.ErrNotFound
+	}
+	var document []byte
+	err := s.read(ctx, "SELECT document FROM "+s.table("clients")+" WHERE client_id = ?", []any{id}, &document)
+	if errors.Is(err, sql.ErrNoRows) {
+		return storage.Client{}, storage.ErrNotFound
+	}
+	if err != nil {
+		return storage.Client{}, fmt.Errorf("sqlstore: Client: %w", err)
+	}
+	return decodeClient(document)
+}
+
+func decodeClient(document []byte) (storage.Client, error) {
+	var c storage.Client
+	if err := json.Unmarshal(document, &c); err != nil {
+		return storage.Client{}, fmt.Errorf("sqlstore: a stored client: %w", err)
+	}
+	return c, nil
+}
+
+// PutClient implements [storage.Registrar].
+func (s *Store) PutClient(ctx context.Context, c storage.Client) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	document, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("sqlstore: PutClient: %w", err)
+	}
+	return s.write(ctx, "PutClient", func() error {
+		return s.tx(ctx, func(tx *transaction) error {
+			upsert := strings.ReplaceAll(s.lang.upsertClient, "{t}", s.table("clients"))
+			if _, err := tx.exec(ctx, upsert, c.ID, c.Disabled, string(document)); err != nil {
+				return err
+			}
+			return tx.origins(c)
+		})
+	}, nil)
+}
+
+// origins makes the client's rows the origins that a preflight may ask for: none if it is disabled.
+func (t *transaction) origins(c storage.Client) error {
+	if _, err := t.exec(t.ctx, "DELETE FROM "+t.store.table("origins")+" WHERE client_id = ?", c.ID); err != nil {
+		return err
+	}
+	if c.Disabled {
+		return nil
+	}
+	origins := slices.Clone(c.Origins)
+	slices.Sort(origins)
+	for _, origin := range slices.Compact(origins) {
+		if _, err := t.exec(t.ctx, "INSERT INTO "+t.store.table("origins")+" (origin, client_id) VALUES (?, ?)", storage.Key(origin), c.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// DeleteClient implements [storage.Registrar].
+func (s *Store) DeleteClient(ctx context.Context, id string) error {
+	if id == "" || !askable(id) {
+		return storage.ErrNotFound
+	}
+	return s.write(ctx, "DeleteClient", func() error {
+		return s.tx(ctx, func(tx *transaction) error {
+			n, err := tx.exec(ctx, "DELETE FROM "+s.table("clients")+" WHERE client_id = ?", id)
+			if err == nil && n == 0 {
+				return storage.ErrNotFound
+			}
+			if err != nil {
+				return err
+			}
+			return tx.origins(storage.Client{ID: id})
+		})
+	}, nil)
+}
+
+// ListClients implements [storage.Registrar].
+func (s *Store) ListClients(ctx context.Context, after string, limit int) ([]storage.Client, error) {
+	if limit < 1 || limit > 1000 {
+		limit = 100
+	}
+	if !askable(after) {
+		return nil, errors.New("sqlstore: ListClients: no ID is like this one")
+	}
+	stmt, err := s.stmt(ctx, "SELECT document FROM "+s.table("clients")+" WHERE client_id > ? ORDER BY client_id LIMIT ?")
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: ListClients: %w", err)
+	}
+	rows, err := stmt.QueryContext(ctx, after, limit)
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: ListClients: %w", err)
+	}
+	defer rows.Close()
+	var list []storage.Client
+	for rows.Next() {
+		var document []byte
+		if err := rows.Scan(&document); err != nil {
+			return nil, fmt.Errorf("sqlstore: ListClients: %w", err)
+		}
+		c, err := decodeClient(document)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, c)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("sqlstore: ListClients: %w", err)
+	}
+	return list, nil
+}
+
+// HasOrigin implements [storage.OriginFinder]: one round trip, by an index.
+func (s *Store) HasOrigin(ctx context.Context, origin string) (bool, error) {
+	var found bool
+	err := s.read(ctx, "SELECT EXISTS (SELECT 1 FROM "+s.table("origins")+" WHERE origin = ?)", []any{storage.Key(origin)}, &found)
+	if err != nil {
+		return false, fmt.Errorf("sqlstore: HasOrigin: %w", err)
+	}
+	return found, nil
+}

@@ -1,0 +1,131 @@
+package sqlstore
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/grantwell/grantwell/storage"
+)
+
+// List implements [storage.Lister]. Records come by kind and key in byte order. Grants and subjects have an index; a
+// listing by client alone reads the whole table, page by page.
+func (s *Store) List(ctx context.Context, q storage.Query) ([]storage.Record, string, error) {
+	limit := q.Limit
+	if limit < 1 || limit > 1000 {
+		limit = 100
+	}
+	where, args, err := s.filter(q)
+	if err != nil {
+		return nil, "", err
+	}
+	for _, text := range []string{string(q.Kind), q.ClientID, q.Subject, q.GrantID} {
+		if !askable(text) {
+			return nil, "", ctx.Err()
+		}
+	}
+	query := "SELECT kind, record_key, " + valueColumns + " FROM " + s.table("records") + where + " ORDER BY kind, record_key LIMIT ?"
+	recs, err := s.page(ctx, query, append(args, limit+1))
+	if err != nil {
+		return nil, "", fmt.Errorf("sqlstore: List: %w", err)
+	}
+	if len(recs) <= limit {
+		return recs, "", nil
+	}
+	recs = recs[:limit]
+	last := recs[limit-1]
+	return recs, s.cursor(string(last.Kind), last.Key), nil
+}
+
+// filter writes the query's conditions.
+func (s *Store) filter(q storage.Query) (where string, args []any, err error) {
+	var conditions []string
+	add := func(condition string, values ...any) {
+		conditions = append(conditions, condition)
+		args = append(args, values...)
+	}
+	if q.Kind != "" {
+		add("kind = ?", string(q.Kind))
+	}
+	if q.ClientID != "" {
+		add("client_id = ?", q.ClientID)
+	}
+	if q.Subject != "" {
+		add(s.lang.subject, q.Subject, q.Subject)
+	}
+	if q.GrantID != "" {
+		add("grant_id = ? AND grant_id <> ''", q.GrantID)
+	}
+	if q.After != "" {
+		kind, key, err := s.parseCursor(q.After)
+		if err != nil {
+			return "", nil, err
+		}
+		add(s.lang.behind, s.lang.behindArgs(kind, key)...)
+	}
+	if len(conditions) == 0 {
+		return "", nil, nil
+	}
+	return " WHERE " + strings.Join(conditions, " AND "), args, nil
+}
+
+func (s *Store) page(ctx context.Context, query string, args []any) ([]storage.Record, error) {
+	stmt, err := s.stmt(ctx, query)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := stmt.QueryContext(ctx, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	var recs []storage.Record
+	for rows.Next() {
+		var r stored
+		if err := rows.Scan(r.keyAndValues()...); err != nil {
+			return nil, err
+		}
+		rec, err := r.record()
+		if err != nil {
+			return nil, err
+		}
+		recs = append(recs, rec)
+	}
+	return recs, rows.Err()
+}
+
+var errCursor = errors.New("sqlstore: not a cursor of this store")
+
+const tagSize = 16
+
+// cursor writes a position, and by whom it was made.
+func (s *Store) cursor(kind, key string) string {
+	text := []byte(kind + " " + key)
+	return base64.RawURLEncoding.EncodeToString(append(s.tag(text), text...))
+}
+
+// parseCursor reads a cursor that any instance on these tables made, and nothing else.
+func (s *Store) parseCursor(cursor string) (kind, key string, err error) {
+	if len(cursor) > 500 { // 32 + 1 + 255 bytes and the tag make 406
+		return "", "", errCursor
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(cursor)
+	if err != nil || len(b) < tagSize || !hmac.Equal(b[:tagSize], s.tag(b[tagSize:])) {
+		return "", "", errCursor
+	}
+	kind, key, ok := strings.Cut(string(b[tagSize:]), " ")
+	if !ok {
+		return "", "", errCursor
+	}
+	return kind, key, nil
+}
+
+func (s *Store) tag(text []byte) []byte {
+	mac := hmac.New(sha256.New, s.seal)
+	mac.Write(text)
+	return mac.Sum(nil)[:tagSize]
+}

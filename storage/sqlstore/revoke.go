@@ -1,0 +1,48 @@
+package sqlstore
+
+import (
+	"context"
+
+	"github.com/grantwell/grantwell/storage"
+)
+
+// Revoke implements [storage.Records].
+//
+// An UPDATE works on the rows that its snapshot shows. An Advance that runs at the same moment holds the lock of one of
+// them: the UPDATE waits, and then does not see what the Advance has inserted. So it is repeated until
+// a later snapshot shows no record of the grant that could be advanced. A record that is not in that snapshot could
+// only come from an Advance of a record that is in it, and there is none left. SQLite has one writer at a time and
+// needs one pass.
+func (s *Store) Revoke(ctx context.Context, grantID string, kinds ...storage.Kind) error {
+	if grantID == "" || !askable(grantID) {
+		return ctx.Err()
+	}
+	where := " WHERE grant_id = ? AND grant_id <> '' AND state IN (1, 2, 3)"
+	args := []any{grantID}
+	if len(kinds) > 0 {
+		where += " AND kind IN (" + repeat("?", len(kinds)) + ")"
+		for _, k := range kinds {
+			args = append(args, string(k))
+		}
+	}
+	update := "UPDATE " + s.table("records") + " SET state = 5" + where
+	pass := func() error {
+		return s.alone(ctx, func() error {
+			_, err := s.exec(ctx, update, args...)
+			return err
+		})
+	}
+	for {
+		// Idempotent: a pass whose outcome is not known is an error here, and harmless to repeat for the caller.
+		if err := s.write(ctx, "Revoke", pass, nil); err != nil || s.lang.singleWriter {
+			return err
+		}
+		var left bool
+		look := func() error {
+			return s.read(ctx, "SELECT EXISTS (SELECT 1 FROM "+s.table("records")+where+")", args, &left)
+		}
+		if err := s.write(ctx, "Revoke", look, nil); err != nil || !left {
+			return err
+		}
+	}
+}

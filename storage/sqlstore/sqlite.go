@@ -1,0 +1,55 @@
+package sqlstore
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+)
+
+var sqlite = language{
+	dialect:      SQLite,
+	singleWriter: true,
+	insertVerb:   "INSERT INTO",
+	insertEnd:    " ON CONFLICT DO NOTHING",
+	behind:       "(kind, record_key) > (?, ?)",
+	behindArgs:   twoOf,
+	upsertClient: "INSERT INTO {t} (client_id, disabled, document) VALUES (?, ?, ?) ON CONFLICT (client_id) DO UPDATE SET disabled = excluded.disabled, document = excluded.document",
+	sweep:        "DELETE FROM {t} WHERE rowid IN (SELECT rowid FROM {t} WHERE expires_at < ? ORDER BY expires_at LIMIT ?)",
+	subject:      "subject = ? AND subject <> '' AND subject = ?",
+	check:        checkSQLite,
+	retryable: func(err error) bool {
+		return mentions(err, "database is locked", "database table is locked", "SQLITE_BUSY")
+	},
+	taken: func(error) bool { return false },
+	migrate: func(ctx context.Context, conn *sql.Conn, _ string, f func() error) error {
+		return within(ctx, conn, "BEGIN IMMEDIATE", f)
+	},
+}
+
+// checkSQLite looks at one connection. The pool opens the others from the same DSN, which therefore
+// has to carry what is not SQLite's default.
+func checkSQLite(ctx context.Context, db *sql.DB, allowLoss bool) error {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("sqlstore: opening SQLite: %w", err)
+	}
+	defer conn.Close()
+	var journal string
+	var synchronous, timeout int
+	for pragma, dest := range map[string]any{"journal_mode": &journal, "synchronous": &synchronous, "busy_timeout": &timeout} {
+		if err := conn.QueryRowContext(ctx, "PRAGMA "+pragma).Scan(dest); err != nil {
+			return fmt.Errorf("sqlstore: asking SQLite for %s: %w", pragma, err)
+		}
+	}
+	switch {
+	case allowLoss:
+		return nil
+	case synchronous < 2:
+		return fmt.Errorf("sqlstore: PRAGMA synchronous is %d, below FULL: a power cut could make a used code fresh again; set it in the DSN (see Options.AllowDataLoss)", synchronous)
+	case journal != "wal":
+		return fmt.Errorf("sqlstore: PRAGMA journal_mode is %s and must be WAL: set it in the DSN", journal)
+	case timeout < 1:
+		return fmt.Errorf("sqlstore: PRAGMA busy_timeout is %d: set some seconds in the DSN, so that processes that share the file wait for each other", timeout)
+	}
+	return nil
+}
