@@ -106,6 +106,7 @@ func hostileTokens(t testing.TB, claims jwtMap, jku string) map[string]string {
 		"s plus the order":        withSig(append(rawSig[:32:32], new(big.Int).Add(new(big.Int).SetBytes(rawSig[32:]), p256Order()).Bytes()...)),
 		"signature as ASN.1":      withSig(must(p256.Sign(rand.Reader, crypto.SHA256.New().Sum(nil), crypto.SHA256))),
 		"signature too long":      withSig(append(rawSig, 0)),
+		"a zero between r and s":  withSig(append(append(append([]byte{}, rawSig[:32]...), 0), rawSig[32:]...)),
 		"signature too short":     withSig(rawSig[:63]),
 		"ES256 by P-384":          signRaw(t, "ES256", keys["p384"], `{"alg":"ES256","kid":"k"}`, body),
 		"ES384 by P-256":          signRaw(t, "ES384", p256, `{"alg":"ES384","kid":"k"}`, body),
@@ -187,6 +188,8 @@ func TestJWT_HostileCorpusIsRefusedForBothUses(t *testing.T) {
 	require.Zero(t, fetched.Load(), "nothing in a header is fetched")
 }
 
+// An honest token is refused too when it is longer than allowed.
+//
 // Holds V149, V145, R7.
 func TestJWT_SizeIsBoundedBeforeAnythingIsRead(t *testing.T) {
 	// Not parallel: it counts what is allocated.
@@ -199,4 +202,7 @@ func TestJWT_SizeIsBoundedBeforeAnythingIsRead(t *testing.T) {
 		require.Error(t, err)
 		require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(64<<10))
 	}
+	j, _ = clientVerifier(t, func(c *JWTConfig) { c.MaxSize = 300 }, privateKeyJWT(jwtTestKeys()["p256"].Public()))
+	a, err := j.Verify(t.Context(), clientOf(signGrant(t, with(clientClaims(), "x", strings.Repeat("x", 300)))))
+	requireRefused(t, "invalid_client", ReasonSize, a, err)
 }
