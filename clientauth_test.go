@@ -267,7 +267,7 @@ func (c *counting) Attempt(ctx context.Context, key string) (func(bool), time.Du
 func TestClientAuth_ParallelGuessesAreLimited(t *testing.T) {
 	t.Parallel()
 	limiter := &counting{Limiter: grantwell.NewLimiter()}
-	l := newLocal(t, func(cfg *grantwell.Config) { cfg.Limiter = limiter })
+	l := newLocal(t, func(cfg *grantwell.Config) { patient(cfg); cfg.Limiter = limiter })
 	l.put(func(c *storage.Client) {
 		c.ID, c.Secrets = "chosen", []storage.Secret{{Hash: bcryptHash(t, "hunter2")}}
 	})
