@@ -64,7 +64,7 @@ func TestEvents_OneForEachRequest(t *testing.T) {
 		{func() reply { return l.post("/token", conf, "grant_type", "client_credentials", "scope", "admin") }, `scope "admin"`},
 		{func() reply {
 			return l.post("/token", conf, "grant_type", "refresh_token", "refresh_token", first.str("refresh_token"))
-		}, "revoked"},
+		}, "refresh token is revoked"},
 	} {
 		res := refusal.send()
 		require.GreaterOrEqual(t, res.status, 400)
