@@ -1,0 +1,118 @@
+package grants_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+	"time"
+
+	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/storage"
+	"github.com/grantwell/grantwell/storage/memstore"
+	"github.com/grantwell/grantwell/tokens"
+)
+
+// unlimited is a limiter that limits nothing.
+type unlimited struct{}
+
+func (unlimited) Attempt(context.Context, string) (func(bool), time.Duration, error) {
+	return func(bool) {}, 0, nil
+}
+
+// asked is a request as the server hands it to a grant.
+func asked(form url.Values, records storage.Records) *grants.Request {
+	return &grants.Request{Form: form, Client: storage.Client{ID: "app"}, Authenticated: true, Now: time.Now(),
+		Remote: netip.MustParseAddr("192.0.2.1"), Records: records, Limiter: unlimited{}}
+}
+
+func ExampleClientCredentials() {
+	g, err := grants.ClientCredentials{}.Handle(context.Background(), asked(nil, nil))
+	fmt.Println(g.Subject, g.Refresh, err)
+
+	public := asked(nil, nil)
+	public.Authenticated = false
+	_, err = grants.ClientCredentials{}.Handle(context.Background(), public)
+	fmt.Println(err)
+	// Output:
+	// app false <nil>
+	// grants: unauthorized_client: A public client cannot use client_credentials.
+}
+
+type directory map[string]string
+
+func (d directory) Authenticate(_ context.Context, l grants.Login) (grants.User, error) {
+	if d[l.Username] == "" || d[l.Username] != l.Password {
+		return grants.User{}, grants.ErrWrongPassword
+	}
+	return grants.User{Subject: "user-7", Claims: map[string]any{"dept": "HR"}}, nil
+}
+
+func ExamplePassword() {
+	grant := grants.Password{Authenticator: directory{"ann": "correct horse"}}
+	g, err := grant.Handle(context.Background(), asked(url.Values{"username": {"ann"}, "password": {"correct horse"}}, nil))
+	fmt.Println(g.Subject, g.Claims, err)
+
+	_, err = grant.Handle(context.Background(), asked(url.Values{"username": {"ann"}, "password": {"battery"}}, nil))
+	var e *grants.Error
+	fmt.Println(errors.As(err, &e), e.Code)
+	// Output:
+	// user-7 map[dept:HR] <nil>
+	// true invalid_grant
+}
+
+func ExampleAuthorizationCode() {
+	ctx, records := context.Background(), memstore.New()
+	code, _ := tokens.Opaque{}.Mint(ctx, tokens.Claims{}) // the zero value always mints
+	data, _ := grants.Data{ChallengeMethod: "S256", Challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}.Encode()
+	rec := storage.Record{Kind: storage.Code, Key: storage.Key(code), State: storage.Active, GrantID: "g1", ClientID: "app", Subject: "ann",
+		Scope: []string{"read"}, ExpiresAt: time.Now().Add(time.Minute), Data: data}
+	if err := records.Insert(ctx, rec); err != nil {
+		fmt.Println(err)
+	}
+	form := url.Values{"code": {code}, "code_verifier": {"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"}}
+	g, err := grants.AuthorizationCode{}.Handle(ctx, asked(form, records))
+	fmt.Println(g.ID, g.Subject, g.Scope, g.Spend.State == storage.Spent, err)
+	// Output:
+	// g1 ann [read] true <nil>
+}
+
+func ExampleRefreshToken() {
+	ctx, records := context.Background(), memstore.New()
+	token, _ := tokens.Opaque{}.Mint(ctx, tokens.Claims{}) // the zero value always mints
+	rec := storage.Record{Kind: storage.Refresh, Key: storage.Key(token), State: storage.Active, GrantID: "g1", ClientID: "app", Subject: "ann",
+		Scope: []string{"read", "write"}, ExpiresAt: time.Now().Add(time.Hour)}
+	if err := records.Insert(ctx, rec); err != nil {
+		fmt.Println(err)
+	}
+	r := asked(url.Values{"refresh_token": {token}}, records)
+	r.Scope = []string{"read"}
+	g, err := grants.RefreshToken{}.Handle(ctx, r)
+	fmt.Println(g.Subject, g.Scope, g.Narrow, g.Refresh, err)
+	// Output:
+	// ann [read write] [read] true <nil>
+}
+
+// Ticket is a grant of the host's own: two methods, and no schema is touched.
+type Ticket struct{ Seats map[string]string }
+
+// GrantType is an absolute URI of the host's (RFC 6749 section 4.5).
+func (Ticket) GrantType() string { return "https://example.com/grants/ticket" }
+
+// Handle decides; the server issues.
+func (t Ticket) Handle(_ context.Context, r *grants.Request) (*grants.Grant, error) {
+	seat, ok := t.Seats[r.Form.Get("ticket")]
+	if !ok {
+		return nil, grants.InvalidGrant("no such ticket")
+	}
+	return &grants.Grant{Subject: "guest:" + seat, Limit: []string{"enter"}, Response: map[string]any{"seat": seat}}, nil
+}
+
+func ExampleHandler() {
+	var h grants.Handler = Ticket{Seats: map[string]string{"t-1": "12A"}}
+	g, err := h.Handle(context.Background(), asked(url.Values{"ticket": {"t-1"}}, nil))
+	fmt.Println(h.GrantType(), g.Subject, g.Limit, g.Response, err)
+	// Output:
+	// https://example.com/grants/ticket guest:12A [enter] map[seat:12A] <nil>
+}
