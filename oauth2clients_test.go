@@ -1,0 +1,66 @@
+package grantwell_test
+
+import (
+	"context"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+
+	"github.com/grantwell/grantwell/introspect"
+)
+
+// The usual Go client, unchanged: code with PKCE, refresh by its token source, client credentials, password.
+// Holds S85, S115, S175.
+func TestOAuth2Client_Unchanged(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	ctx := context.WithValue(t.Context(), oauth2.HTTPClient, r.http.Client())
+	cfg := oauth2.Config{ClientID: "conf", ClientSecret: secret, RedirectURL: redirect, Scopes: []string{"read", "write"},
+		Endpoint: oauth2.Endpoint{AuthURL: r.http.URL + "/authorize", TokenURL: r.http.URL + "/token"}}
+
+	pkce := oauth2.GenerateVerifier()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, cfg.AuthCodeURL("state", oauth2.S256ChallengeOption(pkce)), nil)
+	require.NoError(t, err)
+	answer := r.send(req).params(t)
+	require.Equal(t, "state", answer.Get("state"))
+	token, err := cfg.Exchange(ctx, answer.Get("code"), oauth2.VerifierOption(pkce))
+	require.NoError(t, err)
+	require.True(t, token.Valid())
+	require.Equal(t, "Bearer", token.Type())
+	require.WithinDuration(t, time.Now().Add(time.Hour), token.Expiry, time.Minute)
+	require.Equal(t, "read write", token.Extra("scope"))
+	require.True(t, r.active(token.AccessToken))
+
+	_, err = cfg.Exchange(ctx, "no code", oauth2.VerifierOption(pkce))
+	var refusal *oauth2.RetrieveError
+	require.ErrorAs(t, err, &refusal)
+	require.Equal(t, "invalid_grant", refusal.ErrorCode)
+
+	stale := *token
+	stale.Expiry = time.Now().Add(-time.Minute)
+	fresh, err := cfg.TokenSource(ctx, &stale).Token()
+	require.NoError(t, err)
+	require.NotEqual(t, token.AccessToken, fresh.AccessToken)
+	require.NotEqual(t, token.RefreshToken, fresh.RefreshToken)
+	require.True(t, r.active(fresh.AccessToken))
+
+	machine := clientcredentials.Config{ClientID: "conf", ClientSecret: secret, TokenURL: r.http.URL + "/token", Scopes: []string{"read"}}
+	own, err := machine.Token(ctx)
+	require.NoError(t, err)
+	require.True(t, r.active(own.AccessToken))
+	require.Empty(t, own.RefreshToken)
+	machine.AuthStyle, machine.ClientID = oauth2.AuthStyleInParams, "post"
+	_, err = machine.Token(ctx)
+	require.NoError(t, err)
+
+	user, err := cfg.PasswordCredentialsToken(ctx, "johndoe", "A3ddj3w")
+	require.NoError(t, err)
+	require.True(t, r.active(user.AccessToken))
+
+	guarded := introspect.Guard{Introspector: r.srv, Audience: []string{resourceID}}.Require("read")(shown)
+	require.Equal(t, 200, bearer(guarded, user.AccessToken).status)
+}
