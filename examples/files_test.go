@@ -1,6 +1,7 @@
 package examples_test
 
 import (
+	"context"
 	"encoding/json"
 	"net/url"
 	"os"
@@ -8,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -100,7 +102,9 @@ func TestServer_RefusesWrongOptions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			cmd := exec.Command(filepath.Join(bin, "server"), append([]string{"-addr", "127.0.0.1:0", "-demo", "-"}, c.args...)...)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // one that serves after all is ended, and found out
+			defer cancel()
+			cmd := exec.CommandContext(ctx, filepath.Join(bin, "server"), append([]string{"-addr", "127.0.0.1:0", "-demo", "-"}, c.args...)...)
 			out, err := cmd.CombinedOutput()
 			var exit *exec.ExitError
 			require.ErrorAs(t, err, &exit, "%s", out)

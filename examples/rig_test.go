@@ -14,6 +14,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -43,7 +45,11 @@ func build(m *testing.M) int {
 	defer os.RemoveAll(dir)
 	bin = dir
 	args := []string{"build", "-o", dir + string(filepath.Separator)}
-	for _, p := range []string{"server", "resource", "authorizationcode", "implicit", "password", "clientcredentials", "refresh", "revoke", "tokeninfo"} {
+	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		args = append(args, "-race")
+	}
+	for _, p := range []string{"server", "resource", "authorizationcode", "implicit", "password", "clientcredentials", "refresh", "revoke", "tokeninfo",
+		"jwtbearer", "samlbearer", "privatekeyjwt"} {
 		args = append(args, "./"+p)
 	}
 	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
@@ -145,7 +151,7 @@ var masks = []struct {
 	put  string
 }{
 	{regexp.MustCompile(`(?m)^((?:access|refresh) token(?: sent)?: *) \S+$`), "$1 TOKEN"},
-	{regexp.MustCompile(`(?m)^(expires in: *) (?:3600|35[0-9]{2}) s$`), "$1 N s"},
+	{regexp.MustCompile(`(?m)^(expires in: *) (?:3600|35[0-9]{2}|[0-9]{2}|1[0-2][0-9]) s$`), "$1 N s"},
 	{regexp.MustCompile(`(code_challenge|state)=[A-Za-z0-9_-]{26,43}`), "$1=RANDOM"},
 	{regexp.MustCompile(`127\.0\.0\.1%3A[0-9]+`), "127.0.0.1%3APORT"},
 }

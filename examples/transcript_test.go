@@ -37,6 +37,9 @@ var transcripts = []struct {
 	{"refresh", "refresh", nil},
 	{"revoke", "revoke", nil},
 	{"tokeninfo", "tokeninfo", nil},
+	{"jwtbearer", "jwtbearer", nil},
+	{"samlbearer", "samlbearer", nil},
+	{"privatekeyjwt", "privatekeyjwt", nil},
 }
 
 // Each program goes through its flow and prints what the guide's sample scripts print: token, type, expiry and then 200

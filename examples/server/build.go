@@ -82,6 +82,13 @@ func build(o options) (*app, error) {
 		cfg.TokenInfo = grantwell.TokenInfo{Open: true} // as its samples ask: without authentication
 		a.protected = "/api/oauth/protected"
 	}
+	tokenPath := cfg.Paths.Token
+	if tokenPath == "" {
+		tokenPath = grantwell.DefaultPaths().Token
+	}
+	if err := a.withAssertions(&cfg, tokenPath); err != nil {
+		return nil, err
+	}
 	if a.srv, err = grantwell.New(cfg); err != nil {
 		return nil, err
 	}

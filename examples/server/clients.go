@@ -8,14 +8,22 @@ import (
 	"slices"
 
 	"github.com/grantwell/grantwell"
+	"github.com/grantwell/grantwell/assertion"
 	"github.com/grantwell/grantwell/examples/internal/demo"
 	"github.com/grantwell/grantwell/storage"
 )
 
 // addClients registers the demo clients, and then those of the file, which win where the names are equal.
 func (a *app) addClients(o options) error {
-	clients := demoClients(o.issuer, o.gateway)
+	var err error
+	if a.demo.AssertionKey, a.demo.AssertionCertificate, err = sampleKey(); err != nil {
+		return err
+	}
+	clients := demoClients(o.issuer, a.demo.AssertionCertificate, o.gateway)
 	for i, c := range clients {
+		if c.ID == demo.KeyApp {
+			continue
+		}
 		a.demo.Secrets[c.ID] = ""
 		if !c.Public() {
 			secret := rand.Text() // 128 bits or more, so that a plain SHA-256 of it is safe to store
@@ -41,18 +49,20 @@ func (a *app) addClients(o options) error {
 	return nil
 }
 
-// demoClients are an application with a secret, one without, and a resource server. Their redirect leads to this
+// demoClients are an application with a secret, one without, one with a key, and a resource server. Their redirect leads to this
 // machine, where RFC 8252 section 7.3 lets the port vary.
-func demoClients(issuer string, gateway bool) []storage.Client {
+func demoClients(issuer, certificate string, gateway bool) []storage.Client {
 	names := make([]string, len(scopes))
 	for i, s := range scopes {
 		names[i] = s.Name
 	}
 	confidential := storage.Client{
-		ID:            demo.Confidential,
-		Name:          "Sample Confidential App",
-		Description:   "An application that runs on a server and can keep a secret.",
-		GrantTypes:    []string{"authorization_code", "implicit", "password", "client_credentials", "refresh_token"},
+		ID:          demo.Confidential,
+		Name:        "Sample Confidential App",
+		Description: "An application that runs on a server and can keep a secret.",
+		GrantTypes: []string{"authorization_code", "implicit", "password", "client_credentials", "refresh_token",
+			assertion.GrantJWT, assertion.GrantSAML2},
+		Certificates:  certificate, // verifies its assertions
 		ResponseTypes: []string{"code", "token"},
 		RedirectURIs:  []string{"http://127.0.0.1/callback", "http://[::1]/callback"},
 		Scope:         names,
@@ -65,11 +75,15 @@ func demoClients(issuer string, gateway bool) []storage.Client {
 	public := confidential.Clone()
 	public.ID, public.AuthMethod = demo.Public, storage.AuthNone
 	public.Name, public.Description = "Sample Public App", "An application that runs on your device and can keep no secret."
+	public.Certificates = ""
 	public.GrantTypes = []string{"authorization_code", "implicit", "password", "refresh_token"}
+
+	key := storage.Client{ID: demo.KeyApp, Name: "Sample Key App", AuthMethod: storage.AuthPrivateKeyJWT, Certificates: certificate,
+		GrantTypes: []string{"client_credentials"}, Scope: names, DefaultScope: names[:1]}
 
 	// A resource server uses no grant; it asks about the tokens that are meant for it.
 	resource := storage.Client{ID: demo.Resource, Name: "Sample Resource Server", GrantTypes: []string{"urn:example:none"}, Resources: []string{issuer}}
-	return []storage.Client{confidential, public, resource}
+	return []storage.Client{confidential, public, key, resource}
 }
 
 // readClients reads -clients and adds two things that a file in the names of RFC 7591 has no words for: a client that names
@@ -85,7 +99,7 @@ func (a *app) readClients(path string) ([]storage.Client, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	served := []string{"authorization_code", "implicit", "password", "client_credentials", "refresh_token"}
+	served := []string{"authorization_code", "implicit", "password", "client_credentials", "refresh_token", assertion.GrantJWT, assertion.GrantSAML2}
 	for i := range clients {
 		c := &clients[i]
 		if c.DefaultScope == nil {

@@ -18,6 +18,7 @@ const (
 	Confidential = "SampleConfidentialApp"
 	Public       = "SamplePublicApp"
 	Resource     = "SampleResourceServer"
+	KeyApp       = "SampleKeyApp" // authenticates by private_key_jwt
 )
 
 // File is what the example server writes at its start. It holds secrets: only its owner may read it.
@@ -32,7 +33,11 @@ type File struct {
 	Protected  string            `json:"protected_resource"`
 	Secrets    map[string]string `json:"client_secrets"` // by client_id; a public client has ""
 	Passwords  map[string]string `json:"passwords"`      // by username
-	CA         string            `json:"ca,omitempty"`   // PEM; the certificate to trust when the server has one of its own
+	// AssertionKey signs the sample assertions, and AssertionCertificate is registered for it. Both are PEM and new at each start.
+	AssertionKey         string `json:"assertion_key"`
+	AssertionCertificate string `json:"assertion_certificate"`
+
+	CA string `json:"ca,omitempty"` // PEM; the certificate to trust when the server has one of its own
 }
 
 // Path is where the file is unless -demo says otherwise: in the user's cache directory.

@@ -1,0 +1,32 @@
+// Command privatekeyjwt gets a token by client credentials, and authenticates with a signed JWT in place of a
+// secret (RFC 7523 section 2.2, private_key_jwt).
+//
+//	go run ./examples/privatekeyjwt
+package main
+
+import (
+	"context"
+	"net/url"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
+
+	"github.com/grantwell/grantwell/examples/internal/demo"
+)
+
+func main() { demo.Main(run) }
+
+func run(ctx context.Context, f *demo.File) error {
+	assertion, err := f.SignJWT("client-authentication+jwt", demo.KeyApp, demo.KeyApp)
+	if err != nil {
+		return err
+	}
+	conf := clientcredentials.Config{ClientID: demo.KeyApp, TokenURL: f.Token, Scopes: []string{"resource.READ"}, AuthStyle: oauth2.AuthStyleInParams,
+		EndpointParams: url.Values{"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {assertion}}}
+	t, err := conf.Token(ctx)
+	if err != nil {
+		return err
+	}
+	demo.Print(t)
+	return f.Call(ctx, t)
+}

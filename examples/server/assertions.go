@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"errors"
+	"math/big"
+	"time"
+
+	"github.com/grantwell/grantwell"
+	"github.com/grantwell/grantwell/assertion"
+	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/storage"
+)
+
+// withAssertions adds the grants that begin with a signed assertion, and clients that authenticate by one. The registered
+// clients are trusted to sign for themselves with the keys of their registration.
+func (a *app) withAssertions(cfg *grantwell.Config, tokenPath string) error {
+	remote := &assertion.RemoteKeys{} // https, and public addresses only
+	endpoint := cfg.Issuer + tokenPath
+	replay := grants.Replay{Records: cfg.Records}
+	issuers := grants.ClientIssuers{Clients: cfg.Clients, Remote: remote, Subject: a.speaksFor}
+	jwt, err := assertion.NewJWT(assertion.JWTConfig{Issuer: cfg.Issuer, TokenEndpoint: endpoint, Issuers: issuers,
+		Clients: grants.ClientKeys{Clients: cfg.Clients, Remote: remote}, Replay: replay})
+	if err != nil {
+		return err
+	}
+	saml, err := assertion.NewSAML(assertion.SAMLConfig{Issuers: issuers, Audiences: []string{cfg.Issuer, endpoint},
+		Recipients: []string{endpoint}, Replay: replay})
+	if err != nil {
+		return err
+	}
+	cfg.Grants = append(cfg.Grants, grants.JWTBearer{Verifier: jwt}, grants.SAMLBearer{Verifier: saml})
+	cfg.ClientAuth = []grantwell.ClientAuthenticator{grantwell.AssertionAuth{Verifier: jwt}}
+	return nil
+}
+
+// speaksFor is this host's rule on who may speak for whom: a client for itself, and by a SAML assertion for a user of ours.
+func (a *app) speaksFor(_ context.Context, c storage.Client, v *assertion.Assertion) (string, error) {
+	name := v.Subject.Value
+	if name == "" || name == c.ID {
+		return c.ID, nil
+	}
+	if u, ok := a.users.byName[name]; ok && v.Format == assertion.FormatSAML2 {
+		return u.Subject, nil
+	}
+	return "", errors.New("the client may not speak for this user")
+}
+
+// sampleKey makes the key that the sample programs sign with, as PEM, and the certificate that is registered for it.
+func sampleKey() (key, cert string, err error) {
+	k, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return "", "", err
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		return "", "", err
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "sample client"},
+		NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().AddDate(1, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature}
+	c, err := x509.CreateCertificate(rand.Reader, template, template, k.Public(), k)
+	if err != nil {
+		return "", "", err
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c})), nil
+}
