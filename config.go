@@ -143,7 +143,8 @@ type Hooks struct {
 	Issued func(ctx context.Context, i Issue) error
 	// Revoke runs before a token is revoked, Revoked after.
 	Revoke, Revoked func(ctx context.Context, t *introspect.Token) error
-	// Validate runs on every live token that is looked up. An error makes it inactive; Claims may be added to Extra.
+	// Validate runs on every live token that is looked up. A *[grants.Error] below status 500 makes it inactive; any other
+	// error means that the answer could not be had (503). Claims may be added to Extra.
 	Validate func(ctx context.Context, t *introspect.Token) error
 }
 
