@@ -23,7 +23,7 @@ func (c *Config) prepare() error {
 
 	u, err := url.Parse(c.Issuer)
 	switch {
-	case err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || strings.HasSuffix(c.Issuer, "/") || strings.ContainsAny(c.Issuer, "?#"):
+	case err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || strings.HasSuffix(c.Issuer, "/") || strings.ContainsAny(c.Issuer, "?#") || strings.Contains(u.Path, "//"):
 		bad("Issuer: needs an absolute URL without query, fragment, user information and trailing slash (RFC 8414 section 2)")
 	case u.Scheme == "http" && !c.AllowHTTP:
 		bad("Issuer: is plain http; set AllowHTTP if this is a developer's machine")

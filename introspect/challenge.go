@@ -31,6 +31,7 @@ type Refusal struct {
 	Header http.Header
 }
 
+// Error names the code, for a log.
 func (r *Refusal) Error() string { return "introspect: refused: " + r.Code }
 
 func invalidToken(why Reason) *Refusal {
