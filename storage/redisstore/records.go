@@ -1,0 +1,124 @@
+package redisstore
+
+import (
+	"context"
+	"crypto/rand"
+	"strconv"
+	"time"
+
+	"github.com/grantwell/grantwell/storage"
+)
+
+// Insert implements [storage.Records] in one round trip.
+func (s *Store) Insert(ctx context.Context, recs ...storage.Record) error {
+	args, err := pack(nil, recs)
+	if err != nil {
+		return err
+	}
+	if len(recs) == 0 {
+		return ctx.Err()
+	}
+	answer, err := s.run(ctx, insertScript, args...)
+	if err != nil {
+		return err
+	}
+	return verdict(answer)
+}
+
+// Get implements [storage.Records] in one round trip.
+func (s *Store) Get(ctx context.Context, kind storage.Kind, key string) (storage.Record, error) {
+	if (storage.Record{Kind: kind, Key: key, State: storage.Active}).Validate() != nil {
+		// Nobody can have stored it, and its name must not become another record's.
+		if err := ctx.Err(); err != nil {
+			return storage.Record{}, err
+		}
+		return storage.Record{}, storage.ErrNotFound
+	}
+	answer, err := s.runKey(ctx, getScript, s.base+"r:"+string(kind)+":"+key)
+	if err != nil {
+		return storage.Record{}, err
+	}
+	value, err := text(answer)
+	if err != nil {
+		return storage.Record{}, err
+	}
+	if len(value) == 0 {
+		return storage.Record{}, storage.ErrNotFound
+	}
+	return decode(kind, key, value)
+}
+
+// Advance implements [storage.Records] in one round trip.
+func (s *Store) Advance(ctx context.Context, from storage.State, next storage.Record, inserts ...storage.Record) error {
+	all := make([]storage.Record, 0, 4)
+	args, err := pack([]any{string(digit(from))}, append(append(all, next), inserts...))
+	if err != nil {
+		return err
+	}
+	answer, err := s.run(ctx, advanceScript, args...)
+	if err != nil {
+		return err
+	}
+	return verdict(answer)
+}
+
+// Revoke implements [storage.Records] in one round trip. It takes time in proportion to the grant's records.
+func (s *Store) Revoke(ctx context.Context, grantID string, kinds ...storage.Kind) error {
+	if grantID == "" {
+		return ctx.Err()
+	}
+	args := append(make([]any, 0, 3+len(kinds)), grantID, string(digit(storage.Revoked)), string(digit(storage.Denied)))
+	for _, k := range kinds {
+		args = append(args, string(k))
+	}
+	answer, err := s.run(ctx, revokeScript, args...)
+	if err != nil {
+		return err
+	}
+	return verdict(answer)
+}
+
+// Sweep implements [storage.Sweeper], 200 records a round trip.
+func (s *Store) Sweep(ctx context.Context, before time.Time, limit int) (int, error) {
+	if limit < 1 {
+		limit = sweepLimit
+	}
+	swept := 0
+	for swept < limit {
+		piece := min(sweepPiece, limit-swept)
+		answer, err := s.run(ctx, sweepScript, strconv.FormatInt(before.UnixMilli(), 10), strconv.Itoa(piece))
+		if err != nil {
+			return swept, err
+		}
+		n, err := number(answer)
+		if err != nil {
+			return swept, err
+		}
+		swept += int(n)
+		if int(n) < piece {
+			break
+		}
+	}
+	return swept, nil
+}
+
+// pack appends each record's member, value and expiry to args.
+func pack(args []any, recs []storage.Record) ([]any, error) {
+	var nonce [nonceSize]byte
+	_, _ = rand.Read(nonce[:]) // never fails
+	for i := range recs {
+		r := &recs[i]
+		if err := r.Validate(); err != nil {
+			return nil, err
+		}
+		expires := ""
+		if ms := expiry(r); ms != never {
+			expires = strconv.FormatInt(ms, 10)
+		}
+		args = append(args, member(r.Kind, r.Key), string(encode(r, &nonce)), expires)
+	}
+	return args, nil
+}
+
+// member is a record's name in the indexes. A kind has no colon, so that no two records share one.
+func member(kind storage.Kind, key string) string { return string(kind) + ":" + key }
