@@ -156,9 +156,8 @@ func TestHooks_RefuseAndPanic(t *testing.T) {
 					case "panic with an error":
 						panic(errors.New("marker-text"))
 					}
-					var m map[string]int
-					m["x"]++ // a runtime error
-					return nil
+					var none []error
+					return none[len(on)] // a runtime error
 				}
 				l := newLocal(t, func(cfg *grantwell.Config) {
 					cfg.Grants = append(cfg.Grants, granting(func(ctx context.Context, _ *grants.Request) (*grants.Grant, error) {
