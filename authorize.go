@@ -182,7 +182,12 @@ func (s *Server) approve(ctx context.Context, e *Event, req *AuthorizeRequest, a
 		return nil, grants.AccessDenied("The user granted nothing.")
 	}
 	a.Scope = slices.DeleteFunc(slices.Clone(req.Scope), func(v string) bool { return !slices.Contains(a.Scope, v) })
-	if err := s.checkSubject(ctx, "", a.Subject); err != nil {
+	if err = s.notAClient(ctx, a.Subject); err == nil {
+		err = s.checkSubject(ctx, "", a.Subject)
+	}
+	if err != nil && protocol(err).Status >= http.StatusInternalServerError {
+		return nil, err
+	} else if err != nil {
 		return nil, grants.AccessDenied("The user may not use this service.").Because("%w", err)
 	}
 	if a.consent, err = s.rememberConsent(ctx, client.ID, a); err != nil {

@@ -72,8 +72,8 @@ func (s *Server) rememberConsent(ctx context.Context, clientID string, a Approva
 		}
 		more := slices.ContainsFunc(a.Scope, func(v string) bool { return !slices.Contains(rec.Scope, v) })
 		switch {
-		case rec.State == storage.Active && !more:
-			return generation, nil
+		case rec.State == storage.Active && (!more || !a.Remember):
+			return generation, nil // what was allowed only once rests on it too, so that withdrawing it ends all
 		case !a.Remember:
 			return 0, nil
 		case rec.State == storage.Active:

@@ -257,9 +257,10 @@ func TestConsent_DisabledUser(t *testing.T) {
 	h := newHost(t, func(c *grantwell.Config, _ *grantwell.UI) {
 		c.SubjectActive = func(_ context.Context, subject string) (bool, error) { return !off[subject], nil }
 	})
-	b := h.as("conf") // a user whose name is a client's is a user
+	require.Equal(t, "access_denied", h.as("conf").allow().params(t).Get("error"), "a user whose subject is a client's ID")
+	b := h.as("alice")
 	res := h.token("conf", "code", b.allow().params(t).Get("code"))
 	require.Equal(t, 200, res.status, res.body)
-	off["conf"] = true
+	off["alice"] = true
 	require.Equal(t, "access_denied", b.allow().params(t).Get("error"))
 }

@@ -68,7 +68,7 @@ func (s *Server) judge(ctx context.Context, rec storage.Record) (*introspect.Tok
 	if err != nil {
 		return nil, err
 	}
-	t := &introspect.Token{Active: true, Scope: rec.Scope, ClientID: rec.ClientID, TokenType: s.cfg.TokenType, Subject: rec.Subject, Issuer: s.cfg.Issuer,
+	t := &introspect.Token{Active: true, Scope: rec.Scope, ClientID: rec.ClientID, TokenType: s.cfg.TokenType, Subject: rec.Subject, Issuer: s.cfg.Issuer, ID: d.ID,
 		Audience: rec.Audience, ExpiresAt: rec.ExpiresAt, IssuedAt: rec.IssuedAt, Confirmation: d.Confirmation, Extra: d.Claims}
 	if rec.Kind == storage.Refresh {
 		t.TokenType = "refresh_token"

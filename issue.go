@@ -37,6 +37,11 @@ func (s *Server) issue(ctx context.Context, e *Event, i issuing) (*grants.Respon
 	if err := s.checkSubject(ctx, i.client.ID, g.Subject); err != nil {
 		return nil, err
 	}
+	if g.ID == "" && g.Subject != i.client.ID { // a family that begins with a user
+		if err := s.notAClient(ctx, g.Subject); err != nil {
+			return nil, err
+		}
+	}
 	full, scope, err := s.scopeOf(ctx, i)
 	if err != nil {
 		return nil, err
@@ -145,16 +150,18 @@ func (s *Server) mint(ctx context.Context, i issuing, is Issue, full []string) (
 	if i.grantType == "client_credentials" && len(d.Claims) == 0 && len(d.Confirmation) == 0 {
 		d = grants.Data{}
 	}
-	data, err := d.Encode()
-	if err != nil {
-		return nil, nil, err
-	}
 	strategy, recorded := s.strategy(i.client)
 	claims := tokens.Claims{Subject: g.Subject, ClientID: i.client.ID, Audience: is.Audience, Scope: is.Scope,
 		IssuedAt: i.now, ExpiresAt: is.ExpiresAt, AuthTime: g.AuthTime, Confirmation: g.Confirmation, Extra: is.Claims}
 	if _, opaque := strategy.(tokens.Opaque); !opaque {
 		claims.Issuer, claims.ID = s.cfg.Issuer, newID()
+		d.ID = claims.ID
 	}
+	data, err := d.Encode()
+	if err != nil {
+		return nil, nil, err
+	}
+	d.ID = "" // the refresh token has none
 	access, err := strategy.Mint(ctx, claims)
 	if err != nil {
 		return nil, nil, fmt.Errorf("grantwell: access token: %w", err)
@@ -267,6 +274,19 @@ func (s *Server) scopeOf(ctx context.Context, i issuing) (full, access []string,
 		}
 	}
 	return g.Scope, access, nil
+}
+
+// notAClient refuses a user whose subject is a client's ID: a resource could not tell a token of that user from one that
+// the client got for itself (RFC 9700 section 4.15).
+func (s *Server) notAClient(ctx context.Context, subject string) error {
+	_, err := s.known.Client(ctx, subject)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return nil
+	case err != nil:
+		return grants.Unavailable(err)
+	}
+	return grants.InvalidGrant("the user's subject %q is the ID of a client", subject)
 }
 
 // checkSubject refuses users that the host has disabled. A client that acts for itself is checked as a client.

@@ -34,19 +34,13 @@ func (s *Server) RevokeHandler() http.Handler {
 func (c *call) revoke(ctx context.Context, token string) error {
 	rec, err := c.s.find(ctx, token)
 	if errors.Is(err, storage.ErrNotFound) {
-		return c.s.revokeUnrecorded(ctx, token)
+		return c.revokeUnrecorded(ctx, token)
 	} else if err != nil {
 		return grants.Unavailable(err)
 	}
 	c.event.Subject, c.event.GrantID = rec.Subject, rec.GrantID
 	if rec.ClientID != c.client.ID {
-		if c.s.cfg.Compat.ForeignRevocation == http.StatusOK {
-			c.event.Reason = "token of another client"
-			return nil
-		}
-		e := grants.InvalidGrant("token of client %q", rec.ClientID)
-		e.Status = c.s.cfg.Compat.ForeignRevocation
-		return e
+		return c.foreign(rec.ClientID)
 	}
 	if rec.State == storage.Revoked {
 		return nil
@@ -96,17 +90,30 @@ func (s *Server) find(ctx context.Context, token string) (storage.Record, error)
 	return storage.Record{}, storage.ErrNotFound
 }
 
+// foreign answers for a token of another client, which lives on.
+func (c *call) foreign(owner string) error {
+	if c.s.cfg.Compat.ForeignRevocation == http.StatusOK {
+		c.event.Reason = "token of another client"
+		return nil
+	}
+	e := grants.InvalidGrant("token of client %q", owner)
+	e.Status = c.s.cfg.Compat.ForeignRevocation
+	return e
+}
+
 // revokeUnrecorded answers for a token that no store knows: 200, unless it is a live one that cannot be revoked.
-func (s *Server) revokeUnrecorded(ctx context.Context, token string) error {
-	if !s.cfg.Unrecorded {
+func (c *call) revokeUnrecorded(ctx context.Context, token string) error {
+	if !c.s.cfg.Unrecorded {
 		return nil
 	}
-	t, _, err := s.access(ctx, token)
-	if err != nil {
+	t, _, err := c.s.access(ctx, token)
+	switch {
+	case err != nil:
 		return grants.Unavailable(err)
-	}
-	if !t.Active {
+	case !t.Active:
 		return nil
+	case t.ClientID != c.client.ID:
+		return c.foreign(t.ClientID)
 	}
 	return &grants.Error{Code: "unsupported_token_type", Description: "This kind of token cannot be revoked; it ends by itself.", Status: http.StatusBadRequest}
 }

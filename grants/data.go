@@ -20,7 +20,8 @@ type Data struct {
 	Nonce            string `json:"nonce,omitempty"`
 
 	// Of all: what the grant carries on.
-	GrantType    string            `json:"grant_type,omitempty"` // by which the family began
+	ID           string            `json:"jti,omitempty"`        // of a signed access token
+	GrantType    string            `json:"grant_type,omitempty"` // by which the token was issued
 	Claims       map[string]any    `json:"claims,omitempty"`
 	Confirmation map[string]string `json:"cnf,omitempty"` // RFC 7800
 	Resource     []string          `json:"resource,omitempty"`

@@ -71,6 +71,9 @@ func (g Password) Handle(ctx context.Context, r *Request) (*Grant, error) {
 	if user.Subject == "" {
 		return nil, errors.New("grants: the authenticator returned no subject")
 	}
+	if user.Subject == r.Client.ID {
+		return nil, InvalidGrant("the user's subject is the client's ID") // RFC 9700 section 4.15
+	}
 	return &Grant{Subject: user.Subject, Claims: user.Claims, Refresh: !g.NoRefresh, AuthTime: r.Now, Confirmation: r.Confirmation}, nil
 }
 
