@@ -38,6 +38,8 @@ func TestGrants_HostsOwn(t *testing.T) {
 				return nil, &grants.Error{Code: "ticket\n\"used\"", Description: "ü", Status: 42}
 			case "empty":
 				return nil, &grants.Error{}
+			case "beyond":
+				return nil, &grants.Error{Code: "x", Status: 1000}
 			case "success":
 				return nil, &grants.Error{Code: "x", Status: 200}
 			}
@@ -63,6 +65,7 @@ func TestGrants_HostsOwn(t *testing.T) {
 	try("odd").fails(t, 400, "ticketused")
 	onlyAnError(t, try("odd"))
 	try("success").fails(t, 400, "x")
+	try("beyond").fails(t, 400, "x")
 	meta := l.do(httptest.NewRequest("GET", "/.well-known/oauth-authorization-server", nil))
 	require.Contains(t, meta.json["grant_types_supported"], hostGrant)
 }
