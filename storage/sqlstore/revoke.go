@@ -2,6 +2,7 @@ package sqlstore
 
 import (
 	"context"
+	"database/sql"
 
 	"github.com/grantwell/grantwell/storage"
 )
@@ -31,6 +32,16 @@ func (s *Store) Revoke(ctx context.Context, grantID string, kinds ...storage.Kin
 			_, err := s.exec(ctx, update, args...)
 			return err
 		})
+	}
+	if s.lang.atOnce {
+		// At a stricter level, which the database may have as its default, the wait ends in a serialization failure,
+		// and a grant that is rotated without a pause would never be revoked.
+		pass = func() error {
+			return s.txAt(ctx, sql.LevelReadCommitted, func(tx *transaction) error {
+				_, err := tx.exec(ctx, update, args...)
+				return err
+			})
+		}
 	}
 	for {
 		// Idempotent: a pass whose outcome is not known is an error here, and harmless to repeat for the caller.

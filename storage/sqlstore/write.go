@@ -73,18 +73,30 @@ type transaction struct {
 // tx runs f in a transaction and commits it. The first statement of f has to be a write: SQLite then waits
 // for its turn instead of failing at the step from reading to writing.
 func (s *Store) tx(ctx context.Context, f func(*transaction) error) error {
+	return s.txAt(ctx, sql.LevelDefault, f)
+}
+
+// txAt is tx at an isolation level. A connection whose COMMIT or ROLLBACK has failed may still be inside the
+// transaction: it is closed, so that nobody reads there what was never committed.
+func (s *Store) txAt(ctx context.Context, level sql.IsolationLevel, f func(*transaction) error) error {
 	return s.alone(ctx, func() error {
-		tx, err := s.db.BeginTx(ctx, nil)
+		conn, err := s.db.Conn(ctx)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: level})
 		if err != nil {
 			return err
 		}
 		if err := f(&transaction{ctx, s, tx}); err != nil {
 			if undo := tx.Rollback(); undo != nil && !errors.Is(undo, sql.ErrTxDone) {
-				return errors.Join(err, undo)
+				discard(conn)
 			}
 			return err
 		}
 		if err := tx.Commit(); err != nil {
+			discard(conn)
 			return fmt.Errorf("%w: %w", errCommit, err)
 		}
 		return nil

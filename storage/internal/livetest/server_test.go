@@ -244,10 +244,10 @@ func sharedServer(t testing.TB, name string, start func(testing.TB, ...string) *
 }
 
 func TestMain(m *testing.M) {
+	_ = mysql.SetLogger(&mysql.NopLogger{}) // servers are killed here all the time
 	code := m.Run()
 	for _, s := range shared.servers {
 		s.remove()
 	}
 	os.Exit(code)
 }
-
