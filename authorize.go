@@ -85,7 +85,7 @@ func (s *Server) parseAuthorize(ctx context.Context, w http.ResponseWriter, e *E
 	}
 	front, ferr := s.front.Parse(ctx, values)
 	if ferr != nil {
-		err := &grants.Error{Code: ferr.Code, Description: ferr.Description, Status: ferr.Status, Err: ferr.Err}
+		err := &grants.Error{Code: ferr.Code, Description: sentence(ferr.Description), Status: ferr.Status, Err: ferr.Err}
 		if err.Status == http.StatusServiceUnavailable {
 			err.RetryAfter = time.Second
 		}
@@ -117,6 +117,14 @@ func (s *Server) parseAuthorize(ctx context.Context, w http.ResponseWriter, e *E
 		return nil, &redirected{err, front}
 	}
 	return req, nil
+}
+
+// sentence makes a sentence of a fragment, because users read it.
+func sentence(s string) string {
+	if s == "" {
+		return ""
+	}
+	return strings.ToUpper(s[:1]) + strings.TrimSuffix(s[1:], ".") + "."
 }
 
 func responseGrant(responseType string) string {

@@ -91,3 +91,14 @@ func TestNew_LeavesTheConfigAlone(t *testing.T) {
 	require.IsType(t, &grants.AuthorizationCode{}, list[0])
 	require.Nil(t, cfg.Records)
 }
+
+// A client that was promised signed tokens gets no other kind from a server that has no keys.
+// Holds S24.
+func TestAccessTokenFormat_IsNeverReplaced(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	c := testClients()[0]
+	c.ID, c.AccessTokenFormat = "signed", "jwt"
+	require.NoError(t, r.store.PutClient(t.Context(), c))
+	r.post("/token", "signed:"+secret, "grant_type", "client_credentials").fails(t, 500, "server_error")
+}

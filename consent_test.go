@@ -246,6 +246,7 @@ func TestConsent_Skipped(t *testing.T) {
 		h := newHost(t, func(c *grantwell.Config, _ *grantwell.UI) { c.Clients = legacy{public} })
 		require.Equal(t, want, asks(h.as("alice").visit(authorize("client_id", "p"), nil)), "forced %v", forced)
 	}
+	public.ForceSkipConsent = true
 	require.NoError(t, public.Validate())
 }
 

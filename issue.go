@@ -151,6 +151,9 @@ func (s *Server) mint(ctx context.Context, i issuing, is Issue, full []string) (
 		d = grants.Data{}
 	}
 	strategy, recorded := s.strategy(i.client)
+	if strategy == nil {
+		return nil, nil, fmt.Errorf("grantwell: client %q is registered for jwt access tokens, and the server has no Keys", i.client.ID)
+	}
 	claims := tokens.Claims{Subject: g.Subject, ClientID: i.client.ID, Audience: is.Audience, Scope: is.Scope,
 		IssuedAt: i.now, ExpiresAt: is.ExpiresAt, AuthTime: g.AuthTime, Confirmation: g.Confirmation, Extra: is.Claims}
 	if _, opaque := strategy.(tokens.Opaque); !opaque {

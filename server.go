@@ -113,7 +113,7 @@ func (s *Server) Limiter() grants.Limiter { return s.cfg.Limiter }
 // Paths returns the endpoints' paths in force; those that are not served are empty.
 func (s *Server) Paths() Paths { return s.cfg.Paths }
 
-// strategy is the form of the client's access tokens.
+// strategy is the form of the client's access tokens, and whether they are recorded; nil if the server cannot make it.
 func (s *Server) strategy(c storage.Client) (tokens.Strategy, bool) {
 	format := c.AccessTokenFormat
 	if format == "" {
@@ -122,7 +122,9 @@ func (s *Server) strategy(c storage.Client) (tokens.Strategy, bool) {
 	switch {
 	case s.cfg.Strategy != nil:
 		return s.cfg.Strategy, !s.cfg.Unrecorded
-	case format == "jwt" && s.jwt != nil:
+	case format == "jwt" && s.jwt == nil:
+		return nil, false // nothing in place of what the client expects
+	case format == "jwt":
 		return s.jwt, !s.cfg.Unrecorded
 	default:
 		return s.opaque, true
