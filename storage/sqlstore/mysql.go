@@ -32,13 +32,17 @@ func retryMySQL(err error) bool {
 
 func checkMySQL(ctx context.Context, db *sql.DB, allowLoss bool) error {
 	var flush, packet int64
-	var readOnly bool
-	err := db.QueryRowContext(ctx, "SELECT @@innodb_flush_log_at_trx_commit, @@max_allowed_packet, @@read_only").Scan(&flush, &packet, &readOnly)
+	var readOnly, logs bool
+	var format string
+	err := db.QueryRowContext(ctx, "SELECT @@innodb_flush_log_at_trx_commit, @@max_allowed_packet, @@read_only, @@log_bin, @@binlog_format").
+		Scan(&flush, &packet, &readOnly, &logs, &format)
 	switch {
 	case err != nil:
 		return fmt.Errorf("sqlstore: asking MySQL for its settings: %w", err)
 	case readOnly:
 		return errors.New("sqlstore: this MySQL is read-only, as a replica is; connect to the primary")
+	case logs && format == "STATEMENT":
+		return errors.New("sqlstore: binlog_format is STATEMENT, which cannot replicate transactions at READ COMMITTED; make it ROW or MIXED")
 	case packet < 4<<20:
 		return fmt.Errorf("sqlstore: max_allowed_packet is %d bytes; a record needs 4 MiB", packet)
 	case flush != 1 && !allowLoss:

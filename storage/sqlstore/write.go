@@ -65,9 +65,10 @@ func (s *Store) alone(ctx context.Context, f func() error) error {
 
 // transaction is one attempt at several statements.
 type transaction struct {
-	ctx   context.Context
-	store *Store
-	tx    *sql.Tx
+	ctx    context.Context
+	store  *Store
+	tx     *sql.Tx
+	missed []string // queries that were not prepared
 }
 
 // tx runs f in a transaction and commits it. The first statement of f has to be a write: SQLite then waits
@@ -76,51 +77,72 @@ func (s *Store) tx(ctx context.Context, f func(*transaction) error) error {
 	return s.txAt(ctx, sql.LevelDefault, f)
 }
 
-// txAt is tx at an isolation level. A connection whose COMMIT or ROLLBACK has failed may still be inside the
-// transaction: it is closed, so that nobody reads there what was never committed.
+// txAt is tx at an isolation level.
 func (s *Store) txAt(ctx context.Context, level sql.IsolationLevel, f func(*transaction) error) error {
-	return s.alone(ctx, func() error {
-		conn, err := s.db.Conn(ctx)
-		if err != nil {
-			return err
-		}
-		defer conn.Close()
-		tx, err := conn.BeginTx(ctx, &sql.TxOptions{Isolation: level})
-		if err != nil {
-			return err
-		}
-		if err := f(&transaction{ctx, s, tx}); err != nil {
-			if undo := tx.Rollback(); undo != nil && !errors.Is(undo, sql.ErrTxDone) {
-				discard(conn)
-			}
-			return err
-		}
-		if err := tx.Commit(); err != nil {
-			discard(conn)
-			return fmt.Errorf("%w: %w", errCommit, err)
-		}
-		return nil
-	})
+	t := &transaction{ctx: ctx, store: s}
+	err := s.alone(ctx, func() error { return t.run(level, f) })
+	for _, query := range t.missed {
+		_, _ = s.stmt(ctx, query) // for the next time
+	}
+	return err
 }
 
-func (t *transaction) stmt(query string) (*sql.Stmt, error) {
-	stmt, err := t.store.stmt(t.ctx, query)
+// run works on one connection of its own. One whose COMMIT or ROLLBACK has failed may still be inside the
+// transaction: it is closed, so that nobody reads there what was never committed.
+func (t *transaction) run(level sql.IsolationLevel, f func(*transaction) error) error {
+	conn, err := t.store.db.Conn(t.ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return t.tx.StmtContext(t.ctx, stmt), nil
+	defer conn.Close()
+	if t.tx, err = conn.BeginTx(t.ctx, &sql.TxOptions{Isolation: level}); err != nil {
+		return err
+	}
+	if err := f(t); err != nil {
+		if undo := t.tx.Rollback(); undo != nil && !errors.Is(undo, sql.ErrTxDone) {
+			discard(conn)
+		}
+		return err
+	}
+	if err := t.tx.Commit(); err != nil {
+		discard(conn)
+		return fmt.Errorf("%w: %w", errCommit, err)
+	}
+	return nil
+}
+
+// stmt returns a prepared statement if there is one. Preparing it here would take a second connection: with
+// as many transactions as the pool has connections, none would ever get it.
+func (t *transaction) stmt(query string) *sql.Stmt {
+	t.store.mu.RLock()
+	stmt := t.store.prepared[query]
+	t.store.mu.RUnlock()
+	if stmt == nil {
+		t.missed = append(t.missed, query)
+		return nil
+	}
+	return t.tx.StmtContext(t.ctx, stmt)
 }
 
 func (t *transaction) exec(ctx context.Context, query string, args ...any) (int64, error) {
-	stmt, err := t.stmt(query)
-	if err != nil {
-		return 0, err
+	var res sql.Result
+	var err error
+	if stmt := t.stmt(query); stmt != nil {
+		res, err = stmt.ExecContext(ctx, args...)
+	} else {
+		res, err = t.tx.ExecContext(ctx, t.store.lang.placeholders(query), args...)
 	}
-	res, err := stmt.ExecContext(ctx, args...)
 	if err != nil {
 		return 0, err
 	}
 	return res.RowsAffected()
+}
+
+func (t *transaction) row(query string, args []any, dest ...any) error {
+	if stmt := t.stmt(query); stmt != nil {
+		return stmt.QueryRowContext(t.ctx, args...).Scan(dest...)
+	}
+	return t.tx.QueryRowContext(t.ctx, t.store.lang.placeholders(query), args...).Scan(dest...)
 }
 
 func (t *transaction) lost(err error) bool { return t.store.lang.taken(err) }
@@ -137,12 +159,9 @@ func (t *transaction) advance(from storage.State, next storage.Record, inserts [
 		return err
 	}
 	if n == 0 {
-		stmt, err := t.stmt("SELECT write_id FROM " + table + " WHERE kind = ? AND record_key = ?")
-		if err != nil {
-			return err
-		}
 		var stored []byte
-		if err := stmt.QueryRowContext(t.ctx, string(next.Kind), next.Key).Scan(&stored); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		err := t.row("SELECT write_id FROM "+table+" WHERE kind = ? AND record_key = ?", []any{string(next.Kind), next.Key}, &stored)
+		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return err
 		}
 		return refused(stored, write)
