@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -112,8 +113,13 @@ func TestRedisFull_FailsClosed(t *testing.T) {
 	}
 	notOurs(t, full)
 	require.ErrorContains(t, full, "OOM")
+	used, err := client.InfoMap(ctx, "memory").Result() // with half a record less, so that a buffer that is let go makes no room
+	require.NoError(t, err)
+	bytesUsed, err := strconv.Atoi(used["Memory"]["used_memory"])
+	require.NoError(t, err)
+	require.NoError(t, client.ConfigSet(ctx, "maxmemory", strconv.Itoa(bytesUsed-1<<19)).Err())
 	notOurs(t, store.Advance(ctx, storage.Active, spent(fresh), record(storage.Access, "never", "h")))
-	_, err := store.Get(ctx, storage.Access, storage.Key("never"))
+	_, err = store.Get(ctx, storage.Access, storage.Key("never"))
 	require.ErrorIs(t, err, storage.ErrNotFound)
 	got, err := store.Get(ctx, fresh.Kind, fresh.Key)
 	require.NoError(t, err)

@@ -34,6 +34,13 @@ type redisServer struct {
 	output  bytes.Buffer
 }
 
+// quiet drops what the client logs about a server that is down, which the tests make so.
+type quiet struct{}
+
+func (quiet) Printf(context.Context, string, ...any) {}
+
+func init() { redis.SetLogger(quiet{}) }
+
 // durable are the settings that the store asks for.
 var durable = []string{"--appendonly", "yes", "--appendfsync", "always", "--save", ""}
 

@@ -3,8 +3,7 @@
 -- 1: done. -1: not found. -2: another state. -3: a key is taken.
 local old = redis.call('GET', base .. 'r:' .. ARGV[2])
 if not old then return -1 end
--- The same bytes, nonce included, are there when a client sent this very call twice for want of an answer.
-if old == ARGV[3] then return 1 end
+if own(old, ARGV[3]) then return 1 end
 if old:sub(2, 2) ~= ARGV[1] then return -2 end
 if taken(5) then return -3 end
 for n = 5, #ARGV, 3 do

@@ -23,6 +23,10 @@ local function put(member, value, expires, old)
   end
 end
 
+-- own tells whether a stored value is the one that this call would write: the same bytes, nonce included, whatever state
+-- it has got into since. It is there when a client sent the call twice for want of an answer.
+local function own(stored, value) return stored and stored:sub(3) == value:sub(3) end
+
 -- taken tells whether one of the records from ARGV[first] on, each member, value, expires, is there already or
 -- occurs twice.
 local function taken(first)
