@@ -24,6 +24,7 @@ type language struct {
 	numbered     bool // parameters are $1, $2, ... instead of ?
 	singleWriter bool // one writing transaction at a time
 	atOnce       bool // Advance is one statement
+	visibleEarly bool // others see a commit before it is durable
 
 	// An insert that skips taken keys, so that rows and not errors tell about them.
 	insertVerb, insertEnd string

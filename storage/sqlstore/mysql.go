@@ -10,7 +10,8 @@ import (
 )
 
 var mysql = language{
-	dialect: MySQL,
+	dialect:      MySQL,
+	visibleEarly: true, // InnoDB commits in memory, then writes its log
 	// IGNORE also turns a value that does not fit into a warning: no column is narrower than what Validate lets through.
 	insertVerb:   "INSERT IGNORE INTO",
 	behind:       "kind >= ? AND (kind > ? OR record_key > ?)", // of which it can read a range, as of a row it cannot

@@ -3,9 +3,12 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"strings"
 
 	"github.com/grantwell/grantwell/storage"
 )
+
+const revocable = "state IN (1, 2, 3)"
 
 // Revoke implements [storage.Records].
 //
@@ -18,7 +21,7 @@ func (s *Store) Revoke(ctx context.Context, grantID string, kinds ...storage.Kin
 	if grantID == "" || !askable(grantID) {
 		return ctx.Err()
 	}
-	where := " WHERE grant_id = ? AND grant_id <> '' AND state IN (1, 2, 3)"
+	where := " WHERE grant_id = ? AND grant_id <> '' AND " + revocable
 	args := []any{grantID}
 	if len(kinds) > 0 {
 		where += " AND kind IN (" + repeat("?", len(kinds)) + ")"
@@ -37,7 +40,10 @@ func (s *Store) Revoke(ctx context.Context, grantID string, kinds ...storage.Kin
 		// At a stricter level PostgreSQL ends the wait in a serialization failure, so that a grant which is rotated without a
 		// pause would never be revoked; MySQL locks the gaps between the rows, and every Advance of the grant deadlocks.
 		return s.txAt(ctx, sql.LevelReadCommitted, func(tx *transaction) error {
-			_, err := tx.exec(ctx, update, args...)
+			n, err := tx.exec(ctx, update, args...)
+			if err == nil && n == 0 && s.lang.visibleEarly {
+				err = tx.touch(where, args)
+			}
 			return err
 		})
 	}
@@ -54,4 +60,12 @@ func (s *Store) Revoke(ctx context.Context, grantID string, kinds ...storage.Kin
 			return err
 		}
 	}
+}
+
+// touch writes to one record that is revoked already, where another call's revocation can be seen before it is durable:
+// to answer that the grant is revoked, this call needs a commit of its own, behind which no earlier one is lost.
+func (t *transaction) touch(where string, args []any) error {
+	query := "UPDATE " + t.store.table("records") + " SET write_id = ?" + strings.Replace(where, revocable, "state = 5", 1) + " LIMIT 1"
+	_, err := t.exec(t.ctx, query, append([]any{writeID()}, args...)...)
+	return err
 }

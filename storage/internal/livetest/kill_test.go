@@ -71,7 +71,7 @@ func underLoad(t *testing.T, d sqlstore.Dialect, driver, dsn string, fault func(
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
-	l := &ledger{}
+	l := &ledger{early: d == sqlstore.MySQL}
 	for i := range 8 {
 		wg.Go(func() { l.work(ctx, stores[i%2]) })
 	}

@@ -54,6 +54,11 @@ type ledger struct {
 	entries []*entry
 	n       atomic.Int64
 	acked   atomic.Int64
+
+	// early says that the database shows a commit before it is durable, as InnoDB does: a loser may then be refused for
+	// the sake of a winner whom the crash undoes before anybody has told him that he won. The code is open again,
+	// and nothing that was acknowledged is lost.
+	early bool
 }
 
 func record(kind storage.Kind, name, grant string) storage.Record {
@@ -109,7 +114,7 @@ func (l *ledger) work(ctx context.Context, s storage.Records) {
 }
 
 // findings counts what must be nought.
-type findings struct{ lost, double, half, resurrected, wrong int }
+type findings struct{ lost, double, half, resurrected, wrong, reopened int }
 
 // check compares the ledger with the store, on every instance's view of it.
 func (l *ledger) check(t *testing.T, s storage.Records) {
@@ -145,7 +150,7 @@ func (l *ledger) check(t *testing.T, s storage.Records) {
 			case a == refused && access != 0:
 				f.wrong++
 			case a == refused && code == storage.Active:
-				f.lost++
+				f.reopened++
 			case a == unknown:
 				open++
 			}
@@ -179,9 +184,12 @@ func (l *ledger) check(t *testing.T, s storage.Records) {
 			}
 		}
 	}
-	t.Logf("%d codes, %d acknowledged redemptions, %d acknowledged revocations, %d answers unknown: %d lost, %d double, %d half-issued, %d resurrected, %d wrongly refused",
-		len(l.entries), redeemed, revoked, open, f.lost, f.double, f.half, f.resurrected, f.wrong)
+	t.Logf("%d codes, %d acknowledged redemptions, %d acknowledged revocations, %d answers unknown: %d lost, %d double, %d half-issued, %d resurrected, %d wrongly refused, %d refused for a winner who was not told",
+		len(l.entries), redeemed, revoked, open, f.lost, f.double, f.half, f.resurrected, f.wrong, f.reopened)
 	require.NotZero(t, redeemed)
 	require.NotZero(t, revoked)
+	if l.early {
+		f.reopened = 0
+	}
 	require.Zero(t, f)
 }
