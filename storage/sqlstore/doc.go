@@ -5,7 +5,8 @@
 //	store, err := sqlstore.New(ctx, db, sqlstore.PostgreSQL, sqlstore.Options{})
 //
 // The package imports no driver: the host chooses one, opens the database and sizes its pool. Set SetMaxOpenConns:
-// a pool without a bound turns a slow database into a crowd of connections.
+// a pool without a bound turns a slow database into a crowd of connections. Statements are prepared, so a pooler between the
+// host and PostgreSQL that hands out a connection for each transaction has to support prepared statements (PgBouncer 1.21).
 //
 // # Schema
 //
