@@ -6,7 +6,9 @@ import (
 	"context"
 	"net"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/stretchr/testify/require"
@@ -55,27 +57,91 @@ func freePort(t testing.TB) string {
 	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
-// In a cluster a server refuses a script that touches keys of several slots. None of ours does.
+// In a cluster a server refuses a script that touches keys of another one's slots. None of ours does.
 //
 // Holds S160, I3.
 func TestRedisCluster_KeepsContract(t *testing.T) {
-	port := freePort(t)
-	s := startRedis(t, append([]string{"--bind", "127.0.0.1", "--port", port, "--cluster-port", freePort(t), "--cluster-enabled", "yes"}, durable...)...)
-	single := s.client(t)
-	require.NoError(t, single.Do(t.Context(), "CLUSTER", "ADDSLOTSRANGE", 0, 16383).Err())
-	settings := settingsOf(t, single)
-	cluster := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{"127.0.0.1:" + port}, ContextTimeoutEnabled: true})
+	ctx := t.Context()
+	var nodes []*redis.Client
+	var addrs []string
+	slots := [][2]int{{0, 8191}, {8192, 16383}}
+	for _, r := range slots {
+		port, bus := freePort(t), freePort(t)
+		node := startRedis(t, append([]string{"--bind", "127.0.0.1", "--port", port, "--cluster-port", bus, "--cluster-enabled", "yes"}, durable...)...).client(t)
+		require.NoError(t, node.Do(ctx, "CLUSTER", "ADDSLOTSRANGE", r[0], r[1]).Err())
+		if len(nodes) > 0 { // two of one epoch agree after a while, two of different epochs at once
+			require.NoError(t, node.Do(ctx, "CLUSTER", "SET-CONFIG-EPOCH", 2).Err())
+			require.NoError(t, nodes[0].Do(ctx, "CLUSTER", "MEET", "127.0.0.1", port, bus).Err())
+		}
+		nodes, addrs = append(nodes, node), append(addrs, "127.0.0.1:"+port)
+	}
+	for _, node := range nodes {
+		require.Eventually(t, func() bool {
+			info, err := node.ClusterInfo(ctx).Result()
+			return err == nil && strings.Contains(info, "cluster_state:ok") && strings.Contains(info, "cluster_slots_ok:16384")
+		}, deadline, poll, "the cluster is up")
+	}
+	cluster := redis.NewClusterClient(&redis.ClusterOptions{Addrs: addrs, ContextTimeoutEnabled: true})
 	t.Cleanup(func() { _ = cluster.Close() })
-	require.Eventually(t, func() bool {
-		info, err := single.ClusterInfo(t.Context()).Result()
-		return err == nil && len(info) > 16 && info[:16] == "cluster_state:ok"
-	}, deadline, poll, "the cluster is up")
-	require.Error(t, single.Eval(t.Context(), `return redis.call('MGET', 'a', 'b')`, []string{"a", "b"}).Err(), "slots are looked at")
+	require.Error(t, cluster.Eval(ctx, `redis.call('GET', 'a') redis.call('GET', 'b') return redis.call('GET', 'c')`, []string{"a"}).Err(), "slots are looked at")
+	settings := settingsOf(t, nodes[0])
 	storagetest.RunWith(t, storagetest.Options{Rounds: 5, Objects: 50}, func(t *testing.T) storage.Records {
 		store, err := redisstore.New(evalOf(cluster), prefix(), settings)
 		require.NoError(t, err)
 		return store
 	})
+}
+
+// Whatever a record was before, the indexes follow it; one that never expires any more is not swept, and a sweep
+// leaves no key behind.
+//
+// Holds S164.
+func TestRedis_IndexesFollowRecords(t *testing.T) {
+	ctx := t.Context()
+	client := startRedis(t, durable...).client(t)
+	store := redisStore(t, client, "grantwell")
+	r := record(storage.Consent, "r", "one")
+	require.NoError(t, store.Insert(ctx, r))
+	r.GrantID, r.Subject, r.ExpiresAt = "two", "bob", time.Time{}
+	require.NoError(t, store.Advance(ctx, storage.Active, r))
+	far := time.Now().Add(24 * time.Hour)
+	n, err := store.Sweep(ctx, far, 10)
+	require.NoError(t, err)
+	require.Zero(t, n)
+	for q, want := range map[storage.Query]int{
+		{GrantID: "one"}: 0, {Subject: "alice"}: 0, {GrantID: "two"}: 1, {Subject: "bob"}: 1,
+		{GrantID: "two", Subject: "bob"}: 1, {GrantID: "two", Subject: "alice"}: 0, {Subject: "bob", ClientID: "other"}: 0,
+	} {
+		page, _, err := store.List(ctx, q)
+		require.NoError(t, err)
+		require.Len(t, page, want, "%+v", q)
+	}
+	r.ExpiresAt = time.Now()
+	require.NoError(t, store.Advance(ctx, storage.Active, r))
+	n, err = store.Sweep(ctx, far, 10)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	left, err := client.Keys(ctx, "*").Result()
+	require.NoError(t, err)
+	require.Empty(t, left)
+}
+
+// A page of large records comes in several answers, and is whole.
+//
+// Holds S151.
+func TestRedis_LargePage(t *testing.T) {
+	ctx := t.Context()
+	store := redisStore(t, startRedis(t, durable...).client(t), "grantwell")
+	const n = 11
+	for i := range n {
+		r := record(storage.Consent, strconv.Itoa(i), "g")
+		r.Data = make([]byte, storage.MaxData)
+		require.NoError(t, store.Insert(ctx, r))
+	}
+	page, next, err := store.List(ctx, storage.Query{})
+	require.NoError(t, err)
+	require.Empty(t, next)
+	require.Len(t, page, n)
 }
 
 // An origin is known while any enabled client has it.

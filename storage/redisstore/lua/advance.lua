@@ -6,9 +6,6 @@ if not old then return -1 end
 if own(old, ARGV[3]) then return 1 end
 if old:sub(2, 2) ~= ARGV[1] then return -2 end
 if taken(5) then return -3 end
-for n = 5, #ARGV, 3 do
-  if ARGV[n] == ARGV[2] then return -3 end
-end
 put(ARGV[2], ARGV[3], ARGV[4], old)
 putAll(5)
 return 1
