@@ -122,6 +122,7 @@ func FuzzCursor(f *testing.F) {
 	f.Add(other.cursor("access", "key"))
 	f.Add("")
 	f.Add("AAAA")
+	f.Add(strings.Replace(s.cursor("access", "key"), "A", "A\n", 1) + "\n")
 	f.Add(strings.Repeat("A", 600))
 	f.Fuzz(func(t *testing.T, cursor string) {
 		kind, key, err := s.parseCursor(cursor)
