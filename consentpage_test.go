@@ -224,7 +224,7 @@ func TestConsentPage_ClientChangedMeanwhile(t *testing.T) {
 	require.Zero(t, h.count(storage.Code))
 }
 
-const script = `"><script>alert(1)</script><img src=x onerror=alert(1)>'{{.}}${7*7}`
+const script = `"><script>alert(1)</script><img src=x onerror=alert(1)>'{{.}}${713*991}`
 
 // tag finds what would be markup of an attacker's.
 var tag = regexp.MustCompile(`<script|<img src=x|onerror=alert\(1\)>|javascript:`)
@@ -239,7 +239,7 @@ func TestConsentPage_Escapes(t *testing.T) {
 			return grantwell.SignedIn{Subject: script, Name: script}, true
 		}
 	})
-	const odd = `<script>${7*7}'{{.}}`
+	const odd = `<script>${713*991}'{{.}}`
 	for _, link := range []string{"javascript:alert(1)", "https://x.example/" + script, "data:text/html,<script>alert(1)</script>", "//x.example/a.png", "JAVASCRIPT:alert(1)", " javascript:alert(1)"} {
 		put(t, h, "evil", func(c *storage.Client) {
 			c.Name, c.Description, c.LogoURI, c.PolicyURI, c.TOSURI = script, script, link, link, link
@@ -250,7 +250,7 @@ func TestConsentPage_Escapes(t *testing.T) {
 		form := res.form(t)
 		require.NotRegexp(t, tag, res.body)
 		require.Equal(t, []string{"read", odd}, form["scope"])
-		require.NotContains(t, res.body, "49")
+		require.NotContains(t, res.body, "706583")
 		require.Contains(t, res.body, "&lt;script&gt;")
 		require.NotContains(t, res.body, "postMessage")
 		safe(t, res)

