@@ -198,7 +198,7 @@ func (s *Server) approve(ctx context.Context, e *Event, req *AuthorizeRequest, a
 	} else if err != nil {
 		return nil, grants.AccessDenied("The user may not use this service.").Because("%w", err)
 	}
-	if a.consent, err = s.rememberConsent(ctx, client.ID, a); err != nil {
+	if a.consent, err = s.rememberConsent(ctx, client, a); err != nil {
 		return nil, grants.Unavailable(err)
 	}
 	e.Scope = a.Scope

@@ -22,14 +22,15 @@ func consentKey(clientID, subject string, generation int) string {
 // maxGenerations bounds the search; nobody withdraws and renews a consent that often.
 const maxGenerations = 1000
 
-// consentOf finds the live consent, or the generation that a new one would be.
-func (s *Server) consentOf(ctx context.Context, clientID, subject string) (rec storage.Record, generation int, err error) {
+// consentOf finds the live consent, or the generation that a new one would be. One that was given to an earlier
+// holder of the client's ID is not live.
+func (s *Server) consentOf(ctx context.Context, c storage.Client, subject string) (rec storage.Record, generation int, err error) {
 	for generation = 1; generation <= maxGenerations; generation++ {
-		rec, err = s.cfg.Records.Get(ctx, storage.Consent, consentKey(clientID, subject, generation))
+		rec, err = s.cfg.Records.Get(ctx, storage.Consent, consentKey(c.ID, subject, generation))
 		if errors.Is(err, storage.ErrNotFound) {
 			return storage.Record{}, generation, nil
 		}
-		if err != nil || rec.State == storage.Active {
+		if err != nil || rec.State == storage.Active && !c.Ended(rec.IssuedAt) {
 			return rec, generation, err
 		}
 	}
@@ -38,7 +39,13 @@ func (s *Server) consentOf(ctx context.Context, clientID, subject string) (rec s
 
 // Consented returns the scopes that the user granted to the client for good; nil if none.
 func (s *Server) Consented(ctx context.Context, clientID, subject string) ([]string, error) {
-	rec, _, err := s.consentOf(ctx, clientID, subject)
+	c, err := s.known.Client(ctx, clientID)
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, nil
+	} else if err != nil {
+		return nil, err
+	}
+	rec, _, err := s.consentOf(ctx, c, subject)
 	return rec.Scope, err
 }
 
@@ -46,12 +53,12 @@ func (s *Server) Consented(ctx context.Context, clientID, subject string) ([]str
 // codes and tokens that rest on it are refused, and the user is asked again. No consent is no error.
 func (s *Server) RevokeConsent(ctx context.Context, clientID, subject string) error {
 	for {
-		rec, _, err := s.consentOf(ctx, clientID, subject)
+		rec, _, err := s.consentOf(ctx, storage.Client{ID: clientID}, subject) // whoever had the ID
 		if err != nil || rec.State != storage.Active {
 			return err
 		}
 		rec.State = storage.Revoked
-		if err = s.cfg.Records.Advance(ctx, storage.Active, rec); !errors.Is(err, storage.ErrConflict) {
+		if err = s.cfg.Records.Advance(ctx, storage.Active, rec); err != nil && !errors.Is(err, storage.ErrConflict) {
 			return err
 		}
 	}
@@ -64,9 +71,9 @@ func (s *Server) RevokeGrant(ctx context.Context, grantID string) error {
 
 // rememberConsent stores what the user allowed, if it is to be remembered, and returns the generation that
 // tokens rest on: 0 when there is none.
-func (s *Server) rememberConsent(ctx context.Context, clientID string, a Approval) (int, error) {
+func (s *Server) rememberConsent(ctx context.Context, c storage.Client, a Approval) (int, error) {
 	for {
-		rec, generation, err := s.consentOf(ctx, clientID, a.Subject)
+		rec, generation, err := s.consentOf(ctx, c, a.Subject)
 		if err != nil {
 			return 0, err
 		}
@@ -84,8 +91,8 @@ func (s *Server) rememberConsent(ctx context.Context, clientID string, a Approva
 			}
 			err = s.cfg.Records.Advance(ctx, storage.Active, rec)
 		default:
-			err = s.cfg.Records.Insert(ctx, storage.Record{Kind: storage.Consent, Key: consentKey(clientID, a.Subject, generation), State: storage.Active,
-				GrantID: newID(), ClientID: clientID, Subject: a.Subject, Scope: a.Scope, IssuedAt: nowUTC()})
+			err = s.cfg.Records.Insert(ctx, storage.Record{Kind: storage.Consent, Key: consentKey(c.ID, a.Subject, generation), State: storage.Active,
+				GrantID: newID(), ClientID: c.ID, Subject: a.Subject, Scope: a.Scope, IssuedAt: nowUTC()})
 		}
 		if err == nil {
 			return generation, nil

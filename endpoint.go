@@ -39,24 +39,28 @@ type call struct {
 // endpoint wraps what all back-channel endpoints have in common: method, bounds, parsing, deadline, panics, errors
 // and the event.
 func (s *Server) endpoint(name string, get bool, handle func(ctx context.Context, c *call) error) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		now := time.Now().UTC()
-		c := &call{s: s, w: w, r: r, now: now, format: "json", event: Event{Time: now, Endpoint: name, Status: http.StatusOK}}
-		ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)
-		defer cancel()
-		h := w.Header()
-		h["Cache-Control"], h["Pragma"], h["X-Content-Type-Options"] = noStore, noCache, noSniff
-		err := c.run(ctx, get, handle)
-		if err != nil {
-			e := protocol(err)
-			if e.Status == http.StatusInternalServerError && ctx.Err() != nil {
-				e = protocol(grants.Unavailable(fmt.Errorf("grantwell: deadline: %w", err)))
-			}
-			c.event.fail(e)
-			c.writeError(e)
+	run := func(ctx context.Context, c *call) error { return c.run(ctx, get, handle) }
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.serve(name, w, r, run) })
+}
+
+// serve does what every request with a machine's answer needs: deadline, headers, panics, errors and the event.
+func (s *Server) serve(name string, w http.ResponseWriter, r *http.Request, run func(ctx context.Context, c *call) error) {
+	now := time.Now().UTC()
+	c := &call{s: s, w: w, r: r, now: now, format: "json", event: Event{Time: now, Endpoint: name, Status: http.StatusOK}}
+	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)
+	defer cancel()
+	h := w.Header()
+	h["Cache-Control"], h["Pragma"], h["X-Content-Type-Options"] = noStore, noCache, noSniff
+	err := c.guarded(ctx, run)
+	if err != nil {
+		e := protocol(err)
+		if e.Status == http.StatusInternalServerError && ctx.Err() != nil {
+			e = protocol(grants.Unavailable(fmt.Errorf("grantwell: deadline: %w", err)))
 		}
-		s.emit(ctx, r, c.event)
-	})
+		c.event.fail(e)
+		c.writeError(e)
+	}
+	s.emit(ctx, r, c.event)
 }
 
 var (
@@ -65,7 +69,8 @@ var (
 	noSniff = []string{"nosniff"}
 )
 
-func (c *call) run(ctx context.Context, get bool, handle func(context.Context, *call) error) (err error) {
+// guarded turns a panic into an error.
+func (c *call) guarded(ctx context.Context, run func(context.Context, *call) error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			if p == http.ErrAbortHandler {
@@ -74,6 +79,10 @@ func (c *call) run(ctx context.Context, get bool, handle func(context.Context, *
 			err = panicked(p)
 		}
 	}()
+	return run(ctx, c)
+}
+
+func (c *call) run(ctx context.Context, get bool, handle func(context.Context, *call) error) error {
 	if c.r.Method == http.MethodOptions {
 		return c.preflight(ctx)
 	}
@@ -85,13 +94,20 @@ func (c *call) run(ctx context.Context, get bool, handle func(context.Context, *
 		c.w.Header().Set("Allow", allow)
 		return &grants.Error{Code: "invalid_request", Description: "The method is not allowed here.", Status: http.StatusMethodNotAllowed}
 	}
-	if c.s.cfg.RequireTLS && !c.s.secure(c.r) {
-		return &grants.Error{Code: "invalid_request", Description: "TLS is required.", Status: http.StatusBadRequest}
+	if err := c.overTLS(); err != nil {
+		return err
 	}
 	if err := c.parse(); err != nil {
 		return err
 	}
 	return handle(ctx, c)
+}
+
+func (c *call) overTLS() error {
+	if c.s.cfg.RequireTLS && !c.s.secure(c.r) {
+		return &grants.Error{Code: "invalid_request", Description: "TLS is required.", Status: http.StatusBadRequest}
+	}
+	return nil
 }
 
 // panicked turns a panic in a hook, a store or a signer into a fault of ours. Its value may be anything, a secret too,
@@ -114,7 +130,7 @@ func (c *call) parse() error {
 		if err != nil || media != "application/x-www-form-urlencoded" {
 			return grants.InvalidRequest("The body must be application/x-www-form-urlencoded.")
 		}
-		if text, err = c.body(); err != nil {
+		if text, err = c.body(c.s.cfg.MaxBody); err != nil {
 			return err
 		}
 	} else if int64(len(text)) > c.s.cfg.MaxBody {
@@ -142,8 +158,7 @@ func tooLarge() error {
 	return &grants.Error{Code: "invalid_request", Description: "The request is too large.", Status: http.StatusRequestEntityTooLarge}
 }
 
-func (c *call) body() (string, error) {
-	limit := c.s.cfg.MaxBody
+func (c *call) body(limit int64) (string, error) {
 	if c.r.ContentLength > limit {
 		c.w.Header().Set("Connection", "close") // the rest of it is not worth reading
 		return "", tooLarge()

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/introspect"
@@ -52,7 +53,7 @@ func (s *Server) access(ctx context.Context, token string) (*introspect.Token, s
 	}
 	t := &introspect.Token{Active: true, Scope: c.Scope, ClientID: c.ClientID, TokenType: s.cfg.TokenType, Subject: c.Subject, Issuer: s.cfg.Issuer,
 		ID: c.ID, Audience: c.Audience, ExpiresAt: c.ExpiresAt, IssuedAt: c.IssuedAt, NotBefore: c.NotBefore, Confirmation: c.Confirmation, Extra: c.Extra}
-	t, err = s.alive(ctx, t, 0)
+	t, err = s.alive(ctx, t, c.IssuedAt.Add(time.Second-1), 0) // iat has whole seconds
 	return t, storage.Record{}, err
 }
 
@@ -73,13 +74,13 @@ func (s *Server) judge(ctx context.Context, rec storage.Record) (*introspect.Tok
 	if rec.Kind == storage.Refresh {
 		t.TokenType = "refresh_token"
 	}
-	return s.alive(ctx, t, d.Consent)
+	return s.alive(ctx, t, rec.IssuedAt, d.Consent)
 }
 
 // alive checks what may have ended since the token was issued, and lets the host have its say.
-func (s *Server) alive(ctx context.Context, t *introspect.Token, consent int) (*introspect.Token, error) {
+func (s *Server) alive(ctx context.Context, t *introspect.Token, issuedAt time.Time, consent int) (*introspect.Token, error) {
 	c, err := s.known.Client(ctx, t.ClientID)
-	if errors.Is(err, storage.ErrNotFound) || err == nil && c.Disabled {
+	if errors.Is(err, storage.ErrNotFound) || err == nil && (c.Disabled || c.Ended(issuedAt)) {
 		return dead(introspect.ReasonClient), nil
 	} else if err != nil {
 		return nil, err

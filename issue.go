@@ -49,6 +49,9 @@ func (s *Server) issue(ctx context.Context, e *Event, i issuing) (*grants.Respon
 	if err := s.checkConsent(ctx, i.client.ID, g.Subject, g.Consent); err != nil {
 		return nil, err
 	}
+	if g.Spend != nil && i.client.Ended(g.Spend.IssuedAt) {
+		return nil, grants.InvalidGrant("what the client had before %v has ended", i.client.TokensNotBefore)
+	}
 	if g.Replay != nil {
 		return g.Replay, nil
 	}

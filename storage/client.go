@@ -83,6 +83,11 @@ type Client struct {
 	CreatedBy string    `json:"created_by,omitempty"`
 	CreatedAt time.Time `json:"created_at,omitzero"`
 
+	// TokensNotBefore ends at once what was issued to this ID before it, however much that is: codes, tokens and consents
+	// with an earlier IssuedAt are refused. For a client whose tokens are all to end, and for an ID that is
+	// registered again after it was deleted: what its last holder had must not come back to life. Zero: nothing ended.
+	TokensNotBefore time.Time `json:"tokens_not_before,omitzero"`
+
 	// Metadata is the host's own; Grantwell carries it and reads none of it.
 	Metadata map[string]string `json:"metadata,omitempty"`
 }
@@ -112,6 +117,9 @@ func (c Client) Method() string {
 	}
 	return c.AuthMethod
 }
+
+// Ended tells whether what was issued to the client at this time ended by [Client].TokensNotBefore.
+func (c Client) Ended(issuedAt time.Time) bool { return issuedAt.Before(c.TokensNotBefore) }
 
 // AllowsGrant tells whether the client is registered for this grant type.
 func (c Client) AllowsGrant(grantType string) bool {

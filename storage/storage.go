@@ -141,7 +141,8 @@ type Registrar interface {
 	// PutClient stores the client under its ID, new or in place of the one stored.
 	// It answers with an error that names the field when [Client.Validate] does.
 	PutClient(ctx context.Context, c Client) error
-	// DeleteClient removes it, or [ErrNotFound]. Its tokens end because its ID is no longer found.
+	// DeleteClient removes it, or [ErrNotFound]. Its tokens end because its ID is no longer found. Who registers
+	// the ID again sets TokensNotBefore, or they live on under the new client until they expire.
 	DeleteClient(ctx context.Context, id string) error
 	// ListClients returns clients by ID in byte order, starting behind after, at most limit
 	// (below 1 or above 1000: 100).

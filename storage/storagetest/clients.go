@@ -32,7 +32,7 @@ func fullClients() []storage.Client {
 		AccessTokenFormat: "jwt", RequirePKCE: true, SkipConsent: true, ForceSkipConsent: true,
 		Name: "Ünïcode \U0001F642 <b>", Description: "two\nlines", LogoURI: "https://app.example/logo.png",
 		ClientURI: "https://app.example", PolicyURI: "https://app.example/policy", TOSURI: "https://app.example/tos",
-		Contacts: []string{"ops@app.example"}, Owner: "team a", CreatedBy: "alice", CreatedAt: at,
+		Contacts: []string{"ops@app.example"}, Owner: "team a", CreatedBy: "alice", CreatedAt: at, TokensNotBefore: at.Add(time.Millisecond),
 		Metadata: map[string]string{"tier": "gold", "": "empty", "é": "\"quoted\""},
 	}
 	machine := storage.Client{ID: "machine", AuthMethod: storage.AuthPrivateKeyJWT, JWKSURI: "https://m.example/jwks", GrantTypes: []string{"client_credentials"}}
@@ -53,9 +53,10 @@ func (p *probe) sameClient(want, got storage.Client) {
 		p.sameTime("Secrets.ExpiresAt", s.ExpiresAt, got.Secrets[i].ExpiresAt)
 	}
 	p.sameTime("CreatedAt", want.CreatedAt, got.CreatedAt)
+	p.sameTime("TokensNotBefore", want.TokensNotBefore, got.TokensNotBefore)
 	// The rest by its JSON, in which nil and empty are the same.
 	plain := func(c storage.Client) string {
-		c.JWKS, c.Secrets, c.CreatedAt = nil, nil, time.Time{}
+		c.JWKS, c.Secrets, c.CreatedAt, c.TokensNotBefore = nil, nil, time.Time{}, time.Time{}
 		b, err := json.Marshal(c)
 		require.NoError(p, err)
 		return string(b)
