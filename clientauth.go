@@ -179,5 +179,5 @@ func tooManyGuesses(wait time.Duration) error {
 
 // guessKey counts by client and address, so that nobody locks a client out from elsewhere.
 func (c *call) guessKey(id string) string {
-	return "client:" + storage.JoinKey(id, grants.Neighbourhood(c.s.remote(c.r)))
+	return "client:" + storage.JoinKey(id, grants.Neighbourhood(c.s.RemoteAddr(c.r)))
 }

@@ -56,7 +56,7 @@ func (s *Server) emit(ctx context.Context, r *http.Request, e Event) {
 	}
 	defer func() { _ = recover() }()
 	e.Duration = time.Since(e.Time)
-	e.Remote = s.remote(r)
+	e.Remote = s.RemoteAddr(r)
 	e.RequestID = s.requestID(r)
 	if e.Outcome == "" {
 		e.Outcome = "ok"

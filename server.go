@@ -143,8 +143,10 @@ func (s *Server) wellFormed(ctx context.Context, token string) bool {
 	return err == nil
 }
 
-// remote is the address a request came from: the peer's or, if the peer is a trusted proxy, the one that it names.
-func (s *Server) remote(r *http.Request) netip.Addr {
+// RemoteAddr is the address that a request came from: the peer's or, if the peer is one of Config.TrustedProxies, the last
+// that no trusted proxy added to X-Forwarded-For. It is what limits count by, those of a host's login page
+// too ([grants.Guess]). The zero address when the request names none.
+func (s *Server) RemoteAddr(r *http.Request) netip.Addr {
 	peer, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}

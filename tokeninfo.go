@@ -49,7 +49,7 @@ func (s *Server) TokenInfoHandler() http.Handler {
 // tokenOf looks the token up. Who has no name is bounded by address, or anybody could try strings without end.
 func (c *call) tokenOf(ctx context.Context, token string, open bool) (t *introspect.Token, rec storage.Record, err error) {
 	if open {
-		done, wait, err := c.s.cfg.Limiter.Attempt(ctx, "addr:tokeninfo "+grants.Neighbourhood(c.s.remote(c.r)))
+		done, wait, err := c.s.cfg.Limiter.Attempt(ctx, "addr:tokeninfo "+grants.Neighbourhood(c.s.RemoteAddr(c.r)))
 		if err != nil {
 			return nil, rec, grants.Unavailable(err)
 		}
