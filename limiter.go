@@ -16,7 +16,8 @@ type Limit struct {
 }
 
 // MemoryLimiter counts failed guesses in this process's memory. Successes do not count, and guesses under way wait
-// for each other near the limit, so that no number of them at once passes it.
+// for each other near the limit, so that no number of them at once passes it. Instances that share a store need a
+// [SharedLimiter], or each of them allows as much again.
 type MemoryLimiter struct {
 	limits map[string]Limit // by the part of the key before ':'
 	mu     sync.Mutex
@@ -35,7 +36,11 @@ const maxLimiterKeys = 100_000
 // NewLimiter returns a limiter that allows 10 failures a minute for a user, 20 for a client at one address and
 // 100 for an address.
 func NewLimiter() *MemoryLimiter {
-	return NewLimiterWith(map[string]Limit{"user": {10, time.Minute}, "client": {20, time.Minute}, "addr": {100, time.Minute}})
+	return NewLimiterWith(defaultLimits())
+}
+
+func defaultLimits() map[string]Limit {
+	return map[string]Limit{"user": {10, time.Minute}, "client": {20, time.Minute}, "addr": {100, time.Minute}}
 }
 
 // NewLimiterWith returns a limiter with limits by kind of key: "user", "client", "addr". A kind that is not

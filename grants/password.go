@@ -87,7 +87,8 @@ func Guess(ctx context.Context, l Limiter, username string, remote netip.Addr, a
 			d(ok)
 		}
 	}
-	for _, key := range []string{"user:" + canonical(username), "addr:" + Neighbourhood(remote)} {
+	// The address first: one that is past its limit costs nothing for any name that it thinks of.
+	for _, key := range []string{"addr:" + Neighbourhood(remote), "user:" + canonical(username)} {
 		done, wait, err := l.Attempt(ctx, key)
 		if err != nil || wait > 0 {
 			finish(true) // no guess was made, so none is counted
