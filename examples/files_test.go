@@ -90,6 +90,7 @@ func TestServer_RefusesWrongOptions(t *testing.T) {
 		"plain http elsewhere": {[]string{"-issuer", "http://as.example"}, "Config.Issuer"},
 		"unknown format":       {[]string{"-access-token", "saml"}, "Config.AccessTokenFormat"},
 		"unknown store":        {[]string{"-store", "paper"}, "-store"},
+		"store of a driver":    {[]string{"-store", "sqlite:x.db"}, "go -C examples/cluster run ./server -store sqlite:"},
 		"key alone":            {[]string{"-tls-key", "x"}, "-tls-cert"},
 		"no such certificate":  {[]string{"-tls-cert", "x", "-tls-key", "x"}, "x"},
 		"no such clients":      {[]string{"-clients", "nowhere.json"}, "nowhere.json"},

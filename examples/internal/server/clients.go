@@ -1,8 +1,10 @@
-package main
+package server
 
 import (
+	"bytes"
 	"context"
-	"crypto/rand"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -13,12 +15,9 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// addClients registers the demo clients, and then those of the file, which win where the names are equal.
-func (a *app) addClients(o options) error {
-	var err error
-	if a.demo.AssertionKey, a.demo.AssertionCertificate, err = sampleKey(); err != nil {
-		return err
-	}
+// addClients registers the demo clients, and then those of the file, which win where the names are equal. Another
+// instance may have done so before, on the same store: what is there already as it should be is left alone.
+func (a *app) addClients(ctx context.Context, o options, shared *secrets) error {
 	clients := demoClients(o.issuer, a.demo.AssertionCertificate, o.gateway)
 	for i, c := range clients {
 		if c.ID == demo.KeyApp {
@@ -26,7 +25,7 @@ func (a *app) addClients(o options) error {
 		}
 		a.demo.Secrets[c.ID] = ""
 		if !c.Public() {
-			secret := rand.Text() // 128 bits or more, so that a plain SHA-256 of it is safe to store
+			secret := shared.Clients[c.ID]
 			clients[i].Secrets = []storage.Secret{storage.HashSecret(secret)}
 			a.demo.Secrets[c.ID] = secret
 		}
@@ -42,11 +41,30 @@ func (a *app) addClients(o options) error {
 		clients = append(clients, more...)
 	}
 	for _, c := range clients {
-		if err := a.store.PutClient(context.Background(), c); err != nil {
+		if err := a.register(ctx, c); err != nil {
 			return fmt.Errorf("client %q: %w", c.ID, err)
 		}
 	}
 	return nil
+}
+
+// register stores a client, unless the same one is stored.
+func (a *app) register(ctx context.Context, c storage.Client) error {
+	stored, err := a.store.Client(ctx, c.ID)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	if err == nil && same(stored, c) {
+		return nil
+	}
+	return a.store.PutClient(ctx, c)
+}
+
+// same compares clients by their JSON, as databases keep them.
+func same(a, b storage.Client) bool {
+	one, err := json.Marshal(a)
+	other, err2 := json.Marshal(b)
+	return err == nil && err2 == nil && bytes.Equal(one, other)
 }
 
 // demoClients are an application with a secret, one without, one with a key, and a resource server. Their redirect leads to this

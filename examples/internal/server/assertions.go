@@ -1,15 +1,8 @@
-package main
+package server
 
 import (
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
-	"math/big"
-	"time"
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/assertion"
@@ -49,23 +42,4 @@ func (a *app) speaksFor(_ context.Context, c storage.Client, v *assertion.Assert
 		return u.Subject, nil
 	}
 	return "", errors.New("the client may not speak for this user")
-}
-
-// sampleKey makes the key that the sample programs sign with, as PEM, and the certificate that is registered for it.
-func sampleKey() (key, cert string, err error) {
-	k, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return "", "", err
-	}
-	der, err := x509.MarshalPKCS8PrivateKey(k)
-	if err != nil {
-		return "", "", err
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "sample client"},
-		NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().AddDate(1, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature}
-	c, err := x509.CreateCertificate(rand.Reader, template, template, k.Public(), k)
-	if err != nil {
-		return "", "", err
-	}
-	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c})), nil
 }

@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"context"
@@ -19,6 +19,8 @@ const (
 	maxUsersFile = 4 << 20
 	maxUsers     = 10_000
 )
+
+const demoUser = "johndoe"
 
 // users stands for the user table of a service. It keeps a keyed digest of each password in memory for the time of one run.
 // A table on disk needs a slow hash instead: argon2id or bcrypt.
@@ -61,10 +63,10 @@ func (u users) add(name, password string, who grants.User) {
 }
 
 // addUsers adds the demo user, and then those of the file, who win where the names are equal.
-func (a *app) addUsers(o options) error {
-	password := rand.Text()
-	a.users.add("johndoe", password, grants.User{Subject: "johndoe"})
-	a.demo.Passwords["johndoe"] = password
+func (a *app) addUsers(o options, shared *secrets) error {
+	password := shared.Passwords[demoUser]
+	a.users.add(demoUser, password, grants.User{Subject: demoUser})
+	a.demo.Passwords[demoUser] = password
 	if o.users == "" {
 		return nil
 	}

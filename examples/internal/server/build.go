@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"bufio"
@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"net/url"
@@ -18,8 +19,6 @@ import (
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/examples/internal/demo"
 	"github.com/grantwell/grantwell/grants"
-	"github.com/grantwell/grantwell/storage/memstore"
-	"github.com/grantwell/grantwell/tokens"
 )
 
 // scopes are what the demo clients may ask for. The last two look like those of other vendors' samples.
@@ -33,7 +32,7 @@ var scopes = []grantwell.Scope{
 // app is the authorization server with the host's side of it: users, sessions, login page, resource.
 type app struct {
 	srv       *grantwell.Server
-	store     *memstore.Store
+	store     Store
 	users     users
 	sessions  *sessions
 	mux       *http.ServeMux
@@ -42,17 +41,19 @@ type app struct {
 }
 
 // build joins everything. This is what a host of its own does too: a store, the users, the keys, a mux.
-func build(o options) (*app, error) {
-	if o.store != "memory" {
-		return nil, fmt.Errorf("-store %q is not known: memory", o.store)
-	}
-	a := &app{store: memstore.New(), users: newUsers(), mux: http.NewServeMux(), protected: "/api/protected"}
+func build(ctx context.Context, o options, store Store) (*app, error) {
+	a := &app{store: store, users: newUsers(), mux: http.NewServeMux(), protected: "/api/protected"}
 	a.demo = demo.File{Issuer: o.issuer, Secrets: map[string]string{}, Passwords: map[string]string{}}
-	keys, err := newKeys()
+	shared, err := loadSecrets(o)
 	if err != nil {
 		return nil, err
 	}
-	if err := a.addUsers(o); err != nil {
+	a.demo.AssertionKey, a.demo.AssertionCertificate = shared.AssertionKey, shared.AssertionCertificate
+	keys, err := shared.keys()
+	if err != nil {
+		return nil, err
+	}
+	if err := a.addUsers(o, shared); err != nil {
 		return nil, err
 	}
 	cfg := grantwell.Config{
@@ -74,6 +75,13 @@ func build(o options) (*app, error) {
 		AllowHTTP:         loopback(o.issuer),
 		RequireTLS:        o.tlsCert != "",
 	}
+	if o.proxy != "" {
+		proxy, err := netip.ParsePrefix(o.proxy)
+		if err != nil {
+			return nil, fmt.Errorf("-trusted-proxy: %w", err)
+		}
+		cfg.TrustedProxies = []netip.Prefix{proxy}
+	}
 	if o.log {
 		cfg.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
@@ -92,10 +100,10 @@ func build(o options) (*app, error) {
 	if a.srv, err = grantwell.New(cfg); err != nil {
 		return nil, err
 	}
-	if err := a.addClients(o); err != nil {
+	if err := a.addClients(ctx, o, shared); err != nil {
 		return nil, err
 	}
-	a.sessions = newSessions(strings.HasPrefix(o.issuer, "https:"))
+	a.sessions = newSessions(store, strings.HasPrefix(o.issuer, "https:"))
 	return a, a.mount(o.gateway)
 }
 
@@ -114,19 +122,6 @@ func (a *app) mount(gateway bool) error {
 	return nil
 }
 
-// newKeys makes the keys of this run. ES256 signs; RS256 is published beside it, as the key of an earlier time would be.
-func newKeys() (tokens.Keys, error) {
-	signing, err := tokens.GenerateKey(tokens.ES256)
-	if err != nil {
-		return nil, err
-	}
-	earlier, err := tokens.GenerateKey(tokens.RS256)
-	if err != nil {
-		return nil, err
-	}
-	return tokens.StaticKeys(signing, earlier)
-}
-
 // loopback tells whether a URL leads to this machine, where plain http is nobody's business.
 func loopback(raw string) bool {
 	u, err := url.Parse(raw)
@@ -138,7 +133,7 @@ func loopback(raw string) bool {
 }
 
 // announce prints one "name value" a line, and writes the file that the client programs read.
-func (a *app) announce(w io.Writer, o options) error {
+func (a *app) announce(w io.Writer, o options, addr net.Addr) error {
 	p := a.srv.Paths()
 	f := &a.demo
 	f.Authorize, f.Token, f.Revoke = a.srv.Endpoint(p.Authorize), a.srv.Endpoint(p.Token), a.srv.Endpoint(p.Revoke)
@@ -152,7 +147,7 @@ func (a *app) announce(w io.Writer, o options) error {
 	}
 	b := bufio.NewWriter(w)
 	for _, l := range [][2]string{{"issuer", f.Issuer}, {"authorize", f.Authorize}, {"token", f.Token}, {"revoke", f.Revoke}, {"introspect", f.Introspect},
-		{"tokeninfo", f.TokenInfo}, {"jwks", f.JWKS}, {"metadata", metadataURL(f.Issuer)}, {"protected", f.Protected}} {
+		{"tokeninfo", f.TokenInfo}, {"jwks", f.JWKS}, {"metadata", metadataURL(f.Issuer)}, {"protected", f.Protected}, {"address", addr.String()}} {
 		fmt.Fprintf(b, "%-12s %s\n", l[0], l[1])
 	}
 	for _, id := range sorted(f.Secrets) {
@@ -210,7 +205,6 @@ func (a *app) sweep(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			a.sessions.sweep(now)
 			for {
 				n, err := a.store.Sweep(ctx, now, 1000)
 				if err != nil || n < 1000 {

@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"bytes"
@@ -7,7 +7,6 @@ import (
 	"errors"
 	"html/template"
 	"net/http"
-	"net/netip"
 	"net/url"
 	"strconv"
 	"strings"
@@ -21,6 +20,8 @@ import (
 var loginHTML string
 
 var loginTemplate = template.Must(template.New("login").Parse(loginHTML))
+
+const unavailable = "Error: nobody can sign in at the moment. Please try again later."
 
 // loginPage is what the template shows.
 type loginPage struct {
@@ -50,8 +51,8 @@ func (a *app) login(w http.ResponseWriter, r *http.Request) {
 	}
 	name, password := r.PostForm.Get("username"), r.PostForm.Get("password")
 	// Guess keeps the count of wrong passwords together with that of the password grant.
-	user, err := grants.Guess(r.Context(), a.srv.Limiter(), name, remote(r), func() (grants.User, error) {
-		return a.users.Authenticate(r.Context(), grants.Login{Username: name, Password: password, Client: req.Client, Scope: req.Scope, Remote: remote(r)})
+	user, err := grants.Guess(r.Context(), a.srv.Limiter(), name, a.srv.RemoteAddr(r), func() (grants.User, error) {
+		return a.users.Authenticate(r.Context(), grants.Login{Username: name, Password: password, Client: req.Client, Scope: req.Scope, Remote: a.srv.RemoteAddr(r)})
 	})
 	var refusal *grants.Error
 	switch {
@@ -61,9 +62,12 @@ func (a *app) login(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", strconv.Itoa(int(refusal.RetryAfter/time.Second)+1))
 		a.showLogin(w, r, req, http.StatusTooManyRequests, "Error: there were too many attempts. Please wait a minute.")
 	case err != nil:
-		a.showLogin(w, r, req, http.StatusServiceUnavailable, "Error: nobody can sign in at the moment. Please try again later.")
+		a.showLogin(w, r, req, http.StatusServiceUnavailable, unavailable)
 	default:
-		a.sessions.begin(w, r, grantwell.SignedIn{Subject: user.Subject, Name: name, AuthTime: time.Now(), Claims: user.Claims})
+		if err := a.sessions.begin(w, r, grantwell.SignedIn{Subject: user.Subject, Name: name, AuthTime: time.Now(), Claims: user.Claims}); err != nil {
+			a.showLogin(w, r, req, http.StatusServiceUnavailable, unavailable)
+			return
+		}
 		http.Redirect(w, r, a.srv.ResumeURL(r.PostForm.Get("interaction")), http.StatusSeeOther)
 	}
 }
@@ -107,13 +111,4 @@ func source(redirect string) string {
 	default:
 		return u.Scheme + "://" + u.Host
 	}
-}
-
-// remote is the address of the peer. Behind a proxy it would be the proxy's: see TrustedProxies of grantwell.Config.
-func remote(r *http.Request) netip.Addr {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return peer.Addr().Unmap()
 }
