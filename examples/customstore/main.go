@@ -1,0 +1,88 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log"
+	"net"
+	"net/http"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/grantwell/grantwell"
+	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/storage"
+)
+
+func main() {
+	path := flag.String("db", "grantwell.db", "the database `file`")
+	addr := flag.String("addr", "127.0.0.1:8080", "where to listen: `host:port` of this machine, as there is no TLS here")
+	flag.Parse()
+	log.Fatal(run(context.Background(), *path, *addr))
+}
+
+// run serves until it fails. It may be killed at any moment: what it has answered is in the file.
+func run(ctx context.Context, path, addr string) error {
+	store, err := Open(path)
+	if err != nil {
+		return err
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return err
+	}
+	srv, err := grantwell.New(grantwell.Config{Issuer: "http://" + l.Addr().String(), AllowHTTP: true, Clients: store, Records: store,
+		Grants: []grants.Handler{grants.ClientCredentials{Refresh: true}, grants.RefreshToken{}}})
+	if err != nil {
+		return err
+	}
+	if err := register(ctx, store, srv.Endpoint(srv.Paths().Token)); err != nil {
+		return err
+	}
+	go sweep(ctx, store)
+	fmt.Println("ready", srv.Issuer())
+	return (&http.Server{Handler: srv.Handler(), ReadHeaderTimeout: 10 * time.Second}).Serve(l)
+}
+
+// register makes the demo client at the first start; its secret is shown then and never again.
+func register(ctx context.Context, store Store, token string) error {
+	_, err := store.Client(ctx, "demo")
+	if !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	secret, hashed := grantwell.GenerateSecret()
+	c := storage.Client{ID: "demo", Secrets: []storage.Secret{hashed}, GrantTypes: []string{"client_credentials", "refresh_token"},
+		Scope: []string{"read"}, DefaultScope: []string{"read"}}
+	if err := store.PutClient(ctx, c); err != nil {
+		return err
+	}
+	fmt.Printf("curl -u demo:%s -d grant_type=client_credentials %s\n", secret, token)
+	return nil
+}
+
+// PutClient stores a client, new or in place of the one stored. The server asks for none of this: how clients get in
+// is the host's business.
+func (s Store) PutClient(ctx context.Context, c storage.Client) error {
+	if err := c.Validate(); err != nil {
+		return err
+	}
+	return s.write(ctx, func(tx *bbolt.Tx) error { return save(tx, clients, []byte(c.ID), c) })
+}
+
+// sweep forgets what has expired, in bounded batches. Expired records never validate, swept or not.
+func sweep(ctx context.Context, store Store) {
+	for now := range time.Tick(time.Minute) {
+		for {
+			n, err := store.Sweep(ctx, now, 1000)
+			if err != nil {
+				log.Print(err)
+			}
+			if n < 1000 {
+				break
+			}
+		}
+	}
+}

@@ -1,0 +1,38 @@
+package main
+
+import (
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"go.etcd.io/bbolt/errors"
+
+	"github.com/grantwell/grantwell/storage"
+	"github.com/grantwell/grantwell/storage/storagetest"
+)
+
+func open(t *testing.T, path string) Store {
+	t.Helper()
+	s, err := Open(path)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, s.db.Close()) })
+	return s
+}
+
+// A store written from the contract alone passes the kit that holds our own to it.
+//
+// Holds S159, S160, S161, S164, I1, I3, I5, I9, I11.
+func TestStore_KeepsContract(t *testing.T) {
+	storagetest.RunWith(t, storagetest.Options{Rounds: 20, Objects: 200}, func(t *testing.T) storage.Records {
+		return open(t, filepath.Join(t.TempDir(), "records.db"))
+	})
+}
+
+// Two processes never write one file.
+func TestOpen_SecondFails(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "records.db")
+	open(t, path)
+	_, err := Open(path)
+	require.ErrorIs(t, err, errors.ErrTimeout)
+}
