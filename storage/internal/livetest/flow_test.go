@@ -262,9 +262,9 @@ func TestDatabaseDown_FailsClosedAndRecovers(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t)
-			t.Cleanup(s.remove)
+			t.Cleanup(s.Remove)
 			dialect := map[string]sqlstore.Dialect{"PostgreSQL": sqlstore.PostgreSQL, "MariaDB": sqlstore.MySQL}[name]
-			a := sites(t, dialect, s.driver, s.dsn, 1)[0]
+			a := sites(t, dialect, s.driver, s.DSN, 1)[0]
 			tokens := a.post("/token", redemption(a.code())...)
 			require.Equal(t, 200, tokens.status, tokens.body)
 			code := a.code()

@@ -44,18 +44,15 @@ func children(pid int) []int {
 
 // kill ends the server and its workers at once, as a crash would: none of them tidies up.
 func (s *server) kill() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	pid := s.process.Process.Pid
+	pid := s.PID()
 	_ = syscall.Kill(pid, syscall.SIGSTOP) // it starts no more of them
 	workers := children(pid)
 	_ = syscall.Kill(pid, syscall.SIGKILL)
 	for _, w := range workers {
 		_ = syscall.Kill(w, syscall.SIGKILL)
 	}
-	<-s.exited
-	s.process = nil
-	_ = os.Remove(filepath.Join(s.dir, "data", "postmaster.pid"))
+	s.Stop(syscall.SIGKILL)
+	_ = os.Remove(filepath.Join(s.Dir, "data", "postmaster.pid"))
 }
 
 // underLoad runs eight writers on two stores, which share the tables as two instances do, while fault runs; then it
@@ -102,9 +99,9 @@ func TestKill_NothingAcknowledgedIsLost(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t)
-			t.Cleanup(s.remove)
+			t.Cleanup(s.Remove)
 			dialect := map[string]sqlstore.Dialect{"PostgreSQL": sqlstore.PostgreSQL, "MariaDB": sqlstore.MySQL}[name]
-			underLoad(t, dialect, s.driver, s.dsn, func(l *ledger) {
+			underLoad(t, dialect, s.driver, s.DSN, func(l *ledger) {
 				for range *kills {
 					s.kill()
 					require.NoError(t, s.start())
@@ -122,10 +119,10 @@ func TestKill_NothingAcknowledgedIsLost(t *testing.T) {
 func TestRestart_PoolHeals(t *testing.T) {
 	t.Parallel()
 	s := startPostgres(t)
-	t.Cleanup(s.remove)
-	underLoad(t, sqlstore.PostgreSQL, s.driver, s.dsn, func(l *ledger) {
+	t.Cleanup(s.Remove)
+	underLoad(t, sqlstore.PostgreSQL, s.driver, s.DSN, func(l *ledger) {
 		for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT} { // fast, immediate
-			s.stop(signal)
+			s.Stop(signal)
 			require.NoError(t, s.start())
 			up := time.Now()
 			l.progress(t)

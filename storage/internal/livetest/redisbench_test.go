@@ -26,7 +26,7 @@ type call struct {
 // scripts with the very same arguments, ready made. The metric x/bare is the ratio of the two, taken in turns.
 func BenchmarkRedis(b *testing.B) {
 	s := startRedis(b, durable...)
-	client := redis.NewClient(&redis.Options{Network: "unix", Addr: s.socket, ContextTimeoutEnabled: true, PoolSize: 32})
+	client := redis.NewClient(&redis.Options{Network: "unix", Addr: s.DSN, ContextTimeoutEnabled: true, PoolSize: 32})
 	b.Cleanup(func() { _ = client.Close() })
 	eval := evalOf(client)
 	settings := settingsOf(b, client)

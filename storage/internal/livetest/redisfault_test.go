@@ -212,9 +212,9 @@ func TestRedisDown_ErrorWithinDeadline(t *testing.T) {
 		}, deadline, poll, "works again")
 		t.Logf("answers again within %v", time.Since(up).Round(time.Millisecond))
 	}
-	require.NoError(t, s.process.Process.Signal(syscall.SIGSTOP))
+	s.Signal(syscall.SIGSTOP)
 	every()
-	require.NoError(t, s.process.Process.Signal(syscall.SIGCONT))
+	s.Signal(syscall.SIGCONT)
 	back()
 	s.kill()
 	every()

@@ -39,8 +39,8 @@ func TestNew_RefusesWhatMayForget(t *testing.T) {
 	maria := func(setting string) func(t *testing.T) (string, string) {
 		return func(t *testing.T) (string, string) {
 			s := startMariaDB(t, setting)
-			t.Cleanup(s.remove)
-			return s.driver, s.dsn
+			t.Cleanup(s.Remove)
+			return s.driver, s.DSN
 		}
 	}
 	for _, c := range []struct {

@@ -17,9 +17,7 @@ import (
 
 // signalAll reaches the server and its workers.
 func (s *server) signalAll(signal syscall.Signal) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	pid := s.process.Process.Pid
+	pid := s.PID()
 	_ = syscall.Kill(pid, signal)
 	for _, w := range children(pid) {
 		_ = syscall.Kill(w, signal)
@@ -35,9 +33,9 @@ func TestDatabaseStalled_EveryRequestIsAnswered(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t)
-			t.Cleanup(s.remove)
+			t.Cleanup(s.Remove)
 			dialect := map[string]sqlstore.Dialect{"PostgreSQL": sqlstore.PostgreSQL, "MariaDB": sqlstore.MySQL}[name]
-			a := sites(t, dialect, s.driver, s.dsn, 1)[0]
+			a := sites(t, dialect, s.driver, s.DSN, 1)[0]
 			tokens := a.post("/token", redemption(a.code())...)
 			require.Equal(t, 200, tokens.status, tokens.body)
 			a.Client().Timeout = time.Minute // nobody waits for ever

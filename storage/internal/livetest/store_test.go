@@ -26,11 +26,11 @@ type database struct {
 var (
 	postgresql = database{"PostgreSQL", sqlstore.PostgreSQL, func(t testing.TB) (string, string) {
 		s := sharedServer(t, "PostgreSQL", startPostgres)
-		return s.driver, s.dsn
+		return s.driver, s.DSN
 	}}
 	mariadb = database{"MariaDB", sqlstore.MySQL, func(t testing.TB) (string, string) {
 		s := sharedServer(t, "MariaDB", startMariaDB)
-		return s.driver, s.dsn
+		return s.driver, s.DSN
 	}}
 	sqlite = database{"SQLite", sqlstore.SQLite, func(t testing.TB) (string, string) {
 		return "sqlite", sqliteDSN(filepath.Join(t.TempDir(), "grantwell.db"))
