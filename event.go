@@ -62,14 +62,7 @@ func (s *Server) emit(ctx context.Context, r *http.Request, e Event) {
 		e.Outcome = "ok"
 	}
 	if s.cfg.Logger != nil {
-		level := slog.LevelInfo
-		switch e.Outcome {
-		case "refused":
-			level = slog.LevelWarn
-		case "failed":
-			level = slog.LevelError
-		}
-		s.cfg.Logger.LogAttrs(ctx, level, "oauth", slog.Any("event", e))
+		LogEvents(s.cfg.Logger)(ctx, e)
 	}
 	if s.cfg.Events != nil {
 		s.cfg.Events(ctx, e)
@@ -82,9 +75,9 @@ func (e *Event) fail(err *grants.Error) {
 	if err.Status >= 500 {
 		e.Outcome = "failed"
 	}
-	e.Reason = err.Description
+	e.Reason = bounded(err.Description)
 	if err.Err != nil {
-		e.Reason = err.Err.Error()
+		e.Reason = bounded(err.Err.Error())
 	}
 }
 
