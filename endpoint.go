@@ -34,6 +34,7 @@ type call struct {
 	client        storage.Client
 	authenticated bool // and not only identified
 	compared      bool // its secret went through a slow hash, and the limiter counted that
+	hosted        bool // the host authenticates the caller, in a way that it alone can name
 }
 
 // endpoint wraps what all back-channel endpoints have in common: method, bounds, parsing, deadline, panics, errors
@@ -197,7 +198,7 @@ func refuseSecretsInQuery(query string) error {
 // writeError answers a protocol error in the format that was asked for (RFC 6749 section 5.2).
 func (c *call) writeError(e *grants.Error) {
 	h := c.w.Header()
-	if e.Status == http.StatusUnauthorized {
+	if e.Status == http.StatusUnauthorized && !c.hosted {
 		h.Set("WWW-Authenticate", `Basic realm="`+quoted(c.s.cfg.Issuer)+`"`)
 	}
 	if e.RetryAfter > 0 {

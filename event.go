@@ -30,6 +30,7 @@ type Event struct {
 	Duration  time.Duration
 	Remote    netip.Addr
 	RequestID string
+	Admin     *AdminAct // what an administrator or a user did; nil for all other requests
 }
 
 // LogValue groups the event's non-empty fields.
@@ -42,6 +43,9 @@ func (e Event) LogValue() slog.Value {
 		if a.v != "" {
 			attrs = append(attrs, slog.String(a.k, a.v))
 		}
+	}
+	if e.Admin != nil {
+		attrs = append(attrs, slog.Any("admin", e.Admin))
 	}
 	if e.Remote.IsValid() {
 		attrs = append(attrs, slog.String("remote", e.Remote.String()))

@@ -116,23 +116,36 @@ func (h *slowHash) compare(ctx context.Context, hash, secret string) (bool, erro
 	return len(secret) <= 72 && bcrypt.CompareHashAndPassword([]byte(hash), []byte(secret)) == nil, nil
 }
 
-// equalArgon2 reads the usual encoding: $argon2id$v=19$m=65536,t=3,p=4$salt$hash.
 func equalArgon2(hash, secret string) (bool, error) {
-	var version int
-	var memory, passes uint32
-	var lanes uint8
+	h, err := readArgon2(hash)
+	if err != nil {
+		return false, err
+	}
+	got := argon2.IDKey([]byte(secret), h.salt, h.passes, h.memory, h.lanes, uint32(len(h.want)))
+	return subtle.ConstantTimeCompare(got, h.want) == 1, nil
+}
+
+type argon2Hash struct {
+	memory, passes uint32
+	lanes          uint8
+	salt, want     []byte
+}
+
+// readArgon2 reads the usual encoding, $argon2id$v=19$m=65536,t=3,p=4$salt$hash, within bounds.
+func readArgon2(hash string) (h argon2Hash, err error) {
 	parts := strings.Split(hash, "$")
 	if len(parts) != 6 {
-		return false, fmt.Errorf("grantwell: a stored argon2id hash is malformed")
+		return h, fmt.Errorf("grantwell: a stored argon2id hash is malformed")
 	}
+	var version int
 	_, err1 := fmt.Sscanf(parts[2], "v=%d", &version)
-	_, err2 := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &memory, &passes, &lanes)
-	salt, err3 := base64.RawStdEncoding.DecodeString(parts[4])
-	want, err4 := base64.RawStdEncoding.DecodeString(parts[5])
+	_, err2 := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &h.memory, &h.passes, &h.lanes)
+	var err3, err4 error
+	h.salt, err3 = base64.RawStdEncoding.DecodeString(parts[4])
+	h.want, err4 = base64.RawStdEncoding.DecodeString(parts[5])
 	if err1 != nil || err2 != nil || err3 != nil || err4 != nil || version != argon2.Version ||
-		memory > 256<<10 || passes < 1 || passes > 16 || lanes < 1 || len(want) < 16 || len(want) > 64 {
-		return false, fmt.Errorf("grantwell: a stored argon2id hash is malformed or out of bounds")
+		h.memory > 256<<10 || h.passes < 1 || h.passes > 16 || h.lanes < 1 || len(h.want) < 16 || len(h.want) > 64 {
+		return h, fmt.Errorf("grantwell: a stored argon2id hash is malformed or out of bounds")
 	}
-	got := argon2.IDKey([]byte(secret), salt, passes, memory, lanes, uint32(len(want)))
-	return subtle.ConstantTimeCompare(got, want) == 1, nil
+	return h, nil
 }

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
@@ -120,6 +121,14 @@ func (c Client) Method() string {
 
 // Ended tells whether what was issued to the client at this time ended by [Client].TokensNotBefore.
 func (c Client) Ended(issuedAt time.Time) bool { return issuedAt.Before(c.TokensNotBefore) }
+
+// Equal tells whether two clients have the same value in every field; nil and empty are the same. It is what
+// a [Swapper] compares by.
+func (c Client) Equal(other Client) bool {
+	a, err1 := json.Marshal(c)
+	b, err2 := json.Marshal(other)
+	return err1 == nil && err2 == nil && bytes.Equal(a, b)
+}
 
 // AllowsGrant tells whether the client is registered for this grant type.
 func (c Client) AllowsGrant(grantType string) bool {

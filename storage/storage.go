@@ -149,6 +149,14 @@ type Registrar interface {
 	ListClients(ctx context.Context, after string, limit int) ([]Client, error)
 }
 
+// Swapper is implemented by registrars that can store a client only if nobody changed it since it was read.
+type Swapper interface {
+	// SwapClient stores next in place of the client with the same ID, if that is old still, in one atomic step.
+	// A nil old means that there is none. [ErrConflict] when what is stored differs, or is gone.
+	// next is validated as by PutClient.
+	SwapClient(ctx context.Context, old *Client, next Client) error
+}
+
 // OriginFinder is implemented by stores that know whether any client is registered for a JavaScript origin, which a
 // CORS preflight asks before it names a client.
 type OriginFinder interface {

@@ -34,13 +34,30 @@ func (s *Store) PutClient(ctx context.Context, c storage.Client) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	return s.registry.put(c, func(storage.Client, bool) bool { return true })
+}
+
+// SwapClient implements [storage.Swapper].
+func (s *Store) SwapClient(ctx context.Context, old *storage.Client, next storage.Client) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return s.registry.put(next, func(stored storage.Client, found bool) bool {
+		return found == (old != nil) && (old == nil || stored.Equal(*old))
+	})
+}
+
+// put stores c if what is stored under its ID may be replaced.
+func (r *registry) put(c storage.Client, may func(stored storage.Client, found bool) bool) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
 	c = c.Clone()
-	r := &s.registry
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if stored, found := r.clients[c.ID]; !may(stored, found) {
+		return storage.ErrConflict
+	}
 	r.clients[c.ID] = c
 	if i, found := slices.BinarySearch(r.ids, c.ID); !found {
 		r.ids = slices.Insert(r.ids, i, c.ID)

@@ -1,0 +1,166 @@
+package grantwell_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/grantwell/grantwell"
+	"github.com/grantwell/grantwell/storage"
+)
+
+var adminConfig = grantwell.AdminConfig{Authorize: byHeader}
+
+// Old and new secret both work until the overlap ends, then only the new; a secret that was promised its time has it.
+// Holds S140.
+func TestAdmin_SecretsRotateWithOverlap(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t, nil)
+		works := func(s string) bool {
+			return o.post("/token", "conf:"+s, "grant_type", "client_credentials").status == 200
+		}
+		rotate := func(body string) reply { return o.ask("POST", "/clients/conf/secret", body) }
+
+		res := rotate(`{"overlap_seconds":60}`)
+		require.Equal(t, 200, res.status, res.body)
+		first := res.str("client_secret")
+		require.True(t, works(secret) && works(first))
+		rotate(`{"overlap_seconds":60}`).fails(t, 409, "conflict")
+		time.Sleep(59 * time.Second)
+		require.True(t, works(secret))
+		time.Sleep(time.Second)
+		require.False(t, works(secret))
+		require.True(t, works(first))
+
+		second := rotate(`{"overlap_seconds":0}`).str("client_secret")
+		require.False(t, works(first))
+		require.True(t, works(second))
+
+		third := rotate("").str("client_secret")
+		time.Sleep(24*time.Hour - time.Second)
+		require.True(t, works(second) && works(third))
+		time.Sleep(time.Second)
+		require.False(t, works(second))
+		c, err := o.store.Client(t.Context(), "conf")
+		require.NoError(t, err)
+		require.Len(t, c.Secrets, 2, "one of them has expired")
+		require.Equal(t, 200, rotate("").status, "an expired secret is in nobody's way")
+	})
+}
+
+// One of several secrets can be ended alone, but not the last; what needs no secret is given none.
+// Holds S140, S141.
+func TestAdmin_SecretsEndAlone(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, nil)
+	made := o.ask("POST", "/clients/conf/secret", "")
+	secrets := made.json["secrets"].([]any)
+	require.Len(t, secrets, 2)
+	id := func(i int) string { return secrets[i].(map[string]any)["id"].(string) }
+	o.ask("DELETE", "/clients/conf/secrets/nothing", "").fails(t, 404, "not_found")
+	res := o.ask("DELETE", "/clients/conf/secrets/"+id(1), "")
+	require.Equal(t, 200, res.status, res.body)
+	o.post("/token", conf, "grant_type", "client_credentials").fails(t, 401, "invalid_client")
+	require.NotEmpty(t, o.token("conf:"+made.str("client_secret")))
+	o.ask("DELETE", "/clients/conf/secrets/"+id(0), "").fails(t, 409, "conflict")
+	o.ask("POST", "/clients/public/secret", "").fails(t, 409, "conflict")
+	o.ask("POST", "/clients/nobody/secret", "").fails(t, 404, "not_found")
+	for _, body := range []string{`{"overlap_seconds":-1}`, `{"overlap_seconds":7776001}`, `{"overlap_seconds":1.5}`, `{"overlap_seconds":"60"}`, `{"overlap_seconds":null}`, `{"overlap":60}`, `{"overlap_seconds":1,"x":2}`, `[]`, `60`} {
+		o.ask("POST", "/clients/conf/secret", body).fails(t, 400, "invalid_request")
+	}
+}
+
+// A shared key is one: it is replaced at once, and only by who says so.
+func TestAdmin_SharedKeyIsReplacedAtOnce(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, nil)
+	made := o.ask("POST", "/clients", `{"client_id":"hs","token_endpoint_auth_method":"client_secret_jwt","grant_types":["client_credentials"]}`)
+	require.Equal(t, 201, made.status, made.body)
+	for _, body := range []string{"", `{"overlap_seconds":60}`} {
+		o.ask("POST", "/clients/hs/secret", body).fails(t, 400, "invalid_request")
+	}
+	res := o.ask("POST", "/clients/hs/secret", `{"overlap_seconds":0}`)
+	require.Equal(t, 200, res.status, res.body)
+	c, err := o.store.Client(t.Context(), "hs")
+	require.NoError(t, err)
+	require.Equal(t, res.str("client_secret"), string(c.SharedKey))
+	require.NotEqual(t, made.str("client_secret"), res.str("client_secret"))
+}
+
+// Every act is an event with its actor and the client before and after; no event and no log line has a secret or a hash.
+// Holds S146.
+func TestAdmin_ActsAreEvents(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, nil)
+	var secrets []string
+	act := func(action string, before, after bool, res reply) grantwell.Event {
+		t.Helper()
+		require.Less(t, res.status, 300, res.body)
+		if s := res.str("client_secret"); s != "" {
+			secrets = append(secrets, s, strings.TrimPrefix(storage.HashSecret(s).Hash, "sha256:"))
+		}
+		e := o.did()
+		require.Equal(t, []string{"admin", "ok", "root", action, "app"}, []string{e.Endpoint, e.Outcome, e.Admin.Actor, e.Admin.Action, e.ClientID})
+		require.Equal(t, []bool{before, after}, []bool{e.Admin.Before != nil, e.Admin.After != nil}, action)
+		require.Equal(t, res.status, e.Status)
+		return e
+	}
+	act("client.create", false, true, o.ask("POST", "/clients", newApp))
+	act("client.read", false, false, o.ask("GET", "/clients/app", ""))
+	e := act("client.update", true, true, o.ask("PUT", "/clients/app", strings.Replace(newApp, `"App"`, `"New"`, 1), "If-Match", "*"))
+	require.Equal(t, []string{"App", "New"}, []string{e.Admin.Before.Name, e.Admin.After.Name})
+	require.Equal(t, []string{"Name"}, e.Admin.Changed())
+	require.Equal(t, []string{"Disabled"}, act("client.disable", true, true, o.ask("POST", "/clients/app/disable", "")).Admin.Changed())
+	require.Equal(t, []string{"Disabled"}, act("client.enable", true, true, o.ask("POST", "/clients/app/enable", "")).Admin.Changed())
+	require.Equal(t, []string{"Secrets"}, act("client.rotate_secret", true, true, o.ask("POST", "/clients/app/secret", `{"overlap_seconds":0}`)).Admin.Changed())
+	second := o.ask("POST", "/clients/app/secret", "")
+	act("client.rotate_secret", true, true, second)
+	id := second.json["secrets"].([]any)[1].(map[string]any)["id"].(string)
+	act("client.end_secret", true, true, o.ask("DELETE", "/clients/app/secrets/"+id, ""))
+	require.Equal(t, []string{"TokensNotBefore"}, act("client.revoke", true, true, o.ask("POST", "/clients/app/revoke", "")).Admin.Changed())
+	exported := o.ask("GET", "/export", "")
+	require.Equal(t, "registry.export", o.did().Admin.Action)
+	act("client.delete", true, false, o.ask("DELETE", "/clients/app", ""))
+	require.Equal(t, 200, o.ask("POST", "/import?existing=skip", exported.body).status)
+	require.Equal(t, "registry.import", o.did().Admin.Action)
+	e = o.events[len(o.events)-2]
+	require.Equal(t, []string{"client.import", "app", "app"}, []string{e.Admin.Action, e.ClientID, e.Admin.After.ID})
+	o.ask("GET", "/clients/nobody", "").fails(t, 404, "not_found")
+	require.Equal(t, []string{"refused", "root", "client.read"}, []string{o.did().Outcome, o.did().Admin.Actor, o.did().Admin.Action})
+
+	require.Len(t, secrets, 6)
+	told := o.log.String()
+	require.Contains(t, told, `"admin":{"actor":"root","action":"client.update","changed":["Name"]}`)
+	for _, e := range o.events {
+		told += fmt.Sprintf("%+v %+v", e, e.Admin)
+		if e.Admin != nil {
+			told += fmt.Sprintf("%+v %+v", e.Admin.Before, e.Admin.After)
+		}
+	}
+	for _, s := range secrets {
+		require.NotContains(t, told, s)
+	}
+}
+
+// An import may bring hashes of its own, but none that makes a guess cost the server minutes.
+func TestAdmin_HashesAreBounded(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, nil)
+	cheap, err := bcrypt.GenerateFromPassword([]byte(secret), bcrypt.MinCost)
+	require.NoError(t, err)
+	for hash, status := range map[string]int{
+		string(cheap): 200, strings.Replace(string(cheap), "$04$", "$17$", 1): 400, "$2a$": 400, "$argon2id$x": 400,
+		"$argon2id$v=19$m=65536,t=1,p=1$c2FsdHNhbHQ$" + strings.Repeat("A", 43):    200,
+		"$argon2id$v=19$m=1048576,t=1,p=1$c2FsdHNhbHQ$" + strings.Repeat("A", 43):  400,
+		"$argon2id$v=19$m=65536,t=1000,p=1$c2FsdHNhbHQ$" + strings.Repeat("A", 43): 400,
+	} {
+		body := fmt.Sprintf(`{"format":"grantwell.clients.v1","clients":[{"client_id":"h","grant_types":["client_credentials"],"secrets":[{"hash":%q}]}]}`, hash)
+		require.Equal(t, status, o.ask("POST", "/import?existing=replace", body).status, hash)
+	}
+}
