@@ -13,8 +13,8 @@
 //
 // Everything that package storage promises its readers: that a record comes back as it went in, that a write happens
 // wholly or not at all, that of several attempts exactly one wins and one does win, and that a revocation
-// catches the Advance that runs at the same moment. The powers that a store may have (Sweeper, Lister, Registrar)
-// are tested when it has them. A store with Sweep keeps expired records until they are swept.
+// catches the Advance that runs at the same moment. The powers that a store may have (Sweeper, Lister,
+// Registrar, OriginFinder) are tested when it has them. A store with Sweep keeps expired records until they are swept.
 //
 // What is not tested: durability, failover and answers after a lost connection. A store compares states
 // and does not judge them, so no case asks that a state cannot go back.

@@ -51,6 +51,7 @@ type hooked struct {
 	put         func(s *memstore.Store, ctx context.Context, c storage.Client) error
 	remove      func(s *memstore.Store, ctx context.Context, id string) error
 	listClients func(s *memstore.Store, ctx context.Context, after string, limit int) ([]storage.Client, error)
+	hasOrigin   func(s *memstore.Store, ctx context.Context, origin string) (bool, error)
 }
 
 func (h *hooked) Insert(ctx context.Context, recs ...storage.Record) error {
@@ -121,6 +122,13 @@ func (h *hooked) ListClients(ctx context.Context, after string, limit int) ([]st
 		return h.listClients(h.Store, ctx, after, limit)
 	}
 	return h.Store.ListClients(ctx, after, limit)
+}
+
+func (h *hooked) HasOrigin(ctx context.Context, origin string) (bool, error) {
+	if h.hasOrigin != nil {
+		return h.hasOrigin(h.Store, ctx, origin)
+	}
+	return h.Store.HasOrigin(ctx, origin)
 }
 
 // onGet returns a hook that changes what Get returns.

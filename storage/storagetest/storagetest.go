@@ -123,6 +123,7 @@ func cases() []testCase {
 		{"ClientNoSharedMemory", has[storage.Registrar], clientNoSharedMemory},
 		{"ClientPages", has[storage.Registrar], clientPages},
 		{"ClientCancelled", has[storage.Registrar], clientCancelled},
+		{"Origins", findsOrigins, origins},
 	}
 }
 
