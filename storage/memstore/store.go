@@ -14,6 +14,7 @@ var (
 	_ storage.Sweeper   = (*Store)(nil)
 	_ storage.Lister    = (*Store)(nil)
 	_ storage.Registrar = (*Store)(nil)
+	_ storage.Swapper   = (*Store)(nil)
 )
 
 // DefaultMaxRecords is the bound of a store that [New] made. At some 450 bytes a record it is reached near 4.5 GB.
@@ -21,7 +22,7 @@ const DefaultMaxRecords = 10_000_000
 
 const shardCount = 64
 
-// Store implements [storage.Records], [storage.Sweeper], [storage.Lister] and [storage.Registrar].
+// Store implements [storage.Records], [storage.Sweeper], [storage.Lister], [storage.Registrar] and [storage.Swapper].
 // It is safe for concurrent use and must not be copied.
 type Store struct {
 	max    int64

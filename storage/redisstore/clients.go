@@ -11,11 +11,7 @@ import (
 
 // Client implements [storage.Clients].
 func (s *Store) Client(ctx context.Context, id string) (storage.Client, error) {
-	answer, err := s.run(ctx, clientScript, id)
-	if err != nil {
-		return storage.Client{}, err
-	}
-	value, err := text(answer)
+	value, err := s.client(ctx, id)
 	if err != nil {
 		return storage.Client{}, err
 	}
@@ -25,28 +21,68 @@ func (s *Store) Client(ctx context.Context, id string) (storage.Client, error) {
 	return decodeClient(value)
 }
 
+// client returns what is stored of a client; nothing if there is none.
+func (s *Store) client(ctx context.Context, id string) ([]byte, error) {
+	answer, err := s.run(ctx, clientScript, id)
+	if err != nil {
+		return nil, err
+	}
+	return text(answer)
+}
+
 // PutClient implements [storage.Registrar].
 func (s *Store) PutClient(ctx context.Context, c storage.Client) error {
-	if err := c.Validate(); err != nil {
+	value, origins, err := encodeClient(c)
+	if err != nil {
 		return err
 	}
-	b, err := json.Marshal(c)
-	if err != nil {
-		return errValue // the cause might show a key
-	}
-	args := []any{c.ID, string(version) + string(b)}
-	if !c.Disabled {
-		origins := slices.Clone(c.Origins)
-		slices.Sort(origins)
-		for _, o := range slices.Compact(origins) {
-			args = append(args, o)
-		}
-	}
-	answer, err := s.run(ctx, putClientScript, args...)
+	answer, err := s.run(ctx, putClientScript, append([]any{c.ID, value}, origins...)...)
 	if err != nil {
 		return err
 	}
 	return verdict(answer)
+}
+
+// SwapClient implements [storage.Swapper]: the script replaces the bytes that were compared here, and nothing else.
+func (s *Store) SwapClient(ctx context.Context, old *storage.Client, next storage.Client) error {
+	value, origins, err := encodeClient(next)
+	if err != nil {
+		return err
+	}
+	var stored []byte
+	if old != nil {
+		if stored, err = s.client(ctx, next.ID); err != nil {
+			return err
+		}
+		if c, err := decodeClient(stored); len(stored) > 0 && err != nil {
+			return err
+		} else if len(stored) == 0 || !c.Equal(*old) {
+			return storage.ErrConflict
+		}
+	}
+	answer, err := s.run(ctx, swapClientScript, append([]any{next.ID, string(stored), value}, origins...)...)
+	if err != nil {
+		return err
+	}
+	return verdict(answer)
+}
+
+// encodeClient returns what is stored of a client, and the origins that count for it: none if it is disabled.
+func encodeClient(c storage.Client) (value string, origins []any, err error) {
+	if err := c.Validate(); err != nil {
+		return "", nil, err
+	}
+	b, err := json.Marshal(c)
+	if err != nil {
+		return "", nil, errValue // the cause might show a key
+	}
+	if !c.Disabled {
+		sorted := slices.Sorted(slices.Values(c.Origins))
+		for _, o := range slices.Compact(sorted) {
+			origins = append(origins, o)
+		}
+	}
+	return string(version) + string(b), origins, nil
 }
 
 // DeleteClient implements [storage.Registrar].

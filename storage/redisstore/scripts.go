@@ -24,13 +24,16 @@ var (
 	clientScript string
 	//go:embed lua/putclient.lua
 	putClientScript string
+	//go:embed lua/swapclient.lua
+	swapSource string
 	//go:embed lua/listclients.lua
 	listClientsScript string
 	//go:embed lua/hasorigin.lua
 	hasOriginScript string
 
-	insertScript  = putSource + insertSource
-	advanceScript = putSource + advanceSource
+	insertScript     = putSource + insertSource
+	advanceScript    = putSource + advanceSource
+	swapClientScript = swapSource + putClientScript
 )
 
 // What insert, advance and putclient return.

@@ -13,8 +13,8 @@ import (
 // Keys and args are strings of any bytes. It ends when ctx does, and an error means that the outcome may be unknown.
 type Eval func(ctx context.Context, script string, keys []string, args ...any) (any, error)
 
-// Store keeps records and clients in Redis. It implements [storage.Records], [storage.Registrar], [storage.Lister],
-// [storage.Sweeper] and [storage.OriginFinder], has no state of its own and is safe for concurrent use.
+// Store keeps records and clients in Redis. It implements [storage.Records], [storage.Registrar], [storage.Swapper],
+// [storage.Lister], [storage.Sweeper] and [storage.OriginFinder], has no state of its own and is safe for concurrent use.
 type Store struct {
 	eval Eval
 	base string // of all keys, with the hash tag
@@ -23,6 +23,7 @@ type Store struct {
 var (
 	_ storage.Records      = (*Store)(nil)
 	_ storage.Registrar    = (*Store)(nil)
+	_ storage.Swapper      = (*Store)(nil)
 	_ storage.Lister       = (*Store)(nil)
 	_ storage.Sweeper      = (*Store)(nil)
 	_ storage.OriginFinder = (*Store)(nil)

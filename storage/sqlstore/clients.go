@@ -14,18 +14,26 @@ import (
 
 // Client implements [storage.Clients]: one round trip.
 func (s *Store) Client(ctx context.Context, id string) (storage.Client, error) {
-	if id == "" || !askable(id) {
-		return storage.Client{}, storage.ErrNotFound
-	}
-	var document []byte
-	err := s.read(ctx, "SELECT document FROM "+s.table("clients")+" WHERE client_id = ?", []any{id}, &document)
-	if errors.Is(err, sql.ErrNoRows) {
-		return storage.Client{}, storage.ErrNotFound
-	}
+	document, err := s.document(ctx, id)
 	if err != nil {
-		return storage.Client{}, fmt.Errorf("sqlstore: Client: %w", err)
+		return storage.Client{}, err
 	}
 	return decodeClient(document)
+}
+
+// document reads what is stored of a client.
+func (s *Store) document(ctx context.Context, id string) (document []byte, err error) {
+	if id == "" || !askable(id) {
+		return nil, storage.ErrNotFound
+	}
+	err = s.read(ctx, "SELECT document FROM "+s.table("clients")+" WHERE client_id = ?", []any{id}, &document)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, storage.ErrNotFound
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sqlstore: Client: %w", err)
+	}
+	return document, nil
 }
 
 func decodeClient(document []byte) (storage.Client, error) {
@@ -52,6 +60,49 @@ func (s *Store) PutClient(ctx context.Context, c storage.Client) error {
 				return err
 			}
 			return tx.origins(c)
+		})
+	}, nil)
+}
+
+// SwapClient implements [storage.Swapper]: a write that names the document which was compared here.
+func (s *Store) SwapClient(ctx context.Context, old *storage.Client, next storage.Client) error {
+	if err := next.Validate(); err != nil {
+		return err
+	}
+	document, err := json.Marshal(next)
+	if err != nil {
+		return fmt.Errorf("sqlstore: SwapClient: %w", err)
+	}
+	query := s.lang.insertVerb + " " + s.table("clients") + " (disabled, document, client_id) VALUES (?, ?, ?)" + s.lang.insertEnd
+	args := []any{next.Disabled, string(document), next.ID}
+	if old != nil {
+		stored, err := s.document(ctx, next.ID)
+		if errors.Is(err, storage.ErrNotFound) {
+			return storage.ErrConflict
+		} else if err != nil {
+			return err
+		}
+		if c, err := decodeClient(stored); err != nil {
+			return err
+		} else if !c.Equal(*old) {
+			return storage.ErrConflict
+		}
+		if string(stored) == string(document) {
+			return nil // MySQL counts no row that stays as it is
+		}
+		query = "UPDATE " + s.table("clients") + " SET disabled = ?, document = ? WHERE client_id = ? AND document = ?"
+		args = append(args, string(stored))
+	}
+	return s.write(ctx, "SwapClient", func() error {
+		return s.tx(ctx, func(tx *transaction) error {
+			n, err := tx.exec(ctx, query, args...)
+			if err == nil && n == 0 {
+				return storage.ErrConflict
+			}
+			if err != nil {
+				return err
+			}
+			return tx.origins(next)
 		})
 	}, nil)
 }

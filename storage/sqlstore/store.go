@@ -16,6 +16,7 @@ var (
 	_ storage.Sweeper      = (*Store)(nil)
 	_ storage.Lister       = (*Store)(nil)
 	_ storage.Registrar    = (*Store)(nil)
+	_ storage.Swapper      = (*Store)(nil)
 	_ storage.OriginFinder = (*Store)(nil)
 )
 
@@ -32,8 +33,8 @@ type Options struct {
 	AllowDataLoss bool
 }
 
-// Store implements [storage.Records], [storage.Sweeper], [storage.Lister], [storage.Registrar] and
-// [storage.OriginFinder] on a database. It is safe for concurrent use. The database stays the caller's to close,
+// Store implements [storage.Records], [storage.Sweeper], [storage.Lister], [storage.Registrar],
+// [storage.Swapper] and [storage.OriginFinder] on a database. It is safe for concurrent use. The database stays the caller's to close,
 // after Close.
 type Store struct {
 	db     *sql.DB

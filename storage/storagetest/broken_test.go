@@ -177,7 +177,7 @@ func TestKit_WrongStoreFails(t *testing.T) {
 		byName[c.name] = c
 	}
 	caught := map[string]bool{}
-	all := slices.Concat(wrongRecords(), wrongFields(), wrongAdvances(), wrongRevokes(), wrongSweepsAndLists(), wrongClients(), wrongOrigins())
+	all := slices.Concat(wrongRecords(), wrongFields(), wrongAdvances(), wrongRevokes(), wrongSweepsAndLists(), wrongClients(), wrongOrigins(), wrongSwaps())
 	for _, w := range all {
 		t.Run(w.fault, func(t *testing.T) {
 			for _, name := range w.found {

@@ -52,6 +52,7 @@ type hooked struct {
 	remove      func(s *memstore.Store, ctx context.Context, id string) error
 	listClients func(s *memstore.Store, ctx context.Context, after string, limit int) ([]storage.Client, error)
 	hasOrigin   func(s *memstore.Store, ctx context.Context, origin string) (bool, error)
+	swap        func(s *memstore.Store, ctx context.Context, old *storage.Client, next storage.Client) error
 }
 
 func (h *hooked) Insert(ctx context.Context, recs ...storage.Record) error {
@@ -122,6 +123,13 @@ func (h *hooked) ListClients(ctx context.Context, after string, limit int) ([]st
 		return h.listClients(h.Store, ctx, after, limit)
 	}
 	return h.Store.ListClients(ctx, after, limit)
+}
+
+func (h *hooked) SwapClient(ctx context.Context, old *storage.Client, next storage.Client) error {
+	if h.swap != nil {
+		return h.swap(h.Store, ctx, old, next)
+	}
+	return h.Store.SwapClient(ctx, old, next)
 }
 
 func (h *hooked) HasOrigin(ctx context.Context, origin string) (bool, error) {

@@ -123,6 +123,8 @@ func cases() []testCase {
 		{"ClientNoSharedMemory", has[storage.Registrar], clientNoSharedMemory},
 		{"ClientPages", has[storage.Registrar], clientPages},
 		{"ClientCancelled", has[storage.Registrar], clientCancelled},
+		{"ClientSwap", has[storage.Swapper], clientSwapped},
+		{"ClientSwapRace", has[storage.Swapper], clientSwapRace},
 		{"Origins", findsOrigins, origins},
 	}
 }
