@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantwell/grantwell/examples/internal/demo"
+	"github.com/grantwell/grantwell/examples/internal/transcript"
 )
 
 const clientsFile = `[
@@ -166,8 +167,8 @@ func TestServer_LogHasNoSecret(t *testing.T) {
 			}
 		}
 	}
-	for _, c := range transcripts {
-		for line := range strings.Lines(p.run(c.program, c.args...)) {
+	for _, c := range transcript.Programs {
+		for line := range strings.Lines(p.run(c.Name, c.Args...)) {
 			if before, after, ok := strings.Cut(strings.TrimSpace(line), ":"); ok && strings.Contains(before, " token") && after != "" {
 				secrets = append(secrets, strings.TrimSpace(after))
 			}

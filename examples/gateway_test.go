@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantwell/grantwell/examples/internal/demo"
+	"github.com/grantwell/grantwell/examples/internal/transcript"
 )
 
 // raw sends a request as it is written in a guide: head and body by hand, over a bare connection.
@@ -183,8 +184,8 @@ func TestGateway_GuideSamples(t *testing.T) {
 		status, _, body = p.raw(revoke+basic, "token=4eclEUX1N6oVIOoZBbaDTI977SV3T9KqJ3ayOvs4gqhGA4")
 		require.Equal(t, 200, status, body)
 	})
-	for _, c := range transcripts {
-		p.run(c.program, c.args...) // the programs take the preset's paths and formats too
+	for _, c := range transcript.Programs {
+		p.run(c.Name, c.Args...) // the programs take the preset's paths and formats too
 	}
 }
 

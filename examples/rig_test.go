@@ -24,6 +24,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantwell/grantwell/examples/internal/demo"
+	"github.com/grantwell/grantwell/examples/internal/transcript"
 )
 
 var update = flag.Bool("update", false, "rewrite testdata/*.golden")
@@ -145,24 +146,10 @@ func (p *process) run(name string, args ...string) string {
 	return string(out)
 }
 
-// masks are what differs from run to run.
-var masks = []struct {
-	find *regexp.Regexp
-	put  string
-}{
-	{regexp.MustCompile(`(?m)^((?:access|refresh) token(?: sent)?: *) \S+$`), "$1 TOKEN"},
-	{regexp.MustCompile(`(?m)^(expires in: *) (?:3600|35[0-9]{2}|[0-9]{2}|1[0-2][0-9]) s$`), "$1 N s"},
-	{regexp.MustCompile(`(code_challenge|state)=[A-Za-z0-9_-]{26,43}`), "$1=RANDOM"},
-	{regexp.MustCompile(`127\.0\.0\.1%3A[0-9]+`), "127.0.0.1%3APORT"},
-}
-
 // golden compares a transcript, masked, with its file.
-func (p *process) golden(name, transcript string) {
+func (p *process) golden(name, output string) {
 	p.t.Helper()
-	text := strings.ReplaceAll(transcript, p.demo.Issuer, "SERVER")
-	for _, m := range masks {
-		text = m.find.ReplaceAllString(text, m.put)
-	}
+	text := transcript.Mask(output, p.demo.Issuer)
 	path := filepath.Join("testdata", name+".golden")
 	if *update {
 		require.NoError(p.t, os.WriteFile(path, []byte(text), 0o644))

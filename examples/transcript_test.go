@@ -22,25 +22,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantwell/grantwell/examples/internal/demo"
+	"github.com/grantwell/grantwell/examples/internal/transcript"
 )
-
-// transcripts are the client programs, one for each flow.
-var transcripts = []struct {
-	golden, program string
-	args            []string
-}{
-	{"authorizationcode", "authorizationcode", []string{"-user", "johndoe"}},
-	{"authorizationcode-public", "authorizationcode", []string{"-user", "johndoe", "-client", demo.Public}},
-	{"implicit", "implicit", []string{"-user", "johndoe"}},
-	{"password", "password", nil},
-	{"clientcredentials", "clientcredentials", nil},
-	{"refresh", "refresh", nil},
-	{"revoke", "revoke", nil},
-	{"tokeninfo", "tokeninfo", nil},
-	{"jwtbearer", "jwtbearer", nil},
-	{"samlbearer", "samlbearer", nil},
-	{"privatekeyjwt", "privatekeyjwt", nil},
-}
 
 // Each program goes through its flow and prints what the guide's sample scripts print: token, type, expiry and then 200
 // from the protected resource; with opaque tokens, with signed ones, and over TLS the transcript is the same.
@@ -57,8 +40,8 @@ func TestPrograms_PrintTokenTypeExpiryAnd200(t *testing.T) {
 			t.Parallel()
 			p := serve(t, args...)
 			require.Equal(t, name == "tls", strings.HasPrefix(p.demo.Issuer, "https://127.0.0.1:"))
-			for _, c := range transcripts {
-				out := p.run(c.program, c.args...)
+			for _, c := range transcript.Programs {
+				out := p.run(c.Name, c.Args...)
 				token := regexp.MustCompile(`(?m)^access token: +(\S+)$`).FindStringSubmatch(out)
 				require.NotNil(t, token, out)
 				dots := 0
@@ -67,7 +50,7 @@ func TestPrograms_PrintTokenTypeExpiryAnd200(t *testing.T) {
 				}
 				require.Equal(t, dots, strings.Count(token[1], "."), out)
 				require.Contains(t, out, "\n200 OK\nCongrats! You've hit an OAuth protected resource\n")
-				p.golden(c.golden, out)
+				p.golden(c.Golden, out)
 			}
 		})
 	}

@@ -107,10 +107,17 @@ func unprivileged(users []string) (*syscall.Credential, error) {
 	return nil, &NotInstalledError{"a user that is not root", "base-passwd"}
 }
 
-// run runs a program that prepares the directory.
-func (s *Server) run(program string, args ...string) error {
+// exec is a command that has its temporary files in the server's directory too: its user may write nowhere else.
+func (s *Server) exec(program string, args ...string) *exec.Cmd {
 	cmd := exec.Command(program, args...)
 	cmd.Dir = s.Dir
+	cmd.Env = append(os.Environ(), "TMPDIR="+s.Dir)
+	return cmd
+}
+
+// run runs a program that prepares the directory.
+func (s *Server) run(program string, args ...string) error {
+	cmd := s.exec(program, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.owner, Setpgid: true}
 	if out, err := cmd.CombinedOutput(); err != nil {
 		s.Remove()
@@ -125,8 +132,7 @@ func (s *Server) Start(ctx context.Context, answers func(context.Context) error)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.output.Reset()
-	cmd := exec.Command(s.command[0], s.command[1:]...)
-	cmd.Dir = s.Dir
+	cmd := s.exec(s.command[0], s.command[1:]...)
 	cmd.Stdout, cmd.Stderr = &s.output, &s.output
 	cmd.SysProcAttr = Attributes(s.owner, s.signal)
 	if err := cmd.Start(); err != nil {

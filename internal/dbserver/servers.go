@@ -5,6 +5,7 @@ package dbserver
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"syscall"
 )
@@ -33,6 +34,10 @@ func PostgreSQL(settings ...string) (*Server, error) {
 // MariaDB makes a server with these further options. Its database is grantwell, its user root, and the character set is not
 // UTF-8 unless a table asks for it, as on a host of long ago. It does not run yet.
 func MariaDB(options ...string) (*Server, error) {
+	const install = "mariadb-install-db"
+	if _, err := exec.LookPath(install); err != nil {
+		return nil, &NotInstalledError{install, "mariadb-server"}
+	}
 	s, mariadbd, err := prepare("MariaDB", "mariadbd", "mariadb-server", []string{"mysql"}, "/usr/sbin", "/usr/libexec", "/opt/homebrew/bin")
 	if err != nil {
 		return nil, err
@@ -42,8 +47,7 @@ func MariaDB(options ...string) (*Server, error) {
 		s.Remove()
 		return nil, fmt.Errorf("dbserver: %w", err)
 	}
-	// Both programs are of one package.
-	if err := s.run("mariadb-install-db", "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db"); err != nil {
+	if err := s.run(install, "--no-defaults", "--datadir="+data, "--auth-root-authentication-method=normal", "--skip-test-db"); err != nil {
 		return nil, err
 	}
 	s.command = append([]string{mariadbd, "--no-defaults", "--datadir=" + data, "--socket=" + socket, "--pid-file=" + filepath.Join(s.Dir, "pid"),

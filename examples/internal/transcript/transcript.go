@@ -1,0 +1,52 @@
+// Package transcript is what tests compare the example programs' output with: which programs there are, and what of their
+// output differs from run to run.
+package transcript
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/grantwell/grantwell/examples/internal/demo"
+)
+
+// Program is a client program that goes through a flow by itself.
+type Program struct {
+	Golden string // testdata/Golden.golden has what it prints
+	Name   string // the directory below examples
+	Args   []string
+}
+
+// Programs are all of them, one for each flow.
+var Programs = []Program{
+	{"authorizationcode", "authorizationcode", []string{"-user", "johndoe"}},
+	{"authorizationcode-public", "authorizationcode", []string{"-user", "johndoe", "-client", demo.Public}},
+	{"implicit", "implicit", []string{"-user", "johndoe"}},
+	{"password", "password", nil},
+	{"clientcredentials", "clientcredentials", nil},
+	{"refresh", "refresh", nil},
+	{"revoke", "revoke", nil},
+	{"tokeninfo", "tokeninfo", nil},
+	{"jwtbearer", "jwtbearer", nil},
+	{"samlbearer", "samlbearer", nil},
+	{"privatekeyjwt", "privatekeyjwt", nil},
+}
+
+// masks are what differs from run to run.
+var masks = []struct {
+	find *regexp.Regexp
+	put  string
+}{
+	{regexp.MustCompile(`(?m)^((?:access|refresh) token(?: sent)?: *) \S+$`), "$1 TOKEN"},
+	{regexp.MustCompile(`(?m)^(expires in: *) (?:3600|35[0-9]{2}|[0-9]{2}|1[0-2][0-9]) s$`), "$1 N s"},
+	{regexp.MustCompile(`(code_challenge|state)=[A-Za-z0-9_-]{26,43}`), "$1=RANDOM"},
+	{regexp.MustCompile(`127\.0\.0\.1%3A[0-9]+`), "127.0.0.1%3APORT"},
+}
+
+// Mask puts words in the place of what a run has of its own: the server's URL, tokens, random values and ports.
+func Mask(output, issuer string) string {
+	text := strings.ReplaceAll(output, issuer, "SERVER")
+	for _, m := range masks {
+		text = m.find.ReplaceAllString(text, m.put)
+	}
+	return text
+}
