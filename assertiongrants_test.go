@@ -27,6 +27,7 @@ import (
 	"github.com/grantwell/grantwell/assertion"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/grantwell/grantwell/storage/memstore"
 )
 
 // parties are those who sign: a client for itself, an authorization server and an identity provider for their users.
@@ -43,40 +44,54 @@ const (
 // assertionRig is a server with both assertion grants and client authentication by JWT.
 func assertionRig(t *testing.T, change func(*grantwell.Config)) (*rig, parties) {
 	t.Helper()
-	p := parties{client: ecKey(t), as: ecKey(t)}
-	var err error
-	p.idp, err = rsa.GenerateKey(rand.Reader, 2048)
-	require.NoError(t, err)
+	p := newParties(t)
 	r := newRig(t, func(c *grantwell.Config) {
-		issuers := grants.ClientIssuers{Clients: c.Clients, Others: assertion.Issuers(
-			assertion.Issuer{ID: asID, JWKS: jwks(t, &p.as.PublicKey), Scopes: func(_ context.Context, _ *assertion.Assertion, asked []string) ([]string, error) {
-				return []string{"read"}, nil
-			}},
-			assertion.Issuer{ID: idpID, Keys: []crypto.PublicKey{&p.idp.PublicKey}, Subject: func(_ context.Context, a *assertion.Assertion) (string, error) {
-				return "idp|" + a.Subject.Value, nil
-			}})}
-		replay := grants.Replay{Records: c.Records}
-		bearer, err := assertion.NewJWT(assertion.JWTConfig{Issuer: c.Issuer, TokenEndpoint: c.Issuer + "/token", Issuers: issuers,
-			Clients: grants.ClientKeys{Clients: c.Clients}, Replay: replay})
-		require.NoError(t, err)
-		saml, err := assertion.NewSAML(assertion.SAMLConfig{Issuers: issuers, Audiences: []string{c.Issuer, c.Issuer + "/token"},
-			Recipients: []string{c.Issuer + "/token"}, Replay: replay})
-		require.NoError(t, err)
-		hook := func(_ context.Context, _ *grants.Request, a *assertion.Assertion, g *grants.Grant) error {
-			if a.Subject.Value == "refused" {
-				return errors.New("not this one")
-			}
-			g.Claims = map[string]any{"from": a.Issuer}
-			return nil
-		}
-		c.Grants = append(c.Grants, grants.JWTBearer{Verifier: bearer, Bearer: grants.Bearer{Verified: hook}},
-			grants.SAMLBearer{Verifier: saml, Bearer: grants.Bearer{Verified: hook}})
-		c.ClientAuth = []grantwell.ClientAuthenticator{grantwell.AssertionAuth{Verifier: bearer}}
+		p.trust(t, c)
 		if change != nil {
 			change(c)
 		}
 	})
-	put := func(c storage.Client) { require.NoError(t, r.store.PutClient(t.Context(), c)) }
+	p.register(t, r.store)
+	return r, p
+}
+
+func newParties(t *testing.T) parties {
+	idp, err := rsa.GenerateKey(rand.Reader, 2048)
+	require.NoError(t, err)
+	return parties{client: ecKey(t), as: ecKey(t), idp: idp}
+}
+
+// trust lets a server accept what the parties sign.
+func (p parties) trust(t *testing.T, c *grantwell.Config) {
+	issuers := grants.ClientIssuers{Clients: c.Clients, Others: assertion.Issuers(
+		assertion.Issuer{ID: asID, JWKS: jwks(t, &p.as.PublicKey), Scopes: func(_ context.Context, _ *assertion.Assertion, asked []string) ([]string, error) {
+			return []string{"read"}, nil
+		}},
+		assertion.Issuer{ID: idpID, Keys: []crypto.PublicKey{&p.idp.PublicKey}, Subject: func(_ context.Context, a *assertion.Assertion) (string, error) {
+			return "idp|" + a.Subject.Value, nil
+		}})}
+	replay := grants.Replay{Records: c.Records}
+	bearer, err := assertion.NewJWT(assertion.JWTConfig{Issuer: c.Issuer, TokenEndpoint: c.Issuer + "/token", Issuers: issuers,
+		Clients: grants.ClientKeys{Clients: c.Clients}, Replay: replay})
+	require.NoError(t, err)
+	saml, err := assertion.NewSAML(assertion.SAMLConfig{Issuers: issuers, Audiences: []string{c.Issuer, c.Issuer + "/token"},
+		Recipients: []string{c.Issuer + "/token"}, Replay: replay})
+	require.NoError(t, err)
+	hook := func(_ context.Context, _ *grants.Request, a *assertion.Assertion, g *grants.Grant) error {
+		if a.Subject.Value == "refused" {
+			return errors.New("not this one")
+		}
+		g.Claims = map[string]any{"from": a.Issuer}
+		return nil
+	}
+	c.Grants = append(c.Grants, grants.JWTBearer{Verifier: bearer, Bearer: grants.Bearer{Verified: hook}},
+		grants.SAMLBearer{Verifier: saml, Bearer: grants.Bearer{Verified: hook}})
+	c.ClientAuth = []grantwell.ClientAuthenticator{grantwell.AssertionAuth{Verifier: bearer}}
+}
+
+// register stores the clients that sign, or send what others signed.
+func (p parties) register(t *testing.T, store *memstore.Store) {
+	put := func(c storage.Client) { require.NoError(t, store.PutClient(t.Context(), c)) }
 	signer := storage.Client{ID: "signer", AuthMethod: storage.AuthPrivateKeyJWT, JWKS: jwks(t, &p.client.PublicKey), Scope: []string{"read", "write"},
 		DefaultScope: []string{"read"}, GrantTypes: []string{"client_credentials", assertion.GrantJWT, "refresh_token"}}
 	put(signer)
@@ -86,7 +101,6 @@ func assertionRig(t *testing.T, change func(*grantwell.Config)) (*rig, parties) 
 	trusted.ID, trusted.GrantTypes = "trusted", []string{assertion.GrantJWT, assertion.GrantSAML2, "refresh_token"}
 	trusted.RedirectURIs, trusted.ResponseTypes = nil, nil
 	put(trusted)
-	return r, p
 }
 
 const trusted = "trusted:" + secret

@@ -1,0 +1,338 @@
+package grantwell_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/stretchr/testify/require"
+
+	"github.com/grantwell/grantwell"
+	"github.com/grantwell/grantwell/assertion"
+	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/introspect"
+	"github.com/grantwell/grantwell/observe"
+	"github.com/grantwell/grantwell/storage"
+	"github.com/grantwell/grantwell/tokens"
+)
+
+// canaries are the secrets of a run, and all that the run said.
+type canaries struct {
+	secrets map[string]string // what it is, by the secret
+	said    map[string]*bytes.Buffer
+	tripped map[string]int
+	trip    func(where string) error
+}
+
+// says is where a channel's text goes: "log", "event", "trace", "error", "panic".
+func (c *canaries) says(channel string) io.Writer {
+	if c.said[channel] == nil {
+		c.said[channel] = new(bytes.Buffer)
+	}
+	return c.said[channel]
+}
+
+// keep remembers secrets; short and empty ones could stand anywhere by chance.
+func (c *canaries) keep(what string, secrets ...string) {
+	for _, s := range secrets {
+		if len(s) >= 20 {
+			c.secrets[s] = what
+		}
+	}
+}
+
+// leaks lists the secrets that were said, by channel, in any of the spellings that a secret travels in.
+func (c *canaries) leaks() (found []string) {
+	for channel, text := range c.said {
+		for s, what := range c.secrets {
+			quoted, _ := json.Marshal(s)
+			for _, spelling := range []string{s, url.QueryEscape(s), strings.Trim(string(quoted), `"`), base64.StdEncoding.EncodeToString([]byte(s)),
+				base64.RawURLEncoding.EncodeToString([]byte(s)), hex.EncodeToString([]byte(s))} {
+				if bytes.Contains(text.Bytes(), []byte(spelling)) {
+					found = append(found, channel+": "+what)
+					break
+				}
+			}
+		}
+	}
+	slices.Sort(found)
+	return slices.Compact(found)
+}
+
+// fails trips at a place, as the run says.
+func (c *canaries) fails(where string) error {
+	if c.trip == nil {
+		return nil
+	}
+	c.tripped[where]++
+	return c.trip(where)
+}
+
+// configure listens to everything that a server tells its host, and puts a fault behind every seam.
+func (c *canaries) configure(cfg *grantwell.Config, keys tokens.Keys) {
+	events := json.NewEncoder(c.says("event"))
+	observer := func(ctx context.Context, call observe.Call) (context.Context, func(observe.Outcome)) {
+		fmt.Fprintf(c.says("trace"), "%+v", call)
+		return ctx, func(out observe.Outcome) { fmt.Fprintln(c.says("trace"), out) }
+	}
+	cfg.Logger = slog.New(slog.NewJSONHandler(c.says("log"), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	cfg.Events = func(_ context.Context, e grantwell.Event) { _ = events.Encode(e) }
+	cfg.Records = observe.Records(observer, &faultyStore{Records: cfg.Records, fail: c.fails})
+	cfg.Keys = observe.Keys(observer, trippingKeys{keys, c})
+	limiter := cfg.Limiter
+	cfg.Limiter = tripping{limiter, func(_ context.Context, where string) error { return c.fails(where) }}
+	cfg.SubjectActive = func(context.Context, string) (bool, error) { return true, c.fails("subject") }
+	cfg.Hooks = grantwell.Hooks{
+		Authorize: func(context.Context, *grantwell.AuthorizeRequest, *grantwell.Approval) error {
+			return c.fails("authorize")
+		},
+		Issue:    func(context.Context, *grantwell.Issue) error { return c.fails("issue") },
+		Issued:   func(context.Context, grantwell.Issue) error { return c.fails("issued") },
+		Revoke:   func(context.Context, *introspect.Token) error { return c.fails("revoke") },
+		Validate: func(context.Context, *introspect.Token) error { return c.fails("validate") },
+	}
+	for i, g := range cfg.Grants {
+		switch g := g.(type) {
+		case grants.JWTBearer:
+			g.Verifier = observe.Verifier(observer, g.Verifier)
+			cfg.Grants[i] = g
+		case grants.SAMLBearer:
+			g.Verifier = observe.Verifier(observer, g.Verifier)
+			cfg.Grants[i] = g
+		}
+	}
+}
+
+type trippingKeys struct {
+	tokens.Keys
+	c *canaries
+}
+
+func (k trippingKeys) Signing(ctx context.Context) (tokens.Key, error) {
+	if err := k.c.fails("signing"); err != nil {
+		return tokens.Key{}, err
+	}
+	return k.Keys.Signing(ctx)
+}
+
+// canaryRun is a host with every flow and every listener.
+type canaryRun struct {
+	*canaries
+	*host
+	p parties
+}
+
+const canaryPassword, canarySecret = "CANARY-pa55word/&=+ of a user", "CANARY-5ecret/&=+ of a client"
+
+func newCanaryRun(t *testing.T) *canaryRun {
+	c := &canaries{secrets: map[string]string{}, said: map[string]*bytes.Buffer{}, tripped: map[string]int{}}
+	run := &canaryRun{canaries: c, p: newParties(t)}
+	signing, err := tokens.GenerateKey(tokens.ES256)
+	require.NoError(t, err)
+	keys, err := tokens.StaticKeys(signing)
+	require.NoError(t, err)
+	run.host = newHost(t, func(cfg *grantwell.Config, _ *grantwell.UI) {
+		run.p.trust(t, cfg)
+		cfg.Paths.TokenInfo = "/tokeninfo"
+		cfg.Grants = append(cfg.Grants, grants.ClientCredentials{}, grants.Password{Authenticator: authenticator(func(_ context.Context, l grants.Login) (grants.User, error) {
+			if err := c.fails("authenticator"); err != nil || l.Password != canaryPassword {
+				return grants.User{}, errors.Join(err, grants.ErrWrongPassword)
+			}
+			return grants.User{Subject: "u"}, nil
+		})})
+		cfg.Limiter = grantwell.NewLimiterWith(nil)
+		c.configure(cfg, keys)
+	})
+	run.p.register(t, run.store)
+	client := testClients()[0]
+	client.ID, client.Secrets, client.AccessTokenFormat = "canary", []storage.Secret{storage.HashSecret(canarySecret), {Hash: bcryptHash(t, canarySecret)}}, "jwt"
+	require.NoError(t, run.store.PutClient(t.Context(), client))
+	c.keep("client secret", canarySecret, secret, strings.Repeat("k", 32))
+	c.keep("password", canaryPassword)
+	c.keep("verifier", verifier)
+	for _, key := range []any{signing.Signer, run.p.client, run.p.as, run.p.idp} {
+		der, err := x509.MarshalPKCS8PrivateKey(key)
+		require.NoError(t, err)
+		c.keep("private key", string(der), base64.StdEncoding.EncodeToString(der)[60:120])
+	}
+	d, err := run.p.client.Bytes()
+	require.NoError(t, err)
+	c.keep("private key", string(d), fmt.Sprintf("%v", d), fmt.Sprintf("%x", d))
+	return run
+}
+
+// ask sends a form and keeps what is secret in the answer.
+func (r *canaryRun) ask(path, as string, pairs ...string) reply {
+	res := r.serve(r.handler, formRequest(origin+path, as, pairs...))
+	r.keep("access token", res.str("access_token"))
+	r.keep("refresh token", res.str("refresh_token"))
+	return res
+}
+
+// serve is where errors and panics come out.
+func (r *canaryRun) serve(h http.Handler, req *http.Request) (res reply) {
+	defer func() {
+		if p := recover(); p != nil {
+			fmt.Fprintf(r.says("panic"), "%v\n%s", p, debug.Stack())
+		}
+	}()
+	if res = serveTo(h, req); res.status >= 400 || strings.Contains(res.header.Get("Location"), "error=") {
+		fmt.Fprintln(r.says("error"), res.header, res.body)
+	}
+	return res
+}
+
+// code goes through login and consent, and gets a code.
+func (r *canaryRun) code(client string) string {
+	b := r.as("alice")
+	page := b.visit(authorize("client_id", client), nil)
+	if page.status == http.StatusOK {
+		form := page.form(r.t)
+		r.keep("csrf", form.Get("csrf"))
+		r.keep("interaction", form.Get("interaction"))
+		u, _ := url.Parse(origin)
+		for _, cookie := range b.jar.Cookies(u) {
+			if cookie.Name != "session" {
+				r.keep("cookie", cookie.Value)
+			}
+		}
+		r.serve(r.handler, formRequest(origin+"/consent", "", "csrf", "x"+form.Get("csrf"), "interaction", form.Get("interaction"), "decision", "allow"))
+		page = b.send("/consent", form)
+	} else if page.status >= 400 {
+		fmt.Fprintln(r.says("error"), page.header, page.body)
+	}
+	u, err := url.Parse(page.header.Get("Location"))
+	require.NoError(r.t, err)
+	r.keep("code", u.Query().Get("code"))
+	return u.Query().Get("code")
+}
+
+// flows runs every flow, with what it needs made before the fault begins; none but the first run must succeed.
+func (r *canaryRun) flows(trip func(string) error) {
+	t := r.t
+	r.canaries.trip = nil
+	const canary = "canary:" + canarySecret
+	code, wrong, spent := r.code("canary"), r.code("canary"), r.code("conf")
+	redeem := func(as, code, verifier string) reply {
+		return r.ask("/token", as, "grant_type", "authorization_code", "code", code, "redirect_uri", redirect, "code_verifier", verifier)
+	}
+	first := redeem(conf, spent, verifier)
+	require.Equal(t, 200, first.status, first.body)
+	access, refresh := first.str("access_token"), first.str("refresh_token")
+	bearer := sign(t, jose.ES256, r.p.as, claims(asID, "bob", issuer))
+	saml := samlAssertion(t, r.p.idp, nil)
+	auth := sign(t, jose.ES256, r.p.client, claims("signer", "signer", issuer))
+	r.keep("assertion", bearer, saml, auth, bearer[len(bearer)-40:], auth[len(auth)-40:], saml[len(saml)/2:][:200])
+	bad := "CANARY" + strings.Repeat("-bad", 8)
+	r.keep("a wrong secret", bad)
+
+	r.canaries.trip = trip
+	answers := []reply{
+		redeem(canary, code, verifier), redeem(canary, wrong, bad+bad), redeem(conf, bad, verifier),
+		r.ask("/token", conf, "grant_type", "refresh_token", "refresh_token", refresh),
+		r.ask("/token", canary, "grant_type", "password", "username", "u", "password", canaryPassword), r.ask("/token", canary, "grant_type", "password", "username", "u", "password", bad),
+		r.ask("/token", canary, "grant_type", "client_credentials"), r.ask("/token", "canary:"+bad, "grant_type", "client_credentials"),
+		r.ask("/token", trusted, "grant_type", assertion.GrantJWT, "assertion", bearer), r.ask("/token", trusted, "grant_type", assertion.GrantJWT, "assertion", bearer),
+		r.ask("/token", trusted, "grant_type", assertion.GrantJWT, "assertion", auth), r.ask("/token", trusted, "grant_type", assertion.GrantJWT, "assertion", bearer[:len(bearer)-9]+bad),
+		r.ask("/token", trusted, "grant_type", assertion.GrantSAML2, "assertion", saml), r.ask("/token", trusted, "grant_type", assertion.GrantSAML2, "assertion", saml),
+		r.ask("/token", trusted, "grant_type", assertion.GrantSAML2, "assertion", saml[:400]+bad),
+		r.ask("/token", "", "grant_type", "client_credentials", "client_assertion_type", assertion.ClientJWT, "client_assertion", auth),
+		r.ask("/token", "", "grant_type", "client_credentials", "client_assertion_type", assertion.ClientJWT, "client_assertion", bearer),
+		r.ask("/introspect", conf, "token", access), r.ask("/introspect", canary, "token", access), r.ask("/introspect", conf, "token", bad),
+		r.ask("/tokeninfo", conf, "access_token", access), r.ask("/tokeninfo?access_token="+access, conf), r.ask("/token?code="+spent, conf),
+		r.ask("/revoke", "other:"+secret, "token", access), r.ask("/revoke", conf, "token", access), r.ask("/introspect", conf, "token", access), redeem(conf, spent, verifier),
+		r.ask("/token", conf, "grant_type", "refresh_token", "refresh_token", refresh),
+	}
+	r.code("conf")
+	guarded := introspect.Guard{Introspector: r.srv, Audience: []string{issuer}}.Require("read")(http.NotFoundHandler())
+	for _, s := range []string{access, refresh, bad} {
+		req := formRequest(origin+"/resource", "")
+		req.Header.Set("Authorization", "Bearer "+s)
+		r.serve(guarded, req)
+	}
+	if trip == nil {
+		for _, i := range []int{0, 3, 4, 6, 8, 12, 15, 17, 20, 24} {
+			require.Equal(t, 200, answers[i].status, "%d %s", i, answers[i].body)
+		}
+	}
+}
+
+// A marker is in every secret there is: none is in a log, an event, a trace, an error or a panic, whatever flow ran, and wherever it
+// met an error or a panic whose value holds them all.
+// Holds S58, S184.
+func TestCanary_NoSecretIsSaid(t *testing.T) {
+	t.Parallel()
+	r := newCanaryRun(t)
+	r.flows(nil)
+	places := []string{"Insert", "Get", "Advance", "Revoke", "limiter", "subject", "authorize", "issue", "issued", "revoke", "validate", "authenticator", "signing"}
+	for _, where := range places {
+		for _, panics := range []bool{false, true} {
+			r.flows(func(at string) error {
+				if at != where {
+					return nil
+				}
+				if panics {
+					panic(fmt.Sprint(r.secrets))
+				}
+				return errors.New("down")
+			})
+		}
+		require.NotZero(t, r.tripped[where], where)
+	}
+	for _, what := range []string{"client secret", "password", "verifier", "private key", "code", "access token", "refresh token", "assertion", "csrf", "interaction", "cookie", "a wrong secret"} {
+		require.Contains(t, mapValues(r.secrets), what)
+	}
+	for _, channel := range []string{"log", "event", "trace", "error"} {
+		require.Greater(t, r.said[channel].Len(), 10_000, channel)
+	}
+	require.Empty(t, r.leaks())
+}
+
+func mapValues(m map[string]string) (all []string) {
+	for _, v := range m {
+		all = append(all, v)
+	}
+	return all
+}
+
+// The search finds a secret in each place, however it is spelled: a canary that cannot die proves nothing.
+func TestCanary_FindsALeak(t *testing.T) {
+	t.Parallel()
+	r := newCanaryRun(t)
+	r.flows(nil)
+	for s, what := range map[string]string{canaryPassword: "password", canarySecret: "client secret", r.code("conf"): "code"} {
+		for channel, buffer := range r.said {
+			clean := bytes.Clone(buffer.Bytes())
+			for _, leak := range []func(){
+				func() { fmt.Fprint(buffer, "got ", s) },
+				func() {
+					_ = json.NewEncoder(buffer).Encode(map[string]any{"time": time.Now(), "form": url.Values{"x": {s}}})
+				},
+				func() { fmt.Fprint(buffer, url.Values{"x": {s}}.Encode()) },
+				func() { fmt.Fprintf(buffer, "%x", s) },
+				func() { fmt.Fprint(buffer, base64.StdEncoding.EncodeToString([]byte(s))) },
+			} {
+				require.Empty(t, r.leaks())
+				leak()
+				require.Equal(t, []string{channel + ": " + what}, r.leaks())
+				buffer.Reset()
+				buffer.Write(clean)
+			}
+		}
+	}
+}
