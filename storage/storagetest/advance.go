@@ -1,6 +1,7 @@
 package storagetest
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -68,20 +69,26 @@ func advanceWrongState(p *probe) {
 }
 
 func advanceTakenKey(p *probe) {
-	code := p.record(storage.Code, "code", "g")
-	access, refresh := p.record(storage.Access, "access", "g"), p.record(storage.Refresh, "refresh", "g")
 	taken := p.record(storage.Refresh, "taken", "other")
-	p.insert(code, taken)
-	spent := with(code, storage.Spent)
-	for _, inserts := range [][]storage.Record{{taken, access}, {access, refresh, taken}, {access, access}, {access, code}, {access, spent}} {
-		require.ErrorIs(p, p.store.Advance(p.ctx, storage.Active, spent, inserts...), storage.ErrExists)
-		p.stored(code)
-		p.stored(taken)
-		p.missing(access, refresh)
+	p.insert(taken)
+	round := func(name string) (code, spent, access, refresh storage.Record) {
+		code = p.record(storage.Code, "code"+name, name)
+		p.insert(code)
+		return code, with(code, storage.Spent), p.record(storage.Access, "access"+name, name), p.record(storage.Refresh, "refresh"+name, name)
 	}
-	require.NoError(p, p.store.Advance(p.ctx, storage.Active, spent, access, refresh))
-	p.stored(spent)
-	p.stored(refresh)
+	for i := range 5 {
+		code, spent, access, refresh := round(fmt.Sprint(i))
+		inserts := [][]storage.Record{{taken, access}, {access, refresh, taken}, {access, access}, {access, code}, {access, spent}}[i]
+		require.ErrorIs(p, p.store.Advance(p.ctx, storage.Active, spent, inserts...), storage.ErrExists)
+		p.kept(code, taken)
+		p.unused(access, refresh)
+		if p.opts.Spread {
+			continue
+		}
+		require.NoError(p, p.store.Advance(p.ctx, storage.Active, spent, access, refresh))
+		p.stored(spent)
+		p.stored(refresh)
+	}
 }
 
 func conflictBeforeExists(p *probe) {

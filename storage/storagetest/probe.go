@@ -69,6 +69,33 @@ func (p *probe) missing(recs ...storage.Record) {
 	}
 }
 
+// unused asks that a write which failed has left these as if it had never been: they are missing, or may be revoked.
+func (p *probe) unused(recs ...storage.Record) {
+	p.Helper()
+	if !p.opts.Spread {
+		p.missing(recs...)
+		return
+	}
+	for _, r := range recs {
+		if _, err := p.store.Get(p.ctx, r.Kind, r.Key); err == nil {
+			p.state(storage.Revoked, r)
+		} else {
+			require.ErrorIs(p, err, storage.ErrNotFound)
+		}
+	}
+}
+
+// kept asks that a write which failed has left these as they are, or may have revoked them.
+func (p *probe) kept(recs ...storage.Record) {
+	p.Helper()
+	for _, r := range recs {
+		if p.opts.Spread && p.get(r).State == storage.Revoked {
+			r.State = storage.Revoked
+		}
+		p.stored(r)
+	}
+}
+
 // state asks that the records are in this state.
 func (p *probe) state(want storage.State, recs ...storage.Record) {
 	p.Helper()

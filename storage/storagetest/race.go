@@ -73,9 +73,10 @@ func oneWinner(p *probe) {
 func insertOneWinner(p *probe) {
 	const attempts = 8
 	for round := range p.opts.Rounds {
-		mark := with(p.record(storage.Used, fmt.Sprint("jti", round), "g"), storage.Spent)
+		grant := fmt.Sprint("grant", round)
+		mark := p.record(storage.Refresh, fmt.Sprint("taken", round), grant)
 		beside := func(i int) storage.Record {
-			return p.record(storage.Access, fmt.Sprint("beside", round, ".", i), "g")
+			return p.record(storage.Access, fmt.Sprint("beside", round, ".", i), grant)
 		}
 		errs := parallel(attempts, func(i int) error {
 			if i%2 == 0 { // whatever the order of the records
@@ -83,12 +84,14 @@ func insertOneWinner(p *probe) {
 			}
 			return p.store.Insert(p.ctx, beside(i), mark)
 		})
-		require.Equal(p, 1, p.winners(errs, storage.ErrExists), "winners of round %d", round)
+		if n := p.winners(errs, storage.ErrExists); !p.opts.Spread || n > 1 { // a loser may revoke what the winner had
+			require.Equal(p, 1, n, "winners of round %d", round)
+		}
 		for i, err := range errs {
 			if err != nil {
-				p.missing(beside(i))
+				p.unused(beside(i))
 			} else {
-				p.stored(beside(i))
+				p.kept(beside(i))
 			}
 		}
 	}
@@ -125,7 +128,12 @@ func neverHalf(p *probe) {
 // wholeOrNothing reads the records one way or the other: what the first read shows must hold for the others.
 func (p *probe) wholeOrNothing(codeFirst bool, code, access, refresh storage.Record) error {
 	order := []storage.Record{access, refresh, code}
-	if codeFirst {
+	switch {
+	case p.opts.Spread && codeFirst:
+		order = []storage.Record{refresh, code}
+	case p.opts.Spread:
+		order = []storage.Record{access, code}
+	case codeFirst:
 		order = []storage.Record{code, refresh, access}
 	}
 	happened := false
@@ -170,7 +178,7 @@ func revokeRacesAdvance(p *probe) {
 				i++
 			}
 			if errs[i] != nil {
-				p.missing(token)
+				p.unused(token)
 			} else {
 				p.state(storage.Revoked, token)
 			}

@@ -27,12 +27,12 @@ func (r *recorder) Errorf(format string, args ...any) {
 }
 
 // try runs a case on a store and returns its complaints.
-func try(ctx context.Context, c testCase, store storage.Records) []string {
+func try(ctx context.Context, c testCase, store storage.Records, spread bool) []string {
 	var r recorder
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		c.run(newProbe(&r, ctx, store, Options{Rounds: 60, Objects: 400, Attempts: 4}))
+		c.run(newProbe(&r, ctx, store, Options{Rounds: 60, Objects: 400, Attempts: 4, Spread: spread}))
 	}()
 	<-done
 	return r.failures

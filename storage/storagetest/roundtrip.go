@@ -188,16 +188,20 @@ func takenKey(p *probe) {
 }
 
 func insertAllOrNothing(p *probe) {
-	a, b, c := p.record(storage.Access, "a", "g"), p.record(storage.Refresh, "b", "g"), p.record(storage.Access, "c", "g")
 	taken := p.record(storage.Code, "taken", "h")
 	p.insert(taken)
-	for _, recs := range [][]storage.Record{{taken, a, b}, {a, taken, b}, {a, b, taken}, {a, a}, {a, b, c, with(b, storage.Spent)}} {
+	for i := range 5 {
+		grant := fmt.Sprint(i)
+		a, b, c := p.record(storage.Access, "a"+grant, grant), p.record(storage.Refresh, "b"+grant, grant), p.record(storage.Access, "c"+grant, grant)
+		recs := [][]storage.Record{{taken, a, b}, {a, taken, b}, {a, b, taken}, {a, a}, {a, b, c, with(b, storage.Spent)}}[i]
 		require.ErrorIs(p, p.store.Insert(p.ctx, recs...), storage.ErrExists)
-		p.missing(a, b, c)
-		p.stored(taken)
+		p.unused(a, b, c)
+		p.kept(taken)
+		if !p.opts.Spread {
+			p.insert(a, b, c) // what failed has left nothing behind
+			p.stored(b)
+		}
 	}
-	p.insert(a, b, c) // what failed has left nothing behind
-	p.stored(b)
 }
 
 func invalidRefused(p *probe) {

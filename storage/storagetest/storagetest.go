@@ -16,11 +16,16 @@ var (
 	attemptsFlag = flag.Int("storagetest.attempts", 0, "parallel attempts at each of them; 0: the default")
 )
 
-// Options sizes the races. The zero value is the default.
+// Options sizes the races, and says what kind of store it is. The zero value is the default.
 type Options struct {
 	Rounds   int // of each race; 0: 100, with -short 20
 	Objects  int // records of the single-use case; 0: the flag -storagetest.objects, else 1000, with -short 100
 	Attempts int // parallel attempts at each; 0: the flag -storagetest.attempts, else 4
+
+	// Spread is for a store that divides what one write carries over several databases, as [storage.Route] does when codes,
+	// access and refresh tokens are not together. It has no common transaction, and is held to what it can keep: a write
+	// that fails leaves nothing of use, but may leave records revoked; and no token is seen before its code is spent.
+	Spread bool
 }
 
 // Run tests the stores that newStore returns, each empty, with the default [Options].
@@ -60,6 +65,7 @@ func (o Options) withDefaults(short bool) Options {
 		Rounds:   pick(o.Rounds, rounds),
 		Objects:  pick(o.Objects, *objectsFlag, objects),
 		Attempts: pick(o.Attempts, *attemptsFlag, 4),
+		Spread:   o.Spread,
 	}
 }
 
