@@ -19,12 +19,15 @@ import (
 type AdminConfig struct {
 	// Authorize decides about every request before anything of it is carried out: who sends it, by the host's own session,
 	// token or certificate, and whether this person may do what method and path say. It returns a name for the events
-	// and for created_by, 1 to 255 bytes. Any error refuses: a *[grants.Error] as it is, others with 403. Required.
+	// and for created_by, at most 1024 bytes. Any error refuses, and so does an empty name: a *[grants.Error] as it is, others with 403. Required.
 	Authorize func(r *http.Request) (actor string, err error)
 	// Overlap is how long a client's old secret works beside a new one when the request does not say. Zero: 24 hours;
 	// at most 90 days.
 	Overlap time.Duration
 }
+
+// maxActor bounds the name of who sends a request: a subject may be long.
+const maxActor = 1024
 
 // maxOverlap bounds the life of a secret that was replaced.
 const maxOverlap = 90 * 24 * time.Hour
@@ -191,8 +194,10 @@ func (a *api) serve(ctx context.Context, c *call) error {
 		return err
 	case err != nil:
 		return grants.AccessDenied("This is not allowed.").Because("%w", err)
-	case actor == "" || len(actor) > 255:
-		return errors.New("grantwell: the authorization named nobody, or by a name above 255 bytes")
+	case actor == "":
+		return grants.AccessDenied("This is not allowed.").Because("grantwell: the authorization named nobody")
+	case len(actor) > maxActor:
+		return errors.New("grantwell: the authorization named somebody by more than 1024 bytes")
 	}
 	did := &AdminAct{Actor: actor}
 	c.event.Admin = did

@@ -141,8 +141,8 @@ func TestAdmin_AsksTheHostFirst(t *testing.T) {
 		who    func(*http.Request) (string, error)
 		status int
 	}{
-		"no name":        {func(*http.Request) (string, error) { return "", nil }, 500},
-		"a long name":    {func(*http.Request) (string, error) { return strings.Repeat("x", 256), nil }, 500},
+		"no name":        {func(*http.Request) (string, error) { return "", nil }, 403},
+		"a long name":    {func(*http.Request) (string, error) { return strings.Repeat("x", 1025), nil }, 500},
 		"panics":         {func(*http.Request) (string, error) { panic("secret") }, 500},
 		"its own answer": {func(*http.Request) (string, error) { return "", &grants.Error{Code: "login_required", Status: 401} }, 401},
 		"unavailable":    {func(*http.Request) (string, error) { return "", grants.Unavailable(errors.New("x")) }, 503},

@@ -277,3 +277,31 @@ func TestAdmin_ConcurrentChangesAreNotLost(t *testing.T) {
 	}
 	require.Equal(t, 1, won)
 }
+
+// Acts that name no ETag all happen, whoever else changes the client at that moment from another process: nobody's
+// disabling is undone by another's rotation.
+// Holds S144.
+func TestAdmin_ActsAtOnceAllHappen(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, nil)
+	second, err := o.srv.Admin(adminConfig)
+	require.NoError(t, err)
+	for range 20 {
+		var wg sync.WaitGroup
+		var statuses [3]int
+		for i, path := range []string{"/clients/conf/disable", "/clients/conf/secret", "/clients/conf/revoke"} {
+			wg.Go(func() {
+				statuses[i] = o.send([]http.Handler{o.admin, second}[i%2], "POST", path, "", "X-Who", "root").status
+			})
+		}
+		wg.Wait()
+		require.Equal(t, [3]int{200, 200, 200}, statuses)
+		c, err := o.store.Client(t.Context(), "conf")
+		require.NoError(t, err)
+		require.True(t, c.Disabled)
+		require.Len(t, c.Secrets, 2)
+		require.False(t, c.TokensNotBefore.IsZero())
+		c.Disabled, c.Secrets, c.TokensNotBefore = false, c.Secrets[:1], time.Time{}
+		require.NoError(t, o.store.PutClient(t.Context(), c))
+	}
+}

@@ -48,7 +48,7 @@ func (c *act) whose() (storage.Query, error) {
 	if q.Subject == "" && q.ClientID == "" {
 		return q, grants.InvalidRequest("Send subject or client_id.")
 	}
-	if len(q.Subject) > 1024 || len(q.ClientID) > 255 || len(q.After) > 1024 {
+	if len(q.Subject) > maxActor || len(q.ClientID) > 255 || len(q.After) > 1024 {
 		return q, grants.InvalidRequest("A parameter is too long.")
 	}
 	c.event.Subject, c.event.ClientID = q.Subject, q.ClientID

@@ -84,6 +84,20 @@ func endSecret(ctx context.Context, c *act) error {
 	})
 }
 
+// credentials gives the client the secret that its method needs, unless it has one.
+func credentials(c *storage.Client) (plain string) {
+	switch {
+	case bySecret(c.Method()) && len(c.Secrets) == 0:
+		var stored storage.Secret
+		plain, stored = GenerateSecret()
+		c.Secrets = []storage.Secret{stored}
+	case c.Method() == storage.AuthClientSecretJWT && len(c.SharedKey) == 0:
+		plain, _ = GenerateSecret()
+		c.SharedKey = []byte(plain)
+	}
+	return plain
+}
+
 // maxBcryptCost bounds what one guess at an imported secret makes the server work: about 4 s.
 const maxBcryptCost = 16
 

@@ -17,7 +17,7 @@ import (
 // Event is the outcome of one request. It never holds a token, a code, a secret, a password or an assertion.
 type Event struct {
 	Time      time.Time
-	Endpoint  string // "authorize", "consent", "token", "revoke", "introspect", "tokeninfo"
+	Endpoint  string // "authorize", "consent", "token", "revoke", "introspect", "tokeninfo", "admin", "account"
 	Outcome   string // "ok", "refused" (the caller's fault) or "failed" (ours)
 	ClientID  string // as far as it is known; a registered client's
 	Subject   string
