@@ -31,8 +31,11 @@ const undoTime = 10 * time.Second
 //   - A reader may see the code spent and the tokens not there yet, or the first of several tokens alone.
 //   - ErrExists of an Advance or Insert may leave the code spent and the grant revoked.
 //   - A process that dies between the stores leaves a spent code and too few tokens, never too many.
+//   - What only a revocation can take back needs a grant: a write that spans stores is refused, before anything is
+//     written, when one of the records to be inserted has no GrantID.
 //
-// Keep codes, access and refresh tokens in one store unless there is a reason to do otherwise.
+// Keep codes, access and refresh tokens in one store unless there is a reason to do otherwise. Every other kind that
+// Grantwell writes goes alone, or begins a grant, so that it can live anywhere at no such cost.
 func Route(defaultStore Records, perKind map[Kind]Records) Records {
 	r := &router{perKind: map[Kind]int{}}
 	add := func(s Records) int {
@@ -97,8 +100,12 @@ func (r *router) Insert(ctx context.Context, recs ...Record) error {
 	if err := validateAll(recs); err != nil {
 		return err
 	}
+	parts := r.split(recs)
+	if err := revocable(recs, parts, -1); err != nil {
+		return err
+	}
 	var done []Record
-	for i, part := range r.split(recs) {
+	for i, part := range parts {
 		if len(part) == 0 {
 			continue
 		}
@@ -124,6 +131,9 @@ func (r *router) Advance(ctx context.Context, from State, next Record, inserts .
 	}
 	home := r.index(next.Kind)
 	parts := r.split(inserts)
+	if err := revocable(inserts, parts, home); err != nil {
+		return err
+	}
 	if err := r.stores[home].Advance(ctx, from, next, parts[home]...); err != nil {
 		return err // the store has done nothing, nor has any other
 	}
@@ -152,8 +162,26 @@ func (r *router) Advance(ctx context.Context, from State, next Record, inserts .
 	return nil
 }
 
+// revocable refuses a write that spans stores, home among them if there is one, and that [router.undo] could not take back.
+func revocable(recs []Record, parts [][]Record, home int) error {
+	spans := 0
+	for i, part := range parts {
+		if i == home || len(part) > 0 {
+			spans++
+		}
+	}
+	if spans < 2 {
+		return nil
+	}
+	for _, rec := range recs {
+		if rec.GrantID == "" {
+			return fmt.Errorf("storage: Route: a %s record without a grant cannot be written together with records of another store", rec.Kind)
+		}
+	}
+	return nil
+}
+
 // undo revokes the grants of what may have been inserted and returns why, even if the caller is gone.
-// A record without a grant stays: none that Grantwell writes beside others lacks one.
 func (r *router) undo(ctx context.Context, cause error, inserted []Record) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()

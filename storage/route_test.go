@@ -110,6 +110,53 @@ func TestRoute_OneStoreKeepsContract(t *testing.T) {
 	})
 }
 
+// Codes, access and refresh tokens in one store, and each of the other kinds in one of its own, keep the whole contract.
+//
+// Holds S160, S161, I1, I3, I5.
+func TestRoute_TokensTogetherKeepContract(t *testing.T) {
+	t.Parallel()
+	storagetest.RunWith(t, storagetest.Options{Rounds: 20, Objects: 100}, func(*testing.T) storage.Records {
+		apart := map[storage.Kind]storage.Records{}
+		for _, k := range []storage.Kind{storage.DeviceCode, storage.UserCode, storage.Pushed, storage.Interaction, storage.Consent, storage.Used} {
+			apart[k] = memstore.New()
+		}
+		return storage.Route(memstore.New(), apart)
+	})
+}
+
+// Tokens apart keep what can be kept without a common transaction: one winner, no gap in a revocation, nothing of use after a failure.
+//
+// Holds S161, I1, I3, I5.
+func TestRoute_TokensApartKeepWhatTheyCan(t *testing.T) {
+	t.Parallel()
+	storagetest.RunWith(t, storagetest.Options{Rounds: 20, Objects: 100, Spread: true}, func(*testing.T) storage.Records {
+		return newRouted().Records
+	})
+}
+
+// A write that spans stores needs a way back: one that has none is refused, and no store has seen it.
+//
+// Holds S161, I3.
+func TestRoute_RefusesWhatNothingTakesBack(t *testing.T) {
+	t.Parallel()
+	ctx, r := t.Context(), newRouted()
+	code, access, loner := item(storage.Code, "c"), item(storage.Access, "a"), item(storage.Refresh, "loner")
+	loner.GrantID = ""
+	require.NoError(t, r.Insert(ctx, code, item(storage.Code, "another")))
+	const refused = "storage: Route: a refresh record without a grant"
+	require.ErrorContains(t, r.Insert(ctx, access, loner), refused)
+	require.ErrorContains(t, r.Insert(ctx, loner, access), refused)
+	require.ErrorContains(t, r.Advance(ctx, storage.Active, as(code, storage.Spent), loner), refused)
+	require.ErrorContains(t, r.Advance(ctx, storage.Active, as(code, storage.Spent), access, loner), refused)
+	require.Equal(t, []int{2, 0, 0}, []int{r.codes.Len(), r.access.Len(), r.rest.Len()})
+	got, err := r.Get(ctx, storage.Code, code.Key)
+	require.NoError(t, err)
+	require.Equal(t, storage.Active, got.State)
+	require.NoError(t, r.Insert(ctx, loner), "alone it can be written")
+	loner.Key += "2"
+	require.NoError(t, r.Advance(ctx, storage.Active, as(item(storage.Refresh, "loner"), storage.Spent), loner), "and together with its store's own")
+}
+
 // Codes, access tokens and refresh tokens in three stores: each is found, spent once, and revoked with its grant.
 //
 // Holds S161, I1, I5, I11.
