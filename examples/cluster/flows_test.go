@@ -27,7 +27,7 @@ var stores = []string{"postgres", "redis", "sqlite", "mysql"}
 // Any request of any flow may hit either of two processes, and what one has issued, used up or refused the other knows at
 // the next request.
 //
-// Holds S162, S167, S69, S86, R222, F11.
+// Holds S57, S162, S167, S69, S86, R103, R222, F11.
 func TestFlows_AnyRequestHitsEitherServer(t *testing.T) {
 	t.Parallel()
 	for _, store := range stores {
@@ -35,8 +35,25 @@ func TestFlows_AnyRequestHitsEitherServer(t *testing.T) {
 			t.Parallel()
 			s := cluster(t, store)
 			s.everyFlow(t)
+			s.guesses()
 		})
 	}
+}
+
+// A refresh whose answer was lost on the way is given the same answer again by the other server.
+//
+// Holds S89, S162.
+func TestRetry_OtherServerGivesSameAnswer(t *testing.T) {
+	t.Parallel()
+	s := cluster(t, "sqlite", "--", "-retry-window", "1m")
+	first := s.at(0).token("grant_type", "password", "username", "johndoe", "password", s.file.Passwords["johndoe"])
+	lost := s.at(1).token("grant_type", "refresh_token", "refresh_token", first.text("refresh_token"))
+	require.Equal(t, 200, lost.status, lost.body)
+	again := s.at(0).token("grant_type", "refresh_token", "refresh_token", first.text("refresh_token"))
+	require.Equal(t, 200, again.status, again.body)
+	require.Equal(t, lost.text("refresh_token"), again.text("refresh_token"))
+	next := s.at(1).token("grant_type", "refresh_token", "refresh_token", again.text("refresh_token"))
+	require.Equal(t, 200, next.status, next.body)
 }
 
 // Two server processes that are started at the same moment on one file, with no schema and no secrets yet, agree on all of it,
@@ -193,6 +210,20 @@ func (s *servers) assertions(here, there at) {
 	replayed := there.post(s.file.Token, "", authenticated...)
 	require.Equal(t, 401, replayed.status, replayed.body)
 	require.Equal(t, "invalid_client", replayed.text("error"))
+}
+
+// guesses at a password count together, wherever they are made.
+func (s *servers) guesses() {
+	s.t.Helper()
+	guess := func(i int, password string) reply {
+		return s.at(i%2).token("grant_type", "password", "username", "johndoe", "password", password)
+	}
+	for i := range 10 {
+		guess(i, "wrong").refused(s.t, "invalid_grant")
+	}
+	for i := range 2 {
+		require.Equal(s.t, 429, guess(i, s.file.Passwords["johndoe"]).status)
+	}
 }
 
 // resource calls the protected resource of a server.

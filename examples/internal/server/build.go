@@ -85,6 +85,11 @@ func build(ctx context.Context, o options, store Store) (*app, error) {
 	if o.log {
 		cfg.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
+	if o.store != "memory" { // wrong guesses count for all instances together
+		if cfg.Limiter, err = grantwell.NewSharedLimiter(store, nil); err != nil {
+			return nil, err
+		}
+	}
 	if o.gateway {
 		cfg = grantwell.Gateway(cfg)
 		cfg.TokenInfo = grantwell.TokenInfo{Open: true} // as its samples ask: without authentication
