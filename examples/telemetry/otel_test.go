@@ -172,6 +172,7 @@ func (r *rig) points(name string) map[string]uint64 {
 }
 
 // A request is a span, with one below it for each call that it made; both are counted, with how they ended.
+// Holds S185.
 func TestTelemetry_SpansAndMetrics(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -220,6 +221,7 @@ func TestTelemetry_SpansAndMetrics(t *testing.T) {
 }
 
 // Strangers cannot make time series: their names, grant types, scopes and paths are no labels, and neither are more than some hundred clients.
+// Holds S185.
 func TestTelemetry_CardinalityIsBounded(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -244,6 +246,7 @@ func TestTelemetry_CardinalityIsBounded(t *testing.T) {
 }
 
 // No span and no metric has a secret, a user, a state or the text of an error in it, whatever was asked and however it ended.
+// Holds S184.
 func TestTelemetry_HoldsNoSecret(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
