@@ -162,8 +162,18 @@ func sortedFields(s string) []string {
 func (c Client) Clone() Client {
 	c.Secrets = slices.Clone(c.Secrets)
 	c.JWKS, c.SharedKey = slices.Clone(c.JWKS), slices.Clone(c.SharedKey)
-	for _, s := range []*[]string{&c.GrantTypes, &c.ResponseTypes, &c.RedirectURIs, &c.Scope, &c.DefaultScope, &c.Audience, &c.Resources, &c.Origins, &c.Contacts} {
-		*s = slices.Clone(*s)
+	lists := [...]*[]string{&c.GrantTypes, &c.ResponseTypes, &c.RedirectURIs, &c.Scope, &c.DefaultScope, &c.Audience, &c.Resources, &c.Origins, &c.Contacts}
+	n := 0
+	for _, l := range lists {
+		n += len(*l)
+	}
+	all := make([]string, 0, n) // one allocation for every list: stores clone at each look-up
+	for _, l := range lists {
+		if *l != nil {
+			from := len(all)
+			all = append(all, *l...)
+			*l = all[from:len(all):len(all)] // whoever appends to one does not reach the next
+		}
 	}
 	if c.Metadata != nil {
 		m := make(map[string]string, len(c.Metadata))

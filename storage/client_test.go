@@ -192,6 +192,21 @@ func TestClient_CloneSharesNothing(t *testing.T) {
 		}
 	}
 	require.Equal(t, storage.Client{}, storage.Client{}.Clone(), "nil stays nil")
+	empty := storage.Client{Scope: []string{}}
+	require.Equal(t, empty, empty.Clone(), "empty stays empty")
+}
+
+// The lists of a clone are apart from each other: an element appended to one is in no other.
+func TestClient_CloneListsAreApart(t *testing.T) {
+	t.Parallel()
+	c := storage.Client{GrantTypes: []string{"refresh_token"}, Scope: []string{"read"}, DefaultScope: []string{"read"}, Audience: []string{"a", "b"}}
+	clone := c.Clone()
+	clone.GrantTypes = append(clone.GrantTypes, "password")
+	clone.Scope = append(clone.Scope, "admin")
+	clone.Scope[0] = "write"
+	require.Equal(t, []string{"read"}, clone.DefaultScope)
+	require.Equal(t, c.Audience, clone.Audience)
+	require.Equal(t, []string{"read"}, c.Scope)
 }
 
 // A scope is a scope-token of RFC 6749 section 3.3.
