@@ -1,6 +1,7 @@
 package grantwell_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -15,6 +16,7 @@ import (
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/grantwell/grantwell/storage/memstore"
 )
 
 func (o *office) token(as string) string {
@@ -304,4 +306,46 @@ func TestAdmin_ActsAtOnceAllHappen(t *testing.T) {
 		c.Disabled, c.Secrets, c.TokensNotBefore = false, c.Secrets[:1], time.Time{}
 		require.NoError(t, o.store.PutClient(t.Context(), c))
 	}
+}
+
+// contested is a store in which somebody else is faster, a few times.
+type contested struct {
+	*memstore.Store
+	lost, swaps int
+}
+
+func (c *contested) SwapClient(ctx context.Context, old *storage.Client, next storage.Client) error {
+	if c.swaps++; c.lost > 0 {
+		c.lost--
+		return storage.ErrConflict
+	}
+	return c.Store.SwapClient(ctx, old, next)
+}
+
+// An act that met another is done again on what it left; one that names an ETag, or meets others without an end, is told.
+// Holds S144.
+func TestAdmin_ContestedChanges(t *testing.T) {
+	t.Parallel()
+	store := &contested{}
+	o := newOffice(t, func(c *grantwell.Config) {
+		store.Store = c.Clients.(*memstore.Store)
+		c.Clients = store
+	})
+	store.lost = 3
+	require.Equal(t, 200, o.ask("POST", "/clients/conf/disable", "").status)
+	require.Equal(t, 4, store.swaps)
+	store.lost = 1 << 20
+	o.ask("POST", "/clients/conf/enable", "").fails(t, 409, "conflict")
+	o.ask("POST", "/clients", newApp).fails(t, 409, "conflict")
+	document := o.ask("GET", "/export", "").body
+	o.ask("POST", "/import?existing=replace", document).fails(t, 409, "conflict")
+	c, err := o.store.Client(t.Context(), "conf")
+	require.NoError(t, err)
+	require.True(t, c.Disabled)
+
+	// A store that cannot compare is written to, and what is there is not created again.
+	plain := newOffice(t, func(c *grantwell.Config) { c.Clients = struct{ storage.Registrar }{c.Clients.(storage.Registrar)} })
+	require.Equal(t, 201, plain.ask("POST", "/clients", newApp).status)
+	plain.ask("POST", "/clients", newApp).fails(t, 409, "conflict")
+	require.Equal(t, 200, plain.ask("POST", "/clients/app/disable", "").status)
 }

@@ -234,6 +234,7 @@ func TestAdmin_ImportIsAllChecked(t *testing.T) {
 		`{"format":"grantwell.clients.v1","clients":[` + one + `,` + one + `]}`:                                                   "invalid_client_metadata",
 		`{"format":"grantwell.clients.v1","clients":[` + one + `,null]}`:                                                          "invalid_client_metadata",
 		`{"format":"grantwell.clients.v1","clients":[` + one + `,` + strings.Replace(one, `"hash"`, `"plain"`, 1) + `]}`:          "invalid_client_metadata",
+		`{"format":"grantwell.clients.v1","clients":[` + strings.Replace(one, `"hash"`, `"note":"x","hash"`, 1) + `]}`:            "invalid_client_metadata",
 		`{"format":"grantwell.clients.v1","clients":[` + one + `,` + strings.Replace(one, `"client_id"`, `"client_Id"`, 1) + `]}`: "invalid_client_metadata",
 		`{"format":"grantwell.clients.v1","clients":[` + strings.Repeat(one+",", 1000) + one + `]}`:                               "invalid_request",
 	} {

@@ -50,7 +50,15 @@ func TestAdmin_SecretsRotateWithOverlap(t *testing.T) {
 		c, err := o.store.Client(t.Context(), "conf")
 		require.NoError(t, err)
 		require.Len(t, c.Secrets, 2, "one of them has expired")
-		require.Equal(t, 200, rotate("").status, "an expired secret is in nobody's way")
+		fourth := rotate("").str("client_secret")
+		require.NotEmpty(t, fourth, "an expired secret is in nobody's way")
+		last := rotate(`{"overlap_seconds":0}`).str("client_secret")
+		require.False(t, works(third) || works(fourth), "both end at once")
+
+		o.change("conf", func(c *storage.Client) { c.Secrets[0].ExpiresAt = time.Now().Add(10 * time.Second) })
+		require.Equal(t, 200, rotate(`{"overlap_seconds":60}`).status)
+		time.Sleep(10 * time.Second)
+		require.False(t, works(last), "no overlap lengthens a life")
 	})
 }
 
@@ -90,6 +98,8 @@ func TestAdmin_SharedKeyIsReplacedAtOnce(t *testing.T) {
 	c, err := o.store.Client(t.Context(), "hs")
 	require.NoError(t, err)
 	require.Equal(t, res.str("client_secret"), string(c.SharedKey))
+	require.NotNil(t, o.did().Admin.Before)
+	require.Empty(t, append(o.did().Admin.Before.SharedKey, o.did().Admin.After.SharedKey...))
 	require.NotEqual(t, made.str("client_secret"), res.str("client_secret"))
 }
 
