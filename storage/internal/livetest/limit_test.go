@@ -1,0 +1,97 @@
+//go:build linux
+
+package livetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grantwell/grantwell"
+	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/storage"
+	"github.com/grantwell/grantwell/storage/sqlstore"
+)
+
+// Two instances that share a limit over a real store let exactly the allowed number of wrong guesses pass together, whatever
+// arrives at once, and let right ones pass after each other.
+//
+// Holds S57, S187.
+func TestSharedLimiter_OverEachStore(t *testing.T) {
+	instances := map[string]func(t *testing.T) []storage.Records{
+		"Redis": func(t *testing.T) []storage.Records {
+			server, p := startRedis(t, durable...), prefix()
+			return []storage.Records{redisStore(t, server.client(t), p), redisStore(t, server.client(t), p)}
+		},
+	}
+	for _, d := range databases {
+		instances[d.name] = func(t *testing.T) (list []storage.Records) {
+			driver, dsn := d.open(t)
+			p := prefix()
+			for range 2 {
+				s, err := sqlstore.New(t.Context(), open(t, driver, dsn, 8), d.dialect, sqlstore.Options{Prefix: p})
+				require.NoError(t, err)
+				list = append(list, s)
+			}
+			return list
+		}
+	}
+	for name, stores := range instances {
+		t.Run(name, func(t *testing.T) {
+			const allowed, guesses = 5, 24
+			var limiters []grants.Limiter
+			list := stores(t)
+			for _, s := range list {
+				l, err := grantwell.NewSharedLimiter(s, map[string]grantwell.Limit{"user": {Failures: allowed, Window: time.Hour}})
+				require.NoError(t, err)
+				limiters = append(limiters, l)
+			}
+			guess := func(i int, key string, right bool) (made bool) {
+				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+				defer cancel()
+				done, wait, err := limiters[i%2].Attempt(ctx, key)
+				if err != nil {
+					t.Error(err)
+				}
+				if made = err == nil && wait == 0; made {
+					done(right)
+				}
+				return made
+			}
+			for round := range 5 {
+				key := fmt.Sprint("user:", round)
+				for i := range 6 {
+					require.True(t, guess(i, key, true))
+				}
+				var made atomic.Int32
+				var wg sync.WaitGroup
+				for i := range guesses {
+					wg.Go(func() {
+						if guess(i, key, false) {
+							made.Add(1)
+						}
+					})
+				}
+				wg.Wait()
+				require.EqualValues(t, allowed, made.Load())
+				require.False(t, guess(round, key, true))
+			}
+			// All that was written goes with the next sweep after its time, where the store does not do that by itself.
+			if sweeper, ok := list[0].(storage.Sweeper); ok {
+				_, err := sweeper.Sweep(t.Context(), time.Now().Add(24*time.Hour), 1000)
+				require.NoError(t, err)
+				_, err = list[0].Get(t.Context(), grantwell.Guesses, "x")
+				require.True(t, errors.Is(err, storage.ErrNotFound))
+				recs, _, err := list[0].(storage.Lister).List(t.Context(), storage.Query{Kind: grantwell.Guesses})
+				require.NoError(t, err)
+				require.Empty(t, recs)
+			}
+		})
+	}
+}
