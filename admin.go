@@ -76,7 +76,7 @@ type act struct {
 //	PUT    /clients/{id}                   replaces all members that are not read-only; needs If-Match
 //	DELETE /clients/{id}                   204
 //	POST   /clients/{id}/disable           and /enable: unexpired tokens stop, and are good again
-//	POST   /clients/{id}/revoke            ends all that was issued to the client until now, in one write
+//	POST   /clients/{id}/revoke            ends all that was issued to the client until now, by this server's clock, in one write
 //	POST   /clients/{id}/secret            {"overlap_seconds":3600}: a new secret; the old one works that much longer
 //	DELETE /clients/{id}/secrets/{secret}  ends one of several secrets
 //
@@ -98,7 +98,8 @@ type act struct {
 //	DELETE /consents?subject=&client_id=                           204: all that rests on it ends
 //
 // Subject or client_id must be given. Kind is refresh (the default: one for each family that can be refreshed), access
-// or code. A page may be short or empty: the listing goes on until there is no next.
+// or code. A page may be short or empty: the listing goes on until there is no next. By client_id alone a store may have
+// to look at all records that it has.
 //
 // # Export and import
 //
@@ -106,7 +107,7 @@ type act struct {
 //	POST /import?existing=                          {"imported":2,"skipped":0}
 //
 // An export has every field, hashes of secrets included: whoever has it can guess at weak secrets that were imported,
-// so it is to be kept like a copy of the database. A client with a plain shared_key is exported only if shared_keys=include says so.
+// so it is to be kept, and encrypted, like a copy of the database. A client with a plain shared_key is exported only if shared_keys=include says so.
 // An import stores every field as it is. All clients are checked before the first is stored; existing clients refuse it (409) unless
 // existing is skip or replace. A deleted client that is imported again is the same client: its unexpired tokens are good again.
 //

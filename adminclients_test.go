@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantwell/grantwell"
+	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/storage/memstore"
@@ -348,4 +349,18 @@ func TestAdmin_ContestedChanges(t *testing.T) {
 	require.Equal(t, 201, plain.ask("POST", "/clients", newApp).status)
 	plain.ask("POST", "/clients", newApp).fails(t, 409, "conflict")
 	require.Equal(t, 200, plain.ask("POST", "/clients/app/disable", "").status)
+}
+
+// No retry of a refresh brings back what has ended.
+// Holds S105.
+func TestAdmin_NoRetryOfWhatHasEnded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		o := newOffice(t, withRefresh(grants.RefreshToken{RetryWindow: time.Minute}))
+		_, refresh := o.family("conf")
+		require.Equal(t, 200, o.refresh("conf", refresh).status)
+		require.Equal(t, 200, o.refresh("conf", refresh).status)
+		require.Equal(t, 200, o.ask("POST", "/clients/conf/revoke", "").status)
+		o.refresh("conf", refresh).fails(t, 400, "invalid_grant")
+	})
 }

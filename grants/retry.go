@@ -86,6 +86,9 @@ func (g RefreshToken) replay(ctx context.Context, r *Request, token string, rec 
 	if g.RetryWindow == 0 || len(d.Retry) == 0 || !r.Now.Before(until) {
 		return nil, "no retry is open", nil
 	}
+	if r.Client.Ended(rec.IssuedAt) {
+		return nil, "what the client had then has ended", nil
+	}
 	aead, err := retryCipher(token)
 	if err != nil {
 		return nil, "", err
