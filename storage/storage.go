@@ -160,5 +160,7 @@ type Swapper interface {
 // OriginFinder is implemented by stores that know whether any client is registered for a JavaScript origin, which a
 // CORS preflight asks before it names a client.
 type OriginFinder interface {
+	// HasOrigin tells whether a client that is not disabled has the origin among its Origins, compared byte for byte.
+	// No such client is no error.
 	HasOrigin(ctx context.Context, origin string) (bool, error)
 }

@@ -90,13 +90,32 @@ func BenchmarkRevoke(b *testing.B) {
 
 // BenchmarkMemory reports what a record takes, at several fill levels of the maps behind it.
 func BenchmarkMemory(b *testing.B) {
-	for _, n := range []int{50_000, 120_000, 300_000} {
+	for _, n := range []int{50_000, 100_000, 120_000, 300_000} {
 		for name, kinds := range map[string][]storage.Kind{"access": {storage.Access}, "access+refresh": {storage.Access, storage.Refresh}} {
 			b.Run(fmt.Sprint(name, "/", n), func(b *testing.B) {
 				for range b.N {
 					b.ReportMetric(heapPerGrant(b, n, kinds), "B/grant")
 				}
 			})
+		}
+	}
+}
+
+// BenchmarkClient looks a client up, as every request does at least once.
+func BenchmarkClient(b *testing.B) {
+	ctx, s := context.Background(), New()
+	web := storage.Client{ID: "web", Secrets: []storage.Secret{storage.HashSecret("one"), storage.HashSecret("two")},
+		GrantTypes: []string{"authorization_code", "refresh_token", "client_credentials"}, ResponseTypes: []string{"code"},
+		RedirectURIs: []string{"https://app.example/cb", "http://127.0.0.1:8080/cb"}, Origins: []string{"https://app.example"},
+		Scope: []string{"openid", "profile", "orders:read"}, DefaultScope: []string{"openid"}, Audience: []string{"https://api.example.com"},
+		Contacts: []string{"ops@app.example"}}
+	if err := s.PutClient(ctx, web); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := s.Client(ctx, "web"); err != nil {
+			b.Fatal(err)
 		}
 	}
 }

@@ -2,17 +2,22 @@ package memstore
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 
 	"github.com/grantwell/grantwell/storage"
 )
 
-// registry keeps the clients. What it holds is cloned on the way in and out.
+var errClients = errors.New("memstore: full: as many clients are registered as Options.MaxClients allows")
+
+// registry keeps the clients. What it holds is cloned on the way in and out, and never written into.
 type registry struct {
+	max     int
 	mu      sync.RWMutex
-	clients map[string]storage.Client
-	ids     []string // sorted
+	clients map[string]*storage.Client
+	ids     []string       // sorted
+	origins map[string]int // how often enabled clients name them
 }
 
 // Client implements [storage.Clients].
@@ -21,48 +26,68 @@ func (s *Store) Client(ctx context.Context, id string) (storage.Client, error) {
 		return storage.Client{}, err
 	}
 	s.registry.mu.RLock()
-	c, ok := s.registry.clients[id]
+	c := s.registry.clients[id]
 	s.registry.mu.RUnlock()
-	if !ok {
+	if c == nil {
 		return storage.Client{}, storage.ErrNotFound
 	}
 	return c.Clone(), nil
 }
 
-// PutClient implements [storage.Registrar].
+// PutClient implements [storage.Registrar]. A new client fails when [Options].MaxClients are there; one that is there can
+// always be replaced.
 func (s *Store) PutClient(ctx context.Context, c storage.Client) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return s.registry.put(c, func(storage.Client, bool) bool { return true })
+	return s.registry.put(c, func(*storage.Client) bool { return true })
 }
 
-// SwapClient implements [storage.Swapper].
+// SwapClient implements [storage.Swapper]. It fails like PutClient when there is no room.
 func (s *Store) SwapClient(ctx context.Context, old *storage.Client, next storage.Client) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	return s.registry.put(next, func(stored storage.Client, found bool) bool {
-		return found == (old != nil) && (old == nil || stored.Equal(*old))
+	return s.registry.put(next, func(stored *storage.Client) bool {
+		return (stored == nil) == (old == nil) && (old == nil || stored.Equal(*old))
 	})
 }
 
-// put stores c if what is stored under its ID may be replaced.
-func (r *registry) put(c storage.Client, may func(stored storage.Client, found bool) bool) error {
+// put stores c if what is stored under its ID, or nil, may be replaced.
+func (r *registry) put(c storage.Client, may func(stored *storage.Client) bool) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
 	c = c.Clone()
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if stored, found := r.clients[c.ID]; !may(stored, found) {
+	stored := r.clients[c.ID]
+	switch {
+	case !may(stored):
 		return storage.ErrConflict
-	}
-	r.clients[c.ID] = c
-	if i, found := slices.BinarySearch(r.ids, c.ID); !found {
+	case stored == nil && len(r.ids) >= r.max:
+		return errClients
+	case stored == nil:
+		i, _ := slices.BinarySearch(r.ids, c.ID)
 		r.ids = slices.Insert(r.ids, i, c.ID)
+	default:
+		r.count(stored, -1)
 	}
+	r.clients[c.ID] = &c
+	r.count(&c, 1)
 	return nil
+}
+
+// count adds n to the origins of a client that is enabled.
+func (r *registry) count(c *storage.Client, n int) {
+	if c.Disabled {
+		return
+	}
+	for _, origin := range c.Origins {
+		if r.origins[origin] += n; r.origins[origin] == 0 {
+			delete(r.origins, origin)
+		}
+	}
 }
 
 // DeleteClient implements [storage.Registrar].
@@ -77,6 +102,7 @@ func (s *Store) DeleteClient(ctx context.Context, id string) error {
 	if !found {
 		return storage.ErrNotFound
 	}
+	r.count(r.clients[id], -1)
 	r.ids = slices.Delete(r.ids, i, i+1)
 	delete(r.clients, id)
 	return nil
@@ -112,10 +138,5 @@ func (s *Store) HasOrigin(ctx context.Context, origin string) (bool, error) {
 	}
 	s.registry.mu.RLock()
 	defer s.registry.mu.RUnlock()
-	for _, c := range s.registry.clients {
-		if !c.Disabled && slices.Contains(c.Origins, origin) {
-			return true, nil
-		}
-	}
-	return false, nil
+	return s.registry.origins[origin] > 0, nil
 }

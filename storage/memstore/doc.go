@@ -14,9 +14,9 @@
 //
 // # Bounds
 //
-// The number of records is bounded ([New], [NewBounded]). A write that would exceed the bound first removes expired
-// records; if that makes no room it fails. A live or spent record is never evicted: to forget
-// that a code was spent is to let it be used again.
+// The numbers of records and of clients are bounded: see [Options]. A write that would exceed the bound of records first removes
+// expired ones; if that makes no room it fails. A live or spent record is never evicted: to forget
+// that a code was spent is to let it be used again. A client too many is refused, and those that are there stay.
 //
 // There is no goroutine and nothing to close. Beyond a few thousand records every write removes up to two expired
 // ones for each that it adds; [Store.Sweep] removes them on demand.

@@ -35,7 +35,7 @@ func token(kind storage.Kind, name, grant string, expires time.Time) storage.Rec
 // Holds S158, I1.
 func TestStore_FullRefusesAndForgetsNothing(t *testing.T) {
 	t.Parallel()
-	ctx, s, later := t.Context(), NewBounded(3), time.Now().Add(time.Hour)
+	ctx, s, later := t.Context(), NewWith(Options{MaxRecords: 3}), time.Now().Add(time.Hour)
 	spent := token(storage.Code, "spent", "g", later)
 	spent.State = storage.Spent
 	code := token(storage.Code, "code", "g", later)
@@ -59,12 +59,41 @@ func TestStore_FullRefusesAndForgetsNothing(t *testing.T) {
 	require.NoError(t, err)
 }
 
+// Who may register cannot fill the memory: a client too many is refused, and those that are there are kept and can be changed.
+//
+// Holds S158.
+func TestStore_ClientsAreBounded(t *testing.T) {
+	t.Parallel()
+	ctx, s := t.Context(), NewWith(Options{MaxClients: 2})
+	client := func(id string) storage.Client {
+		return storage.Client{ID: id, Secrets: []storage.Secret{storage.HashSecret(id)}, GrantTypes: []string{"client_credentials"}}
+	}
+	one, two, three := client("1"), client("2"), client("3")
+	require.NoError(t, s.PutClient(ctx, one))
+	require.NoError(t, s.SwapClient(ctx, nil, two))
+	require.ErrorContains(t, s.PutClient(ctx, three), "MaxClients")
+	require.ErrorContains(t, s.SwapClient(ctx, nil, three), "MaxClients")
+	_, err := s.Client(ctx, "3")
+	require.ErrorIs(t, err, storage.ErrNotFound)
+	changed := two
+	changed.Name = "changed"
+	require.NoError(t, s.SwapClient(ctx, &two, changed))
+	require.NoError(t, s.PutClient(ctx, one))
+	require.NoError(t, s.DeleteClient(ctx, "1"))
+	require.NoError(t, s.PutClient(ctx, three))
+	list, err := s.ListClients(ctx, "", 0)
+	require.NoError(t, err)
+	require.Len(t, list, 2)
+	require.Equal(t, DefaultMaxClients, New().registry.max)
+	require.EqualValues(t, DefaultMaxRecords, New().max)
+}
+
 // A full store removes what has expired to take what is new.
 //
 // Holds S158, S164.
 func TestStore_FullSweepsExpired(t *testing.T) {
 	t.Parallel()
-	ctx, s, now := t.Context(), NewBounded(100), time.Now()
+	ctx, s, now := t.Context(), NewWith(Options{MaxRecords: 100}), time.Now()
 	for i := range 60 {
 		require.NoError(t, s.Insert(ctx, token(storage.Access, fmt.Sprint("old", i), fmt.Sprint(i), now.Add(-time.Minute))))
 	}

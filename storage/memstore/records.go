@@ -12,7 +12,7 @@ import (
 )
 
 var (
-	errFull  = errors.New("memstore: full: the bound is reached and no record has expired (see NewBounded)")
+	errFull  = errors.New("memstore: full: the bound is reached and no record has expired (see Options.MaxRecords)")
 	errKinds = errors.New("memstore: too many kinds")
 )
 

@@ -15,14 +15,26 @@ var (
 	_ storage.Lister    = (*Store)(nil)
 	_ storage.Registrar = (*Store)(nil)
 	_ storage.Swapper   = (*Store)(nil)
+
+	_ storage.OriginFinder = (*Store)(nil)
 )
 
 // DefaultMaxRecords is the bound of a store that [New] made. At some 450 bytes a record it is reached near 4.5 GB.
 const DefaultMaxRecords = 10_000_000
 
+// DefaultMaxClients is the bound of a store that [New] made. Few clients are above 5 kB: it is reached below 0.5 GB.
+const DefaultMaxClients = 100_000
+
+// Options bounds a store. The zero value is the default.
+type Options struct {
+	MaxRecords int // below 1: [DefaultMaxRecords]
+	MaxClients int // below 1: [DefaultMaxClients]
+}
+
 const shardCount = 64
 
-// Store implements [storage.Records], [storage.Sweeper], [storage.Lister], [storage.Registrar] and [storage.Swapper].
+// Store implements [storage.Records], [storage.Sweeper], [storage.Lister], [storage.Registrar], [storage.Swapper]
+// and [storage.OriginFinder].
 // It is safe for concurrent use and must not be copied.
 type Store struct {
 	max    int64
@@ -35,21 +47,24 @@ type Store struct {
 	registry registry
 }
 
-// New returns an empty store for at most [DefaultMaxRecords] records.
-func New() *Store { return NewBounded(DefaultMaxRecords) }
+// New returns an empty store with the default [Options].
+func New() *Store { return NewWith(Options{}) }
 
-// NewBounded returns an empty store for at most maxRecords records; below 1 it is [DefaultMaxRecords].
-// Clients do not count: the host decides who registers.
-func NewBounded(maxRecords int) *Store {
-	if maxRecords < 1 {
-		maxRecords = DefaultMaxRecords
+// NewWith is [New] with bounds of the host's own.
+func NewWith(o Options) *Store {
+	if o.MaxRecords < 1 {
+		o.MaxRecords = DefaultMaxRecords
 	}
-	s := &Store{max: int64(maxRecords), seed: maphash.MakeSeed()}
+	if o.MaxClients < 1 {
+		o.MaxClients = DefaultMaxClients
+	}
+	s := &Store{max: int64(o.MaxRecords), seed: maphash.MakeSeed()}
 	for i := range s.shards {
 		s.shards[i].records = map[id]*entry{}
 		s.shards[i].families = map[string]*family{}
 	}
-	s.registry.clients = map[string]storage.Client{}
+	s.registry.max = o.MaxClients
+	s.registry.clients, s.registry.origins = map[string]*storage.Client{}, map[string]int{}
 	return s
 }
 
