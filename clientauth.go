@@ -179,5 +179,11 @@ func tooManyGuesses(wait time.Duration) error {
 
 // guessKey counts by client and address, so that nobody locks a client out from elsewhere.
 func (c *call) guessKey(id string) string {
-	return "client:" + storage.JoinKey(id, grants.Neighbourhood(c.s.RemoteAddr(c.r)))
+	kind := "client:"
+	if c.s.cfg.LimitClass != nil {
+		if class := c.s.cfg.LimitClass(id); class != "" {
+			kind = "client/" + class + ":"
+		}
+	}
+	return kind + storage.JoinKey(id, grants.Neighbourhood(c.s.RemoteAddr(c.r)))
 }

@@ -72,8 +72,13 @@ type Config struct {
 	// RequestID names a request in events. nil: the X-Request-Id header if it is short and plain, else a random one.
 	RequestID func(r *http.Request) string
 
-	// Limiter bounds guesses at passwords and client secrets. nil: NewLimiter(), in this process's memory.
+	// Limiter bounds guesses at passwords and client secrets. nil: NewLimiter(), in this process's memory. Instances
+	// that share a store share a [SharedLimiter].
 	Limiter grants.Limiter
+	// LimitClass gives some clients a limit of their own on guesses at their secret: "batch" has the limit of the kind
+	// "client/batch", if the limiter has one ([NewLimiterWith]), and that of "client" if not. It is asked about any name that
+	// somebody sends. nil or "": "client".
+	LimitClass func(clientID string) string
 	// ErrorText replaces public error descriptions and URIs; codes and statuses stay. nil: the built-in texts.
 	ErrorText func(code, description string) (text, uri string)
 	// ErrorPage replaces the page that a user sees when a request cannot be answered by redirect. Status is set

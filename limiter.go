@@ -43,19 +43,30 @@ func defaultLimits() map[string]Limit {
 	return map[string]Limit{"user": {10, time.Minute}, "client": {20, time.Minute}, "addr": {100, time.Minute}}
 }
 
-// NewLimiterWith returns a limiter with limits by kind of key: "user", "client", "addr". A kind that is not
+// NewLimiterWith returns a limiter with limits by kind of key: "user", "client", "addr", and "client/class" for the
+// classes of [Config].LimitClass; a class that is not named has the limit of "client". A kind that is not
 // named, or whose Failures is not above zero, is not limited.
 func NewLimiterWith(limits map[string]Limit) *MemoryLimiter {
 	return &MemoryLimiter{limits: limits, keys: make(map[string]*tries)}
+}
+
+// limitOf is the limit of a key: that of its kind or, for a class that has none, of the kind before the slash.
+func limitOf(limits map[string]Limit, key string) Limit {
+	kind, _, _ := strings.Cut(key, ":")
+	limit, ok := limits[kind]
+	if !ok {
+		kind, _, _ = strings.Cut(kind, "/")
+		limit = limits[kind]
+	}
+	return limit
 }
 
 var _ grants.Limiter = (*MemoryLimiter)(nil)
 
 // Attempt implements [grants.Limiter].
 func (l *MemoryLimiter) Attempt(ctx context.Context, key string) (func(bool), time.Duration, error) {
-	kind, _, _ := strings.Cut(key, ":")
-	limit, ok := l.limits[kind]
-	if !ok || limit.Failures <= 0 {
+	limit := limitOf(l.limits, key)
+	if limit.Failures <= 0 {
 		return func(bool) {}, 0, nil
 	}
 	for {
@@ -102,8 +113,7 @@ func (l *MemoryLimiter) of(key string, limit Limit, now time.Time) *tries {
 func (l *MemoryLimiter) forget(now time.Time) {
 	for pass := range 2 {
 		for key, t := range l.keys {
-			kind, _, _ := strings.Cut(key, ":")
-			stale := len(t.failed) == 0 || now.Sub(t.failed[len(t.failed)-1]) >= l.limits[kind].Window
+			stale := len(t.failed) == 0 || now.Sub(t.failed[len(t.failed)-1]) >= limitOf(l.limits, key).Window
 			if t.flying == 0 && (stale || pass == 1) {
 				delete(l.keys, key)
 			}

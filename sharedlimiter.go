@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
-	"strings"
 	"sync"
 	"time"
 
@@ -24,7 +23,7 @@ const Guesses storage.Kind = "guess"
 // # What it costs
 //
 // A guess that may be made writes two or three short records for each key that it is counted by, one that is refused writes
-// none and seldom asks the store. A key is stored as its hash. Every record expires after five windows at most, and is
+// none and seldom asks the store. A key is stored as its hash. Every record expires after four windows at most, and is
 // then for the store's sweep to remove. Client secrets that were generated are compared without it while they are right.
 //
 // # What it needs
@@ -66,9 +65,8 @@ func NewSharedLimiter(records storage.Records, limits map[string]Limit) (*Shared
 
 // Attempt implements [grants.Limiter].
 func (l *SharedLimiter) Attempt(ctx context.Context, key string) (func(bool), time.Duration, error) {
-	kind, _, _ := strings.Cut(key, ":")
-	limit, ok := l.limits[kind]
-	if !ok || limit.Failures <= 0 {
+	limit := limitOf(l.limits, key)
+	if limit.Failures <= 0 {
 		return func(bool) {}, 0, nil
 	}
 	r, id := l.register(key, limit), rand.Text()

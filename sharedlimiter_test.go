@@ -114,7 +114,7 @@ func TestSharedLimiter_ParallelGuessesOnTwoServers(t *testing.T) {
 	require.NotEmpty(t, recs)
 	for _, r := range recs {
 		require.Empty(t, r.ClientID+r.Subject+r.GrantID)
-		require.WithinDuration(t, time.Now().Add(4*time.Hour), r.ExpiresAt, 3*time.Hour)
+		require.True(t, r.ExpiresAt.After(time.Now()) && !r.ExpiresAt.After(time.Now().Add(4*time.Hour)), "%v", r.ExpiresAt)
 		require.NotContains(t, string(r.Data), "user")
 	}
 }
@@ -384,4 +384,28 @@ func TestSharedLimiter_SlowWriterAtTheEndOfAnEra(t *testing.T) {
 			require.EqualValues(t, 1, passed.Load())
 		}
 	})
+}
+
+// A client can have a limit of its own in place of the default; a class without one has the default, and never none.
+// Holds S187.
+func TestLimit_OfAClientOverridesTheDefault(t *testing.T) {
+	t.Parallel()
+	limits := map[string]grantwell.Limit{"client": {Failures: 3, Window: time.Hour}, "client/partner": {Failures: 1, Window: time.Minute}}
+	for name, limiter := range map[string]grants.Limiter{"memory": grantwell.NewLimiterWith(limits), "shared": shared(t, memstore.New(), limits)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := newDirect(t, func(cfg *grantwell.Config) {
+				cfg.Limiter = limiter
+				cfg.LimitClass = func(id string) string { return map[string]string{"other": "partner", "nobody": "no such class"}[id] }
+			})
+			for id, allowed := range map[string]int{"conf": 3, "other": 1, "nobody": 3} {
+				for range allowed {
+					d.post("/token", id+":wrong", "grant_type", "client_credentials").fails(t, 401, "invalid_client")
+				}
+				res := d.post("/token", id+":wrong", "grant_type", "client_credentials")
+				res.fails(t, 429, "invalid_client")
+				require.Equal(t, map[string]string{"other": "60"}[id] != "", res.header.Get("Retry-After") == "60")
+			}
+		})
+	}
 }
