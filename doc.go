@@ -23,4 +23,17 @@
 //
 // Callers get the codes of the RFCs and fixed texts. Causes go to events ([Config].Events and Logger) and nowhere else.
 // A store that fails is 503 and nothing is issued; a panic in a hook is 500 and nothing is issued.
+//
+// # Guesses
+//
+// Failed passwords and client secrets are counted, for the user, for the client at one address, and for the address; past a limit
+// the answer is 429 with Retry-After, and nobody is asked whether the guess was right. Guesses at once do not pass a limit
+// together. [NewLimiter] counts in this process; instances that share a store share a [SharedLimiter]. A login page
+// of the host's counts with them by grants.Guess. A limiter that fails is 503, and never an open door.
+//
+// # What you see
+//
+// Each request is one [Event], which says who, what, how it ended and, when it was refused, by which check; [LogEvents] writes it
+// to a slog.Logger. Package observe tells of the calls to store, keys and assertion verifiers; examples/telemetry joins both
+// to OpenTelemetry. None of them ever holds a token, a code, a secret, a password, a verifier or an assertion.
 package grantwell
