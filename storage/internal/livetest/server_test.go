@@ -6,7 +6,10 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -35,8 +38,17 @@ func unneeded(t testing.TB, err error) {
 	if os.Getenv("GRANTWELL_REQUIRE_ALL") != "" {
 		t.Fatalf("GRANTWELL_REQUIRE_ALL is set: %v", err)
 	}
+	skipped.Lock()
+	skipped.tests[err.Error()]++
+	skipped.Unlock()
 	t.Skipf("skipped: %v", err)
 }
+
+// skipped is what this machine had no program for: told at the end, since go test shows skips only when asked.
+var skipped = struct {
+	sync.Mutex
+	tests map[string]int
+}{tests: make(map[string]int)}
 
 // start starts the server and waits until it answers.
 func (s *server) start() error {
@@ -114,6 +126,9 @@ func TestMain(m *testing.M) {
 	code := m.Run()
 	for _, s := range shared.servers {
 		s.Remove()
+	}
+	for _, why := range slices.Sorted(maps.Keys(skipped.tests)) {
+		fmt.Printf("skipped %d tests: %s\n", skipped.tests[why], why)
 	}
 	os.Exit(code)
 }
