@@ -16,7 +16,6 @@ import (
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/grantwell/grantwell/storage/sqlstore"
 )
 
 // Two instances that share a limit over a real store let exactly the allowed number of wrong guesses pass together, whatever
@@ -24,25 +23,7 @@ import (
 //
 // Holds S57, S187.
 func TestSharedLimiter_OverEachStore(t *testing.T) {
-	instances := map[string]func(t *testing.T) []storage.Records{
-		"Redis": func(t *testing.T) []storage.Records {
-			server, p := startRedis(t, durable...), prefix()
-			return []storage.Records{redisStore(t, server.client(t), p), redisStore(t, server.client(t), p)}
-		},
-	}
-	for _, d := range databases {
-		instances[d.name] = func(t *testing.T) (list []storage.Records) {
-			driver, dsn := d.open(t)
-			p := prefix()
-			for range 2 {
-				s, err := sqlstore.New(t.Context(), open(t, driver, dsn, 8), d.dialect, sqlstore.Options{Prefix: p})
-				require.NoError(t, err)
-				list = append(list, s)
-			}
-			return list
-		}
-	}
-	for name, stores := range instances {
+	for name, stores := range twoInstances() {
 		t.Run(name, func(t *testing.T) {
 			const allowed, guesses = 5, 24
 			var limiters []grants.Limiter
