@@ -51,7 +51,10 @@ func (c *act) whose() (storage.Query, error) {
 	if len(q.Subject) > maxActor || len(q.ClientID) > 255 || len(q.After) > 1024 {
 		return q, grants.InvalidRequest("A parameter is too long.")
 	}
-	c.event.Subject, c.event.ClientID = q.Subject, q.ClientID
+	c.event.Subject = q.Subject
+	if !c.api.own { // what any user may send is no client yet
+		c.event.ClientID = q.ClientID
+	}
 	var err error
 	q.Limit, err = c.limit(100)
 	return q, err
@@ -183,6 +186,9 @@ func revokeConsent(ctx context.Context, c *act) error {
 	}
 	if err := c.s.RevokeConsent(ctx, q.ClientID, q.Subject); err != nil {
 		return grants.Unavailable(err)
+	}
+	if _, err := c.s.known.Client(ctx, q.ClientID); err == nil {
+		c.event.ClientID = q.ClientID
 	}
 	return c.done()
 }

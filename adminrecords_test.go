@@ -142,6 +142,8 @@ func TestAccount_ShowsAndEndsOnlyOnesOwn(t *testing.T) {
 
 	require.Equal(t, 204, o.as("alice", "DELETE", "/consents?client_id=conf").status)
 	require.Equal(t, []any{"account", "alice", "consent.revoke", "alice", "conf"}, []any{o.did().Endpoint, o.did().Admin.Actor, o.did().Admin.Action, o.did().Subject, o.did().ClientID})
+	require.Equal(t, 204, o.as("alice", "DELETE", "/consents?client_id=nobody").status)
+	require.Empty(t, o.did().ClientID)
 	require.False(t, o.alive(alices))
 	alices = o.grant("conf", "alice", "read", false)
 	for _, g := range alice("/grants").list(t, "grants") {
