@@ -36,6 +36,9 @@ type Config struct {
 	Unrecorded bool
 	// AccessTokens, RefreshTokens and Codes set prefix and length of the opaque forms.
 	AccessTokens, RefreshTokens, Codes tokens.Opaque
+	// Imported are the forms of tokens that another server issued and that are accepted until they expire; their records
+	// come from [ImportTokens]. Each form may cost a further call of the store for a token that is not ours. At most 4.
+	Imported []tokens.Imported
 	// TokenType is the token_type that is answered. Empty: "Bearer".
 	TokenType string
 

@@ -28,17 +28,15 @@ func dead(why introspect.Reason) *introspect.Token { return &introspect.Token{Re
 
 // access looks an access token up and judges it. The record is the zero one for a token that is not recorded.
 func (s *Server) access(ctx context.Context, token string) (*introspect.Token, storage.Record, error) {
-	if !s.wellFormed(ctx, token) {
-		return dead(introspect.ReasonUnknown), storage.Record{}, nil
-	}
-	rec, err := s.cfg.Records.Get(ctx, storage.Access, storage.Key(token))
+	own := s.wellFormed(ctx, token)
+	rec, err := grants.Find(ctx, s.cfg.Records, storage.Access, token, own, s.cfg.Imported)
 	switch {
 	case err == nil:
 		t, err := s.judge(ctx, rec)
 		return t, rec, err
 	case !errors.Is(err, storage.ErrNotFound):
 		return nil, rec, err
-	case !s.cfg.Unrecorded:
+	case !own || !s.cfg.Unrecorded:
 		return dead(introspect.ReasonUnknown), rec, nil
 	}
 	strategy := s.cfg.Strategy
@@ -147,19 +145,23 @@ func (s *Server) lookup(ctx context.Context, token, hint string) (*introspect.To
 			return t, rec, err
 		}
 	}
-	if _, err := s.cfg.RefreshTokens.Verify(ctx, token); err == nil {
-		rec, err := s.cfg.Records.Get(ctx, storage.Refresh, storage.Key(token))
-		if err == nil {
-			t, err := s.judge(ctx, rec)
-			return t, rec, err
-		} else if !errors.Is(err, storage.ErrNotFound) {
-			return nil, rec, err
-		}
+	rec, err := s.refreshRecord(ctx, token)
+	if err == nil {
+		t, err := s.judge(ctx, rec)
+		return t, rec, err
+	} else if !errors.Is(err, storage.ErrNotFound) {
+		return nil, rec, err
 	}
 	if hint == "refresh_token" {
 		return s.access(ctx, token)
 	}
 	return dead(introspect.ReasonUnknown), storage.Record{}, nil
+}
+
+// refreshRecord finds the record of a refresh token.
+func (s *Server) refreshRecord(ctx context.Context, token string) (storage.Record, error) {
+	_, err := s.cfg.RefreshTokens.Verify(ctx, token)
+	return grants.Find(ctx, s.cfg.Records, storage.Refresh, token, err == nil, s.cfg.Imported)
 }
 
 // entitled: a client may ask about its own tokens; a resource server about those that are meant for it, but not about

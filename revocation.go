@@ -78,16 +78,11 @@ func (s *Server) revokeOne(ctx context.Context, rec storage.Record) error {
 
 // find looks for an access or a refresh token. The hint of RFC 7009 is not needed: both looks are cheap.
 func (s *Server) find(ctx context.Context, token string) (storage.Record, error) {
-	if s.wellFormed(ctx, token) {
-		rec, err := s.cfg.Records.Get(ctx, storage.Access, storage.Key(token))
-		if !errors.Is(err, storage.ErrNotFound) {
-			return rec, err
-		}
+	rec, err := grants.Find(ctx, s.cfg.Records, storage.Access, token, s.wellFormed(ctx, token), s.cfg.Imported)
+	if errors.Is(err, storage.ErrNotFound) {
+		return s.refreshRecord(ctx, token)
 	}
-	if _, err := s.cfg.RefreshTokens.Verify(ctx, token); err == nil {
-		return s.cfg.Records.Get(ctx, storage.Refresh, storage.Key(token))
-	}
-	return storage.Record{}, storage.ErrNotFound
+	return rec, err
 }
 
 // foreign answers for a token of another client, which lives on.

@@ -79,7 +79,7 @@ func equalSHA256(hash, secret string) bool {
 	return subtle.ConstantTimeCompare(got[:], []byte(hash)) == 1
 }
 
-// slowHash verifies bcrypt and argon2id hashes, few at a time, and makes every failed authentication cost the same
+// slowHash verifies bcrypt, argon2id and PBKDF2 hashes, few at a time, and makes every failed authentication cost the same
 // once it has seen one: otherwise the time would tell which clients exist.
 type slowHash struct {
 	seen atomic.Pointer[string]
@@ -112,6 +112,9 @@ func (h *slowHash) compare(ctx context.Context, hash, secret string) (bool, erro
 	}
 	if strings.HasPrefix(hash, "$argon2id$") {
 		return equalArgon2(hash, secret)
+	}
+	if strings.HasPrefix(hash, "$pbkdf2-") {
+		return equalPBKDF2(hash, secret)
 	}
 	return len(secret) <= 72 && bcrypt.CompareHashAndPassword([]byte(hash), []byte(secret)) == nil, nil
 }

@@ -90,7 +90,7 @@ func (c *call) grantRequest() (*grants.Request, error) {
 	return &grants.Request{
 		Form: c.form, Remote: c.s.RemoteAddr(c.r), Now: c.now, Scope: scope,
 		Issuer: c.s.cfg.Issuer, TokenEndpoint: c.s.Endpoint(c.s.cfg.Paths.Token),
-		Records: c.s.cfg.Records, Codes: c.s.cfg.Codes, Refresh: c.s.cfg.RefreshTokens, Limiter: c.s.cfg.Limiter,
+		Records: c.s.cfg.Records, Codes: c.s.cfg.Codes, Refresh: c.s.cfg.RefreshTokens, Imported: c.s.cfg.Imported, Limiter: c.s.cfg.Limiter,
 	}, nil
 }
 

@@ -114,6 +114,18 @@ func (c *Config) prepareTokens(bad func(string, ...any)) {
 			bad("%s: %w", name, err)
 		}
 	}
+	if len(c.Imported) > 4 {
+		bad("Imported: has more than 4 forms")
+	}
+	for i, form := range c.Imported {
+		if form == nil {
+			bad("Imported[%d]: is nil", i)
+		} else if v, ok := form.(interface{ Validate() error }); ok {
+			if err := v.Validate(); err != nil {
+				bad("Imported[%d]: %w", i, err)
+			}
+		}
+	}
 	if c.TokenType == "" {
 		c.TokenType = "Bearer"
 	}

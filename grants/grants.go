@@ -53,6 +53,9 @@ type Request struct {
 	Refresh tokens.Opaque // the form of our refresh tokens
 	Limiter Limiter       // never nil; counts guesses
 
+	// Imported are the forms of refresh tokens that another server issued: see [Find].
+	Imported []tokens.Imported
+
 	// Confirmation is the key that the request proved to hold (RFC 7800 cnf members), if any.
 	Confirmation map[string]string
 	// Scope is the scope parameter, split; empty when none was sent.

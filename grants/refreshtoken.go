@@ -62,10 +62,11 @@ func (g RefreshToken) Handle(ctx context.Context, r *Request) (*Grant, error) {
 	if token == "" {
 		return nil, InvalidRequest("The parameter refresh_token is missing.")
 	}
-	if _, err := r.Refresh.Verify(ctx, token); err != nil {
-		return nil, InvalidGrant("not one of our refresh tokens: %w", err)
+	_, foreign := r.Refresh.Verify(ctx, token)
+	if foreign != nil && len(r.Imported) == 0 {
+		return nil, InvalidGrant("not one of our refresh tokens: %w", foreign)
 	}
-	rec, err := r.Records.Get(ctx, storage.Refresh, storage.Key(token))
+	rec, err := Find(ctx, r.Records, storage.Refresh, token, foreign == nil, r.Imported)
 	if errors.Is(err, storage.ErrNotFound) {
 		return nil, InvalidGrant("unknown refresh token")
 	} else if err != nil {

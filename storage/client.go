@@ -96,7 +96,8 @@ type Client struct {
 // Secret is a client secret as it is stored: hashed.
 type Secret struct {
 	// Hash is "sha256:" and base64url(SHA-256(secret)) for generated secrets (see [HashSecret]),
-	// or a bcrypt ("$2a$", "$2b$", "$2y$") or argon2id ("$argon2id$") string for imported ones.
+	// or a bcrypt ("$2a$", "$2b$", "$2y$"), argon2id ("$argon2id$") or PBKDF2 ("$pbkdf2-sha256$", "$pbkdf2-sha512$")
+	// string for imported ones: see [ImportSecret].
 	Hash      string    `json:"hash"`
 	ExpiresAt time.Time `json:"expires_at,omitzero"` // zero: never
 }
@@ -226,7 +227,7 @@ func (c Client) Validate() error {
 	}
 	for _, s := range c.Secrets {
 		if !knownHash(s.Hash) {
-			bad("secrets", "a hash is not sha256:, bcrypt or argon2id")
+			bad("secrets", "a hash is not sha256:, bcrypt, argon2id or pbkdf2")
 		}
 	}
 	if len(c.JWKS) > 0 && c.JWKSURI != "" {
@@ -365,7 +366,7 @@ func knownHash(h string) bool {
 		sum, err := base64.RawURLEncoding.DecodeString(b64)
 		return err == nil && len(sum) == sha256.Size
 	}
-	for _, p := range []string{"$2a$", "$2b$", "$2y$", "$argon2id$"} {
+	for _, p := range []string{"$2a$", "$2b$", "$2y$", "$argon2id$", "$pbkdf2-sha256$", "$pbkdf2-sha512$"} {
 		if strings.HasPrefix(h, p) {
 			return true
 		}

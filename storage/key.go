@@ -14,6 +14,10 @@ func Key(secret string) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
+// ImportedKey returns the key of a token that another server issued, from the digest by which that server found it.
+// It has another form than what [Key] returns: no secret of ours has the key of an imported token.
+func ImportedKey(digest []byte) string { return "imported." + Key(string(digest)) }
+
 // JoinKey returns a key for several strings together. No two different lists give the same key.
 func JoinKey(parts ...string) string {
 	h := sha256.New()
