@@ -12,6 +12,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"runtime/debug"
 	"slices"
@@ -92,7 +93,11 @@ func (c *canaries) configure(cfg *grantwell.Config, keys tokens.Keys) {
 	}
 	cfg.Logger = slog.New(slog.NewJSONHandler(c.says("log"), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	cfg.Events = func(_ context.Context, e grantwell.Event) { _ = events.Encode(e) }
-	cfg.Records = observe.Records(observer, &faultyStore{Records: cfg.Records, fail: c.fails})
+	cfg.Records = observe.Records(observer, struct {
+		*faultyStore
+		storage.Lister
+	}{&faultyStore{Records: cfg.Records, fail: c.fails}, cfg.Records.(storage.Lister)})
+	cfg.Clients = observe.Clients(observer, cfg.Clients)
 	cfg.Keys = observe.Keys(observer, trippingKeys{keys, c})
 	limiter := cfg.Limiter
 	cfg.Limiter = tripping{limiter, func(_ context.Context, where string) error { return c.fails(where) }}
@@ -134,7 +139,8 @@ func (k trippingKeys) Signing(ctx context.Context) (tokens.Key, error) {
 type canaryRun struct {
 	*canaries
 	*host
-	p parties
+	p     parties
+	admin http.Handler
 }
 
 const canaryPassword, canarySecret = "CANARY-pa55word/&=+ of a user", "CANARY-5ecret/&=+ of a client"
@@ -158,11 +164,14 @@ func newCanaryRun(t *testing.T) *canaryRun {
 		cfg.Limiter = grantwell.NewLimiterWith(nil)
 		c.configure(cfg, keys)
 	})
+	run.admin, err = run.srv.Admin(grantwell.AdminConfig{Authorize: func(*http.Request) (string, error) { return "root", c.fails("admin") }})
+	require.NoError(t, err)
 	run.p.register(t, run.store)
 	client := testClients()[0]
 	client.ID, client.Secrets, client.AccessTokenFormat = "canary", []storage.Secret{storage.HashSecret(canarySecret), {Hash: bcryptHash(t, canarySecret)}}, "jwt"
 	require.NoError(t, run.store.PutClient(t.Context(), client))
 	c.keep("client secret", canarySecret, secret, strings.Repeat("k", 32))
+	c.keep("hash of a secret", client.Secrets[0].Hash, client.Secrets[1].Hash)
 	c.keep("password", canaryPassword)
 	c.keep("verifier", verifier)
 	for _, key := range []any{signing.Signer, run.p.client, run.p.as, run.p.idp} {
@@ -181,6 +190,15 @@ func (r *canaryRun) ask(path, as string, pairs ...string) reply {
 	res := r.serve(r.handler, formRequest(origin+path, as, pairs...))
 	r.keep("access token", res.str("access_token"))
 	r.keep("refresh token", res.str("refresh_token"))
+	return res
+}
+
+// administer sends JSON to the administration, and keeps the secrets that it answers.
+func (r *canaryRun) administer(method, path, body string) reply {
+	req := httptest.NewRequest(method, path, strings.NewReader(body))
+	req.Header.Set("Content-Type", "application/json")
+	res := r.serve(r.admin, req)
+	r.keep("client secret", res.str("client_secret"))
 	return res
 }
 
@@ -259,6 +277,14 @@ func (r *canaryRun) flows(trip func(string) error) {
 		r.ask("/token", conf, "grant_type", "refresh_token", "refresh_token", refresh),
 	}
 	r.code("conf")
+	made := r.administer("POST", "/clients", `{"client_name":"made","grant_types":["client_credentials"],"scope":["read"]}`)
+	exported := r.administer("GET", "/export?shared_keys=include", "")
+	for _, res := range []reply{made, r.administer("POST", "/clients/"+made.str("client_id")+"/secret", "{}"), r.administer("POST", "/clients/hmac/disable", ""), r.administer("POST", "/clients/hmac/enable", ""),
+		r.administer("GET", "/grants?client_id=canary", ""), exported, r.administer("POST", "/import?existing=replace", exported.body)} {
+		require.True(t, trip != nil || res.status < 300, "%d %s", res.status, res.body)
+	}
+	r.administer("POST", "/import", strings.Replace(exported.body, `"`, "", 1))
+	r.administer("POST", "/clients", `{"client_secret":"`+bad+`"}`)
 	guarded := introspect.Guard{Introspector: r.srv, Audience: []string{issuer}}.Require("read")(http.NotFoundHandler())
 	for _, s := range []string{access, refresh, bad} {
 		req := formRequest(origin+"/resource", "")
@@ -279,7 +305,7 @@ func TestCanary_NoSecretIsSaid(t *testing.T) {
 	t.Parallel()
 	r := newCanaryRun(t)
 	r.flows(nil)
-	places := []string{"Insert", "Get", "Advance", "Revoke", "limiter", "subject", "authorize", "issue", "issued", "revoke", "validate", "authenticator", "signing"}
+	places := []string{"Insert", "Get", "Advance", "Revoke", "limiter", "subject", "authorize", "issue", "issued", "revoke", "validate", "authenticator", "signing", "admin"}
 	for _, where := range places {
 		for _, panics := range []bool{false, true} {
 			r.flows(func(at string) error {
