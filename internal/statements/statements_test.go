@@ -39,8 +39,7 @@ var later = []struct{ piece, ids string }{
 	{"dynamic registration (RFC 7591)", "S145 R253-R262"},
 	{"FAPI 2.0 profile", "R270-R275"},
 	{"client helper", "S190-S193"},
-	{"administration of clients and grants", "S137 S141 S143 S144 S146 S147 S151"},
-	{"metrics and shared limits", "S185 S187"},
+	{"administration of clients: external IDs", "S147"},
 }
 
 // The table is complete and true: every id that a test cites exists, and COVERAGE.md is what the tests say.
