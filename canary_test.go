@@ -59,14 +59,22 @@ func (c *canaries) keep(what string, secrets ...string) {
 
 // leaks lists the secrets that were said, by channel, in any of the spellings that a secret travels in.
 func (c *canaries) leaks() (found []string) {
-	for channel, text := range c.said {
-		for s, what := range c.secrets {
-			quoted, _ := json.Marshal(s)
-			for _, spelling := range []string{s, url.QueryEscape(s), strings.Trim(string(quoted), `"`), base64.StdEncoding.EncodeToString([]byte(s)),
-				base64.RawURLEncoding.EncodeToString([]byte(s)), hex.EncodeToString([]byte(s))} {
-				if bytes.Contains(text.Bytes(), []byte(spelling)) {
-					found = append(found, channel+": "+what)
-					break
+	const head = 16 // of a spelling: what is looked up at each place of a text
+	type spelling struct{ text, what string }
+	spellings := map[string][]spelling{}
+	for s, what := range c.secrets {
+		quoted, _ := json.Marshal(s)
+		for _, text := range []string{s, url.QueryEscape(s), strings.Trim(string(quoted), `"`), base64.StdEncoding.EncodeToString([]byte(s)),
+			base64.RawURLEncoding.EncodeToString([]byte(s)), hex.EncodeToString([]byte(s))} {
+			spellings[text[:head]] = append(spellings[text[:head]], spelling{text, what})
+		}
+	}
+	for channel, said := range c.said {
+		text := said.Bytes()
+		for i := range max(len(text)-head, 0) {
+			for _, s := range spellings[string(text[i:i+head])] {
+				if bytes.HasPrefix(text[i:], []byte(s.text)) {
+					found = append(found, channel+": "+s.what)
 				}
 			}
 		}
