@@ -24,6 +24,30 @@
 // Callers get the codes of the RFCs and fixed texts. Causes go to events ([Config].Events and Logger) and nowhere else.
 // A store that fails is 503 and nothing is issued; a panic in a hook is 500 and nothing is issued.
 //
+// # Moving from another server
+//
+// Clients keep their secrets and users stay logged in when a server changes, because what the old one stored of
+// them is enough: [ReadClients] takes hashed secrets, [ImportTokens] takes digests of tokens, and
+// [Config].Imported says how a token that a client presents is connected with its digest. The example of ImportTokens is the whole program.
+//
+// Before the day. Register the clients: client_secret_hash takes bcrypt, argon2id, PBKDF2 and SHA-256. A client that is there
+// already is left alone, so that the program can be run again. Write the export of tokens as ImportTokens says, one line for each
+// grant, and try it with a copy of the old store. Choose the form: [tokens.Digest] with crypto.SHA1 or SHA256 for a server that keeps
+// plain digests, as the gateway of [Gateway] does (SHA-1 unless it was told otherwise; the access and the refresh token of one row are one grant,
+// named by the row's key); [tokens.FositeHMAC] with the old secrets for fosite and Hydra, where the grant is the request ID,
+// stored is the signature column, and a refresh token whose row is not active is spent. Subjects must be those that your
+// login gives users from now on.
+//
+// On the day. Stop the old server from issuing, refreshing and revoking: what it does after the export is not in it. Export, run
+// ImportTokens, and send the traffic here. A run that was cut off is repeated with the same file. A grant in Changed was in
+// an earlier file with other tokens: it keeps those, so take one export only, after the stop. Codes and consents do not
+// move: a login under way begins again, and users are asked once more for consent. Signed access tokens (JWT) need no import where resource
+// servers check the signature: leave the old keys published until the last has expired.
+//
+// After. The first refresh gives a client tokens of this server and spends the old one; a second use of the old one ends the grant, like any
+// other. Take the forms out of Config.Imported, and the old secrets from wherever you keep them, when
+// the longest refresh token lifetime of the old server has passed. SHA-1 is then gone too.
+//
 // # Guesses
 //
 // Failed passwords and client secrets are counted, for the user, for the client at one address, and for the address; past a limit

@@ -59,7 +59,8 @@ type importedToken struct {
 // when to do it. A line has the members
 //
 //   - grant: what names the grant at the other server; any unique text
-//   - client_id, subject, scope (separated by spaces), audience (an array; what resource servers answer to)
+//   - client_id, subject, scope (separated by spaces), audience (an array: the resource servers that the tokens are meant for,
+//     or the issuer, which is what tokens of this server have by default)
 //   - issued_at; and, if known, auth_time: RFC 3339
 //   - family_end: when no refresh helps any more; absent: with the refresh token that is used first
 //   - claims: an object that is stored with the tokens
@@ -204,6 +205,8 @@ func (g importedGrant) record() (storage.Record, grants.Data, error) {
 		return rec, d, errors.New("grant, client_id or subject is missing")
 	case g.IssuedAt.IsZero():
 		return rec, d, errors.New("issued_at is missing")
+	case len(g.Access) > 0 && len(g.Audience) == 0:
+		return rec, d, errors.New("audience is missing, so that no resource server could ask about the access tokens")
 	case len(g.Access)+len(g.Refresh) > maxImportTokens:
 		return rec, d, fmt.Errorf("more than %d tokens", maxImportTokens)
 	}

@@ -119,7 +119,7 @@ func (f FositeHMAC) hash() crypto.Hash {
 	return f.Hash
 }
 
-// Digest verifies the token's HMAC and returns the SHA-384 of its signature.
+// Digest verifies the token's HMAC and returns a digest of its signature.
 func (f FositeHMAC) Digest(token string) ([]byte, bool) {
 	if len(token) > maxImported || f.Validate() != nil {
 		return nil, false
@@ -148,7 +148,7 @@ func (f FositeHMAC) Digest(token string) ([]byte, bool) {
 		mac.Write(raw)
 		if hmac.Equal(mac.Sum(nil), got) {
 			sum := sha512.Sum384([]byte(signature))
-			return sum[:], true
+			return signatureDigest(sum[:]), true
 		}
 	}
 	return nil, false
@@ -159,14 +159,18 @@ func (f FositeHMAC) Digest(token string) ([]byte, bool) {
 func (f FositeHMAC) Stored(text string) ([]byte, error) {
 	if len(text) == hex.EncodedLen(sha512.Size384) {
 		if sum, err := hex.DecodeString(text); err == nil {
-			return sum, nil
+			return signatureDigest(sum), nil
 		}
 	}
 	if len(text) <= maxImported && !strings.ContainsAny(text, "\r\n") {
 		if mac, err := base64.RawURLEncoding.Strict().DecodeString(text); err == nil && len(mac) == f.hash().Size() {
 			sum := sha512.Sum384([]byte(text))
-			return sum[:], nil
+			return signatureDigest(sum[:]), nil
 		}
 	}
 	return nil, errors.New("tokens: neither a signature nor its SHA-384 in hex")
 }
+
+// signatureDigest keeps the digest of a signature apart from that of a token. Otherwise, beside a Digest with SHA-384, the bare
+// signature would pass for a token, and the old tables are full of them.
+func signatureDigest(sum []byte) []byte { return append([]byte("fosite signature "), sum...) }

@@ -91,7 +91,7 @@ func export(t *testing.T, store *fositestore.MemoryStore, hydra bool) []byte {
 		l := lines[r.GetID()]
 		if l == nil {
 			l = map[string]any{"grant": r.GetID(), "client_id": r.GetClient().GetID(), "subject": r.GetSession().GetSubject(),
-				"scope": strings.Join(r.GetGrantedScopes(), " "), "issued_at": r.GetRequestedAt(), "access": []token{}, "refresh": []token{}}
+				"scope": strings.Join(r.GetGrantedScopes(), " "), "audience": []string{"https://as.example"}, "issued_at": r.GetRequestedAt(), "access": []token{}, "refresh": []token{}}
 			lines[r.GetID()] = l
 		}
 		return l

@@ -1,0 +1,135 @@
+package tokens_test
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/hmac"
+	"crypto/sha512"
+	"encoding/base64"
+	"encoding/hex"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grantwell/grantwell/tokens"
+)
+
+var oldSecret = []byte("0123456789abcdef0123456789abcdef and more that fosite ignores")
+
+// fositeToken makes a token as fosite does, from its random part.
+func fositeToken(hash crypto.Hash, random []byte) (token, signature string) {
+	mac := hmac.New(hash.New, oldSecret[:32])
+	mac.Write(random)
+	signature = base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	return base64.RawURLEncoding.EncodeToString(random) + "." + signature, signature
+}
+
+// What the old server stored leads to the digest of the token, in each of its spellings, and nothing else does.
+// Holds S163.
+func TestDigest_StoredMeetsToken(t *testing.T) {
+	t.Parallel()
+	token := strings.Repeat("old token ", 4)
+	for _, hash := range []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512} {
+		form := tokens.Digest{Hash: hash}
+		want, ok := form.Digest(token)
+		require.True(t, ok)
+		for _, spelling := range []string{hex.EncodeToString(want), strings.ToUpper(hex.EncodeToString(want)), base64.StdEncoding.EncodeToString(want),
+			base64.RawStdEncoding.EncodeToString(want), base64.URLEncoding.EncodeToString(want), base64.RawURLEncoding.EncodeToString(want)} {
+			got, err := form.Stored(spelling)
+			require.NoError(t, err, spelling)
+			require.Equal(t, want, got)
+		}
+		for _, wrong := range []string{"", "zz", hex.EncodeToString(want[1:]), base64.StdEncoding.EncodeToString(want[1:]), strings.Repeat("A", 10_000)} {
+			_, err := form.Stored(wrong)
+			require.Error(t, err)
+		}
+	}
+}
+
+// Strings of another length than the old server's tokens are refused before they are hashed.
+func TestDigest_BoundsLengths(t *testing.T) {
+	t.Parallel()
+	for n, ok := range map[int]bool{0: false, 21: false, 22: true, 512: true, 513: false, 1 << 20: false} {
+		_, got := tokens.Digest{Hash: crypto.SHA256}.Digest(strings.Repeat("a", n))
+		require.Equal(t, ok, got, n)
+	}
+	for n, ok := range map[int]bool{45: false, 46: true, 54: true} {
+		_, got := tokens.Digest{Hash: crypto.SHA1, Lengths: []int{46, 54}}.Digest(strings.Repeat("a", n))
+		require.Equal(t, ok, got, n)
+	}
+	_, ok := tokens.Digest{}.Digest(strings.Repeat("a", 40))
+	require.False(t, ok)
+}
+
+// A token leads to its stored signature, by either spelling of the column, only if one of the secrets made it.
+func TestFositeHMAC_NeedsSecret(t *testing.T) {
+	t.Parallel()
+	form := tokens.FositeHMAC{Secrets: [][]byte{bytes.Repeat([]byte("n"), 32), oldSecret}}
+	for _, hash := range []crypto.Hash{0, crypto.SHA256, crypto.SHA512} {
+		form.Hash = hash
+		token, signature := fositeToken(max(hash, crypto.SHA256), bytes.Repeat([]byte{7}, 32))
+		if hash == 0 {
+			token, signature = fositeToken(crypto.SHA512_256, bytes.Repeat([]byte{7}, 32))
+		}
+		sum := sha512.Sum384([]byte(signature))
+		for _, column := range []string{signature, hex.EncodeToString(sum[:])} {
+			want, err := form.Stored(column)
+			require.NoError(t, err)
+			for _, prefix := range []string{"", "ory_at_", "ory_rt_"} {
+				got, ok := form.Digest(prefix + token)
+				require.True(t, ok)
+				require.Equal(t, want, got)
+			}
+		}
+		random, _, _ := strings.Cut(token, ".")
+		for name, bad := range map[string]string{"no dot": signature, "no random part": "." + signature, "other random part": "C" + token[1:], "no signature": random + ".",
+			"two": token + "." + signature, "line break": random + "\n." + signature, "other prefix": "ory_ac_" + token, "padded": token + "=",
+			"too long": strings.Repeat("A", 1000) + "." + signature} {
+			_, ok := form.Digest(bad)
+			require.False(t, ok, name)
+		}
+		_, ok := tokens.FositeHMAC{Secrets: form.Secrets[:1], Hash: hash}.Digest(token)
+		require.False(t, ok, "wrong secret")
+	}
+	_, err := form.Stored("no signature")
+	require.Error(t, err)
+}
+
+// A signature out of the old tables is no token, even beside a form whose digest is of the same kind.
+func TestFositeHMAC_SignatureIsNoToken(t *testing.T) {
+	t.Parallel()
+	_, signature := fositeToken(crypto.SHA512_256, bytes.Repeat([]byte{7}, 32))
+	stored, err := tokens.FositeHMAC{Secrets: [][]byte{oldSecret}}.Stored(signature)
+	require.NoError(t, err)
+	digest, ok := tokens.Digest{Hash: crypto.SHA384}.Digest(signature)
+	require.True(t, ok)
+	require.NotEqual(t, stored, digest)
+}
+
+// No input makes a form fail otherwise than by saying no; what it accepts is what the signature says.
+func FuzzImported(f *testing.F) {
+	token, signature := fositeToken(crypto.SHA512_256, bytes.Repeat([]byte{7}, 32))
+	for _, seed := range []string{"", ".", token, signature, "ory_at_" + token, token + "\n", strings.Repeat("ab", 20), strings.Repeat("A", 43) + "=", "\x00."} {
+		f.Add(seed)
+	}
+	form := tokens.FositeHMAC{Secrets: [][]byte{oldSecret}}
+	plain := tokens.Digest{Hash: crypto.SHA256}
+	f.Fuzz(func(t *testing.T, s string) {
+		if digest, ok := form.Digest(s); ok {
+			_, signature, _ := strings.Cut(s, ".")
+			stored, err := form.Stored(signature)
+			require.NoError(t, err)
+			require.Equal(t, stored, digest)
+		}
+		if digest, ok := plain.Digest(s); ok {
+			require.Len(t, digest, 32)
+		}
+		for _, f := range []tokens.Imported{form, plain} {
+			if digest, err := f.Stored(s); err != nil {
+				require.Nil(t, digest)
+				require.NotContains(t, err.Error(), "0123456789abcdef")
+			}
+		}
+	})
+}
