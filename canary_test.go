@@ -26,8 +26,8 @@ import (
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/assertion"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/grants/observe"
 	"github.com/grantwell/grantwell/introspect"
-	"github.com/grantwell/grantwell/observe"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/tokens"
 )

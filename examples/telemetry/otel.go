@@ -12,7 +12,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/grantwell/grantwell"
-	"github.com/grantwell/grantwell/observe"
+	"github.com/grantwell/grantwell/grants/observe"
 )
 
 // maxClients bounds how many clients have a label of their own in the metrics; the others are "other".

@@ -27,7 +27,7 @@ import (
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/assertion"
 	"github.com/grantwell/grantwell/grants"
-	"github.com/grantwell/grantwell/observe"
+	"github.com/grantwell/grantwell/grants/observe"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/storage/memstore"
 	"github.com/grantwell/grantwell/tokens"

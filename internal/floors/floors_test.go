@@ -34,6 +34,7 @@ var may = map[string][]string{
 	"introspect":            {"github.com/go-jose/go-jose/v4/...", "golang.org/x/crypto/..."},
 	"assertion":             {"github.com/go-jose/go-jose/v4/...", "golang.org/x/crypto/...", "github.com/crewjam/saml", "github.com/beevik/etree", "github.com/mattermost/xml-roundtrip-validator"},
 	"grants":                {"storage", "tokens", "assertion"},
+	"grants/observe":        {"storage", "tokens", "assertion"},
 	"internal/form":         {},
 	"internal/pages":        {},
 	"internal/frontchannel": {"storage", "github.com/ory/fosite"},
@@ -64,7 +65,7 @@ func TestImports_PointDownOnly(t *testing.T) {
 // Only the front channel and the fosite adapter reach fosite, and nothing reaches its handlers; a resource server compiles none of it.
 func TestFosite_IsReachedFromTwoPlacesOnly(t *testing.T) {
 	t.Parallel()
-	for _, pkg := range []string{"storage", "storage/memstore", "storage/storagetest", "tokens", "assertion", "introspect", "grants", "internal/form", "internal/pages"} {
+	for _, pkg := range []string{"storage", "storage/memstore", "storage/storagetest", "tokens", "assertion", "introspect", "grants", "grants/observe", "internal/form", "internal/pages"} {
 		for _, dep := range deps(t, pkg) {
 			require.False(t, strings.HasPrefix(dep, "github.com/ory/") || strings.HasPrefix(dep, "go.opentelemetry.io/"), "%s compiles %s", pkg, dep)
 		}

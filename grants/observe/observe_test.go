@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantwell/grantwell/assertion"
-	"github.com/grantwell/grantwell/observe"
+	"github.com/grantwell/grantwell/grants/observe"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/storage/memstore"
 	"github.com/grantwell/grantwell/storage/storagetest"
