@@ -58,6 +58,6 @@
 // # What you see
 //
 // Each request is one [Event], which says who, what, how it ended and, when it was refused, by which check; [LogEvents] writes it
-// to a slog.Logger. Package observe tells of the calls to store, keys and assertion verifiers; examples/telemetry joins both
+// to a slog.Logger. Package grants/observe tells of the calls to store, keys and assertion verifiers; examples/telemetry joins both
 // to OpenTelemetry. None of them ever holds a token, a code, a secret, a password, a verifier or an assertion.
 package grantwell
