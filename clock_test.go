@@ -1,0 +1,145 @@
+package grantwell_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grantwell/grantwell"
+	"github.com/grantwell/grantwell/storage"
+)
+
+// skewed makes an instance one whose clock is ahead of the others by a time, or behind: what it writes has its times moved, and
+// what it reads is judged as it would judge it.
+type skewed struct {
+	storage.Records
+	ahead atomic.Int64
+}
+
+func (s *skewed) moved(r storage.Record, by time.Duration) storage.Record {
+	r.IssuedAt = r.IssuedAt.Add(by)
+	if !r.ExpiresAt.IsZero() {
+		r.ExpiresAt = r.ExpiresAt.Add(by)
+	}
+	return r
+}
+
+func (s *skewed) written(recs []storage.Record) []storage.Record {
+	out := make([]storage.Record, len(recs))
+	for i, r := range recs {
+		out[i] = s.moved(r, time.Duration(s.ahead.Load()))
+	}
+	return out
+}
+
+func (s *skewed) Insert(ctx context.Context, recs ...storage.Record) error {
+	return s.Records.Insert(ctx, s.written(recs)...)
+}
+
+func (s *skewed) Get(ctx context.Context, kind storage.Kind, key string) (storage.Record, error) {
+	r, err := s.Records.Get(ctx, kind, key)
+	return s.moved(r, -time.Duration(s.ahead.Load())), err
+}
+
+func (s *skewed) Advance(ctx context.Context, from storage.State, next storage.Record, inserts ...storage.Record) error {
+	return s.Records.Advance(ctx, from, s.written([]storage.Record{next})[0], s.written(inserts)...)
+}
+
+// twoClocks is an instance whose clock is right, and one over the same store whose clock is ahead.
+func twoClocks(t *testing.T, ahead time.Duration) (right, wrong *direct, clock *skewed) {
+	long := func(c *grantwell.Config) { c.CodeLifetime = 10 * time.Minute } // longer than clocks differ
+	right = newDirect(t, long)
+	clock = &skewed{Records: right.store}
+	clock.ahead.Store(int64(ahead))
+	wrong = newDirectOn(t, right.store, func(c *grantwell.Config) { long(c); c.Records = clock })
+	return right, wrong, clock
+}
+
+// Instances whose clocks differ redeem once between them, and none accepts a token after it has expired by its own clock: by the
+// others' it is late by the difference of the clocks at the most.
+//
+// Holds F12, I1, I9.
+func TestClock_InstancesDiffer(t *testing.T) {
+	t.Parallel()
+	for _, ahead := range []time.Duration{-5 * time.Minute, -30 * time.Second, 30 * time.Second, 5 * time.Minute} {
+		t.Run(ahead.String(), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				right, wrong, _ := twoClocks(t, ahead)
+				for _, two := range [][2]*direct{{right, wrong}, {wrong, right}} {
+					code := two[0].code("conf")
+					res := two[1].redeem("conf", code)
+					require.Equal(t, 200, res.status, res.body)
+					require.True(t, two[0].live(res.str("access_token")))
+					next := two[0].refresh("conf", res.str("refresh_token"))
+					require.Equal(t, 200, next.status, next.body)
+					two[0].redeem("conf", code).fails(t, 400, "invalid_grant")
+					require.False(t, two[1].live(next.str("access_token")), "the reuse ended the family")
+					two[1].refresh("conf", next.str("refresh_token")).fails(t, 400, "invalid_grant")
+				}
+				access, _ := right.family("conf")
+				time.Sleep(time.Hour - ahead - time.Nanosecond)
+				require.True(t, wrong.live(access), "by its clock it has not expired")
+				require.Equal(t, ahead > 0, right.live(access))
+				time.Sleep(time.Nanosecond)
+				require.False(t, wrong.live(access), "by its clock it has")
+				access, _ = wrong.family("conf")
+				time.Sleep(time.Hour + ahead - time.Nanosecond)
+				require.True(t, right.live(access))
+				time.Sleep(time.Nanosecond)
+				require.False(t, right.live(access))
+			})
+		})
+	}
+}
+
+// A clock that steps back makes nothing fresh: what was spent or revoked is so at any time.
+//
+// Holds F12, I1, I2, I5.
+func TestClock_StepsBack(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		_, d, clock := twoClocks(t, 0)
+		code := d.code("conf")
+		first := d.redeem("conf", code)
+		require.Equal(t, 200, first.status, first.body)
+		other, _ := d.family("conf")
+		require.Equal(t, 200, d.revoke("conf", other).status)
+		time.Sleep(time.Minute)
+		clock.ahead.Store(int64(-time.Hour))
+		require.True(t, d.live(first.str("access_token")), "issued in its future, and good")
+		require.False(t, d.live(other))
+		next := d.refresh("conf", first.str("refresh_token"))
+		require.Equal(t, 200, next.status, next.body)
+		d.refresh("conf", first.str("refresh_token")).fails(t, 400, "invalid_grant")
+		require.False(t, d.live(next.str("access_token")))
+		d.redeem("conf", code).fails(t, 400, "invalid_grant")
+		fresh, _ := d.family("conf")
+		require.True(t, d.live(fresh))
+	})
+}
+
+// Beyond the seconds of 32 bits, signed or not, time goes on as before.
+//
+// Holds F12.
+func TestClock_LeapsFarAhead(t *testing.T) {
+	t.Parallel()
+	for _, year := range []int{2038, 2106} {
+		synctest.Test(t, func(t *testing.T) {
+			d := newDirect(t, nil)
+			old, refresh := d.family("conf")
+			leap := time.Date(year, 12, 31, 0, 0, 0, 0, time.UTC)
+			time.Sleep(time.Until(leap))
+			require.False(t, d.live(old))
+			d.refresh("conf", refresh).fails(t, 400, "invalid_grant")
+			access, refresh := d.family("conf")
+			require.EqualValues(t, leap.Add(time.Hour).Unix(), d.asked("conf", access).json["exp"])
+			require.Equal(t, 200, d.refresh("conf", refresh).status)
+			time.Sleep(time.Hour)
+			require.False(t, d.live(access))
+		})
+	}
+}
