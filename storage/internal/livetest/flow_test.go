@@ -59,6 +59,12 @@ func newSite(t testing.TB, s store) *site {
 	return &site{ts, t}
 }
 
+// conf is the client of all flows.
+func conf() storage.Client {
+	return storage.Client{ID: "conf", Secrets: []storage.Secret{storage.HashSecret(secret)}, GrantTypes: []string{"authorization_code", "client_credentials", "refresh_token"},
+		RedirectURIs: []string{redirect}, Scope: []string{"read", "write"}, DefaultScope: []string{"read"}}
+}
+
 // sites starts n servers on the same tables, each with a pool of its own, and registers the client.
 func sites(t testing.TB, d sqlstore.Dialect, driver, dsn string, n int) []*site {
 	t.Helper()
@@ -68,8 +74,7 @@ func sites(t testing.TB, d sqlstore.Dialect, driver, dsn string, n int) []*site 
 		s, err := sqlstore.New(t.Context(), open(t, driver, dsn, 16), d, sqlstore.Options{Prefix: p})
 		require.NoError(t, err)
 		if i == 0 {
-			require.NoError(t, s.PutClient(t.Context(), storage.Client{ID: "conf", Secrets: []storage.Secret{storage.HashSecret(secret)},
-				GrantTypes: []string{"authorization_code", "client_credentials", "refresh_token"}, RedirectURIs: []string{redirect}, Scope: []string{"read", "write"}, DefaultScope: []string{"read"}}))
+			require.NoError(t, s.PutClient(t.Context(), conf()))
 		}
 		list[i] = newSite(t, s)
 	}
