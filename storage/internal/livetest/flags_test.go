@@ -2,9 +2,16 @@
 
 package livetest
 
-import "flag"
+import (
+	"flag"
+	"time"
+)
 
-var kills = flag.Int("kills", 3, "how often the fault tests kill a database under load")
+var (
+	kills = flag.Int("kills", 3, "how often the fault tests kill a database under load")
+	idle  = flag.Int("idle", 500, "how many connections say nothing in the overload test")
+	flood = flag.Duration("flood", 2*time.Second, "how long the overload test goes on")
+)
 
 // objects is the size of the single-use case: the kit's flag, or what a test run has time for.
 func objects() int {

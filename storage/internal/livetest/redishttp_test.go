@@ -12,16 +12,13 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/grantwell/grantwell/storage"
 )
 
 // redisSites starts two servers on one Redis, each with connections of its own, and registers the client.
 func redisSites(t testing.TB, s *redisServer) []*site {
 	t.Helper()
 	first := redisStore(t, s.client(t), "grantwell")
-	require.NoError(t, first.PutClient(t.Context(), storage.Client{ID: "conf", Secrets: []storage.Secret{storage.HashSecret(secret)},
-		GrantTypes:   []string{"authorization_code", "client_credentials", "refresh_token"},
-		RedirectURIs: []string{redirect}, Scope: []string{"read", "write"}, DefaultScope: []string{"read"}}))
+	require.NoError(t, first.PutClient(t.Context(), conf()))
 	return []*site{newSite(t, first), newSite(t, redisStore(t, s.client(t), "grantwell"))}
 }
 

@@ -97,9 +97,7 @@ func TestRoute_FlowsOverDifferentStores(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			clients := memstore.New()
-			require.NoError(t, clients.PutClient(t.Context(), storage.Client{ID: "conf", Secrets: []storage.Secret{storage.HashSecret(secret)},
-				GrantTypes:   []string{"authorization_code", "client_credentials", "refresh_token"},
-				RedirectURIs: []string{redirect}, Scope: []string{"read", "write"}, DefaultScope: []string{"read"}}))
+			require.NoError(t, clients.PutClient(t.Context(), conf()))
 			s := newSite(t, struct {
 				storage.Records
 				storage.Registrar
