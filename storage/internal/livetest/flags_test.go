@@ -8,9 +8,10 @@ import (
 )
 
 var (
-	kills = flag.Int("kills", 3, "how often the fault tests kill a database under load")
-	idle  = flag.Int("idle", 500, "how many connections say nothing in the overload test")
-	flood = flag.Duration("flood", 2*time.Second, "how long the overload test goes on")
+	kills     = flag.Int("kills", 3, "how often the fault tests kill a database under load")
+	contended = flag.Int("contended", 400, "how many codes two processes compete for, on each store; a multiple of 100")
+	idle      = flag.Int("idle", 500, "how many connections say nothing in the overload test")
+	flood     = flag.Duration("flood", 2*time.Second, "how long the overload test goes on")
 )
 
 // objects is the size of the single-use case: the kit's flag, or what a test run has time for.
