@@ -11,7 +11,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
 )
 
 // redisSites starts two servers on one Redis, each with connections of its own, and registers the client.
