@@ -12,6 +12,7 @@ var (
 	contended = flag.Int("contended", 400, "how many codes two processes compete for, on each store; a multiple of 100")
 	idle      = flag.Int("idle", 500, "how many connections say nothing in the overload test")
 	flood     = flag.Duration("flood", 2*time.Second, "how long the overload test goes on")
+	stride    = flag.Int("stride", 61, "how many bytes lie between the places where the wire is cut")
 )
 
 // objects is the size of the single-use case: the kit's flag, or what a test run has time for.

@@ -117,18 +117,29 @@ func TestKill_NothingAcknowledgedIsLost(t *testing.T) {
 //
 // Holds I1, I2, I3, I5, I7, F5.
 func TestRestart_PoolHeals(t *testing.T) {
-	t.Parallel()
-	s := startPostgres(t)
-	t.Cleanup(s.Remove)
-	underLoad(t, sqlstore.PostgreSQL, s.driver, s.DSN, func(l *ledger) {
-		for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT} { // fast, immediate
-			s.Stop(signal)
-			require.NoError(t, s.start())
-			up := time.Now()
-			l.progress(t)
-			t.Logf("100 redemptions more within %v of the start", time.Since(up).Round(time.Millisecond))
-		}
-	})
+	for name, d := range map[string]struct {
+		start   func(testing.TB, ...string) *server
+		dialect sqlstore.Dialect
+		signals []syscall.Signal
+	}{
+		"PostgreSQL": {startPostgres, sqlstore.PostgreSQL, []syscall.Signal{syscall.SIGINT, syscall.SIGQUIT}}, // fast, immediate
+		"MariaDB":    {startMariaDB, sqlstore.MySQL, []syscall.Signal{syscall.SIGTERM}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := d.start(t)
+			t.Cleanup(s.Remove)
+			underLoad(t, d.dialect, s.driver, s.DSN, func(l *ledger) {
+				for _, signal := range d.signals {
+					s.Stop(signal)
+					require.NoError(t, s.start())
+					up := time.Now()
+					l.progress(t)
+					t.Logf("100 redemptions more within %v of the start", time.Since(up).Round(time.Millisecond))
+				}
+			})
+		})
+	}
 }
 
 // A process that uses SQLite may be killed at any moment: what it has told stays, wholly or not at all.
