@@ -165,10 +165,13 @@ func (c *call) body(limit int64) (string, error) {
 		return "", tooLarge()
 	}
 	var b strings.Builder
-	if c.r.ContentLength > 0 {
-		b.Grow(int(c.r.ContentLength))
+	size := int64(4 << 10)
+	if n := c.r.ContentLength; n > 0 {
+		b.Grow(int(n))
+		size = min(n, size)
 	}
-	if _, err := io.Copy(&b, http.MaxBytesReader(c.w, c.r.Body, limit)); err != nil {
+	// io.Copy would make 32 KiB for each request.
+	if _, err := io.CopyBuffer(&b, http.MaxBytesReader(c.w, c.r.Body, limit), make([]byte, size)); err != nil {
 		var big *http.MaxBytesError
 		if errors.As(err, &big) {
 			return "", tooLarge()

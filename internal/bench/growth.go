@@ -1,0 +1,130 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+// growth is how a server fares as its store fills.
+type growth struct {
+	Access  float64 // bytes of heap for a live access token, at 100,000
+	Refresh float64 // for an access token and its refresh token, with no code beside them
+	Levels  []level
+}
+
+// level is what one operation costs at a number of live tokens, garbage collection included.
+type level struct {
+	Tokens     int
+	Issue, Ask time.Duration // client credentials and introspection, of CPU time
+}
+
+// heapAt is where heap is measured.
+const heapAt = 100_000
+
+var levels = []int{1_000, 100_000, 1_000_000}
+
+// grow fills a server's store in process, up to limit tokens, and measures on the way.
+func grow(p peer, k *keys, limit int) (*growth, error) {
+	both, err := pairs(p, k)
+	if err != nil {
+		return nil, err
+	}
+	g := &growth{Refresh: both}
+	h, err := p.build(k, opaque)
+	if err != nil {
+		return nil, err
+	}
+	c := &caller{target: newLocal(h), peer: p, keys: k, next: new(atomic.Int64)}
+	if err := liveTokens(c, 0); err != nil {
+		return nil, err
+	}
+	empty := heap()
+	live := 0
+	fill := func(to int) error {
+		for ; live < to; live++ {
+			if err := clientCredentials(c, 0); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	for _, tokens := range levels {
+		if tokens > limit {
+			break
+		}
+		if err := fill(tokens); err != nil {
+			return nil, err
+		}
+		if tokens == heapAt {
+			g.Access = float64(heap()-empty) / heapAt
+		}
+		l := level{Tokens: tokens}
+		if l.Ask, err = settled(func(i int) error { return introspectOne(c, i) }); err != nil {
+			return nil, err
+		}
+		if l.Issue, err = settled(func(int) error { live++; return clientCredentials(c, 0) }); err != nil {
+			return nil, err
+		}
+		g.Levels = append(g.Levels, l)
+	}
+	runtime.KeepAlive(h)
+	return g, nil
+}
+
+// pairs measures heap for an access and a refresh token together.
+func pairs(p peer, k *keys) (float64, error) {
+	h, err := p.build(k, opaque)
+	if err != nil {
+		return 0, err
+	}
+	c := &caller{target: newLocal(h), peer: p, keys: k, next: new(atomic.Int64)}
+	if err := c.pair(); err != nil {
+		return 0, err
+	}
+	const n = heapAt / 4
+	empty := heap()
+	for range n {
+		if err := c.pair(); err != nil {
+			return 0, err
+		}
+	}
+	size := float64(heap()-empty) / n
+	runtime.KeepAlive(h)
+	return size, nil
+}
+
+func heap() uint64 {
+	collect()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}
+
+// settled is the CPU time of one operation over as many as make the collector run twice with the store as it is.
+func settled(op func(i int) error) (time.Duration, error) {
+	collect()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	start, err := cpuTime()
+	if err != nil {
+		return 0, err
+	}
+	n := 0
+	for done := false; !done; {
+		for range 500 {
+			if err := op(n); err != nil {
+				return 0, err
+			}
+			n++
+		}
+		runtime.ReadMemStats(&after)
+		done = n >= 2000 && after.NumGC >= before.NumGC+2
+		if n > 5_000_000 {
+			return 0, fmt.Errorf("the collector does not run")
+		}
+	}
+	end, err := cpuTime()
+	return (end - start) / time.Duration(n), err
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"crypto"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/sha256"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"math/big"
+	"time"
+)
+
+// What all servers know alike.
+const (
+	issuer      = "https://as.example"
+	clientID    = "app"
+	secret      = "mZ0pX1fGv3q8nYtK5cJrW7uLhB2dEsQ9aN4oT6iRkVx"
+	redirectURI = "https://app.example/cb"
+	user        = "alice"
+	password    = "wonderland"
+	verifier    = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk"
+	challenge   = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
+	state       = "af0ifjsldkj-0123456789"
+	lifetime    = time.Hour
+	idp         = "https://idp.example/metadata"
+)
+
+// The forms of access tokens.
+const (
+	opaque = "opaque"
+	es256  = "ES256"
+	rs256  = "RS256"
+	edDSA  = "EdDSA"
+)
+
+var forms = []string{opaque, es256, rs256, edDSA}
+
+// keys are the keys of a run: one pair for each algorithm, the client's own and the identity provider's. They are made once
+// and handed to every server's process, so that no server has a luckier key.
+type keys struct {
+	ES, Client []byte // PKCS #8
+	RS, IDP    []byte
+	Ed         []byte
+	IDPCert    []byte // DER
+
+	JWTs, SAMLs []string // signed beforehand: what signing costs is not the server's
+}
+
+func newKeys(jwts, samls int) (*keys, error) {
+	k := &keys{}
+	for _, at := range []*[]byte{&k.ES, &k.Client} {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			return nil, err
+		}
+		if *at, err = x509.MarshalPKCS8PrivateKey(key); err != nil {
+			return nil, err
+		}
+	}
+	for _, at := range []*[]byte{&k.RS, &k.IDP} {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			return nil, err
+		}
+		if *at, err = x509.MarshalPKCS8PrivateKey(key); err != nil {
+			return nil, err
+		}
+	}
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	if k.Ed, err = x509.MarshalPKCS8PrivateKey(ed); err != nil {
+		return nil, err
+	}
+	signer := parseKey(k.IDP)
+	now := time.Now()
+	cert := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "idp"}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)}
+	if k.IDPCert, err = x509.CreateCertificate(rand.Reader, cert, cert, signer.Public(), signer); err != nil {
+		return nil, err
+	}
+	return k.withAssertions(jwts, samls)
+}
+
+// parseKey reads a key that newKeys wrote.
+func parseKey(der []byte) crypto.Signer {
+	key, err := x509.ParsePKCS8PrivateKey(der)
+	if err != nil {
+		panic(err)
+	}
+	return key.(crypto.Signer)
+}
+
+// signing is the key for a form of access tokens; nil for opaque.
+func (k *keys) signing(form string) crypto.Signer {
+	switch form {
+	case es256:
+		return parseKey(k.ES)
+	case rs256:
+		return parseKey(k.RS)
+	case edDSA:
+		return parseKey(k.Ed)
+	}
+	return nil
+}
+
+// pem is the key for a form as PEM.
+func (k *keys) pem(form string) []byte {
+	der := map[string][]byte{es256: k.ES, rs256: k.RS, edDSA: k.Ed}[form]
+	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+}
+
+// signAssertion is a JWT of the client's about itself.
+func signAssertion(key *ecdsa.PrivateKey, now time.Time) (string, error) {
+	claims, err := json.Marshal(map[string]any{"iss": clientID, "sub": clientID, "aud": issuer, "jti": rand.Text(),
+		"iat": now.Unix(), "exp": now.Add(290 * time.Second).Unix()})
+	if err != nil {
+		return "", err
+	}
+	b64 := base64.RawURLEncoding
+	input := b64.EncodeToString([]byte(`{"alg":"ES256","typ":"JWT","kid":"client"}`)) + "." + b64.EncodeToString(claims)
+	sum := sha256.Sum256([]byte(input))
+	r, s, err := ecdsa.Sign(rand.Reader, key, sum[:])
+	if err != nil {
+		return "", err
+	}
+	var sig [64]byte
+	r.FillBytes(sig[:32])
+	s.FillBytes(sig[32:])
+	return input + "." + b64.EncodeToString(sig[:]), nil
+}
+
+// withAssertions is k with other assertions, that nobody used yet.
+func (k keys) withAssertions(jwts, samls int) (*keys, error) {
+	k.JWTs, k.SAMLs = nil, nil
+	now := time.Now()
+	for range jwts {
+		token, err := signAssertion(parseKey(k.Client).(*ecdsa.PrivateKey), now)
+		if err != nil {
+			return nil, err
+		}
+		k.JWTs = append(k.JWTs, token)
+	}
+	for range samls {
+		a, err := signSAML(&k, now)
+		if err != nil {
+			return nil, err
+		}
+		k.SAMLs = append(k.SAMLs, a)
+	}
+	return &k, nil
+}

@@ -1,0 +1,124 @@
+package main
+
+import (
+	"context"
+	"crypto"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/go-jose/go-jose/v4"
+	"github.com/zitadel/oidc/v3/example/server/storage"
+	"github.com/zitadel/oidc/v3/pkg/oidc"
+	"github.com/zitadel/oidc/v3/pkg/op"
+	"golang.org/x/text/language"
+)
+
+// zitadelStorage is the storage of zitadel's example, with this benchmark's client and keys.
+type zitadelStorage struct {
+	*storage.Storage
+	client    *zitadelClient
+	signer    zitadelKey
+	assertion jose.JSONWebKey
+}
+
+type zitadelClient struct {
+	*storage.Client
+	jwt bool
+}
+
+func (c *zitadelClient) GrantTypes() []oidc.GrantType {
+	return []oidc.GrantType{oidc.GrantTypeCode, oidc.GrantTypeRefreshToken, oidc.GrantTypeClientCredentials, oidc.GrantTypeBearer}
+}
+func (c *zitadelClient) IsScopeAllowed(string) bool { return true }
+func (c *zitadelClient) LoginURL(id string) string  { return "/login?id=" + id }
+func (c *zitadelClient) AccessTokenType() op.AccessTokenType {
+	if c.jwt {
+		return op.AccessTokenTypeJWT
+	}
+	return op.AccessTokenTypeBearer
+}
+
+// zitadelKey is a signing key and its public half.
+type zitadelKey struct {
+	alg jose.SignatureAlgorithm
+	key any
+}
+
+func (k zitadelKey) SignatureAlgorithm() jose.SignatureAlgorithm { return k.alg }
+func (k zitadelKey) Algorithm() jose.SignatureAlgorithm          { return k.alg }
+func (k zitadelKey) Key() any                                    { return k.key }
+func (k zitadelKey) ID() string                                  { return "1" }
+func (k zitadelKey) Use() string                                 { return "sig" }
+
+func (s *zitadelStorage) SigningKey(context.Context) (op.SigningKey, error) { return s.signer, nil }
+func (s *zitadelStorage) SignatureAlgorithms(context.Context) ([]jose.SignatureAlgorithm, error) {
+	return []jose.SignatureAlgorithm{s.signer.alg}, nil
+}
+func (s *zitadelStorage) KeySet(context.Context) ([]op.Key, error) {
+	return []op.Key{zitadelKey{s.signer.alg, s.signer.key.(crypto.Signer).Public()}}, nil
+}
+
+func (s *zitadelStorage) GetClientByClientID(ctx context.Context, id string) (op.Client, error) {
+	if _, err := s.Storage.GetClientByClientID(ctx, id); err != nil {
+		return nil, err
+	}
+	return s.client, nil
+}
+
+func (s *zitadelStorage) ClientCredentials(ctx context.Context, id, pass string) (op.Client, error) {
+	if err := s.AuthorizeClientIDSecret(ctx, id, pass); err != nil {
+		return nil, err
+	}
+	return s.client, nil
+}
+
+func (s *zitadelStorage) ClientCredentialsTokenRequest(_ context.Context, id string, scopes []string) (op.TokenRequest, error) {
+	return &oidc.JWTTokenRequest{Subject: id, Audience: []string{id}, Scopes: scopes}, nil
+}
+
+func (s *zitadelStorage) GetKeyByIDAndClientID(_ context.Context, keyID, id string) (*jose.JSONWebKey, error) {
+	if keyID != "client" || id != clientID {
+		return nil, errors.New("key not found")
+	}
+	return &s.assertion, nil
+}
+
+func (s *zitadelStorage) ValidateJWTProfileScopes(_ context.Context, _ string, scopes []string) ([]string, error) {
+	return scopes, nil
+}
+
+// newZitadel is the provider of zitadel's example; the login page logs the user in at once.
+func newZitadel(k *keys, form string) (http.Handler, error) {
+	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
+	client := storage.WebClient(clientID, secret, redirectURI)
+	s := &zitadelStorage{Storage: storage.NewStorageWithClients(storage.NewUserStore(issuer), map[string]*storage.Client{clientID: client}),
+		client: &zitadelClient{client, form != opaque}, signer: zitadelKey{jose.ES256, parseKey(k.ES)},
+		assertion: jose.JSONWebKey{KeyID: "client", Use: "sig", Key: parseKey(k.Client).Public()}}
+	if form != opaque {
+		s.signer = zitadelKey{jose.SignatureAlgorithm(form), k.signing(form)}
+	}
+	provider, err := op.NewProvider(&op.Config{CryptoKey: sha256.Sum256([]byte("test")), CryptoKeyId: "key1", CodeMethodS256: true, AuthMethodPost: true,
+		AuthMethodPrivateKeyJWT: true, GrantTypeRefreshToken: true, RequestObjectSupported: true, SupportedUILocales: []language.Tag{language.English},
+		DeviceAuthorization: op.DeviceAuthorizationConfig{Lifetime: 5 * time.Minute, PollInterval: 5 * time.Second, UserFormPath: "/device", UserCode: op.UserCodeBase20}},
+		s, op.StaticIssuer(issuer), op.WithCustomAuthEndpoint(op.NewEndpoint("authorize")), op.WithCustomTokenEndpoint(op.NewEndpoint("token")),
+		op.WithCustomIntrospectionEndpoint(op.NewEndpoint("introspect")), op.WithCustomRevocationEndpoint(op.NewEndpoint("revoke")))
+	if err != nil {
+		return nil, err
+	}
+	callback := op.AuthCallbackURL(provider)
+	mux := http.NewServeMux()
+	mux.Handle("/", provider)
+	mux.Handle("/login", op.NewIssuerInterceptor(provider.IssuerFromRequest).HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id := r.URL.Query().Get("id")
+		if err := s.CheckUsernamePassword("test-user2", "verysecure", id); err != nil {
+			http.Error(w, err.Error(), http.StatusUnauthorized)
+			return
+		}
+		http.Redirect(w, r, callback(r.Context(), id), http.StatusFound)
+	}))
+	return mux, nil
+}
