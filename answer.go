@@ -143,7 +143,7 @@ func text(v any) string {
 
 // reserved are the members of a token response that nothing overwrites.
 var reserved = map[string]bool{"access_token": true, "token_type": true, "expires_in": true, "refresh_token": true, "scope": true,
-	"error": true, "error_description": true, "error_uri": true, "id_token": true, "issued_token_type": true}
+	"error": true, "error_description": true, "error_uri": true, "id_token": true}
 
 // tokenResponse is RFC 6749 section 5.1, with scope always, so that a client never guesses.
 func (c *call) tokenResponse(res *grants.Response) members {
