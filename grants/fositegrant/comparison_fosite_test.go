@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/ory/fosite"
 	"github.com/ory/fosite/compose"
@@ -25,6 +26,7 @@ import (
 type fositeSetup struct {
 	config  *fosite.Config
 	body    int64                               // what the host lets a request's body have, in bytes; zero: as much as fosite does
+	slow    time.Duration                       // how long the store takes to mark a code used, beyond what it takes
 	oidc    bool                                // register every client as one of OpenID Connect, which has an authentication method
 	atomic  bool                                // the host's own store spends codes and refresh tokens atomically
 	lookUp  bool                                // with jwt: introspection by the store in place of the stateless one
@@ -36,6 +38,7 @@ type fositeSetup struct {
 type heldFosite struct {
 	*fositestorage.MemoryStore
 	storeGate *storeGate
+	slow      time.Duration
 	down      atomic.Bool
 	atomic    bool
 	mu        sync.Mutex
@@ -69,6 +72,7 @@ func (s *heldFosite) GetAuthorizeCodeSession(ctx context.Context, code string, s
 
 func (s *heldFosite) InvalidateAuthorizeCodeSession(ctx context.Context, code string) error {
 	s.storeGate.pass("spend")
+	time.Sleep(s.slow)
 	if !s.once(code) {
 		return fosite.ErrInvalidatedAuthorizeCode
 	}
@@ -136,7 +140,7 @@ func newFosite(t testing.TB, change func(*fositeSetup)) *contender {
 	if change != nil {
 		change(&setup)
 	}
-	store := &heldFosite{MemoryStore: fositestorage.NewMemoryStore(), atomic: setup.atomic, spent: map[string]bool{}}
+	store := &heldFosite{slow: setup.slow, MemoryStore: fositestorage.NewMemoryStore(), atomic: setup.atomic, spent: map[string]bool{}}
 	host := &fositeHost{provider: setup.compose(store), session: setup.session}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/authorize", host.authorize)
