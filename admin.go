@@ -211,10 +211,10 @@ func (a *api) serve(ctx context.Context, c *call) error {
 	if err := fromHere(c.r); err != nil {
 		return err
 	}
-	if c.form, err = form.Parse(c.r.URL.RawQuery); err != nil || len(c.r.URL.RawQuery) > 8<<10 {
+	if c.req.Form, err = form.Parse(c.r.URL.RawQuery); err != nil || len(c.r.URL.RawQuery) > 8<<10 {
 		return grants.InvalidRequest("The query is malformed, too long, or a parameter is repeated.")
 	}
-	for name := range c.form {
+	for name := range c.req.Form {
 		if !slices.Contains(route.query, name) {
 			return grants.InvalidRequest("The parameter " + printable(name, 64) + " is not known here.")
 		}

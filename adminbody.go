@@ -109,7 +109,7 @@ func editable(members map[string]json.RawMessage, view any) error {
 
 // limit is how much a page has.
 func (c *act) limit(preset int) (int, error) {
-	text := c.form.Get("limit")
+	text := c.req.Form.Get("limit")
 	if text == "" {
 		return preset, nil
 	}

@@ -58,7 +58,7 @@ func (c *act) clientPage(ctx context.Context, preset int) (list []storage.Client
 	if err != nil {
 		return nil, "", err
 	}
-	after := c.form.Get("after")
+	after := c.req.Form.Get("after")
 	if len(after) > 255 || printable(after, 255) != strings.NewReplacer(`"`, "", `\`, "").Replace(after) {
 		return nil, "", grants.InvalidRequest("after is the ID of no client.")
 	}
@@ -93,7 +93,7 @@ func createClient(ctx context.Context, c *act) error {
 	if err != nil {
 		return err
 	}
-	client.CreatedBy, client.CreatedAt = c.actor, c.now.Truncate(time.Millisecond)
+	client.CreatedBy, client.CreatedAt = c.actor, c.req.Now.Truncate(time.Millisecond)
 	if client.ID == "" {
 		client.ID = newID()
 	} else {

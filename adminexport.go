@@ -30,7 +30,7 @@ type exported struct {
 // exportClients answers with the clients as they are stored. Nothing is left out silently: a backup that lacks a key
 // is found out when it is needed.
 func exportClients(ctx context.Context, c *act) error {
-	keys := c.form.Get("shared_keys")
+	keys := c.req.Form.Get("shared_keys")
 	if keys != "" && keys != "include" {
 		return grants.InvalidRequest("shared_keys is include, or not sent.")
 	}
@@ -56,7 +56,7 @@ func exportClients(ctx context.Context, c *act) error {
 
 // importClients stores the clients of a document. They are all checked before the first is stored.
 func importClients(ctx context.Context, c *act) error {
-	existing := c.form.Get("existing")
+	existing := c.req.Form.Get("existing")
 	if existing != "" && existing != "skip" && existing != "replace" {
 		return grants.InvalidRequest("existing is skip or replace, or not sent.")
 	}

@@ -38,7 +38,7 @@ type consentView struct {
 
 // whose reads of whom the records are: always the user's own, if it is a user who asks.
 func (c *act) whose() (storage.Query, error) {
-	q := storage.Query{Subject: c.form.Get("subject"), ClientID: c.form.Get("client_id"), After: c.form.Get("after")}
+	q := storage.Query{Subject: c.req.Form.Get("subject"), ClientID: c.req.Form.Get("client_id"), After: c.req.Form.Get("after")}
 	if c.api.own {
 		if q.Subject != "" && q.Subject != c.actor {
 			return q, grants.AccessDenied("This is not allowed.")
@@ -72,9 +72,9 @@ func (c *act) page(ctx context.Context, q storage.Query) (live []storage.Record,
 	if err != nil {
 		return nil, "", grants.Unavailable(err)
 	}
-	scope := c.form.Get("scope")
+	scope := c.req.Form.Get("scope")
 	live = slices.DeleteFunc(recs, func(r storage.Record) bool {
-		return r.State != storage.Active && r.State != storage.Pending || r.Expired(c.now) || scope != "" && !slices.Contains(r.Scope, scope)
+		return r.State != storage.Active && r.State != storage.Pending || r.Expired(c.req.Now) || scope != "" && !slices.Contains(r.Scope, scope)
 	})
 	return live, next, nil
 }
@@ -87,7 +87,7 @@ func listGrants(ctx context.Context, c *act) error {
 	if err != nil {
 		return err
 	}
-	if q.Kind = storage.Kind(c.form.Get("kind")); q.Kind == "" {
+	if q.Kind = storage.Kind(c.req.Form.Get("kind")); q.Kind == "" {
 		q.Kind = storage.Refresh
 	}
 	if !slices.Contains(kinds, q.Kind) {

@@ -14,12 +14,36 @@ import (
 	"time"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/jsontext"
 )
 
-// member is one name and value of an answer; members keep their order.
+// member is one name and value of an answer; members keep their order. Strings and numbers, which nearly all are, need no
+// interface around them.
 type member struct {
-	name  string
-	value any // string, int64, bool, or whatever has a JSON form
+	name   string
+	text   string
+	number int64
+	value  any // whatever has a JSON form, if kind is other
+	kind   kind
+}
+
+type kind uint8
+
+const (
+	isText kind = iota
+	isNumber
+	isOther
+)
+
+func str(name, value string) member { return member{name: name, text: value} }
+
+func num(name string, value int64) member { return member{name: name, number: value, kind: isNumber} }
+
+func other(name string, value any) member {
+	if s, ok := value.(string); ok {
+		return str(name, s)
+	}
+	return member{name: name, value: value, kind: isOther}
 }
 
 type members []member
@@ -38,12 +62,7 @@ func (c *call) answer(status int, m members) {
 		status, body = http.StatusInternalServerError, []byte(`{"error":"server_error"}`)
 		c.format = "json"
 	}
-	c.event.Status = status
-	h := c.w.Header()
-	h["Content-Type"] = contentTypes[c.format]
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
-	c.w.WriteHeader(status)
-	_, _ = c.w.Write(body) // the caller is gone: nobody is left to tell
+	c.write(status, body)
 }
 
 func (m members) encode(format string) ([]byte, error) {
@@ -54,46 +73,26 @@ func (m members) encode(format string) ([]byte, error) {
 			if i > 0 {
 				b.WriteByte('&')
 			}
-			b.WriteString(url.QueryEscape(f.name) + "=" + url.QueryEscape(text(f.value)))
+			b.WriteString(url.QueryEscape(f.name) + "=" + url.QueryEscape(f.plain()))
 		}
 		return []byte(b.String()), nil
 	case "xml":
 		return m.xml()
 	}
-	b := make([]byte, 0, 256)
-	for i, f := range m {
-		b = append(b, ',')
-		if i == 0 {
-			b[0] = '{'
-		}
-		b = append(appendString(b, f.name), ':')
-		switch v := f.value.(type) {
-		case string:
-			b = appendString(b, v)
-		case int64:
-			b = strconv.AppendInt(b, v, 10)
-		case bool:
-			b = strconv.AppendBool(b, v)
+	o := jsontext.Object{Text: make([]byte, 0, 256)}
+	for _, f := range m {
+		switch f.kind {
+		case isText:
+			o.String(f.name, f.text)
+		case isNumber:
+			o.Int(f.name, f.number)
 		default:
-			j, err := json.Marshal(v)
-			if err != nil {
-				return nil, fmt.Errorf("grantwell: member %q of an answer: %w", f.name, err)
+			if err := o.Value(f.name, f.value); err != nil {
+				return nil, fmt.Errorf("grantwell: an answer's %w", err)
 			}
-			b = append(b, j...)
 		}
 	}
-	return append(b, '}'), nil
-}
-
-// appendString appends s as JSON. What needs no escape, which is nearly all, takes no detour.
-func appendString(b []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < 0x20 || c > 0x7e || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
-			j, _ := json.Marshal(s) // a string always has a JSON form
-			return append(b, j...)
-		}
-	}
-	return append(append(append(b, '"'), s...), '"')
+	return o.End(), nil
 }
 
 func (m members) xml() ([]byte, error) {
@@ -102,7 +101,7 @@ func (m members) xml() ([]byte, error) {
 	for _, f := range m {
 		name := xmlName(f.name)
 		b.WriteString("<" + name + ">")
-		if err := xml.EscapeText(&b, []byte(text(f.value))); err != nil {
+		if err := xml.EscapeText(&b, []byte(f.plain())); err != nil {
 			return nil, fmt.Errorf("grantwell: member %q of an answer: %w", f.name, err)
 		}
 		b.WriteString("</" + name + ">")
@@ -125,16 +124,15 @@ func xmlName(s string) string {
 	return out
 }
 
-func text(v any) string {
-	switch v := v.(type) {
-	case string:
-		return v
-	case int64:
-		return strconv.FormatInt(v, 10)
-	case bool:
-		return strconv.FormatBool(v)
+// plain is the value outside JSON.
+func (f member) plain() string {
+	switch f.kind {
+	case isText:
+		return f.text
+	case isNumber:
+		return strconv.FormatInt(f.number, 10)
 	}
-	j, err := json.Marshal(v)
+	j, err := json.Marshal(f.value)
 	if err != nil {
 		return ""
 	}
@@ -147,17 +145,16 @@ var reserved = map[string]bool{"access_token": true, "token_type": true, "expire
 
 // tokenResponse is RFC 6749 section 5.1, with scope always, so that a client never guesses.
 func (c *call) tokenResponse(res *grants.Response) members {
-	left := max(int64(res.ExpiresAt.Sub(c.now)/time.Second), 0)
-	var expires any = left
+	left := max(int64(res.ExpiresAt.Sub(c.req.Now)/time.Second), 0)
+	expires := num("expires_in", left)
 	if c.s.cfg.Compat.QuotedExpiresIn {
-		expires = strconv.FormatInt(left, 10)
+		expires = str("expires_in", strconv.FormatInt(left, 10))
 	}
-	m := make(members, 0, 5+len(res.Extra))
-	m = append(m, member{"access_token", res.AccessToken}, member{"token_type", res.TokenType}, member{"expires_in", expires})
+	m := append(make(members, 0, 5), str("access_token", res.AccessToken), str("token_type", res.TokenType), expires)
 	if res.RefreshToken != "" {
-		m = append(m, member{"refresh_token", res.RefreshToken})
+		m = append(m, str("refresh_token", res.RefreshToken))
 	}
-	m = append(m, member{"scope", strings.Join(res.Scope, " ")})
+	m = append(m, str("scope", strings.Join(res.Scope, " ")))
 	return append(m, extras(res.Extra, func(name string) bool { return !reserved[strings.ToLower(name)] })...)
 }
 
@@ -169,7 +166,7 @@ func extras(extra map[string]any, allowed func(name string) bool) members {
 	var m members
 	for _, name := range slices.Sorted(maps.Keys(extra)) {
 		if extra[name] != nil && allowed(name) {
-			m = append(m, member{name, extra[name]})
+			m = append(m, other(name, extra[name]))
 		}
 	}
 	return m
@@ -177,10 +174,17 @@ func extras(extra map[string]any, allowed func(name string) bool) members {
 
 // json writes a body that is JSON already.
 func (c *call) json(status int, body []byte) {
+	c.format = "json"
+	c.write(status, body)
+}
+
+func (c *call) write(status int, body []byte) {
 	c.event.Status = status
 	h := c.w.Header()
-	h["Content-Type"] = contentTypes["json"]
-	h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	h["Content-Type"] = contentTypes[c.format]
+	if len(body) > 1<<10 { // net/http counts what is short by itself
+		h["Content-Length"] = []string{strconv.Itoa(len(body))}
+	}
 	c.w.WriteHeader(status)
 	_, _ = c.w.Write(body) // the caller is gone: nobody is left to tell
 }

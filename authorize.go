@@ -111,7 +111,7 @@ func (s *Server) parseAuthorize(ctx context.Context, w http.ResponseWriter, e *E
 	}
 	requested, err := s.cfg.Scopes.parse(values.Get("scope"))
 	if err == nil {
-		req.Scope, err = s.cfg.Scopes.decide(ctx, ScopeRequest{GrantType: e.GrantType, Client: front.Client, Requested: requested}, nil)
+		req.Scope, err = s.cfg.Scopes.decide(ctx, asked{grantType: e.GrantType, client: &front.Client, requested: requested}, nil)
 	}
 	if err != nil {
 		return nil, &redirected{err, front}
@@ -266,7 +266,7 @@ func (s *Server) addToken(ctx context.Context, e *Event, req *AuthorizeRequest, 
 	if g.Scope == nil {
 		g.Scope = []string{}
 	}
-	res, err := s.issue(ctx, e, issuing{client: client, grant: g, grantType: "implicit", now: e.Time, public: true})
+	res, err := s.issue(ctx, e, issuing{client: &client, grant: g, grantType: "implicit", now: e.Time, public: true})
 	if err != nil {
 		return err
 	}

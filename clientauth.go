@@ -27,6 +27,10 @@ type ClientAuthenticator interface {
 	Verify(ctx context.Context, r *http.Request, form url.Values, c storage.Client) error
 }
 
+var strictBase64 = base64.StdEncoding.Strict()
+
+var errBasic = errors.New("grantwell: malformed Basic credentials")
+
 // errNoCredentials: the request names no client at all, or a confidential one without proof.
 var errNoCredentials = errors.New("grantwell: no client credentials")
 
@@ -48,7 +52,7 @@ func (c *call) authenticate(ctx context.Context) error {
 	case client.Disabled:
 		return c.failed(ctx, id, secret, client, "client is disabled")
 	}
-	c.client, c.event.ClientID = client, client.ID
+	c.req.Client, c.event.ClientID = client, client.ID
 	c.cors()
 	want := client.Method()
 	if !slices.Contains(c.s.cfg.AuthMethods, want) {
@@ -58,13 +62,13 @@ func (c *call) authenticate(ctx context.Context) error {
 		if !slices.Contains(verifier.Methods(), want) {
 			return c.failed(ctx, id, secret, client, "not the registered method")
 		}
-		if err := verifier.Verify(ctx, c.r, c.form, client); err != nil {
+		if err := verifier.Verify(ctx, c.r, c.req.Form, client); err != nil {
 			if e := protocol(err); e.Status >= 500 && e.Code != "server_error" {
 				return err
 			}
 			return c.failed(ctx, id, secret, client, err.Error())
 		}
-		c.authenticated = true
+		c.req.Authenticated = true
 		return nil
 	}
 	if method != want && !(c.s.cfg.Compat.AnySecretPlace && bySecret(method) && bySecret(want)) {
@@ -73,14 +77,14 @@ func (c *call) authenticate(ctx context.Context) error {
 	if method == storage.AuthNone {
 		return nil
 	}
-	ok, err := c.secretHolds(ctx, client, secret)
+	ok, err := c.secretHolds(ctx, &c.req.Client, secret)
 	if err != nil {
 		return err
 	}
 	if !ok {
 		return c.failed(ctx, id, secret, client, "wrong secret")
 	}
-	c.authenticated = true
+	c.req.Authenticated = true
 	return nil
 }
 
@@ -93,7 +97,7 @@ func bySecret(method string) bool {
 func (c *call) presented() (id, secret, method string, verifier ClientAuthenticator, err error) {
 	count := 0
 	method = storage.AuthNone
-	named := c.form.Get("client_id")
+	named := c.req.Form.Get("client_id")
 	id = named
 	if h := c.r.Header.Values("Authorization"); len(h) > 0 {
 		if len(h) > 1 {
@@ -105,12 +109,12 @@ func (c *call) presented() (id, secret, method string, verifier ClientAuthentica
 		method = storage.AuthClientSecretBasic
 		count++
 	}
-	if s := c.form.Get("client_secret"); s != "" {
+	if s := c.req.Form.Get("client_secret"); s != "" {
 		secret, method = s, storage.AuthClientSecretPost
 		count++
 	}
 	for _, a := range c.s.cfg.ClientAuth {
-		if by, ok := a.Presented(c.r, c.form); ok {
+		if by, ok := a.Presented(c.r, c.req.Form); ok {
 			verifier = a
 			if by != "" {
 				id = by
@@ -118,7 +122,7 @@ func (c *call) presented() (id, secret, method string, verifier ClientAuthentica
 			count++
 		}
 	}
-	if verifier == nil && (c.form.Get("client_assertion") != "" || c.form.Get("client_assertion_type") != "") {
+	if verifier == nil && (c.req.Form.Get("client_assertion") != "" || c.req.Form.Get("client_assertion_type") != "") {
 		return "", "", "", nil, grants.InvalidClient("client_assertion of a type that is not enabled")
 	}
 	if count > 1 {
@@ -132,31 +136,31 @@ func (c *call) presented() (id, secret, method string, verifier ClientAuthentica
 
 // parseBasic reads the header as RFC 7617 and RFC 6749 section 2.3.1 say: base64 of two form-urlencoded strings.
 func parseBasic(h string) (id, secret string, err error) {
-	bad := errors.New("grantwell: malformed Basic credentials")
 	scheme, payload, ok := strings.Cut(h, " ")
 	if !ok || !strings.EqualFold(scheme, "Basic") || len(payload) > 8<<10 || strings.ContainsAny(payload, "\r\n") { // which base64 skips
-		return "", "", bad
+		return "", "", errBasic
 	}
-	raw, err := base64.StdEncoding.Strict().DecodeString(payload)
+	var in, out [256]byte // room for usual credentials: longer ones cost an allocation each
+	raw, err := strictBase64.AppendDecode(out[:0], append(in[:0], payload...))
 	if err != nil {
-		return "", "", bad
+		return "", "", errBasic
 	}
 	user, pass, ok := strings.Cut(string(raw), ":")
 	if !ok {
-		return "", "", bad
+		return "", "", errBasic
 	}
 	if id, err = form.Unescape(user); err != nil {
-		return "", "", bad
+		return "", "", errBasic
 	}
 	if secret, err = form.Unescape(pass); err != nil || id == "" {
-		return "", "", bad
+		return "", "", errBasic
 	}
 	return id, secret, nil
 }
 
 // failed is every failed authentication: the same work, the same answer, and a count against the limit if a secret was tried.
 func (c *call) failed(ctx context.Context, id, secret string, client storage.Client, why string) error {
-	c.authenticated = false
+	c.req.Authenticated = false
 	refusal := grants.InvalidClient("grantwell: %s", why)
 	if secret == "" || c.compared {
 		return refusal

@@ -50,7 +50,7 @@ func (c *call) cors() {
 		return
 	}
 	c.w.Header().Add("Vary", "Origin")
-	if origin != "null" && slices.Contains(c.client.Origins, origin) {
+	if origin != "null" && slices.Contains(c.req.Client.Origins, origin) {
 		c.w.Header().Set("Access-Control-Allow-Origin", origin)
 	}
 }

@@ -15,7 +15,6 @@ import (
 
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/form"
-	"github.com/grantwell/grantwell/storage"
 )
 
 // maxToken bounds a token that is sent to us, in bytes.
@@ -26,15 +25,14 @@ type call struct {
 	s      *Server
 	w      http.ResponseWriter
 	r      *http.Request
-	form   url.Values
 	format string // "json", "urlencoded" or "xml"
-	now    time.Time
 	event  Event
+	// req is what is known of the request. Grants see it; the other endpoints use the form, the client and the time.
+	req grants.Request
+	ctx deadline
 
-	client        storage.Client
-	authenticated bool // and not only identified
-	compared      bool // its secret went through a slow hash, and the limiter counted that
-	hosted        bool // the host authenticates the caller, in a way that it alone can name
+	compared bool // its secret went through a slow hash, and the limiter counted that
+	hosted   bool // the host authenticates the caller, in a way that it alone can name
 }
 
 // endpoint wraps what all back-channel endpoints have in common: method, bounds, parsing, deadline, panics, errors
@@ -47,9 +45,10 @@ func (s *Server) endpoint(name string, get bool, handle func(ctx context.Context
 // serve does what every request with a machine's answer needs: deadline, headers, panics, errors and the event.
 func (s *Server) serve(name string, w http.ResponseWriter, r *http.Request, run func(ctx context.Context, c *call) error) {
 	now := time.Now().UTC()
-	c := &call{s: s, w: w, r: r, now: now, format: "json", event: Event{Time: now, Endpoint: name, Status: http.StatusOK}}
-	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)
-	defer cancel()
+	c := &call{s: s, w: w, r: r, format: "json", event: Event{Time: now, Endpoint: name, Status: http.StatusOK}}
+	c.req.Now, c.ctx.Context, c.ctx.at = now, r.Context(), now.Add(s.cfg.Timeout)
+	ctx := &c.ctx
+	defer ctx.end()
 	h := w.Header()
 	h["Cache-Control"], h["Pragma"], h["X-Content-Type-Options"] = noStore, noCache, noSniff
 	err := c.guarded(ctx, run)
@@ -127,10 +126,10 @@ func (c *call) parse() error {
 		if err := refuseSecretsInQuery(text); err != nil {
 			return err
 		}
-		media, _, err := mime.ParseMediaType(c.r.Header.Get("Content-Type"))
-		if err != nil || media != "application/x-www-form-urlencoded" {
-			return grants.InvalidRequest("The body must be application/x-www-form-urlencoded.")
+		if err := isForm(c.r); err != nil {
+			return err
 		}
+		var err error
 		if text, err = c.body(c.s.cfg.MaxBody); err != nil {
 			return err
 		}
@@ -141,7 +140,7 @@ func (c *call) parse() error {
 	if err != nil {
 		return grants.InvalidRequest("The parameters are malformed, too many, or one is repeated.").Because("%w", err)
 	}
-	c.form = values
+	c.req.Form = values
 	if format := values.Get("format"); format != "" && c.s.cfg.Compat.Formats {
 		switch format {
 		case "json", "urlencoded", "xml":
@@ -155,6 +154,19 @@ func (c *call) parse() error {
 	return nil
 }
 
+// isForm refuses what does not call itself a form. Nearly every client spells it one way.
+func isForm(r *http.Request) error {
+	const form = "application/x-www-form-urlencoded"
+	sent := r.Header.Get("Content-Type")
+	if sent == form {
+		return nil
+	}
+	if media, _, err := mime.ParseMediaType(sent); err != nil || media != form {
+		return grants.InvalidRequest("The body must be application/x-www-form-urlencoded.")
+	}
+	return nil
+}
+
 func tooLarge() error {
 	return &grants.Error{Code: "invalid_request", Description: "The request is too large.", Status: http.StatusRequestEntityTooLarge}
 }
@@ -164,14 +176,16 @@ func (c *call) body(limit int64) (string, error) {
 		c.w.Header().Set("Connection", "close") // the rest of it is not worth reading
 		return "", tooLarge()
 	}
-	var b strings.Builder
-	size := int64(4 << 10)
-	if n := c.r.ContentLength; n > 0 {
-		b.Grow(int(n))
-		size = min(n, size)
+	if n := c.r.ContentLength; n > 0 { // as nearly always: read that much at once
+		text := make([]byte, n)
+		if _, err := io.ReadFull(c.r.Body, text); err != nil {
+			return "", grants.InvalidRequest("The body could not be read.").Because("%w", err)
+		}
+		return string(text), nil
 	}
+	var b strings.Builder
 	// io.Copy would make 32 KiB for each request.
-	if _, err := io.CopyBuffer(&b, http.MaxBytesReader(c.w, c.r.Body, limit), make([]byte, size)); err != nil {
+	if _, err := io.CopyBuffer(&b, http.MaxBytesReader(c.w, c.r.Body, limit), make([]byte, 4<<10)); err != nil {
 		var big *http.MaxBytesError
 		if errors.As(err, &big) {
 			return "", tooLarge()
@@ -213,12 +227,12 @@ func (c *call) writeError(e *grants.Error) {
 	if c.s.cfg.ErrorText != nil {
 		description, uri = c.s.errorText(e)
 	}
-	m := members{{"error", printable(e.Code, 256)}}
+	m := members{str("error", printable(e.Code, 256))}
 	if description = printable(description, 256); description != "" {
-		m = append(m, member{"error_description", description})
+		m = append(m, str("error_description", description))
 	}
 	if uri = strings.ReplaceAll(printable(uri, 512), " ", ""); uri != "" {
-		m = append(m, member{"error_uri", uri})
+		m = append(m, str("error_uri", uri))
 	}
 	c.answer(e.Status, m)
 }

@@ -2,7 +2,6 @@ package grantwell
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"maps"
 	"net/http"
@@ -18,21 +17,21 @@ import (
 // Introspect answers for an access token of this server, so that a resource in the same process needs no HTTP:
 // introspect.Guard{Introspector: srv}. A dead token is an answer; an error means that the store failed.
 func (s *Server) Introspect(ctx context.Context, token string) (*introspect.Token, error) {
-	ctx, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
-	defer cancel()
-	t, _, err := s.access(ctx, token)
+	limited := &deadline{Context: ctx, at: time.Now().Add(s.cfg.Timeout)}
+	defer limited.end()
+	t, _, err := s.access(limited, token, nil)
 	return t, err
 }
 
 func dead(why introspect.Reason) *introspect.Token { return &introspect.Token{Reason: why} }
 
-// access looks an access token up and judges it. The record is the zero one for a token that is not recorded.
-func (s *Server) access(ctx context.Context, token string) (*introspect.Token, storage.Record, error) {
+// access looks an access token up and judges it. asker, the client that asks, was just looked up; it may be nil. The record is the zero one for a token that is not recorded.
+func (s *Server) access(ctx context.Context, token string, asker *storage.Client) (*introspect.Token, storage.Record, error) {
 	own := s.wellFormed(ctx, token)
 	rec, err := grants.Find(ctx, s.cfg.Records, storage.Access, token, own, s.cfg.Imported)
 	switch {
 	case err == nil:
-		t, err := s.judge(ctx, rec)
+		t, err := s.judge(ctx, rec, asker)
 		return t, rec, err
 	case !errors.Is(err, storage.ErrNotFound):
 		return nil, rec, err
@@ -51,12 +50,12 @@ func (s *Server) access(ctx context.Context, token string) (*introspect.Token, s
 	}
 	t := &introspect.Token{Active: true, Scope: c.Scope, ClientID: c.ClientID, TokenType: s.cfg.TokenType, Subject: c.Subject, Issuer: s.cfg.Issuer,
 		ID: c.ID, Audience: c.Audience, ExpiresAt: c.ExpiresAt, IssuedAt: c.IssuedAt, NotBefore: c.NotBefore, Confirmation: c.Confirmation, Extra: c.Extra}
-	t, err = s.alive(ctx, t, c.IssuedAt.Add(time.Second-1), 0) // iat has whole seconds
+	t, err = s.alive(ctx, t, c.IssuedAt.Add(time.Second-1), 0, asker) // iat has whole seconds
 	return t, storage.Record{}, err
 }
 
 // judge turns a record into an answer: state, time, client, user and consent, all now.
-func (s *Server) judge(ctx context.Context, rec storage.Record) (*introspect.Token, error) {
+func (s *Server) judge(ctx context.Context, rec storage.Record, asker *storage.Client) (*introspect.Token, error) {
 	switch {
 	case rec.State != storage.Active:
 		return dead(introspect.ReasonRevoked), nil
@@ -72,18 +71,24 @@ func (s *Server) judge(ctx context.Context, rec storage.Record) (*introspect.Tok
 	if rec.Kind == storage.Refresh {
 		t.TokenType = "refresh_token"
 	}
-	return s.alive(ctx, t, rec.IssuedAt, d.Consent)
+	return s.alive(ctx, t, rec.IssuedAt, d.Consent, asker)
 }
 
 // alive checks what may have ended since the token was issued, and lets the host have its say.
-func (s *Server) alive(ctx context.Context, t *introspect.Token, issuedAt time.Time, consent int) (*introspect.Token, error) {
-	c, err := s.known.Client(ctx, t.ClientID)
-	if errors.Is(err, storage.ErrNotFound) || err == nil && (c.Disabled || c.Ended(issuedAt)) {
-		return dead(introspect.ReasonClient), nil
-	} else if err != nil {
-		return nil, err
+func (s *Server) alive(ctx context.Context, t *introspect.Token, issuedAt time.Time, consent int, asker *storage.Client) (*introspect.Token, error) {
+	if asker == nil || asker.ID == "" || asker.ID != t.ClientID {
+		c, err := s.known.Client(ctx, t.ClientID)
+		if errors.Is(err, storage.ErrNotFound) {
+			return dead(introspect.ReasonClient), nil
+		} else if err != nil {
+			return nil, err
+		}
+		asker = &c
 	}
-	err = s.checkSubject(ctx, t.ClientID, t.Subject)
+	if asker.Disabled || asker.Ended(issuedAt) {
+		return dead(introspect.ReasonClient), nil
+	}
+	err := s.checkSubject(ctx, t.ClientID, t.Subject)
 	if err == nil {
 		err = s.checkConsent(ctx, t.ClientID, t.Subject, consent)
 	}
@@ -110,11 +115,11 @@ func (s *Server) IntrospectHandler() http.Handler {
 		if err := c.authenticate(ctx); err != nil {
 			return err
 		}
-		token := c.form.Get("token")
+		token := c.req.Form.Get("token")
 		if token == "" {
 			return grants.InvalidRequest("The parameter token is missing.")
 		}
-		t, rec, err := s.lookup(ctx, token, c.form.Get("token_type_hint"))
+		t, rec, err := s.lookup(ctx, token, c.req.Form.Get("token_type_hint"), &c.req.Client)
 		if err != nil {
 			return grants.Unavailable(err)
 		}
@@ -124,11 +129,11 @@ func (s *Server) IntrospectHandler() http.Handler {
 			t = dead(introspect.ReasonUnknown)
 		}
 		if !t.Active {
-			c.answer(http.StatusOK, members{{"active", false}})
+			c.json(http.StatusOK, []byte(`{"active":false}`))
 			return nil
 		}
 		c.event.Subject, c.event.GrantID, c.event.Scope = t.Subject, rec.GrantID, t.Scope
-		body, err := json.Marshal(t)
+		body, err := t.MarshalJSON()
 		if err != nil {
 			return err
 		}
@@ -138,22 +143,22 @@ func (s *Server) IntrospectHandler() http.Handler {
 }
 
 // lookup finds an access or a refresh token; a hint only says where to look first.
-func (s *Server) lookup(ctx context.Context, token, hint string) (*introspect.Token, storage.Record, error) {
+func (s *Server) lookup(ctx context.Context, token, hint string, asker *storage.Client) (*introspect.Token, storage.Record, error) {
 	if hint != "refresh_token" {
-		t, rec, err := s.access(ctx, token)
+		t, rec, err := s.access(ctx, token, asker)
 		if err != nil || t.Active || rec.Kind != "" {
 			return t, rec, err
 		}
 	}
 	rec, err := s.refreshRecord(ctx, token)
 	if err == nil {
-		t, err := s.judge(ctx, rec)
+		t, err := s.judge(ctx, rec, asker)
 		return t, rec, err
 	} else if !errors.Is(err, storage.ErrNotFound) {
 		return nil, rec, err
 	}
 	if hint == "refresh_token" {
-		return s.access(ctx, token)
+		return s.access(ctx, token, asker)
 	}
 	return dead(introspect.ReasonUnknown), storage.Record{}, nil
 }
@@ -167,16 +172,16 @@ func (s *Server) refreshRecord(ctx context.Context, token string) (storage.Recor
 // entitled: a client may ask about its own tokens; a resource server about those that are meant for it, but not about
 // refresh tokens, which are never meant for it. Who did not authenticate may ask about its own only.
 func (s *Server) entitled(ctx context.Context, c *call, t *introspect.Token, kind storage.Kind) bool {
-	if t.ClientID == c.client.ID {
+	if t.ClientID == c.req.Client.ID {
 		return true
 	}
-	if !c.authenticated || kind == storage.Refresh {
+	if !c.req.Authenticated || kind == storage.Refresh {
 		return false
 	}
 	for _, a := range t.Audience {
-		if a == c.client.ID || slices.Contains(c.client.Resources, a) {
+		if a == c.req.Client.ID || slices.Contains(c.req.Client.Resources, a) {
 			return true
 		}
 	}
-	return s.cfg.MayIntrospect != nil && s.cfg.MayIntrospect(ctx, c.client, t)
+	return s.cfg.MayIntrospect != nil && s.cfg.MayIntrospect(ctx, c.req.Client, t)
 }

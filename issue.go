@@ -18,7 +18,7 @@ import (
 
 // issuing is one decision on its way to tokens.
 type issuing struct {
-	client    storage.Client
+	client    *storage.Client
 	grant     *grants.Grant
 	grantType string
 	requested []string
@@ -61,14 +61,14 @@ func (s *Server) issue(ctx context.Context, e *Event, i issuing) (*grants.Respon
 	}
 	is := s.plan(i, scope)
 	if h := s.cfg.Hooks.Issue; h != nil {
-		shown := is.clone()
+		shown := is.clone(i.client)
 		if err := h(ctx, &shown); err != nil {
 			return nil, err
 		}
 		is.Claims, is.Response = shown.Claims, shown.Response // and nothing else of it
 	}
 	maps.DeleteFunc(is.Claims, func(name string, _ any) bool { return registered[strings.ToLower(name)] })
-	res, recs, err := s.mint(ctx, i, is, full)
+	res, recs, err := s.mint(ctx, i, &is, full)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (s *Server) issue(ctx context.Context, e *Event, i issuing) (*grants.Respon
 		return nil, err
 	}
 	if h := s.cfg.Hooks.Issued; h != nil {
-		if err := s.issued(ctx, h, is); err != nil {
+		if err := s.issued(ctx, h, is.clone(i.client)); err != nil {
 			return nil, err
 		}
 	}
@@ -92,7 +92,7 @@ func (s *Server) issue(ctx context.Context, e *Event, i issuing) (*grants.Respon
 var registered = map[string]bool{"iss": true, "sub": true, "aud": true, "client_id": true, "jti": true, "scope": true, "iat": true, "nbf": true,
 	"exp": true, "auth_time": true, "cnf": true, "active": true, "username": true, "token_type": true}
 
-// plan is what a hook sees and may change.
+// plan is what a hook sees and may change, but for the client, which clone adds.
 func (s *Server) plan(i issuing, scope []string) Issue {
 	g := i.grant
 	life := s.cfg.AccessTokenLifetime
@@ -109,25 +109,26 @@ func (s *Server) plan(i issuing, scope []string) Issue {
 	if len(audience) == 0 {
 		audience = s.defaultAudience(i.client)
 	}
-	return Issue{Client: i.client, GrantType: i.grantType, GrantID: g.ID, Subject: g.Subject, Scope: scope, Audience: audience,
+	return Issue{GrantType: i.grantType, GrantID: g.ID, Subject: g.Subject, Scope: scope, Audience: audience,
 		ExpiresAt: expires, Claims: maps.Clone(g.Claims), Response: g.Response,
 		Refresh: g.RefreshToken != "" || g.Refresh && i.grantType != "implicit" && s.mayRefresh(i.client)}
 }
 
 // clone is what a hook may write into.
-func (is Issue) clone() Issue {
-	is.Client, is.Scope, is.Audience = is.Client.Clone(), slices.Clone(is.Scope), slices.Clone(is.Audience)
-	is.Claims, is.Response = maps.Clone(is.Claims), maps.Clone(is.Response)
-	if is.Claims == nil {
-		is.Claims = make(map[string]any)
+func (is *Issue) clone(client *storage.Client) Issue {
+	c := *is
+	c.Client, c.Scope, c.Audience = client.Clone(), slices.Clone(is.Scope), slices.Clone(is.Audience)
+	c.Claims, c.Response = maps.Clone(is.Claims), maps.Clone(is.Response)
+	if c.Claims == nil {
+		c.Claims = make(map[string]any)
 	}
-	if is.Response == nil {
-		is.Response = make(map[string]any)
+	if c.Response == nil {
+		c.Response = make(map[string]any)
 	}
-	return is
+	return c
 }
 
-func (s *Server) defaultAudience(c storage.Client) []string {
+func (s *Server) defaultAudience(c *storage.Client) []string {
 	if len(c.Audience) > 0 {
 		return c.Audience[:1]
 	}
@@ -135,7 +136,7 @@ func (s *Server) defaultAudience(c storage.Client) []string {
 }
 
 // mint makes the tokens and the records that stand for them.
-func (s *Server) mint(ctx context.Context, i issuing, is Issue, full []string) (*grants.Response, []storage.Record, error) {
+func (s *Server) mint(ctx context.Context, i issuing, is *Issue, full []string) (*grants.Response, []storage.Record, error) {
 	g := i.grant
 	family := g.FamilyEnd
 	if is.Refresh && family.IsZero() {
@@ -144,6 +145,9 @@ func (s *Server) mint(ctx context.Context, i issuing, is Issue, full []string) (
 			life = i.client.RefreshTokenLifetime
 		}
 		family = i.now.Add(life)
+		if bound := g.FamilyNotAfter; !bound.IsZero() && bound.Before(family) {
+			family = bound
+		}
 	}
 	d := grants.Data{GrantType: i.grantType, Claims: is.Claims, Confirmation: g.Confirmation, Consent: g.Consent}
 	if !g.AuthTime.IsZero() {
@@ -174,7 +178,11 @@ func (s *Server) mint(ctx context.Context, i issuing, is Issue, full []string) (
 	}
 	rec := storage.Record{Kind: storage.Access, Key: storage.Key(access), State: storage.Active, GrantID: g.ID, ClientID: i.client.ID, Subject: g.Subject,
 		Scope: is.Scope, Audience: is.Audience, IssuedAt: i.now, ExpiresAt: is.ExpiresAt, Data: data}
-	recs := make([]storage.Record, 0, 2)
+	n := 1
+	if is.Refresh {
+		n = 2
+	}
+	recs := make([]storage.Record, 0, n)
 	if recorded {
 		recs = append(recs, rec)
 	}
@@ -258,18 +266,18 @@ func (s *Server) issued(ctx context.Context, hook func(context.Context, Issue) e
 			err = grants.Unavailable(errors.Join(err, rerr))
 		}
 	}()
-	return hook(ctx, is.clone())
+	return hook(ctx, is)
 }
 
 // scopeOf decides the scope of the grant and that of its access token.
 func (s *Server) scopeOf(ctx context.Context, i issuing) (full, access []string, err error) {
 	g := i.grant
-	req := ScopeRequest{GrantType: i.grantType, Client: i.client, Subject: g.Subject, Requested: i.requested}
+	req := asked{grantType: i.grantType, client: i.client, subject: g.Subject, requested: i.requested}
 	if g.Scope == nil {
 		full, err = s.cfg.Scopes.decide(ctx, req, g.Limit)
 		return full, full, err
 	}
-	req.Requested = g.Scope
+	req.requested = g.Scope
 	if access, err = s.cfg.Scopes.confirm(ctx, req); err != nil {
 		return nil, nil, err
 	}
@@ -314,5 +322,7 @@ func (s *Server) checkSubject(ctx context.Context, clientID, subject string) err
 func newID() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
-	return base64.RawURLEncoding.EncodeToString(b[:])
+	var id [22]byte
+	base64.RawURLEncoding.Encode(id[:], b[:])
+	return string(id[:])
 }

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"mime"
 	"net/http"
 	"slices"
 	"strings"
@@ -34,8 +33,8 @@ func (s *Server) newEvent(endpoint string) Event {
 // page wraps what all pages have in common: method, deadline, panics, the two ways that an error can go, and the event.
 // It returns whether do succeeded.
 func (s *Server) page(w http.ResponseWriter, r *http.Request, e *Event, do func(ctx context.Context) error) bool {
-	ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)
-	defer cancel()
+	ctx := &deadline{Context: r.Context(), at: time.Now().Add(s.cfg.Timeout)}
+	defer ctx.end()
 	pages.Headers(w.Header())
 	err := s.guarded(ctx, w, r, do)
 	if err == nil {
@@ -119,9 +118,8 @@ func (s *Server) errorPage(w http.ResponseWriter, r *http.Request, e *grants.Err
 
 // pageBody reads a form that a browser posted.
 func (s *Server) pageBody(w http.ResponseWriter, r *http.Request) (string, error) {
-	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || media != "application/x-www-form-urlencoded" {
-		return "", grants.InvalidRequest("The body must be application/x-www-form-urlencoded.")
+	if err := isForm(r); err != nil {
+		return "", err
 	}
 	var b strings.Builder
 	if _, err := io.Copy(&b, http.MaxBytesReader(w, r.Body, s.cfg.MaxBody)); err != nil {

@@ -17,19 +17,21 @@ func (s *Server) RevokeHandler() http.Handler {
 		if err := c.authenticate(ctx); err != nil {
 			return err
 		}
-		token := c.form.Get("token")
+		token := c.req.Form.Get("token")
 		if token == "" {
 			return grants.InvalidRequest("The parameter token is missing.")
 		}
 		if err := c.revoke(ctx, token); err != nil {
 			return err
 		}
-		c.w.Header()["Content-Type"] = contentTypes["json"] // of nothing: there are clients that insist on it
-		c.w.Header().Set("Content-Length", "0")
+		h := c.w.Header()
+		h["Content-Type"], h["Content-Length"] = contentTypes["json"], nothing // there are clients that insist on a type, even of nothing
 		c.w.WriteHeader(http.StatusOK)
 		return nil
 	})
 }
+
+var nothing = []string{"0"}
 
 func (c *call) revoke(ctx context.Context, token string) error {
 	rec, err := c.s.find(ctx, token)
@@ -39,7 +41,7 @@ func (c *call) revoke(ctx context.Context, token string) error {
 		return grants.Unavailable(err)
 	}
 	c.event.Subject, c.event.GrantID = rec.Subject, rec.GrantID
-	if rec.ClientID != c.client.ID {
+	if rec.ClientID != c.req.Client.ID {
 		return c.foreign(rec.ClientID)
 	}
 	if rec.State == storage.Revoked {
@@ -101,13 +103,13 @@ func (c *call) revokeUnrecorded(ctx context.Context, token string) error {
 	if !c.s.cfg.Unrecorded {
 		return nil
 	}
-	t, _, err := c.s.access(ctx, token)
+	t, _, err := c.s.access(ctx, token, &c.req.Client)
 	switch {
 	case err != nil:
 		return grants.Unavailable(err)
 	case !t.Active:
 		return nil
-	case t.ClientID != c.client.ID:
+	case t.ClientID != c.req.Client.ID:
 		return c.foreign(t.ClientID)
 	}
 	return &grants.Error{Code: "unsupported_token_type", Description: "This kind of token cannot be revoked; it ends by itself.", Status: http.StatusBadRequest}

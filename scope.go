@@ -81,6 +81,14 @@ func (r ScopeRules) Description(name string) string {
 	return name
 }
 
+// asked is a [ScopeRequest] on its way through the rules.
+type asked struct {
+	grantType string
+	client    *storage.Client
+	subject   string
+	requested []string
+}
+
 // parse splits a scope parameter: each scope once, in the order of its first occurrence.
 func (r ScopeRules) parse(param string) ([]string, error) {
 	if param == "" {
@@ -114,16 +122,16 @@ func (r ScopeRules) parse(param string) ([]string, error) {
 }
 
 // decide applies the rules to a request for scopes. limit bounds what may be granted; nil: nothing more than the rules.
-func (r ScopeRules) decide(ctx context.Context, req ScopeRequest, limit []string) ([]string, error) {
+func (r ScopeRules) decide(ctx context.Context, req asked, limit []string) ([]string, error) {
 	may := func(s string) bool {
-		return slices.Contains(req.Client.Scope, s) && (limit == nil || slices.Contains(limit, s)) && (s != "openid" || !r.NoOpenID)
+		return slices.Contains(req.client.Scope, s) && (limit == nil || slices.Contains(limit, s)) && (s != "openid" || !r.NoOpenID)
 	}
-	allowed := req.Requested
-	if len(req.Requested) == 0 {
-		allowed = req.Client.DefaultScope
+	allowed := req.requested
+	if len(req.requested) == 0 {
+		allowed = req.client.DefaultScope
 	}
 	if i := slices.IndexFunc(allowed, func(s string) bool { return !may(s) }); i >= 0 {
-		if r.Match == MatchAll && len(req.Requested) > 0 && r.Decide == nil {
+		if r.Match == MatchAll && len(req.requested) > 0 && r.Decide == nil {
 			return nil, grants.InvalidScope("A requested scope is unknown or not allowed for this client.").Because("scope %q", allowed[i])
 		}
 		kept := slices.Clone(allowed[:i])
@@ -135,9 +143,8 @@ func (r ScopeRules) decide(ctx context.Context, req ScopeRequest, limit []string
 		allowed = kept
 	}
 	if r.Decide != nil {
-		req.Allowed = slices.Clone(allowed)
-		req.Requested = slices.Clone(req.Requested)
-		granted, err := r.Decide(ctx, req)
+		granted, err := r.Decide(ctx, ScopeRequest{GrantType: req.grantType, Client: *req.client, Subject: req.subject,
+			Requested: slices.Clone(req.requested), Allowed: slices.Clone(allowed)})
 		if err != nil {
 			return nil, err
 		}
@@ -151,7 +158,7 @@ func (r ScopeRules) decide(ctx context.Context, req ScopeRequest, limit []string
 			}
 		}
 	}
-	if len(allowed) == 0 && (len(req.Requested) > 0 || !r.AllowEmpty) {
+	if len(allowed) == 0 && (len(req.requested) > 0 || !r.AllowEmpty) {
 		return nil, grants.InvalidScope("No scope was requested that could be granted, and the client has no default.")
 	}
 	return allowed, nil
@@ -159,17 +166,17 @@ func (r ScopeRules) decide(ctx context.Context, req ScopeRequest, limit []string
 
 // confirm checks scopes that were granted before against what the client may have now. Without a hook, a scope that was
 // taken from the client since ends the grant; with one, the hook's word counts.
-func (r ScopeRules) confirm(ctx context.Context, req ScopeRequest) ([]string, error) {
-	if len(req.Requested) == 0 {
-		return req.Requested, nil
+func (r ScopeRules) confirm(ctx context.Context, req asked) ([]string, error) {
+	if len(req.requested) == 0 {
+		return req.requested, nil
 	}
 	if r.Decide == nil {
-		for _, s := range req.Requested {
-			if !slices.Contains(req.Client.Scope, s) || s == "openid" && r.NoOpenID {
+		for _, s := range req.requested {
+			if !slices.Contains(req.client.Scope, s) || s == "openid" && r.NoOpenID {
 				return nil, grants.InvalidGrant("scope %q was taken from the client", s)
 			}
 		}
-		return req.Requested, nil
+		return req.requested, nil
 	}
-	return r.decide(ctx, req, req.Requested)
+	return r.decide(ctx, req, req.requested)
 }

@@ -30,7 +30,7 @@ func GenerateSecret() (secret string, stored storage.Secret) {
 const maxSecret = 512
 
 // secretHolds compares a secret with the client's live ones. Secrets that people chose are guessed within a limit.
-func (c *call) secretHolds(ctx context.Context, client storage.Client, secret string) (bool, error) {
+func (c *call) secretHolds(ctx context.Context, client *storage.Client, secret string) (bool, error) {
 	if secret == "" || len(secret) > maxSecret {
 		return false, nil
 	}
@@ -38,7 +38,7 @@ func (c *call) secretHolds(ctx context.Context, client storage.Client, secret st
 	ok := false
 	for _, s := range client.Secrets {
 		switch {
-		case !s.ExpiresAt.IsZero() && !c.now.Before(s.ExpiresAt):
+		case !s.ExpiresAt.IsZero() && !c.req.Now.Before(s.ExpiresAt):
 		case strings.HasPrefix(s.Hash, "sha256:"):
 			ok = equalSHA256(s.Hash, secret) || ok
 		default:
@@ -72,11 +72,12 @@ func (c *call) secretHolds(ctx context.Context, client storage.Client, secret st
 }
 
 func equalSHA256(hash, secret string) bool {
-	sum := sha256.Sum256([]byte(secret))
-	var got [len("sha256:") + 43]byte
+	var buf [maxSecret]byte
+	sum := sha256.Sum256(append(buf[:0], secret...))
+	var got, want [len("sha256:") + 43]byte
 	copy(got[:], "sha256:")
 	base64.RawURLEncoding.Encode(got[len("sha256:"):], sum[:])
-	return subtle.ConstantTimeCompare(got[:], []byte(hash)) == 1
+	return subtle.ConstantTimeCompare(got[:], append(want[:0], hash...)) == 1
 }
 
 // slowHash verifies bcrypt, argon2id and PBKDF2 hashes, few at a time, and makes every failed authentication cost the same

@@ -18,17 +18,19 @@ import (
 // Server is an OAuth 2.0 authorization server without a listener: a set of http.Handlers. It is safe for
 // concurrent use and has nothing to close.
 type Server struct {
-	cfg      Config
-	https    bool
-	base     string // the issuer's path, "" or "/tenant"
-	grants   map[string]grants.Handler
-	opaque   tokens.Opaque
-	jwt      *tokens.JWT
-	front    *frontchannel.FrontChannel // nil: no grant begins at the authorization endpoint
-	refresh  bool                       // the grant refresh_token is listed
-	slow     slowHash
-	known    storage.Clients
-	handlers map[string]http.Handler // by path
+	cfg           Config
+	https         bool
+	base          string // the issuer's path, "" or "/tenant"
+	grants        map[string]grants.Handler
+	opaque        tokens.Opaque
+	plain         tokens.Strategy // opaque, as an interface
+	jwt           *tokens.JWT
+	front         *frontchannel.FrontChannel // nil: no grant begins at the authorization endpoint
+	refresh       bool                       // the grant refresh_token is listed
+	slow          slowHash
+	known         storage.Clients
+	tokenEndpoint string
+	handlers      map[string]http.Handler // by path
 }
 
 var _ introspect.Introspector = (*Server)(nil)
@@ -43,7 +45,7 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("grantwell: Config.Issuer: %w", err)
 	}
-	s := &Server{cfg: cfg, https: u.Scheme == "https", base: u.Path, grants: make(map[string]grants.Handler), opaque: cfg.AccessTokens, known: cfg.Clients}
+	s := &Server{plain: cfg.AccessTokens, tokenEndpoint: cfg.Issuer + cfg.Paths.Token, cfg: cfg, https: u.Scheme == "https", base: u.Path, grants: make(map[string]grants.Handler), opaque: cfg.AccessTokens, known: cfg.Clients}
 	if cfg.Keys != nil {
 		s.jwt = &tokens.JWT{Keys: cfg.Keys, Issuer: cfg.Issuer}
 		if err := s.jwt.Validate(); err != nil {
@@ -114,7 +116,7 @@ func (s *Server) Limiter() grants.Limiter { return s.cfg.Limiter }
 func (s *Server) Paths() Paths { return s.cfg.Paths }
 
 // strategy is the form of the client's access tokens, and whether they are recorded; nil if the server cannot make it.
-func (s *Server) strategy(c storage.Client) (tokens.Strategy, bool) {
+func (s *Server) strategy(c *storage.Client) (tokens.Strategy, bool) {
 	format := c.AccessTokenFormat
 	if format == "" {
 		format = s.cfg.AccessTokenFormat
@@ -127,7 +129,7 @@ func (s *Server) strategy(c storage.Client) (tokens.Strategy, bool) {
 	case format == "jwt":
 		return s.jwt, !s.cfg.Unrecorded
 	default:
-		return s.opaque, true
+		return s.plain, true
 	}
 }
 

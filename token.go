@@ -24,7 +24,7 @@ func (s *Server) TokenHandler() http.Handler {
 }
 
 func (c *call) token(ctx context.Context) (*grants.Response, error) {
-	grantType := c.form.Get("grant_type")
+	grantType := c.req.Form.Get("grant_type")
 	h := c.s.grants[grantType]
 	if grantType == "implicit" {
 		h = nil // it begins and ends at the authorization endpoint
@@ -32,8 +32,8 @@ func (c *call) token(ctx context.Context) (*grants.Response, error) {
 	if h != nil {
 		c.event.GrantType = grantType
 	}
-	req, err := c.grantRequest()
-	if err != nil {
+	req := &c.req
+	if err := c.fill(req); err != nil {
 		return nil, err
 	}
 	if err := c.identify(ctx, h, req); err != nil {
@@ -44,10 +44,9 @@ func (c *call) token(ctx context.Context) (*grants.Response, error) {
 		return nil, grants.InvalidRequest("The parameter grant_type is missing.")
 	case h == nil:
 		return nil, grants.UnsupportedGrantType()
-	case !c.client.AllowsGrant(grantType):
+	case !c.req.Client.AllowsGrant(grantType):
 		return nil, grants.UnauthorizedClient("The client is not registered for this grant type.")
 	}
-	req.Client, req.Authenticated = c.client, c.authenticated
 	res, err := c.redeem(ctx, h, req)
 	if errors.Is(err, storage.ErrConflict) {
 		// Somebody else was first. A second look tells an honest retry from a second use.
@@ -77,21 +76,18 @@ func (c *call) identify(ctx context.Context, h grants.Handler, req *grants.Reque
 	case err != nil:
 		return grants.Unavailable(err)
 	}
-	c.client, c.event.ClientID = client, client.ID
+	c.req.Client, c.event.ClientID = client, client.ID
 	c.cors()
 	return nil
 }
 
-func (c *call) grantRequest() (*grants.Request, error) {
-	scope, err := c.s.cfg.Scopes.parse(c.form.Get("scope"))
-	if err != nil {
-		return nil, err
-	}
-	return &grants.Request{
-		Form: c.form, Remote: c.s.RemoteAddr(c.r), Now: c.now, Scope: scope,
-		Issuer: c.s.cfg.Issuer, TokenEndpoint: c.s.Endpoint(c.s.cfg.Paths.Token),
-		Records: c.s.cfg.Records, Codes: c.s.cfg.Codes, Refresh: c.s.cfg.RefreshTokens, Imported: c.s.cfg.Imported, Limiter: c.s.cfg.Limiter,
-	}, nil
+// fill adds to the request what grants see besides the form, the client and the time.
+func (c *call) fill(r *grants.Request) (err error) {
+	cfg := &c.s.cfg
+	r.Remote, r.Issuer, r.TokenEndpoint = c.s.RemoteAddr(c.r), cfg.Issuer, c.s.tokenEndpoint
+	r.Records, r.Codes, r.Refresh, r.Imported, r.Limiter = cfg.Records, cfg.Codes, cfg.RefreshTokens, cfg.Imported, cfg.Limiter
+	r.Scope, err = cfg.Scopes.parse(r.Form.Get("scope"))
+	return err
 }
 
 // redeem lets the grant decide and issues what it decided.
@@ -103,10 +99,10 @@ func (c *call) redeem(ctx context.Context, h grants.Handler, req *grants.Request
 	if g == nil {
 		return nil, errors.New("grantwell: the grant decided nothing")
 	}
-	return c.s.issue(ctx, &c.event, issuing{client: c.client, grant: g, grantType: h.GrantType(), requested: req.Scope, now: c.now, public: !c.authenticated})
+	return c.s.issue(ctx, &c.event, issuing{client: &c.req.Client, grant: g, grantType: h.GrantType(), requested: req.Scope, now: c.req.Now, public: !c.req.Authenticated})
 }
 
 // mayRefresh tells whether the client gets refresh tokens at all.
-func (s *Server) mayRefresh(c storage.Client) bool {
+func (s *Server) mayRefresh(c *storage.Client) bool {
 	return s.refresh && slices.Contains(c.GrantTypes, "refresh_token")
 }

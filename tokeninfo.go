@@ -16,13 +16,13 @@ import (
 // and learns no more than it would by introspection, unless the endpoint is open.
 func (s *Server) TokenInfoHandler() http.Handler {
 	return s.endpoint("tokeninfo", s.cfg.TokenInfo.Get, func(ctx context.Context, c *call) error {
-		open := s.cfg.TokenInfo.Open && len(c.r.Header.Values("Authorization")) == 0 && c.form.Get("client_id") == "" && c.form.Get("client_secret") == ""
+		open := s.cfg.TokenInfo.Open && len(c.r.Header.Values("Authorization")) == 0 && c.req.Form.Get("client_id") == "" && c.req.Form.Get("client_secret") == ""
 		if !open {
 			if err := c.authenticate(ctx); err != nil {
 				return err
 			}
 		}
-		token := c.form.Get("access_token")
+		token := c.req.Form.Get("access_token")
 		if token == "" {
 			return grants.InvalidRequest("The parameter access_token is missing.")
 		}
@@ -35,8 +35,8 @@ func (s *Server) TokenInfoHandler() http.Handler {
 				Err: reason(t)}
 		}
 		c.event.Subject, c.event.GrantID, c.event.Scope = t.Subject, rec.GrantID, t.Scope
-		m := members{{"audience", t.ClientID}, {"user_id", t.Subject}, {"scope", strings.Join(t.Scope, " ")},
-			{"expires_in", max(int64(t.ExpiresAt.Sub(c.now)/time.Second), 0)}}
+		m := members{str("audience", t.ClientID), str("user_id", t.Subject), str("scope", strings.Join(t.Scope, " ")),
+			num("expires_in", max(int64(t.ExpiresAt.Sub(c.req.Now)/time.Second), 0))}
 		more := make(map[string]any, len(s.cfg.TokenInfo.Fields))
 		for field, claim := range s.cfg.TokenInfo.Fields {
 			more[field] = t.Extra[claim]
@@ -59,7 +59,7 @@ func (c *call) tokenOf(ctx context.Context, token string, open bool) (t *introsp
 		}
 		defer func() { done(t == nil || t.Active) }() // a store that failed is nobody's guess
 	}
-	if t, rec, err = c.s.access(ctx, token); err != nil {
+	if t, rec, err = c.s.access(ctx, token, &c.req.Client); err != nil {
 		return nil, rec, grants.Unavailable(err)
 	}
 	return t, rec, nil

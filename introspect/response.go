@@ -3,8 +3,12 @@ package introspect
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
+
+	"github.com/grantwell/grantwell/internal/jsontext"
 )
 
 // maxResponse bounds an introspection response, in bytes.
@@ -24,37 +28,54 @@ func (t Token) MarshalJSON() ([]byte, error) {
 	if !t.Active {
 		return []byte(`{"active":false}`), nil
 	}
-	out := make(map[string]any, len(t.Extra)+12)
-	for name, value := range t.Extra {
-		if !registered[name] {
-			out[name] = value
-		}
-	}
-	out["active"] = true
-	for name, value := range map[string]string{
-		"scope": strings.Join(t.Scope, " "), "client_id": t.ClientID, "username": t.Username,
-		"token_type": t.TokenType, "sub": t.Subject, "iss": t.Issuer, "jti": t.ID,
-	} {
-		if value != "" {
-			out[name] = value
-		}
-	}
-	for name, at := range map[string]time.Time{"exp": t.ExpiresAt, "iat": t.IssuedAt, "nbf": t.NotBefore} {
-		if !at.IsZero() {
-			out[name] = at.Unix()
-		}
-	}
+	o := jsontext.Object{Text: make([]byte, 0, 384)}
+	o.Name("active")
+	o.Text = append(o.Text, "true"...)
 	switch len(t.Audience) {
 	case 0:
 	case 1:
-		out["aud"] = t.Audience[0]
+		o.String("aud", t.Audience[0])
 	default:
-		out["aud"] = t.Audience
+		o.Name("aud")
+		o.Text = jsontext.Strings(o.Text, t.Audience)
 	}
+	text(&o, "client_id", t.ClientID)
 	if len(t.Confirmation) > 0 {
-		out["cnf"] = confirmationJSON(t.Confirmation)
+		if err := o.Value("cnf", confirmationJSON(t.Confirmation)); err != nil {
+			return nil, err
+		}
 	}
-	return json.Marshal(out)
+	seconds(&o, "exp", t.ExpiresAt)
+	seconds(&o, "iat", t.IssuedAt)
+	text(&o, "iss", t.Issuer)
+	text(&o, "jti", t.ID)
+	seconds(&o, "nbf", t.NotBefore)
+	if len(t.Scope) > 0 {
+		o.Joined("scope", t.Scope)
+	}
+	text(&o, "sub", t.Subject)
+	text(&o, "token_type", t.TokenType)
+	text(&o, "username", t.Username)
+	for _, name := range slices.Sorted(maps.Keys(t.Extra)) {
+		if !registered[name] {
+			if err := o.Value(name, t.Extra[name]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return o.End(), nil
+}
+
+func text(o *jsontext.Object, name, value string) {
+	if value != "" {
+		o.String(name, value)
+	}
+}
+
+func seconds(o *jsontext.Object, name string, at time.Time) {
+	if !at.IsZero() {
+		o.Int(name, at.Unix())
+	}
 }
 
 // confirmationJSON turns the text of a member that was an object (jwk, jwe) back into one.

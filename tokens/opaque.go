@@ -63,7 +63,8 @@ func (o Opaque) Mint(_ context.Context, _ Claims) (string, error) {
 	if err := o.Validate(); err != nil {
 		return "", err
 	}
-	token := make([]byte, o.total())
+	var buf [maxOpaque]byte
+	token := buf[:o.total()]
 	body := token[:len(token)-checksumChars]
 	secret := body[copy(body, o.Prefix):]
 	if _, err := rand.Read(secret); err != nil {
@@ -90,7 +91,8 @@ func (o Opaque) Verify(_ context.Context, token string) (Claims, error) {
 	if token[:len(o.Prefix)] != o.Prefix {
 		return Claims{}, invalidError("not the prefix of an opaque token")
 	}
-	body := []byte(token[:len(token)-checksumChars])
+	var buf [maxOpaque]byte
+	body := append(buf[:0], token[:len(token)-checksumChars]...)
 	for _, c := range body[len(o.Prefix):] {
 		if !isAlphabet(c) {
 			return Claims{}, invalidError("a character that no opaque token has")

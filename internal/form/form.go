@@ -23,10 +23,12 @@ var (
 // were absent (RFC 6749 section 3.1); a second one of the same name is [ErrRepeated], except for
 // the names in multi, which may occur again.
 func Parse(text string, multi ...string) (url.Values, error) {
-	if strings.Count(text, "&") >= MaxParams {
+	pairs := strings.Count(text, "&") + 1
+	if pairs > MaxParams {
 		return nil, ErrTooMany
 	}
-	values := make(url.Values, 8)
+	values := make(url.Values, min(pairs, 8))
+	single := make([]string, 0, pairs) // one allocation for all values
 	var empty []string // names seen without a value: they count for repetition
 	for text != "" {
 		var pair string
@@ -52,7 +54,8 @@ func Parse(text string, multi ...string) (url.Values, error) {
 		case value == "":
 			empty = append(empty, name)
 		case have == nil:
-			values[name] = []string{value}
+			single = append(single, value)
+			values[name] = single[len(single)-1 : len(single) : len(single)] // whoever appends to one does not reach the next
 		default:
 			values[name] = append(have, value)
 		}
