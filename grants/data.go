@@ -1,10 +1,15 @@
 package grants
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
+	"github.com/grantwell/grantwell/internal/jsontext"
 	"github.com/grantwell/grantwell/storage"
 )
 
@@ -37,26 +42,141 @@ type Data struct {
 
 // Encode returns the JSON, or nil when there is nothing to say.
 func (d Data) Encode() ([]byte, error) {
-	b, err := json.Marshal(d)
-	if err != nil {
+	var buf [512]byte
+	o := jsontext.Object{Text: buf[:0]}
+	for _, f := range [...]struct{ name, value string }{{"redirect_uri", d.RedirectURI}, {"code_challenge", d.Challenge},
+		{"code_challenge_method", d.ChallengeMethod}, {"nonce", d.Nonce}, {"jti", d.ID}, {"grant_type", d.GrantType}} {
+		if f.value != "" {
+			o.String(f.name, f.value)
+		}
+	}
+	if d.RedirectURIGiven {
+		o.Bool("redirect_uri_given", true)
+	}
+	for _, f := range [...]struct {
+		name  string
+		value int64
+	}{{"auth_time", d.AuthTime}, {"consent", int64(d.Consent)}, {"family_end", d.FamilyEnd}, {"retry_until", d.RetryUntil}} {
+		if f.value != 0 {
+			o.Int(f.name, f.value)
+		}
+	}
+	var errs [5]error
+	if len(d.Claims) > 0 {
+		errs[0] = o.Value("claims", d.Claims)
+	}
+	if len(d.Confirmation) > 0 {
+		errs[1] = o.Value("cnf", d.Confirmation)
+	}
+	if len(d.Resource) > 0 {
+		errs[2] = o.Value("resource", d.Resource)
+	}
+	if len(d.Details) > 0 {
+		errs[3] = o.Value("authorization_details", d.Details)
+	}
+	if len(d.Retry) > 0 {
+		errs[4] = o.Value("retry", d.Retry)
+	}
+	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("grants: record data: %w", err)
 	}
-	if string(b) == "{}" {
+	if len(o.Text) == 0 {
 		return nil, nil
 	}
-	return b, nil
+	return bytes.Clone(o.End()), nil
 }
 
 // DecodeData reads a record's Data. An error means that the store holds something that Grantwell did not write.
 func DecodeData(r storage.Record) (Data, error) {
-	var d Data
 	if len(r.Data) == 0 {
+		return Data{}, nil
+	}
+	if d, ok := decodePlain(string(r.Data)); ok {
 		return d, nil
 	}
+	var d Data
 	if err := json.Unmarshal(r.Data, &d); err != nil {
 		return d, fmt.Errorf("grants: %s record data: %w", r.Kind, err)
 	}
 	return d, nil
+}
+
+// decodePlain reads the form that nearly all data has, as Encode writes it: members that are ASCII strings without escapes, whole
+// numbers and true, and no spaces. It reports false for everything else, which encoding/json then reads.
+func decodePlain(s string) (d Data, ok bool) {
+	s, ok = strings.CutPrefix(s, "{")
+	for ok {
+		var name, rest string
+		if name, rest, ok = cutString(s); !ok || rest == "" || rest[0] != ':' {
+			return d, false
+		}
+		if s, ok = d.plain(name, rest[1:]); !ok || s == "" {
+			return d, false
+		}
+		if s == "}" {
+			return d, true
+		}
+		s, ok = strings.CutPrefix(s, ",")
+	}
+	return d, false
+}
+
+// plain sets one member and returns what follows its value.
+func (d *Data) plain(name, s string) (rest string, ok bool) {
+	var into *string
+	var number *int64
+	switch name {
+	case "redirect_uri":
+		into = &d.RedirectURI
+	case "code_challenge":
+		into = &d.Challenge
+	case "code_challenge_method":
+		into = &d.ChallengeMethod
+	case "nonce":
+		into = &d.Nonce
+	case "jti":
+		into = &d.ID
+	case "grant_type":
+		into = &d.GrantType
+	case "redirect_uri_given":
+		d.RedirectURIGiven = true
+		return strings.CutPrefix(s, "true")
+	case "auth_time":
+		number = &d.AuthTime
+	case "family_end":
+		number = &d.FamilyEnd
+	case "retry_until":
+		number = &d.RetryUntil
+	default:
+		return "", false
+	}
+	if into != nil {
+		*into, rest, ok = cutString(s)
+		return rest, ok
+	}
+	n := 0
+	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
+		n++
+	}
+	v, err := strconv.ParseInt(s[:n], 10, 64)
+	*number = v
+	return s[n:], err == nil && s[0] != '0'
+}
+
+// cutString reads a JSON string that needs no decoding.
+func cutString(s string) (value, rest string, ok bool) {
+	if s == "" || s[0] != '"' {
+		return "", "", false
+	}
+	for i := 1; i < len(s); i++ {
+		switch c := s[i]; {
+		case c == '"':
+			return s[1:i], s[i+1:], true
+		case c < 0x20 || c > 0x7e || c == '\\':
+			return "", "", false
+		}
+	}
+	return "", "", false
 }
 
 func unix(sec int64) time.Time {

@@ -90,6 +90,8 @@ type Grant struct {
 	RefreshToken string
 	// FamilyEnd is when the family ends, however often it is refreshed; zero: by the server's lifetimes.
 	FamilyEnd time.Time
+	// FamilyNotAfter bounds the end of a family that begins with this grant; zero: not.
+	FamilyNotAfter time.Time
 	// NotAfter bounds the access token's expiry, for example by that of an assertion; zero: not.
 	NotAfter time.Time
 

@@ -19,16 +19,17 @@ func verifyPKCE(challenge, method, verifier string) error {
 	if !validVerifier(verifier) {
 		return InvalidGrant("code_verifier missing or not 43 to 128 unreserved characters")
 	}
-	got := verifier
+	var a, b [128]byte // the longest that there may be
+	got := append(a[:0], verifier...)
 	switch method {
 	case "S256":
-		sum := sha256.Sum256([]byte(verifier))
-		got = base64.RawURLEncoding.EncodeToString(sum[:])
+		sum := sha256.Sum256(got)
+		got = base64.RawURLEncoding.AppendEncode(a[:0], sum[:])
 	case "plain":
 	default:
 		return InvalidGrant("the code is bound by an unknown method")
 	}
-	if subtle.ConstantTimeCompare([]byte(got), []byte(challenge)) != 1 {
+	if subtle.ConstantTimeCompare(got, append(b[:0], challenge...)) != 1 {
 		return InvalidGrant("code_verifier does not match the challenge")
 	}
 	return nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"time"
 )
@@ -11,10 +12,7 @@ import (
 // Key returns the key under which a secret (a token, a code) is stored: base64url(SHA-256(secret)), 43 characters.
 func Key(secret string) string {
 	var buf [128]byte // room for an opaque token: what is longer costs one allocation
-	sum := sha256.Sum256(append(buf[:0], secret...))
-	var key [43]byte
-	base64.RawURLEncoding.Encode(key[:], sum[:])
-	return string(key[:])
+	return encode(sha256.Sum256(append(buf[:0], secret...)))
 }
 
 // ImportedKey returns the key of a token that another server issued, from the digest by which that server found it.
@@ -23,13 +21,18 @@ func ImportedKey(digest []byte) string { return "imported." + Key(string(digest)
 
 // JoinKey returns a key for several strings together. No two different lists give the same key.
 func JoinKey(parts ...string) string {
-	h := sha256.New()
+	var buf [256]byte
+	all := buf[:0]
 	for _, p := range parts {
-		n := len(p)
-		h.Write([]byte{byte(n >> 24), byte(n >> 16), byte(n >> 8), byte(n)})
-		h.Write([]byte(p))
+		all = append(binary.BigEndian.AppendUint32(all, uint32(len(p))), p...)
 	}
-	return base64.RawURLEncoding.EncodeToString(h.Sum(nil))
+	return encode(sha256.Sum256(all))
+}
+
+func encode(sum [sha256.Size]byte) string {
+	var key [43]byte
+	base64.RawURLEncoding.Encode(key[:], sum[:])
+	return string(key[:])
 }
 
 // UseOnce tells whether this is the first use of id in the namespace (an issuer, a client). The mark stays until the

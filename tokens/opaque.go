@@ -116,7 +116,11 @@ func (o Opaque) total() int {
 
 // checksum writes CRC-32 (IEEE) in the alphabet, high bits first. One spelling only: the spare bits are zero.
 func checksum(body []byte) (out [checksumChars]byte) {
-	sum := crc32.ChecksumIEEE(body)
+	sum := ^uint32(0) // crc32.ChecksumIEEE, whose assembly would move every token to the heap
+	for _, b := range body {
+		sum = crc32.IEEETable[byte(sum)^b] ^ sum>>8
+	}
+	sum = ^sum
 	for i := checksumChars - 1; i >= 0; i-- {
 		out[i] = alphabet[sum&maskChar]
 		sum >>= bitsPerChar

@@ -39,7 +39,7 @@ var may = map[string][]string{
 	"internal/form":         {},
 	"internal/jsontext":     {},
 	"internal/pages":        {},
-	"internal/frontchannel": {"storage", "github.com/ory/fosite"},
+	"internal/frontchannel": {"storage", "internal/pages", "github.com/ory/fosite"},
 	"":                      {"storage", "storage/memstore", "tokens", "assertion", "introspect", "grants", "internal/form", "internal/jsontext", "internal/pages", "internal/frontchannel", "golang.org/x/crypto/..."},
 }
 

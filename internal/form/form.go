@@ -29,7 +29,7 @@ func Parse(text string, multi ...string) (url.Values, error) {
 	}
 	values := make(url.Values, min(pairs, 8))
 	single := make([]string, 0, pairs) // one allocation for all values
-	var empty []string // names seen without a value: they count for repetition
+	var empty []string                 // names seen without a value: they count for repetition
 	for text != "" {
 		var pair string
 		pair, text, _ = strings.Cut(text, "&")

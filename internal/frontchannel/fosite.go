@@ -49,14 +49,15 @@ func newEngine(anyScope bool) *fosite.Fosite {
 // ask has fosite check the request as a whole. It sees the values that Parse resolved and not the raw
 // parameters, so the two cannot read the same request differently.
 func (f *FrontChannel) ask(ctx context.Context, r *Request) *Error {
+	one := [...]string{r.Client.ID, r.RedirectURI, r.ResponseType, r.ResponseMode, strings.Join(r.Scope, " "), anyState}
 	form := url.Values{
-		"client_id":     {r.Client.ID},
-		"redirect_uri":  {r.RedirectURI},
-		"response_type": {r.ResponseType},
-		"response_mode": {r.ResponseMode},
-		"scope":         {strings.Join(r.Scope, " ")},
+		"client_id":     one[0:1:1],
+		"redirect_uri":  one[1:2:2],
+		"response_type": one[2:3:3],
+		"response_mode": one[3:4:4],
+		"scope":         one[4:5:5],
+		"state":         one[5:6:6],
 		"audience":      r.Audience,
-		"state":         {anyState},
 		"registration":  r.Form["registration"],
 	}
 	ctx = context.WithValue(ctx, clientKey{}, &client{r: r, modes: f.engineModes})

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/grantwell/grantwell/internal/pages"
 	"github.com/grantwell/grantwell/storage"
 )
 
@@ -28,6 +29,7 @@ func (p Params) has(name string) bool {
 
 func (p Params) encode() string {
 	var b strings.Builder
+	b.Grow(256)
 	for i, q := range p {
 		if i > 0 {
 			b.WriteByte('&')
@@ -39,6 +41,8 @@ func (p Params) encode() string {
 	return b.String()
 }
 
+var policy = []string{"default-src 'none'; frame-ancestors 'none'; base-uri 'none'"}
+
 // Respond sends the browser back to the client with params, then the request's state as it was sent, then
 // iss (RFC 9207) when an issuer is configured; neither is added when params holds it already. It serves
 // success and error alike.
@@ -49,12 +53,8 @@ func (p Params) encode() string {
 func (f *FrontChannel) Respond(w http.ResponseWriter, r *Request, params Params) (status int) {
 	params = f.complete(r, params)
 	h := w.Header()
-	h.Set("Cache-Control", "no-store")
-	h.Set("Pragma", "no-cache")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; base-uri 'none'")
+	pages.Headers(h)
+	h["Content-Security-Policy"] = policy
 	// A script that could read the response would have the code (RFC 9700 section 2.6).
 	h.Del("Access-Control-Allow-Origin")
 	h.Del("Access-Control-Allow-Credentials")
@@ -82,7 +82,7 @@ func (f *FrontChannel) Respond(w http.ResponseWriter, r *Request, params Params)
 
 // complete adds state and iss. It never writes to the memory of params.
 func (f *FrontChannel) complete(r *Request, params Params) Params {
-	params = params[:len(params):len(params)]
+	params = append(make(Params, 0, len(params)+2), params...)
 	if r.StateGiven && !params.has("state") {
 		params.Add("state", r.State)
 	}

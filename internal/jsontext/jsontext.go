@@ -86,6 +86,12 @@ func (o *Object) Int(name string, value int64) {
 	o.Text = strconv.AppendInt(o.Text, value, 10)
 }
 
+// Bool appends a member with true or false.
+func (o *Object) Bool(name string, value bool) {
+	o.Name(name)
+	o.Text = strconv.AppendBool(o.Text, value)
+}
+
 // Joined appends a member with a list as one string.
 func (o *Object) Joined(name string, list []string) {
 	o.Name(name)

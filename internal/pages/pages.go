@@ -30,12 +30,22 @@ func Style() template.CSS {
 // Headers sets what every page and every redirect of a browser carries. The policy leaves styles and scripts alone, because
 // a page of the host's own may follow; our own pages have a stricter one.
 func Headers(h http.Header) {
-	h.Set("Cache-Control", "no-store")
-	h.Set("Pragma", "no-cache")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Frame-Options", "DENY")
-	h.Set("Content-Security-Policy", "frame-ancestors 'none'; base-uri 'none'")
+	for _, f := range headers {
+		h[f.name] = f.value
+	}
+}
+
+// headers are shared by all answers: who wants another value sets another slice, as [http.Header.Set] does.
+var headers = [...]struct {
+	name  string
+	value []string
+}{
+	{"Cache-Control", []string{"no-store"}},
+	{"Pragma", []string{"no-cache"}},
+	{"Referrer-Policy", []string{"no-referrer"}},
+	{"X-Content-Type-Options", []string{"nosniff"}},
+	{"X-Frame-Options", []string{"DENY"}},
+	{"Content-Security-Policy", []string{"frame-ancestors 'none'; base-uri 'none'"}},
 }
 
 // Scope is one line of the consent page.

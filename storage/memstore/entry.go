@@ -48,16 +48,16 @@ func (f *family) shardSet() shardSet {
 // never is how the zero ExpiresAt is kept.
 var never = time.Time{}.UnixMicro()
 
-// pack returns a new entry for rec, complete but for family and subject, which join adds under the locks.
-func (s *Store) pack(rec *storage.Record) (*entry, error) {
+// pack fills an entry with rec, complete but for family and subject, which join adds under the locks.
+func (s *Store) pack(e *entry, rec *storage.Record) error {
 	if err := rec.Validate(); err != nil {
-		return nil, err
+		return err
 	}
 	kind, ok := s.kinds.number(rec.Kind)
 	if !ok {
-		return nil, errKinds
+		return errKinds
 	}
-	return &entry{
+	*e = entry{
 		id:  newID(kind, rec.Key),
 		pos: -1,
 		value: value{
@@ -69,7 +69,8 @@ func (s *Store) pack(rec *storage.Record) (*entry, error) {
 			data:     string(rec.Data),
 			state:    rec.State,
 		},
-	}, nil
+	}
+	return nil
 }
 
 // unpack returns the record as a caller may keep and change it.

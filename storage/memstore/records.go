@@ -54,20 +54,18 @@ func (s *Store) write(ctx context.Context, from storage.State, next *storage.Rec
 		return err
 	}
 	var held shardSet
-	var replacement *entry
+	var replacement entry
 	if next != nil {
-		e, err := s.pack(next)
-		if err != nil {
+		if err := s.pack(&replacement, next); err != nil {
 			return err
 		}
-		replacement = e
-		held |= e.id.shardSet() | s.homeSet(next.GrantID)
+		held |= replacement.id.shardSet() | s.homeSet(next.GrantID)
 	}
 	var array [4]*entry
 	added := array[:0]
 	for i := range recs {
-		e, err := s.pack(&recs[i])
-		if err != nil {
+		e := new(entry)
+		if err := s.pack(e, &recs[i]); err != nil {
 			return err
 		}
 		added = append(added, e)
@@ -75,7 +73,7 @@ func (s *Store) write(ctx context.Context, from storage.State, next *storage.Rec
 	}
 	for {
 		s.lock(held)
-		need, err := s.tryWrite(held, from, next, replacement, recs, added)
+		need, err := s.tryWrite(held, from, next, &replacement, recs, added)
 		s.unlock(held)
 		switch {
 		case !held.covers(need):
