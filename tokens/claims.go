@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"github.com/grantwell/grantwell/internal/jsontext"
 )
 
 const maxTime = 253402300799 // the end of the year 9999, in seconds since 1970
@@ -25,39 +27,39 @@ func isRegistered(name string) bool {
 	return false
 }
 
-// payload is the JSON form of the claims, in this order (RFC 9068 section 2.2).
-type payload struct {
-	Issuer    string            `json:"iss"`
-	Subject   string            `json:"sub"`
-	Audience  any               `json:"aud"` // a string if there is one, as in RFC 9068 section 3
-	ClientID  string            `json:"client_id"`
-	ID        string            `json:"jti"`
-	Scope     string            `json:"scope,omitempty"`
-	IssuedAt  int64             `json:"iat"`
-	NotBefore int64             `json:"nbf,omitempty"`
-	ExpiresAt int64             `json:"exp"`
-	AuthTime  int64             `json:"auth_time,omitempty"`
-	Confirm   map[string]string `json:"cnf,omitempty"`
-}
-
-// encodeClaims returns the claims as JSON, which decodeClaims is sure to accept.
+// encodeClaims returns the claims as JSON in the order of RFC 9068 section 2.2, which decodeClaims is sure to accept.
 func encodeClaims(c Claims) ([]byte, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	p := payload{
-		Issuer: c.Issuer, Subject: c.Subject, Audience: c.Audience, ClientID: c.ClientID, ID: c.ID,
-		Scope:    strings.Join(c.Scope, " "),
-		IssuedAt: seconds(c.IssuedAt), NotBefore: seconds(c.NotBefore), ExpiresAt: seconds(c.ExpiresAt), AuthTime: seconds(c.AuthTime),
-		Confirm: c.Confirmation,
-	}
+	o := jsontext.Object{Text: make([]byte, 0, 512)}
+	o.String("iss", c.Issuer)
+	o.String("sub", c.Subject)
 	if len(c.Audience) == 1 {
-		p.Audience = c.Audience[0]
+		o.String("aud", c.Audience[0]) // as in RFC 9068 section 3
+	} else {
+		o.Name("aud")
+		o.Text = jsontext.Strings(o.Text, c.Audience)
 	}
-	out, err := json.Marshal(p)
-	if err != nil {
-		return nil, fmt.Errorf("tokens: claims without a JSON form: %w", err)
+	o.String("client_id", c.ClientID)
+	o.String("jti", c.ID)
+	if len(c.Scope) > 0 {
+		o.Joined("scope", c.Scope)
 	}
+	for _, f := range [...]struct {
+		name string
+		at   time.Time
+	}{{"iat", c.IssuedAt}, {"nbf", c.NotBefore}, {"exp", c.ExpiresAt}, {"auth_time", c.AuthTime}} {
+		if !f.at.IsZero() {
+			o.Int(f.name, f.at.Unix())
+		}
+	}
+	if len(c.Confirmation) > 0 {
+		if err := o.Value("cnf", c.Confirmation); err != nil {
+			return nil, fmt.Errorf("tokens: claims without a JSON form: %w", err)
+		}
+	}
+	out := o.End()
 	if len(c.Extra) == 0 {
 		return out, nil
 	}
@@ -149,13 +151,6 @@ func (c Claims) checkTimes() error {
 		return errors.New("tokens: claim exp is not after iat")
 	}
 	return nil
-}
-
-func seconds(t time.Time) int64 {
-	if t.IsZero() {
-		return 0
-	}
-	return t.Unix()
 }
 
 func validText(s string) bool { return s != "" && utf8.ValidString(s) }
