@@ -8,6 +8,7 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rsa"
+	"crypto/sha256"
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/pem"
@@ -117,6 +118,18 @@ func ParseJWKS(data []byte) (*KeySet, error) {
 	if len(data) > maxJWKSSize {
 		return nil, fmt.Errorf("assertion: a key set of more than %d octets", maxJWKSSize)
 	}
+	digest := sha256.Sum256(data)
+	if set := parsedSets.find(digest); set != nil {
+		return set, nil
+	}
+	set, err := parseJWKS(data)
+	if err == nil {
+		parsedSets.keep(digest, set)
+	}
+	return set, err
+}
+
+func parseJWKS(data []byte) (*KeySet, error) {
 	// The strict pass refuses doubled members anywhere, which parsers resolve differently.
 	if _, err := strictObject(data); err != nil {
 		return nil, fmt.Errorf("assertion: key set: %w", err)

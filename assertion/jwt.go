@@ -46,8 +46,7 @@ type JWTConfig struct {
 // JWT verifies JWTs as authorization grants and as client authentication (RFC 7523).
 // It is safe for concurrent use.
 type JWT struct {
-	c    JWTConfig
-	sets parsedSets
+	c JWTConfig
 }
 
 var _ Verifier = (*JWT)(nil)

@@ -2,10 +2,8 @@ package assertion
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/json"
 	"slices"
-	"sync"
 	"time"
 )
 
@@ -78,8 +76,8 @@ func (j *JWT) candidates(ctx context.Context, use Use, t *jwtToken, s jwtSigner)
 	var err error
 	if s.keys != nil {
 		set, err = s.keys.Keys(ctx, t.kid)
-	} else {
-		set, err = j.sets.parse(s.jwks)
+	} else if len(s.jwks) > 0 {
+		set, err = ParseJWKS(s.jwks)
 	}
 	if err != nil {
 		jwtAlgorithms[t.alg].spendTime([]byte(t.signed), t.signature)
@@ -95,37 +93,4 @@ func (j *JWT) candidates(ctx context.Context, use Use, t *jwtToken, s jwtSigner)
 func claimed(t *jwtToken) string {
 	iss, _ := t.claims["iss"].(string)
 	return iss
-}
-
-// parsedSets keeps key sets that came as JSON, so that a source may return the same JSON for every request
-// without its keys being parsed for every request.
-type parsedSets struct {
-	mu   sync.RWMutex
-	sets map[[sha256.Size]byte]*KeySet
-}
-
-const maxParsedSets = 1024
-
-func (p *parsedSets) parse(data []byte) (*KeySet, error) {
-	if len(data) == 0 {
-		return nil, nil
-	}
-	sum := sha256.Sum256(data)
-	p.mu.RLock()
-	set := p.sets[sum]
-	p.mu.RUnlock()
-	if set != nil {
-		return set, nil
-	}
-	set, err := ParseJWKS(data)
-	if err != nil {
-		return nil, err
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.sets == nil || len(p.sets) >= maxParsedSets {
-		p.sets = make(map[[sha256.Size]byte]*KeySet)
-	}
-	p.sets[sum] = set
-	return set, nil
 }

@@ -43,6 +43,8 @@ func (g *grant) read(r *grants.Request, ar *fosite.AccessRequest, out *grants.Gr
 	if out.NotAfter = session.GetExpiresAt(fosite.AccessToken); !out.NotAfter.IsZero() && !out.NotAfter.After(r.Now) {
 		return grants.InvalidGrant("the session's access token would have expired at %v", out.NotAfter)
 	}
+	out.FamilyNotAfter = session.GetExpiresAt(fosite.RefreshToken)
+	out.Refresh = out.Refresh && (out.FamilyNotAfter.IsZero() || out.FamilyNotAfter.After(r.Now))
 	if s, ok := session.(fosite.ExtraClaimsSession); ok {
 		out.Claims = maps.Clone(s.GetExtraClaims())
 	}

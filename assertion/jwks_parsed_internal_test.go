@@ -1,0 +1,58 @@
+package assertion
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/json"
+	"sync"
+	"testing"
+
+	jose "github.com/go-jose/go-jose/v4"
+	"github.com/stretchr/testify/require"
+)
+
+// What is remembered is the text's own, byte for byte: one that differs anywhere is parsed, and one that is wrong stays wrong.
+func TestParseJWKS_RemembersByTheWholeText(t *testing.T) {
+	t.Parallel()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	text, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "a", Use: "sig"}}})
+	require.NoError(t, err)
+	first, err := ParseJWKS(text)
+	require.NoError(t, err)
+	again, err := ParseJWKS(append([]byte(nil), text...))
+	require.NoError(t, err)
+	require.Same(t, first, again)
+	other, err := ParseJWKS(append(text, ' '))
+	require.NoError(t, err)
+	require.NotSame(t, first, other)
+	for range 2 {
+		_, err = ParseJWKS(text[:len(text)-1])
+		require.Error(t, err)
+	}
+	keys := first.PublicKeys()
+	keys[0] = nil
+	require.NotNil(t, first.PublicKeys()[0], "what a caller does to its list does not reach the next one")
+}
+
+// It holds a bounded number of small sets, whoever sends how many.
+func TestParseJWKS_RemembersLittle(t *testing.T) {
+	t.Parallel()
+	var c setCache
+	var wg sync.WaitGroup
+	for g := range 4 {
+		wg.Go(func() {
+			for i := range maxParsed {
+				digest := [32]byte{byte(g), byte(i), byte(i >> 8)}
+				c.keep(digest, &KeySet{keys: make([]publicKey, 1)})
+				c.find(digest)
+			}
+		})
+	}
+	wg.Wait()
+	require.LessOrEqual(t, len(c.sets), maxParsed)
+	large := [32]byte{255}
+	c.keep(large, &KeySet{keys: make([]publicKey, maxParsedKeys+1)})
+	require.Nil(t, c.find(large))
+}
