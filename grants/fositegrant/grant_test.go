@@ -116,6 +116,7 @@ func newGrantHost(t *testing.T, change func(*grantwell.Config), handlers ...gran
 	phone := service.Clone()
 	phone.ID, phone.AuthMethod, phone.Secrets = "phone", storage.AuthNone, nil
 	phone.GrantTypes = []string{urnExchange, "password", "refresh_token"}
+	service.Resources = service.Audience
 	require.NoError(t, h.store.PutClient(t.Context(), service))
 	require.NoError(t, h.store.PutClient(t.Context(), phone))
 	cfg := grantwell.Config{Issuer: "https://as.example", Clients: h.store, Records: h.store, Grants: append(handlers, grants.RefreshToken{}),

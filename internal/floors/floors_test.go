@@ -34,7 +34,7 @@ var may = map[string][]string{
 	"introspect":            {"internal/jsontext", "github.com/go-jose/go-jose/v4/...", "golang.org/x/crypto/..."},
 	"assertion":             {"github.com/go-jose/go-jose/v4/...", "golang.org/x/crypto/...", "github.com/crewjam/saml", "github.com/beevik/etree", "github.com/mattermost/xml-roundtrip-validator"},
 	"grants":                {"storage", "tokens", "assertion", "internal/jsontext"},
-	"grants/fositegrant":    {"storage", "tokens", "grants", "github.com/ory/fosite/..."},
+	"grants/fositegrant":    {"storage", "tokens", "grants", "github.com/ory/fosite/...", "golang.org/x/crypto/..."},
 	"grants/observe":        {"storage", "tokens", "assertion"},
 	"internal/form":         {},
 	"internal/jsontext":     {},
