@@ -22,12 +22,17 @@ type entry struct {
 // a copy made under the lock can be read without it.
 type value struct {
 	family          *family // nil: the record has no grant
-	client          unique.Handle[string]
-	scope, audience unique.Handle[string] // lists, see packList: few different ones exist
+	shape           unique.Handle[shape]
 	subject         string
 	issued, expires int64 // microseconds since 1970
 	data            string
 	state           storage.State
+}
+
+// shape is what many records have in common: few different ones exist, and one pointer stands for all of it.
+type shape struct {
+	client          string
+	scope, audience list
 }
 
 // family is a grant's list of records. All but head never changes.
@@ -61,13 +66,11 @@ func (s *Store) pack(e *entry, rec *storage.Record) error {
 		id:  newID(kind, rec.Key),
 		pos: -1,
 		value: value{
-			client:   unique.Make(rec.ClientID),
-			scope:    packList(rec.Scope),
-			audience: packList(rec.Audience),
-			issued:   rec.IssuedAt.UnixMicro(),
-			expires:  rec.ExpiresAt.UnixMicro(),
-			data:     string(rec.Data),
-			state:    rec.State,
+			shape:   unique.Make(shape{rec.ClientID, packList(rec.Scope), packList(rec.Audience)}),
+			issued:  rec.IssuedAt.UnixMicro(),
+			expires: rec.ExpiresAt.UnixMicro(),
+			data:    string(rec.Data),
+			state:   rec.State,
 		},
 	}
 	return nil
@@ -75,10 +78,11 @@ func (s *Store) pack(e *entry, rec *storage.Record) error {
 
 // unpack returns the record as a caller may keep and change it.
 func (v *value) unpack(kind storage.Kind, key string) storage.Record {
+	sh := v.shape.Value()
 	rec := storage.Record{
 		Kind: kind, Key: key, State: v.state,
-		ClientID: v.client.Value(), Subject: v.subject,
-		Scope: unpackList(v.scope), Audience: unpackList(v.audience),
+		ClientID: sh.client, Subject: v.subject,
+		Scope: sh.scope.unpack(), Audience: sh.audience.unpack(),
 		IssuedAt: time.UnixMicro(v.issued).UTC(), ExpiresAt: time.UnixMicro(v.expires).UTC(),
 	}
 	if v.family != nil {
@@ -130,33 +134,36 @@ func (s *Store) leave(e *entry) {
 	e.family, e.next, e.prev = nil, nil, nil
 }
 
-// packList writes a list as one string: each element behind its length.
-func packList(list []string) unique.Handle[string] {
-	if len(list) == 0 {
-		return unique.Make("")
+// list is a list of strings that can be compared: the only element, or all of them, each behind its length.
+type list struct {
+	packed string
+	n      int
+}
+
+func packList(l []string) list {
+	if len(l) == 1 {
+		return list{l[0], 1}
 	}
-	b := make([]byte, 0, 128)
-	for _, s := range list {
+	var b []byte
+	for _, s := range l {
 		b = binary.AppendUvarint(b, uint64(len(s)))
 		b = append(b, s...)
 	}
-	return unique.Make(string(b))
+	return list{string(b), len(l)}
 }
 
-func unpackList(h unique.Handle[string]) []string {
-	packed := h.Value()
-	if packed == "" {
+func (l list) unpack() []string {
+	switch l.n {
+	case 0:
 		return nil
+	case 1:
+		return []string{l.packed}
 	}
-	var n int
-	for rest := packed; rest != ""; n++ {
-		_, rest = cutElement(rest)
+	out := make([]string, l.n)
+	for i := range out {
+		out[i], l.packed = cutElement(l.packed)
 	}
-	list := make([]string, n)
-	for i := range list {
-		list[i], packed = cutElement(packed)
-	}
-	return list
+	return out
 }
 
 func cutElement(s string) (element, rest string) {

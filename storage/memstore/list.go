@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"slices"
-	"unique"
 
 	"github.com/grantwell/grantwell/storage"
 )
@@ -129,10 +128,9 @@ func smallest(page []found, limit int) []found {
 // matcher returns the query's filter.
 func (s *Store) matcher(q storage.Query) func(id, *value) bool {
 	kind, known := s.kinds.find(q.Kind)
-	client := unique.Make(q.ClientID)
 	return func(n id, v *value) bool {
 		return (q.Kind == "" || known && n.kind == kind) &&
-			(q.ClientID == "" || v.client == client) &&
+			(q.ClientID == "" || v.shape.Value().client == q.ClientID) &&
 			(q.Subject == "" || v.subject == q.Subject) &&
 			(q.GrantID == "" || v.family != nil && v.family.id == q.GrantID)
 	}
