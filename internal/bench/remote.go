@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -103,10 +104,18 @@ func (r *remote) load(w *workload, ops int) (time.Duration, error) {
 		return 0, err
 	}
 	var calls errgroup.Group
+	var turn sync.Mutex
 	for _, c := range callers {
 		calls.Go(func() error {
 			for i := range each {
-				if err := w.op(c, i); err != nil {
+				if w.alone {
+					turn.Lock()
+				}
+				err := w.op(c, i)
+				if w.alone {
+					turn.Unlock()
+				}
+				if err != nil {
 					return err
 				}
 			}
