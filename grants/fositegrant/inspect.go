@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"sync"
 	"time"
 
 	"github.com/ory/fosite"
@@ -151,8 +152,13 @@ func (i *inspection) field(path string, f reflect.StructField, v reflect.Value) 
 	}
 }
 
+// settling is held by one New at a time, as several may be given one configuration.
+var settling sync.Mutex
+
 // settle makes a configuration's getters read only. They fill empty fields at their first call, without a lock.
 func settle(c *fosite.Config) {
+	settling.Lock()
+	defer settling.Unlock()
 	ctx := context.Background()
 	c.GetScopeStrategy(ctx)
 	c.GetAudienceStrategy(ctx)
