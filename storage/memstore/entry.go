@@ -159,9 +159,9 @@ func (l list) unpack() []string {
 	case 1:
 		return []string{l.packed}
 	}
-	out := make([]string, l.n)
+	out, rest := make([]string, l.n), l.packed
 	for i := range out {
-		out[i], l.packed = cutElement(l.packed)
+		out[i], rest = cutElement(rest)
 	}
 	return out
 }
