@@ -43,6 +43,10 @@ func fositeGrant(t *testing.T, factory compose.Factory, store any, o fositegrant
 	cfg := &fosite.Config{TokenURL: "https://as.example/token"} // nothing else set: what fosite fills in lazily must not race
 	g, err := fositegrant.New(factory(cfg, store, fositegrant.Placeholder{}).(fosite.TokenEndpointHandler), o)
 	require.NoError(t, err)
+	require.NotNil(t, cfg.ScopeStrategy)
+	require.NotNil(t, cfg.AudienceMatchingStrategy)
+	require.NotNil(t, cfg.ClientSecretsHasher)
+	require.NotNil(t, cfg.JWKSFetcherStrategy)
 	return g
 }
 
@@ -78,6 +82,7 @@ func TestNew_FositePassword(t *testing.T) {
 		fositegrant.Placeholder
 		logins
 	}{logins: logins{"ann": "correct horse", "service": "x"}}
+	//lint:ignore SA1019 a host that still has the password handler is who moves here
 	h := newGrantHost(t, nil, fositeGrant(t, compose.OAuth2ResourceOwnerPasswordCredentialsFactory, store, fositegrant.Options{GrantType: "password", GrantRequested: true}))
 	login := func(password, scope string) (int, map[string]any) {
 		return h.post("/token", asService, "grant_type", "password", "username", "ann", "password", password, "scope", scope)

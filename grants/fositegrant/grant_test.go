@@ -325,7 +325,10 @@ func TestNew_HandlerSeesNoSecretAndSharesNothing(t *testing.T) {
 		r.GetClient().GetScopes()[0] = "evil"
 		r.GetClient().GetAudience()[0] = "evil"
 		r.GetRequestForm()["subject_token"][0] = "token of bob"
-	}}, fositegrant.Options{}))
+	}}, fositegrant.Options{Decided: func(_ context.Context, r *grants.Request, _ fosite.AccessRequester, _ *grants.Grant) error {
+		require.Equal(t, "token of ann", r.Form.Get("subject_token"), "the handler has a form of its own")
+		return nil
+	}}))
 	for range 2 {
 		status, body := h.post("/token", "", "grant_type", urnExchange, "client_id", "phone", "subject_token", "token of ann", "scope", "read")
 		body = issued(t, status, body)
@@ -335,6 +338,17 @@ func TestNew_HandlerSeesNoSecretAndSharesNothing(t *testing.T) {
 		require.Equal(t, "bob", seen.Subject, "the handler may change its own copy of the form")
 	}
 	require.Equal(t, 2, calls)
+}
+
+// What proves who the client is, is the server's business.
+func TestNew_HandlerSeesNoCredentialsInTheForm(t *testing.T) {
+	t.Parallel()
+	h := newGrantHost(t, func(c *grantwell.Config) { c.Compat.AnySecretPlace = true }, asGrant(t, exchange{see: func(_ context.Context, r fosite.AccessRequester) {
+		require.NotContains(t, r.GetRequestForm(), "client_secret")
+		require.Equal(t, "service", r.GetRequestForm().Get("client_id"))
+	}}, fositegrant.Options{}))
+	status, body := h.post("/token", "", "grant_type", urnExchange, "client_id", "service", "client_secret", grantSecret, "subject_token", "token of ann", "scope", "read")
+	issued(t, status, body)
 }
 
 // A session decides on the subject and bounds the expiry. One without a subject, or one whose time has passed, is refused.
