@@ -9,6 +9,11 @@
 // token's; from the response, further members and whether a refresh token was set. What the server's scope rules do not allow the client is
 // never granted, whatever the handler grants.
 //
+// A handler that grants no scope gives none. fosite's handlers for client_credentials and password leave scopes to the code between
+// NewAccessRequest and NewAccessResponse; Options.GrantRequested stands for that code. An audience that the client is not
+// registered for is invalid_target. The subject is the session's; only client_credentials may leave it empty and means the client then.
+// The handler sees no client secret and no *http.Request, and a password is guessed within the server's limits.
+//
 // The tokens are the server's: build the handler's HandleHelper with [Placeholder] as strategy and storage, and what it sets there is
 // replaced. A handler that holds a strategy or storage of its own would issue twice, and is refused when it is built, as
 // are fosite's handlers for codes, refresh tokens, PKCE and OpenID Connect: a code is spent and its tokens are stored in one
@@ -55,7 +60,7 @@
 //	NewAccessRequest … WriteAccessResponse             Server.Handler, or Server.TokenHandler
 //	provider.IntrospectToken                           Server.Introspect; introspect.Guard around a resource
 //	fosite.RFC6749Error                                grants.Error: its cause never leaves the server
-//	clients and live tokens in the database            grantwell.ReadClients, Server.ImportTokens, Config.Imported
+//	clients and live tokens in the database            grantwell.ReadClients, grantwell.ImportTokens, Config.Imported
 //
 // What becomes safer is the table in README.md, made by the tests named comparison: among other things, one code gives one
 // token however many requests race, a wrong code_verifier ends the code's use, a store that fails is 503 and not 200, and a client
