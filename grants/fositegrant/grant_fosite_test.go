@@ -78,7 +78,6 @@ func TestNew_FositeClientCredentials(t *testing.T) {
 // fosite's password handler runs as a grant, within the server's limit on guesses.
 func TestNew_FositePassword(t *testing.T) {
 	t.Parallel()
-	//lint:ignore SA1019 the tests are about hosts that have it
 	store := struct {
 		fositegrant.Placeholder
 		logins
