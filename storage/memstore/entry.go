@@ -14,7 +14,7 @@ import (
 type entry struct {
 	id         id
 	pos        int32 // in the shard's expiry heap; -1: not in it
-	next, prev *entry
+	next, prev ref
 	value
 }
 
@@ -23,10 +23,11 @@ type entry struct {
 type value struct {
 	family          *family // nil: the record has no grant
 	shape           unique.Handle[shape]
-	subject         string
-	issued, expires int64 // microseconds since 1970
+	subject         string // if own; otherwise it is the family's
+	issued, expires int64  // microseconds since 1970
 	data            string
 	state           storage.State
+	own             bool
 }
 
 // shape is what many records have in common: few different ones exist, and one pointer stands for all of it.
@@ -37,11 +38,15 @@ type shape struct {
 
 // family is a grant's list of records. All but head never changes.
 type family struct {
-	id      string
-	subject string // of the first record: the others nearly always have the same and share its bytes
-	head    *entry
-	home    uint8 // the shard that keeps the list and guards it
+	text string // the ID, and the subject of the first record: the others nearly always have the same
+	id   uint32 // the length of the ID
+	head ref
+	home uint8 // the shard that keeps the list and guards it
 }
+
+func (f *family) name() string { return f.text[:f.id] }
+
+func (f *family) subject() string { return f.text[f.id:] }
 
 func (f *family) shardSet() shardSet {
 	if f == nil {
@@ -81,12 +86,12 @@ func (v *value) unpack(kind storage.Kind, key string) storage.Record {
 	sh := v.shape.Value()
 	rec := storage.Record{
 		Kind: kind, Key: key, State: v.state,
-		ClientID: sh.client, Subject: v.subject,
+		ClientID: sh.client, Subject: v.who(),
 		Scope: sh.scope.unpack(), Audience: sh.audience.unpack(),
 		IssuedAt: time.UnixMicro(v.issued).UTC(), ExpiresAt: time.UnixMicro(v.expires).UTC(),
 	}
 	if v.family != nil {
-		rec.GrantID = v.family.id
+		rec.GrantID = v.family.name()
 	}
 	if v.data != "" {
 		rec.Data = []byte(v.data)
@@ -94,44 +99,60 @@ func (v *value) unpack(kind storage.Kind, key string) storage.Record {
 	return rec
 }
 
+// who is the subject.
+func (v *value) who() string {
+	if v.own {
+		return v.subject
+	}
+	return v.family.subject()
+}
+
+// is sets the subject.
+func (v *value) is(subject string) {
+	v.subject, v.own = "", v.family == nil || v.family.subject() != subject
+	if v.own {
+		v.subject = strings.Clone(subject)
+	}
+}
+
 // join puts the entry on the list of its grant and gives it its subject. The list's shard is locked.
-func (s *Store) join(e *entry, grantID, subject string) {
+func (s *Store) join(r ref, grantID, subject string) {
+	e := s.at(r)
 	if grantID == "" {
-		e.subject = strings.Clone(subject)
+		e.is(subject)
 		return
 	}
 	home := s.home(grantID)
 	families := s.shards[home].families
 	f := families[grantID]
 	if f == nil {
-		f = &family{id: strings.Clone(grantID), subject: strings.Clone(subject), home: home}
-		families[f.id] = f
+		f = &family{text: grantID + subject, id: uint32(len(grantID)), home: home}
+		families[f.name()] = f
 	}
-	if e.subject = f.subject; subject != f.subject {
-		e.subject = strings.Clone(subject)
+	e.family, e.next, e.prev = f, f.head, 0
+	e.is(subject)
+	if f.head != 0 {
+		s.at(f.head).prev = r
 	}
-	e.family, e.next, e.prev = f, f.head, nil
-	if f.head != nil {
-		f.head.prev = e
-	}
-	f.head = e
+	f.head = r
 }
 
 // leave takes the entry off its grant's list, and forgets the list with its last entry.
-func (s *Store) leave(e *entry) {
+func (s *Store) leave(r ref) {
+	e := s.at(r)
 	f := e.family
 	if f == nil {
 		return
 	}
-	if e.next != nil {
-		e.next.prev = e.prev
+	if e.next != 0 {
+		s.at(e.next).prev = e.prev
 	}
-	if e.prev != nil {
-		e.prev.next = e.next
-	} else if f.head = e.next; f.head == nil {
-		delete(s.shards[f.home].families, f.id)
+	if e.prev != 0 {
+		s.at(e.prev).next = e.next
+	} else if f.head = e.next; f.head == 0 {
+		delete(s.shards[f.home].families, f.name())
 	}
-	e.family, e.next, e.prev = nil, nil, nil
+	e.family, e.next, e.prev = nil, 0, 0
 }
 
 // list is a list of strings that can be compared: the only element, or all of them, each behind its length.

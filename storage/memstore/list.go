@@ -81,7 +81,8 @@ func (s *Store) listShard(number int, matches func(id, *value) bool, after *id, 
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
 	var page []found
-	for n, e := range sh.records {
+	for n, r := range sh.records {
+		e := s.at(r)
 		if after != nil && n.compare(*after) <= 0 || !matches(n, &e.value) {
 			continue
 		}
@@ -100,8 +101,8 @@ func (s *Store) listGrant(q storage.Query, after *id, limit int) []found {
 	var ids []id
 	home.mu.RLock()
 	if f := home.families[q.GrantID]; f != nil {
-		for e := f.head; e != nil; e = e.next {
-			ids = append(ids, e.id)
+		for r := f.head; r != 0; r = s.at(r).next {
+			ids = append(ids, s.at(r).id)
 		}
 	}
 	home.mu.RUnlock()
@@ -112,8 +113,8 @@ func (s *Store) listGrant(q storage.Query, after *id, limit int) []found {
 		}
 		sh := &s.shards[n.shard()]
 		sh.mu.RLock()
-		if e := sh.records[n]; e != nil && matches(n, &e.value) {
-			page = append(page, found{id: n, key: sh.odd[n], value: e.value})
+		if r := sh.records[n]; r != 0 && matches(n, &s.at(r).value) {
+			page = append(page, found{id: n, key: sh.odd[n], value: s.at(r).value})
 		}
 		sh.mu.RUnlock()
 	}
@@ -131,8 +132,8 @@ func (s *Store) matcher(q storage.Query) func(id, *value) bool {
 	return func(n id, v *value) bool {
 		return (q.Kind == "" || known && n.kind == kind) &&
 			(q.ClientID == "" || v.shape.Value().client == q.ClientID) &&
-			(q.Subject == "" || v.subject == q.Subject) &&
-			(q.GrantID == "" || v.family != nil && v.family.id == q.GrantID)
+			(q.Subject == "" || v.who() == q.Subject) &&
+			(q.GrantID == "" || v.family != nil && v.family.name() == q.GrantID)
 	}
 }
 

@@ -127,7 +127,7 @@ func TestStore_WritesSweep(t *testing.T) {
 	for i := range s.shards {
 		require.Empty(t, s.shards[i].records)
 		require.Empty(t, s.shards[i].families, "a grant's list goes with its last record")
-		require.Empty(t, s.shards[i].expiry)
+		require.Empty(t, s.shards[i].expiry.refs)
 	}
 }
 
@@ -206,22 +206,24 @@ func TestStore_ConcurrentWritesKeepOrder(t *testing.T) {
 	for i := range s.shards {
 		sh := &s.shards[i]
 		expiring := 0
-		for n, e := range sh.records {
+		for n, r := range sh.records {
+			e := s.at(r)
 			require.Equal(t, n, e.id)
 			if e.expires == never {
 				require.EqualValues(t, -1, e.pos)
 				continue
 			}
 			expiring++
-			require.Same(t, e, sh.expiry[e.pos])
+			require.Equal(t, r, sh.expiry.refs[e.pos])
 		}
-		require.Len(t, sh.expiry, expiring)
+		require.Len(t, sh.expiry.refs, expiring)
 		records += len(sh.records)
 		for id, f := range sh.families {
-			require.NotNil(t, f.head)
-			for e := f.head; e != nil; e = e.next {
-				require.Equal(t, id, e.family.id)
-				require.Same(t, e, s.shards[e.id.shard()].records[e.id])
+			require.NotZero(t, f.head)
+			for r := f.head; r != 0; r = s.at(r).next {
+				e := s.at(r)
+				require.Equal(t, id, e.family.name())
+				require.Equal(t, r, s.shards[e.id.shard()].records[e.id])
 				listed++
 			}
 		}
@@ -229,8 +231,8 @@ func TestStore_ConcurrentWritesKeepOrder(t *testing.T) {
 	require.Equal(t, s.Len(), records)
 	loners := 0
 	for i := range s.shards {
-		for _, e := range s.shards[i].records {
-			if e.family == nil {
+		for _, r := range s.shards[i].records {
+			if s.at(r).family == nil {
 				loners++
 			}
 		}

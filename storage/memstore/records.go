@@ -28,12 +28,12 @@ func (s *Store) Get(ctx context.Context, kind storage.Kind, key string) (storage
 	n := newID(number, key)
 	sh := &s.shards[n.shard()]
 	sh.mu.RLock()
-	e := sh.records[n]
-	if e == nil {
+	at := sh.records[n]
+	if at == 0 {
 		sh.mu.RUnlock()
 		return storage.Record{}, storage.ErrNotFound
 	}
-	v := e.value
+	v := s.at(at).value
 	sh.mu.RUnlock()
 	return v.unpack(kind, key), nil
 }
@@ -61,14 +61,14 @@ func (s *Store) write(ctx context.Context, from storage.State, next *storage.Rec
 		}
 		held |= replacement.id.shardSet() | s.homeSet(next.GrantID)
 	}
-	var array [4]*entry
+	var array [2]entry
 	added := array[:0]
 	for i := range recs {
-		e := new(entry)
+		added = append(added, entry{})
+		e := &added[i]
 		if err := s.pack(e, &recs[i]); err != nil {
 			return err
 		}
-		added = append(added, e)
 		held |= e.id.shardSet() | s.homeSet(recs[i].GrantID)
 	}
 	for {
@@ -91,26 +91,27 @@ func (s *Store) write(ctx context.Context, from storage.State, next *storage.Rec
 // tryWrite does the write if held, the shards that are locked, are all that it needs; otherwise it
 // changes nothing and returns what is missing.
 func (s *Store) tryWrite(held shardSet, from storage.State, next *storage.Record, replacement *entry,
-	recs []storage.Record, added []*entry) (need shardSet, err error) {
-	var old *entry
+	recs []storage.Record, added []entry) (need shardSet, err error) {
+	var old ref
 	if next != nil {
-		old = s.shards[replacement.id.shard()].records[replacement.id]
-		switch {
-		case old == nil:
+		if old = s.shards[replacement.id.shard()].records[replacement.id]; old == 0 {
 			return 0, storage.ErrNotFound
-		case old.state != from:
+		}
+		switch have := s.at(old); {
+		case have.state != from:
 			return 0, storage.ErrConflict
-		case !held.covers(old.family.shardSet()):
-			return old.family.shardSet(), nil
+		case !held.covers(have.family.shardSet()):
+			return have.family.shardSet(), nil
 		}
 	}
-	for i, e := range added {
+	for i := range added {
+		e := &added[i]
 		records := s.shards[e.id.shard()].records
-		if records[e.id] != nil {
+		if records[e.id] != 0 {
 			s.forget(added[:i])
 			return 0, storage.ErrExists
 		}
-		records[e.id] = e
+		records[e.id] = s.place(e)
 	}
 	if n := int64(len(added)); n > 0 && s.count.Add(n) > s.max {
 		s.count.Add(-n)
@@ -118,11 +119,13 @@ func (s *Store) tryWrite(held shardSet, from storage.State, next *storage.Record
 		return 0, errFull
 	}
 	// Nothing can fail from here on.
-	for i, e := range added {
+	for i := range added {
+		e := &added[i]
 		sh := &s.shards[e.id.shard()]
-		s.join(e, recs[i].GrantID, recs[i].Subject)
+		r := sh.records[e.id]
+		s.join(r, recs[i].GrantID, recs[i].Subject)
 		if e.expires != never {
-			heap.Push(&sh.expiry, e)
+			sh.expiry.add(r)
 		}
 		if e.id.odd {
 			if sh.odd == nil {
@@ -131,37 +134,38 @@ func (s *Store) tryWrite(held shardSet, from storage.State, next *storage.Record
 			sh.odd[e.id] = strings.Clone(recs[i].Key)
 		}
 	}
-	if old != nil {
+	if old != 0 {
 		s.replace(old, replacement, next)
 	}
 	return 0, nil
 }
 
 // forget takes entries out of their shards that were only put there a moment ago.
-func (s *Store) forget(entries []*entry) {
-	for _, e := range entries {
-		delete(s.shards[e.id.shard()].records, e.id)
+func (s *Store) forget(entries []entry) {
+	for i := range entries {
+		records := s.shards[entries[i].id.shard()].records
+		s.empty(records[entries[i].id])
+		delete(records, entries[i].id)
 	}
 }
 
 // replace gives old the value of e. The shards of the record and of both grants are locked.
-func (s *Store) replace(old, e *entry, next *storage.Record) {
+func (s *Store) replace(r ref, e *entry, next *storage.Record) {
+	old := s.at(r)
 	expiry := &s.shards[old.id.shard()].expiry
-	if old.family == nil || old.family.id != next.GrantID {
-		s.leave(old)
+	if old.family == nil || old.family.name() != next.GrantID {
+		s.leave(r)
 		old.value = e.value
-		s.join(old, next.GrantID, next.Subject)
+		s.join(r, next.GrantID, next.Subject)
 	} else {
 		f := old.family
 		old.value = e.value
 		old.family = f
-		if old.subject = f.subject; next.Subject != f.subject {
-			old.subject = strings.Clone(next.Subject)
-		}
+		old.is(next.Subject)
 	}
 	switch {
 	case old.pos < 0 && old.expires != never:
-		heap.Push(expiry, old)
+		expiry.add(r)
 	case old.pos >= 0 && old.expires == never:
 		heap.Remove(expiry, int(old.pos))
 	case old.pos >= 0:
@@ -196,14 +200,14 @@ func (s *Store) tryRevoke(held shardSet, f *family, kinds []storage.Kind) (need 
 	if f == nil {
 		return 0
 	}
-	for e := f.head; e != nil; e = e.next {
-		need |= e.id.shardSet()
+	for r := f.head; r != 0; r = s.at(r).next {
+		need |= r.shardSet()
 	}
 	if !held.covers(need) {
 		return need
 	}
-	for e := f.head; e != nil; e = e.next {
-		if e.state != storage.Denied && (len(kinds) == 0 || slices.Contains(kinds, s.kinds.kind(e.id.kind))) {
+	for r := f.head; r != 0; r = s.at(r).next {
+		if e := s.at(r); e.state != storage.Denied && (len(kinds) == 0 || slices.Contains(kinds, s.kinds.kind(e.id.kind))) {
 			e.state = storage.Revoked
 		}
 	}

@@ -60,8 +60,9 @@ func NewWith(o Options) *Store {
 	}
 	s := &Store{max: int64(o.MaxRecords), seed: maphash.MakeSeed()}
 	for i := range s.shards {
-		s.shards[i].records = map[id]*entry{}
+		s.shards[i].records = map[id]ref{}
 		s.shards[i].families = map[string]*family{}
+		s.shards[i].expiry.s = s
 	}
 	s.registry.max = o.MaxClients
 	s.registry.clients, s.registry.origins = map[string]*storage.Client{}, map[string]int{}
@@ -75,7 +76,8 @@ func (s *Store) Len() int { return int(s.count.Load()) }
 // and the lists of the grants whose IDs select it (their records may be in any shard).
 type shard struct {
 	mu       sync.RWMutex
-	records  map[id]*entry
+	records  map[id]ref
+	slab     slab
 	odd      map[id]string // the keys of records whose id is not the key decoded; nil until there is one
 	expiry   expiryHeap    // the records that expire, soonest first
 	families map[string]*family

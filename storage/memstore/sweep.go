@@ -32,7 +32,7 @@ func (s *Store) Sweep(ctx context.Context, before time.Time, limit int) (int, er
 
 // tidy follows a write that added these entries: it removes up to two expired records for each,
 // from the shard of one of them. Keys are random, so that every shard has its turn.
-func (s *Store) tidy(added []*entry) {
+func (s *Store) tidy(added []entry) {
 	if len(added) > 0 && s.count.Load() > sweepFloor {
 		s.sweepShard(added[0].id.shard(), time.Now().UnixMicro(), 2*len(added))
 	}
@@ -60,15 +60,17 @@ func (s *Store) sweepShard(number int, before int64, limit int) (removed int) {
 // need is the shard of the list that is missing, or 0 at the end.
 func (s *Store) trySweep(number int, held shardSet, before int64, limit int) (removed int, need shardSet) {
 	sh := &s.shards[number]
-	for removed < limit && len(sh.expiry) > 0 && sh.expiry[0].expires < before {
-		e := sh.expiry[0]
+	for removed < limit && sh.expiry.Len() > 0 && s.at(sh.expiry.refs[0]).expires < before {
+		r := sh.expiry.refs[0]
+		e := s.at(r)
 		if need := e.family.shardSet(); !held.covers(need) {
 			return removed, need
 		}
 		heap.Pop(&sh.expiry)
-		s.leave(e)
+		s.leave(r)
 		delete(sh.records, e.id)
 		delete(sh.odd, e.id)
+		s.empty(r)
 		s.count.Add(-1)
 		removed++
 	}
@@ -77,28 +79,35 @@ func (s *Store) trySweep(number int, held shardSet, before int64, limit int) (re
 
 // expiryHeap is a container/heap of the entries that expire. Each knows its position,
 // because an Advance may change when it expires.
-type expiryHeap []*entry
-
-func (h expiryHeap) Len() int           { return len(h) }
-func (h expiryHeap) Less(i, j int) bool { return h[i].expires < h[j].expires }
-func (h expiryHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].pos, h[j].pos = int32(i), int32(j)
+type expiryHeap struct {
+	s    *Store
+	refs []ref
 }
 
-// Push adds an *entry at the end; called by container/heap.
-func (h *expiryHeap) Push(x any) {
-	e := x.(*entry)
-	e.pos = int32(len(*h))
-	*h = append(*h, e)
+func (h *expiryHeap) at(i int) *entry { return h.s.at(h.refs[i]) }
+
+// add is heap.Push without an interface around each entry.
+func (h *expiryHeap) add(r ref) {
+	h.Push(nil)
+	h.refs[len(h.refs)-1] = r
+	h.at(len(h.refs) - 1).pos = int32(len(h.refs) - 1)
+	heap.Fix(h, len(h.refs)-1)
 }
+
+func (h *expiryHeap) Len() int           { return len(h.refs) }
+func (h *expiryHeap) Less(i, j int) bool { return h.at(i).expires < h.at(j).expires }
+func (h *expiryHeap) Swap(i, j int) {
+	h.refs[i], h.refs[j] = h.refs[j], h.refs[i]
+	h.at(i).pos, h.at(j).pos = int32(i), int32(j)
+}
+
+// Push makes room at the end, for add.
+func (h *expiryHeap) Push(any) { h.refs = append(h.refs, 0) }
 
 // Pop removes the last entry; called by container/heap.
 func (h *expiryHeap) Pop() any {
-	last := len(*h) - 1
-	e := (*h)[last]
-	(*h)[last] = nil
-	*h = (*h)[:last]
-	e.pos = -1
-	return e
+	last := len(h.refs) - 1
+	h.at(last).pos = -1
+	h.refs = h.refs[:last]
+	return nil
 }
