@@ -11,7 +11,7 @@ import (
 )
 
 // Handler is one grant: it turns a token request into a decision.
-// It must be safe for concurrent use and must not keep the request.
+// It must be safe for concurrent use, must not keep the request, and must not change its Client: the server issues by that.
 type Handler interface {
 	// GrantType is the value of grant_type that this handler serves, for example "client_credentials"
 	// or an absolute URI of the host's own (RFC 6749 section 4.5).
