@@ -104,7 +104,7 @@ func (s *Storage) GetOpenIDConnectSession(ctx context.Context, code string, r fo
 	}
 	rec, _, got, err := s.find(ctx, kindOpenID, key(kindOpenID, code), fosite.AuthorizeCode, into)
 	if err != nil {
-		return nil, fosite.ErrNotFound.WithWrap(err)
+		return nil, err // a failing store is not a missing session: fosite would leave the ID token out and say nothing
 	}
 	if rec.State != storage.Active {
 		return nil, fosite.ErrNotFound
@@ -126,7 +126,7 @@ func (s *Storage) use(ctx context.Context, kind storage.Kind, at string) error {
 	if rec.State != storage.Active {
 		return fosite.ErrNotFound
 	}
-	rec.State, rec.Data = storage.Spent, nil
+	rec.State, rec.Data = storage.Spent, []byte("{}") // what it held is of no more use
 	if err = s.records.Advance(ctx, storage.Active, rec); errors.Is(err, storage.ErrConflict) {
 		return fosite.ErrNotFound
 	}

@@ -100,6 +100,19 @@ func TestStore_OpenIDConnectSessions(t *testing.T) {
 	require.ErrorIs(t, err, fosite.ErrNotFound)
 }
 
+// A store that fails is not a session that is not there, for which fosite would leave out the ID token and answer 200.
+func TestStore_AFailingStoreIsNotAMissingSession(t *testing.T) {
+	t.Parallel()
+	f := &failing{}
+	h := newStoreHost(t, nil, func(r storage.Records) storage.Records { f.Records = r; return f })
+	_, err := h.storage.GetOpenIDConnectSession(t.Context(), "code", nil)
+	require.ErrorIs(t, err, fosite.ErrNotFound)
+	f.after.Store(1)
+	_, err = h.storage.GetOpenIDConnectSession(t.Context(), "code", nil)
+	require.ErrorIs(t, err, errStoreDown)
+	require.NotErrorIs(t, err, fosite.ErrNotFound)
+}
+
 // The jti of a client assertion is marked by one request of many.
 func TestStore_ClientAssertionsAreUsedOnce(t *testing.T) {
 	t.Parallel()

@@ -260,6 +260,26 @@ func TestStore_PKCECannotBeDetached(t *testing.T) {
 	}
 }
 
+// A host that configures fosite without Configure, and keeps the challenge from the code, has it in the code's record all the same.
+func TestStore_TheChallengeReachesTheCode(t *testing.T) {
+	t.Parallel()
+	h := newStoreHost(t, nil, nil)
+	app, err := h.storage.GetClient(t.Context(), "app")
+	require.NoError(t, err)
+	session := &openid.DefaultSession{Subject: "alice"}
+	session.SetExpiresAt(fosite.AuthorizeCode, time.Now().Add(time.Minute))
+	require.NoError(t, h.storage.CreateAuthorizeCodeSession(t.Context(), "sig", &fosite.Request{ID: "f", Client: app, Session: session, Form: url.Values{}}))
+	_, err = h.storage.GetPKCERequestSession(t.Context(), "sig", nil)
+	require.ErrorIs(t, err, fosite.ErrNotFound)
+	require.NoError(t, h.storage.CreatePKCERequestSession(t.Context(), "sig", &fosite.Request{ID: "f", Client: app, Session: session,
+		Form: url.Values{"code_challenge": {storeS256}, "code_challenge_method": {"S256"}}}))
+	require.NoError(t, h.storage.DeletePKCERequestSession(t.Context(), "sig"))
+	got, err := h.storage.GetPKCERequestSession(t.Context(), "sig", nil)
+	require.NoError(t, err)
+	require.Equal(t, storeS256, got.GetRequestForm().Get("code_challenge"))
+	require.Equal(t, "S256", got.GetRequestForm().Get("code_challenge_method"))
+}
+
 // A code and a refresh token are redeemed at most once by any number of requests at once, nobody is told of a fault of the
 // server's, and what a race was about has ended.
 func TestStore_RacesHaveAtMostOneWinner(t *testing.T) {

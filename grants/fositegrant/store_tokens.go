@@ -2,6 +2,7 @@ package fositegrant
 
 import (
 	"context"
+	"errors"
 
 	"github.com/ory/fosite"
 
@@ -139,7 +140,10 @@ func (s *Storage) DeleteAccessTokenSession(ctx context.Context, signature string
 		return nil
 	}
 	rec.State = storage.Revoked
-	return s.records.Advance(ctx, storage.Active, rec)
+	if err = s.records.Advance(ctx, storage.Active, rec); errors.Is(err, storage.ErrConflict) {
+		return nil // who was quicker can only have ended it too
+	}
+	return err
 }
 
 // GetRefreshTokenSession implements oauth2.RefreshTokenStorage.
