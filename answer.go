@@ -143,14 +143,14 @@ func (f member) plain() string {
 var reserved = map[string]bool{"access_token": true, "token_type": true, "expires_in": true, "refresh_token": true, "scope": true,
 	"error": true, "error_description": true, "error_uri": true, "id_token": true}
 
-// tokenResponse is RFC 6749 section 5.1, with scope always, so that a client never guesses.
-func (c *call) tokenResponse(res *grants.Response) members {
+// tokenResponse appends RFC 6749 section 5.1 to m, with scope always, so that a client never guesses.
+func (c *call) tokenResponse(m members, res *grants.Response) members {
 	left := max(int64(res.ExpiresAt.Sub(c.req.Now)/time.Second), 0)
 	expires := num("expires_in", left)
 	if c.s.cfg.Compat.QuotedExpiresIn {
 		expires = str("expires_in", strconv.FormatInt(left, 10))
 	}
-	m := append(make(members, 0, 5), str("access_token", res.AccessToken), str("token_type", res.TokenType), expires)
+	m = append(m, str("access_token", res.AccessToken), str("token_type", res.TokenType), expires)
 	if res.RefreshToken != "" {
 		m = append(m, str("refresh_token", res.RefreshToken))
 	}

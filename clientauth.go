@@ -99,7 +99,7 @@ func (c *call) presented() (id, secret, method string, verifier ClientAuthentica
 	method = storage.AuthNone
 	named := c.req.Form.Get("client_id")
 	id = named
-	if h := c.r.Header.Values("Authorization"); len(h) > 0 {
+	if h := c.r.Header["Authorization"]; len(h) > 0 {
 		if len(h) > 1 {
 			return "", "", "", nil, grants.InvalidRequest("More than one Authorization header was sent.")
 		}
@@ -137,7 +137,7 @@ func (c *call) presented() (id, secret, method string, verifier ClientAuthentica
 // parseBasic reads the header as RFC 7617 and RFC 6749 section 2.3.1 say: base64 of two form-urlencoded strings.
 func parseBasic(h string) (id, secret string, err error) {
 	scheme, payload, ok := strings.Cut(h, " ")
-	if !ok || !strings.EqualFold(scheme, "Basic") || len(payload) > 8<<10 || strings.ContainsAny(payload, "\r\n") { // which base64 skips
+	if !ok || !strings.EqualFold(scheme, "Basic") || len(payload) > 8<<10 || strings.IndexByte(payload, '\r') >= 0 || strings.IndexByte(payload, '\n') >= 0 { // which base64 skips
 		return "", "", errBasic
 	}
 	var in, out [256]byte // room for usual credentials: longer ones cost an allocation each

@@ -45,10 +45,10 @@ func (s *Server) allowsOrigin(ctx context.Context, origin string) bool {
 
 // cors lets the client's own pages read the answer (S22). It runs as soon as the client is known.
 func (c *call) cors() {
-	origin := c.r.Header.Get("Origin")
-	if origin == "" {
+	if len(c.r.Header["Origin"]) == 0 {
 		return
 	}
+	origin := c.r.Header.Get("Origin")
 	c.w.Header().Add("Vary", "Origin")
 	if origin != "null" && slices.Contains(c.req.Client.Origins, origin) {
 		c.w.Header().Set("Access-Control-Allow-Origin", origin)

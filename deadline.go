@@ -3,6 +3,7 @@ package grantwell
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,6 +17,8 @@ type deadline struct {
 	timed  context.Context // made when somebody waits, or when it is over; nil before
 	cancel context.CancelFunc
 	ended  bool
+
+	told atomic.Bool // timed or ended is set: look there
 }
 
 // Deadline implements [context.Context].
@@ -31,10 +34,7 @@ func (d *deadline) Done() <-chan struct{} { return d.wait().Done() }
 
 // Err implements [context.Context].
 func (d *deadline) Err() error {
-	d.mu.Lock()
-	quiet := d.timed == nil && !d.ended
-	d.mu.Unlock()
-	if quiet && d.Context.Err() == nil && time.Now().Before(d.at) {
+	if !d.told.Load() && d.Context.Err() == nil && time.Until(d.at) > 0 {
 		return nil
 	}
 	return d.wait().Err()
@@ -42,11 +42,13 @@ func (d *deadline) Err() error {
 
 // Value implements [context.Context]. With a timer, a context that derives from this one finds it here.
 func (d *deadline) Value(key any) any {
-	d.mu.Lock()
-	timed := d.timed
-	d.mu.Unlock()
-	if timed != nil {
-		return timed.Value(key)
+	if d.told.Load() {
+		d.mu.Lock()
+		timed := d.timed
+		d.mu.Unlock()
+		if timed != nil {
+			return timed.Value(key)
+		}
 	}
 	return d.Context.Value(key)
 }
@@ -62,6 +64,7 @@ func (d *deadline) wait() context.Context {
 	default:
 		d.timed, d.cancel = context.WithDeadline(d.Context, d.at)
 	}
+	d.told.Store(true)
 	return d.timed
 }
 
@@ -70,6 +73,7 @@ func (d *deadline) end() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.ended = true
+	d.told.Store(true)
 	if d.cancel != nil {
 		d.cancel()
 	}

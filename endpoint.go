@@ -157,11 +157,10 @@ func (c *call) parse() error {
 // isForm refuses what does not call itself a form. Nearly every client spells it one way.
 func isForm(r *http.Request) error {
 	const form = "application/x-www-form-urlencoded"
-	sent := r.Header.Get("Content-Type")
-	if sent == form {
+	if sent := r.Header["Content-Type"]; len(sent) > 0 && sent[0] == form {
 		return nil
 	}
-	if media, _, err := mime.ParseMediaType(sent); err != nil || media != form {
+	if media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || media != form {
 		return grants.InvalidRequest("The body must be application/x-www-form-urlencoded.")
 	}
 	return nil

@@ -47,9 +47,12 @@ func (c *call) revoke(ctx context.Context, token string) error {
 	if rec.State == storage.Revoked {
 		return nil
 	}
-	t := &introspect.Token{ClientID: rec.ClientID, Subject: rec.Subject, Scope: rec.Scope, Audience: rec.Audience, ExpiresAt: rec.ExpiresAt, IssuedAt: rec.IssuedAt}
+	var shown *introspect.Token // to both hooks
+	if c.s.cfg.Hooks.Revoke != nil || c.s.cfg.Hooks.Revoked != nil {
+		shown = &introspect.Token{ClientID: rec.ClientID, Subject: rec.Subject, Scope: rec.Scope, Audience: rec.Audience, ExpiresAt: rec.ExpiresAt, IssuedAt: rec.IssuedAt}
+	}
 	if h := c.s.cfg.Hooks.Revoke; h != nil {
-		if err := h(ctx, t); err != nil {
+		if err := h(ctx, shown); err != nil {
 			return err
 		}
 	}
@@ -62,7 +65,7 @@ func (c *call) revoke(ctx context.Context, token string) error {
 		return grants.Unavailable(err)
 	}
 	if h := c.s.cfg.Hooks.Revoked; h != nil {
-		return h(ctx, t)
+		return h(ctx, shown)
 	}
 	return nil
 }

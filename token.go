@@ -18,7 +18,8 @@ func (s *Server) TokenHandler() http.Handler {
 			return err
 		}
 		c.event.Scope = res.Scope
-		c.answer(http.StatusOK, c.tokenResponse(res))
+		var room [6]member // which stays on the stack
+		c.answer(http.StatusOK, c.tokenResponse(room[:0], res))
 		return nil
 	})
 }

@@ -1,7 +1,6 @@
 package grants
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,8 +41,10 @@ type Data struct {
 
 // Encode returns the JSON, or nil when there is nothing to say.
 func (d Data) Encode() ([]byte, error) {
-	var buf [512]byte
-	o := jsontext.Object{Text: buf[:0]}
+	if d.empty() {
+		return nil, nil
+	}
+	o := jsontext.Object{Text: make([]byte, 0, 160+len(d.RedirectURI)+len(d.Challenge)+len(d.Nonce))}
 	for _, f := range [...]struct{ name, value string }{{"redirect_uri", d.RedirectURI}, {"code_challenge", d.Challenge},
 		{"code_challenge_method", d.ChallengeMethod}, {"nonce", d.Nonce}, {"jti", d.ID}, {"grant_type", d.GrantType}} {
 		if f.value != "" {
@@ -80,10 +81,14 @@ func (d Data) Encode() ([]byte, error) {
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("grants: record data: %w", err)
 	}
-	if len(o.Text) == 0 {
-		return nil, nil
-	}
-	return bytes.Clone(o.End()), nil
+	return o.End(), nil
+}
+
+// empty tells whether Encode has nothing to write.
+func (d *Data) empty() bool {
+	return d.RedirectURI == "" && !d.RedirectURIGiven && d.Challenge == "" && d.ChallengeMethod == "" && d.Nonce == "" && d.ID == "" && d.GrantType == "" &&
+		len(d.Claims) == 0 && len(d.Confirmation) == 0 && len(d.Resource) == 0 && len(d.Details) == 0 && d.AuthTime == 0 && d.Consent == 0 &&
+		d.FamilyEnd == 0 && len(d.Retry) == 0 && d.RetryUntil == 0
 }
 
 // DecodeData reads a record's Data. An error means that the store holds something that Grantwell did not write.

@@ -185,7 +185,7 @@ func split(token string) (header, []byte, error) {
 	for i := range len(token) { // base64 decoders skip line breaks: nothing but the alphabet gets to one
 		if token[i] == '.' {
 			dots++
-		} else if !isAlphabet(token[i]) {
+		} else if !inAlphabet[token[i]] {
 			return header{}, nil, invalidError("not a compact JWS")
 		}
 	}

@@ -63,8 +63,7 @@ func (o Opaque) Mint(_ context.Context, _ Claims) (string, error) {
 	if err := o.Validate(); err != nil {
 		return "", err
 	}
-	var buf [maxOpaque]byte
-	token := buf[:o.total()]
+	token := make([]byte, o.total())
 	body := token[:len(token)-checksumChars]
 	secret := body[copy(body, o.Prefix):]
 	if _, err := rand.Read(secret); err != nil {
@@ -91,10 +90,9 @@ func (o Opaque) Verify(_ context.Context, token string) (Claims, error) {
 	if token[:len(o.Prefix)] != o.Prefix {
 		return Claims{}, invalidError("not the prefix of an opaque token")
 	}
-	var buf [maxOpaque]byte
-	body := append(buf[:0], token[:len(token)-checksumChars]...)
+	body := []byte(token[:len(token)-checksumChars])
 	for _, c := range body[len(o.Prefix):] {
-		if !isAlphabet(c) {
+		if !inAlphabet[c] {
 			return Claims{}, invalidError("a character that no opaque token has")
 		}
 	}
@@ -116,11 +114,7 @@ func (o Opaque) total() int {
 
 // checksum writes CRC-32 (IEEE) in the alphabet, high bits first. One spelling only: the spare bits are zero.
 func checksum(body []byte) (out [checksumChars]byte) {
-	sum := ^uint32(0) // crc32.ChecksumIEEE, whose assembly would move every token to the heap
-	for _, b := range body {
-		sum = crc32.IEEETable[byte(sum)^b] ^ sum>>8
-	}
-	sum = ^sum
+	sum := crc32.ChecksumIEEE(body)
 	for i := checksumChars - 1; i >= 0; i-- {
 		out[i] = alphabet[sum&maskChar]
 		sum >>= bitsPerChar
@@ -128,8 +122,12 @@ func checksum(body []byte) (out [checksumChars]byte) {
 	return out
 }
 
-func isAlphabet(c byte) bool {
-	return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || c == '-' || c == '_'
-}
+// inAlphabet tells for every byte whether it is one of the alphabet.
+var inAlphabet = func() (in [256]bool) {
+	for i := range len(alphabet) {
+		in[alphabet[i]] = true
+	}
+	return in
+}()
 
-func isUnreserved(c byte) bool { return isAlphabet(c) || c == '.' || c == '~' }
+func isUnreserved(c byte) bool { return inAlphabet[c] || c == '.' || c == '~' }

@@ -61,7 +61,9 @@ func newGrantwell(k *keys, form string) (http.Handler, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/", srv.Handler())
+	mux.Handle("/token", srv.TokenHandler())
+	mux.Handle("/introspect", srv.IntrospectHandler())
+	mux.Handle("/revoke", srv.RevokeHandler())
 	mux.HandleFunc("/authorize", func(w http.ResponseWriter, r *http.Request) {
 		if req, ok := srv.ParseAuthorize(w, r); ok {
 			srv.Approve(w, r, req, grantwell.Approval{Subject: user})

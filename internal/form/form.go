@@ -67,13 +67,15 @@ func Parse(text string, multi ...string) (url.Values, error) {
 func Unescape(s string) (string, error) { return unescape(s) }
 
 func unescape(s string) (string, error) {
-	if strings.ContainsAny(s, "%+") {
-		var err error
-		if s, err = url.QueryUnescape(s); err != nil {
-			return "", ErrMalformed
-		}
+	i := 0
+	for i < len(s) && s[i] != '%' && s[i] != '+' && s[i] != 0 && s[i] < utf8.RuneSelf {
+		i++
 	}
-	if strings.IndexByte(s, 0) >= 0 || !utf8.ValidString(s) {
+	if i == len(s) { // nothing to decode, and nothing that could be malformed
+		return s, nil
+	}
+	s, err := url.QueryUnescape(s)
+	if err != nil || strings.IndexByte(s, 0) >= 0 || !utf8.ValidString(s) {
 		return "", ErrMalformed
 	}
 	return s, nil

@@ -119,6 +119,8 @@ type Request struct {
 	Challenge       string
 	ChallengeMethod string // "S256", or "plain" where allowed
 
+	matched string // the redirect URI that Parse verified
+
 	// Form is what was parsed, all parameters included. It is the caller's: read only.
 	Form url.Values
 }

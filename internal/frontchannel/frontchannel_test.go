@@ -139,14 +139,14 @@ func TestParse_ResolvesARequest(t *testing.T) {
 	r, e := parse(t, f, form)
 	require.Nil(t, e)
 	require.Equal(t, before, form, "the caller's form is untouched")
-	require.Equal(t, &frontchannel.Request{
+	require.EqualExportedValues(t, frontchannel.Request{
 		Client: web(), ResponseType: "code", ResponseMode: "query",
 		RedirectURI: callback, RedirectURIGiven: true,
 		State: "a+b&c=%2Fü", StateGiven: true,
 		Scope: []string{"write", "read"}, ScopeGiven: true,
 		Audience:  []string{"https://api.example/", "urn:files"},
 		Challenge: challenge, ChallengeMethod: "S256", Form: form,
-	}, r)
+	}, *r)
 
 	t.Run("the least", func(t *testing.T) {
 		t.Parallel()

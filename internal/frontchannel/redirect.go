@@ -84,6 +84,7 @@ func resolveRedirect(r *Request) *Error {
 	if !matchesAny(registered, r.RedirectURI) {
 		return refuse(codeInvalidRequest, "redirect_uri is not registered for this client")
 	}
+	r.matched = r.RedirectURI
 	return nil
 }
 

@@ -56,11 +56,11 @@ func (f *FrontChannel) Respond(w http.ResponseWriter, r *Request, params Params)
 	pages.Headers(h)
 	h["Content-Security-Policy"] = policy
 	// A script that could read the response would have the code (RFC 9700 section 2.6).
-	h.Del("Access-Control-Allow-Origin")
-	h.Del("Access-Control-Allow-Credentials")
+	delete(h, "Access-Control-Allow-Origin")
+	delete(h, "Access-Control-Allow-Credentials")
 
 	// Parse has verified it. A Request that was made some other way gets no further than here.
-	if storage.CheckRedirectURI(r.RedirectURI) != nil || r.ResponseMode == modeFormPost && !isWeb(r.RedirectURI) {
+	if (r.matched == "" || r.RedirectURI != r.matched) && storage.CheckRedirectURI(r.RedirectURI) != nil || r.ResponseMode == modeFormPost && !isWeb(r.RedirectURI) {
 		http.Error(w, "the authorization response has no redirect URI", http.StatusInternalServerError)
 		return http.StatusInternalServerError
 	}

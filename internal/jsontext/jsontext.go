@@ -10,13 +10,21 @@ import (
 // String appends s as a JSON string, as encoding/json writes it. What needs no escape, which is nearly all, takes no detour.
 func String(b []byte, s string) []byte {
 	for i := range len(s) {
-		if c := s[i]; c < 0x20 || c > 0x7e || c == '"' || c == '\\' || c == '<' || c == '>' || c == '&' {
+		if !plain[s[i]] {
 			j, _ := json.Marshal(s) // a string always has a JSON form
 			return append(b, j...)
 		}
 	}
 	return append(append(append(b, '"'), s...), '"')
 }
+
+// plain tells for every byte whether encoding/json writes it as it is.
+var plain = func() (is [256]bool) {
+	for c := byte(0x20); c < 0x7f; c++ {
+		is[c] = c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'
+	}
+	return is
+}()
 
 // Strings appends a list of strings as an array.
 func Strings(b []byte, list []string) []byte {

@@ -59,7 +59,7 @@ func (f *family) shardSet() shardSet {
 var never = time.Time{}.UnixMicro()
 
 // pack fills an entry with rec, complete but for family and subject, which join adds under the locks.
-func (s *Store) pack(e *entry, rec *storage.Record) error {
+func (s *Store) pack(e *entry, rec *storage.Record, like *entry) error {
 	if err := rec.Validate(); err != nil {
 		return err
 	}
@@ -71,7 +71,7 @@ func (s *Store) pack(e *entry, rec *storage.Record) error {
 		id:  newID(kind, rec.Key),
 		pos: -1,
 		value: value{
-			shape:   unique.Make(shape{rec.ClientID, packList(rec.Scope), packList(rec.Audience)}),
+			shape:   shapeOf(rec, like),
 			issued:  rec.IssuedAt.UnixMicro(),
 			expires: rec.ExpiresAt.UnixMicro(),
 			data:    string(rec.Data),
@@ -155,6 +155,16 @@ func (s *Store) leave(r ref) {
 	e.family, e.next, e.prev = nil, 0, 0
 }
 
+// shapeOf returns the record's shape: that of like, if it is not nil, when they are the same, as those of one write nearly always are.
+func shapeOf(rec *storage.Record, like *entry) unique.Handle[shape] {
+	if like != nil {
+		if sh := like.shape.Value(); sh.client == rec.ClientID && sh.scope.is(rec.Scope) && sh.audience.is(rec.Audience) {
+			return like.shape
+		}
+	}
+	return unique.Make(shape{rec.ClientID, packList(rec.Scope), packList(rec.Audience)})
+}
+
 // list is a list of strings that can be compared: the only element, or all of them, each behind its length.
 type list struct {
 	packed string
@@ -171,6 +181,11 @@ func packList(l []string) list {
 		b = append(b, s...)
 	}
 	return list{string(b), len(l)}
+}
+
+// is tells whether l is the packed form of v, for lists of no more than one string; it may say no where it is yes.
+func (l list) is(v []string) bool {
+	return len(v) == l.n && (l.n == 0 || l.n == 1 && l.packed == v[0])
 }
 
 func (l list) unpack() []string {

@@ -56,19 +56,24 @@ func (s *Store) write(ctx context.Context, from storage.State, next *storage.Rec
 	var held shardSet
 	var replacement entry
 	if next != nil {
-		if err := s.pack(&replacement, next); err != nil {
+		if err := s.pack(&replacement, next, nil); err != nil {
 			return err
 		}
 		held |= replacement.id.shardSet() | s.homeSet(next.GrantID)
 	}
 	var array [2]entry
 	added := array[:0]
+	var like *entry
+	if next != nil {
+		like = &replacement
+	}
 	for i := range recs {
 		added = append(added, entry{})
 		e := &added[i]
-		if err := s.pack(e, &recs[i]); err != nil {
+		if err := s.pack(e, &recs[i], like); err != nil {
 			return err
 		}
+		like = e
 		held |= e.id.shardSet() | s.homeSet(recs[i].GrantID)
 	}
 	for {

@@ -42,19 +42,24 @@ func (s *Store) place(e *entry) ref {
 		if b.used == 0 {
 			b.used = 1
 		}
-		var chunks []*[chunkSize]entry
-		if p := b.chunks.Load(); p != nil {
-			chunks = *p
-		}
-		if int(b.used>>chunkBits) == len(chunks) {
-			chunks = append(chunks, new([chunkSize]entry)) // readers of the shorter list are not in its way
-			b.chunks.Store(&chunks)
+		if b.used == 1 || b.used%chunkSize == 0 {
+			b.grow()
 		}
 		r = ref(number)<<placeBits | ref(b.used)
 		b.used++
 	}
 	*s.at(r) = *e
 	return r
+}
+
+// grow adds a chunk. Readers of the shorter list are not in its way.
+func (b *slab) grow() {
+	var chunks []*[chunkSize]entry
+	if p := b.chunks.Load(); p != nil {
+		chunks = *p
+	}
+	chunks = append(chunks, new([chunkSize]entry))
+	b.chunks.Store(&chunks)
 }
 
 // empty gives the entry's place back. Its shard is locked, and it is on no list.
