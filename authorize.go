@@ -198,14 +198,14 @@ func (s *Server) approve(ctx context.Context, e *Event, req *AuthorizeRequest, a
 	} else if err != nil {
 		return nil, grants.AccessDenied("The user may not use this service.").Because("%w", err)
 	}
-	if a.consent, err = s.rememberConsent(ctx, client, a); err != nil {
+	if a.consent, err = s.rememberConsent(ctx, &client, &a); err != nil {
 		return nil, grants.Unavailable(err)
 	}
 	e.Scope = a.Scope
 	var recs []storage.Record
 	var params frontchannel.Params
 	if strings.Contains(req.ResponseType, "code") {
-		code, rec, err := s.newCode(ctx, e.Time, req, client, a)
+		code, rec, err := s.newCode(ctx, e.Time, req, &client, &a)
 		if err != nil {
 			return nil, err
 		}
@@ -216,7 +216,7 @@ func (s *Server) approve(ctx context.Context, e *Event, req *AuthorizeRequest, a
 		return nil, err
 	}
 	if strings.Contains(req.ResponseType, "token") {
-		err = s.addToken(ctx, e, req, client, a, &params)
+		err = s.addToken(ctx, e, req, &client, &a, &params)
 	}
 	if len(recs) > 0 {
 		e.GrantID = recs[0].GrantID
@@ -243,7 +243,7 @@ func answered() error {
 	return gone("This page was answered already. Go back to the application and begin again.")
 }
 
-func (s *Server) newCode(ctx context.Context, now time.Time, req *AuthorizeRequest, client storage.Client, a Approval) (string, storage.Record, error) {
+func (s *Server) newCode(ctx context.Context, now time.Time, req *AuthorizeRequest, client *storage.Client, a *Approval) (string, storage.Record, error) {
 	code, err := s.cfg.Codes.Mint(ctx, tokens.Claims{})
 	if err != nil {
 		return "", storage.Record{}, err
@@ -261,12 +261,12 @@ func (s *Server) newCode(ctx context.Context, now time.Time, req *AuthorizeReque
 }
 
 // addToken issues the token of the front channel, in a family of its own: it and what the code buys are revoked apart.
-func (s *Server) addToken(ctx context.Context, e *Event, req *AuthorizeRequest, client storage.Client, a Approval, params *frontchannel.Params) error {
+func (s *Server) addToken(ctx context.Context, e *Event, req *AuthorizeRequest, client *storage.Client, a *Approval, params *frontchannel.Params) error {
 	g := &grants.Grant{Subject: a.Subject, Scope: a.Scope, Audience: req.Audience, Claims: a.Claims, AuthTime: a.AuthTime, Consent: a.consent}
 	if g.Scope == nil {
 		g.Scope = []string{}
 	}
-	res, err := s.issue(ctx, e, issuing{client: &client, grant: g, grantType: "implicit", now: e.Time, public: true})
+	res, err := s.issue(ctx, e, issuing{client: client, grant: g, grantType: "implicit", now: e.Time, public: true})
 	if err != nil {
 		return err
 	}

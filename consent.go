@@ -24,7 +24,7 @@ const maxGenerations = 1000
 
 // consentOf finds the live consent, or the generation that a new one would be. One that was given to an earlier
 // holder of the client's ID is not live.
-func (s *Server) consentOf(ctx context.Context, c storage.Client, subject string) (rec storage.Record, generation int, err error) {
+func (s *Server) consentOf(ctx context.Context, c *storage.Client, subject string) (rec storage.Record, generation int, err error) {
 	for generation = 1; generation <= maxGenerations; generation++ {
 		rec, err = s.cfg.Records.Get(ctx, storage.Consent, consentKey(c.ID, subject, generation))
 		if errors.Is(err, storage.ErrNotFound) {
@@ -45,7 +45,7 @@ func (s *Server) Consented(ctx context.Context, clientID, subject string) ([]str
 	} else if err != nil {
 		return nil, err
 	}
-	rec, _, err := s.consentOf(ctx, c, subject)
+	rec, _, err := s.consentOf(ctx, &c, subject)
 	return rec.Scope, err
 }
 
@@ -53,7 +53,7 @@ func (s *Server) Consented(ctx context.Context, clientID, subject string) ([]str
 // codes and tokens that rest on it are refused, and the user is asked again. No consent is no error.
 func (s *Server) RevokeConsent(ctx context.Context, clientID, subject string) error {
 	for {
-		rec, _, err := s.consentOf(ctx, storage.Client{ID: clientID}, subject) // whoever had the ID
+		rec, _, err := s.consentOf(ctx, &storage.Client{ID: clientID}, subject) // whoever had the ID
 		if err != nil || rec.State != storage.Active {
 			return err
 		}
@@ -71,7 +71,7 @@ func (s *Server) RevokeGrant(ctx context.Context, grantID string) error {
 
 // rememberConsent stores what the user allowed, if it is to be remembered, and returns the generation that
 // tokens rest on: 0 when there is none.
-func (s *Server) rememberConsent(ctx context.Context, c storage.Client, a Approval) (int, error) {
+func (s *Server) rememberConsent(ctx context.Context, c *storage.Client, a *Approval) (int, error) {
 	for {
 		rec, generation, err := s.consentOf(ctx, c, a.Subject)
 		if err != nil {

@@ -130,7 +130,7 @@ func (s *Server) sendTo(w http.ResponseWriter, r *http.Request, req *AuthorizeRe
 // nothing to ask. A consent is not reused for a client that anybody could imitate: a public one whose redirect
 // does not lead to a web site of its own (RFC 8252 section 8.6).
 func (s *Server) toAsk(ctx context.Context, req *AuthorizeRequest, subject string) (asked, granted []string, err error) {
-	rec, _, err := s.consentOf(ctx, req.Client, subject)
+	rec, _, err := s.consentOf(ctx, &req.Client, subject)
 	if err != nil {
 		return nil, nil, &redirected{grants.Unavailable(err), req.front}
 	}

@@ -110,7 +110,8 @@ func (g RefreshToken) Handle(ctx context.Context, r *Request) (*Grant, error) {
 	rec.State = storage.Spent
 	out.Refresh = g.Mode != Once
 	if g.RetryWindow > 0 {
-		out.Prepare = func(res *Response) error { return g.seal(r, token, out.Spend, d, res) }
+		sealed := d // so that d need not outlive this call where nobody retries
+		out.Prepare = func(res *Response) error { return g.seal(r, token, out.Spend, sealed, res) }
 	}
 	return out, nil
 }

@@ -27,11 +27,15 @@ func (p Params) has(name string) bool {
 	return false
 }
 
-func (p Params) encode() string {
+// after returns the URI and, if there are any, the separator and the parameters.
+func (p Params) after(uri, separator string) string {
 	var b strings.Builder
-	b.Grow(256)
+	b.Grow(len(uri) + 256)
+	b.WriteString(uri)
 	for i, q := range p {
-		if i > 0 {
+		if i == 0 {
+			b.WriteString(separator)
+		} else {
 			b.WriteByte('&')
 		}
 		b.WriteString(url.QueryEscape(q.Name))
@@ -69,12 +73,12 @@ func (f *FrontChannel) Respond(w http.ResponseWriter, r *Request, params Params)
 		return writeForm(w, r.RedirectURI, params)
 	case modeQuery:
 		if !params.has("access_token") && !params.has("id_token") {
-			h.Set("Location", appendQuery(r.RedirectURI, params.encode()))
+			h.Set("Location", params.after(r.RedirectURI, querySeparator(r.RedirectURI)))
 			break
 		}
 		fallthrough // tokens are never in a query, whatever the caller made the mode
 	default:
-		h.Set("Location", r.RedirectURI+"#"+params.encode())
+		h.Set("Location", params.after(r.RedirectURI, "#"))
 	}
 	w.WriteHeader(http.StatusSeeOther)
 	return http.StatusSeeOther
@@ -92,16 +96,13 @@ func (f *FrontChannel) complete(r *Request, params Params) Params {
 	return params
 }
 
-// appendQuery keeps a registered query as it is, byte for byte (RFC 6749 section 3.1.2).
-func appendQuery(uri, query string) string {
+// querySeparator is what goes between the URI and more parameters. A registered query is kept as it is, byte for byte (RFC 6749 section 3.1.2).
+func querySeparator(uri string) string {
 	switch {
-	case query == "":
-		return uri
 	case !strings.Contains(uri, "?"):
-		return uri + "?" + query
+		return "?"
 	case strings.HasSuffix(uri, "?") || strings.HasSuffix(uri, "&"):
-		return uri + query
-	default:
-		return uri + "&" + query
+		return ""
 	}
+	return "&"
 }

@@ -127,7 +127,7 @@ func TestStore_WritesSweep(t *testing.T) {
 	for i := range s.shards {
 		require.Empty(t, s.shards[i].records)
 		require.Empty(t, s.shards[i].families, "a grant's list goes with its last record")
-		require.Empty(t, s.shards[i].expiry.refs)
+		require.Empty(t, s.shards[i].expiry.items)
 	}
 }
 
@@ -205,7 +205,7 @@ func TestStore_ConcurrentWritesKeepOrder(t *testing.T) {
 	records, listed := 0, 0
 	for i := range s.shards {
 		sh := &s.shards[i]
-		expiring := 0
+		waiting := 0
 		for n, r := range sh.records {
 			e := s.at(r)
 			require.Equal(t, n, e.id)
@@ -213,10 +213,13 @@ func TestStore_ConcurrentWritesKeepOrder(t *testing.T) {
 				require.EqualValues(t, -1, e.pos)
 				continue
 			}
-			expiring++
-			require.Equal(t, r, sh.expiry.refs[e.pos])
+			waiting++
+			require.Equal(t, expiring{e.expires, r}, sh.expiry.items[e.pos])
 		}
-		require.Len(t, sh.expiry.refs, expiring)
+		require.Len(t, sh.expiry.items, waiting)
+		for i := range sh.expiry.items {
+			require.LessOrEqual(t, sh.expiry.items[max(i-1, 0)/2].expires, sh.expiry.items[i].expires, "the soonest is first")
+		}
 		records += len(sh.records)
 		for id, f := range sh.families {
 			require.NotZero(t, f.head)

@@ -1,7 +1,6 @@
 package memstore
 
 import (
-	"container/heap"
 	"context"
 	"errors"
 	"slices"
@@ -172,9 +171,9 @@ func (s *Store) replace(r ref, e *entry, next *storage.Record) {
 	case old.pos < 0 && old.expires != never:
 		expiry.add(r)
 	case old.pos >= 0 && old.expires == never:
-		heap.Remove(expiry, int(old.pos))
+		expiry.remove(int(old.pos))
 	case old.pos >= 0:
-		heap.Fix(expiry, int(old.pos))
+		expiry.moved(int(old.pos))
 	}
 }
 

@@ -1,7 +1,6 @@
 package memstore
 
 import (
-	"container/heap"
 	"context"
 	"time"
 )
@@ -60,13 +59,13 @@ func (s *Store) sweepShard(number int, before int64, limit int) (removed int) {
 // need is the shard of the list that is missing, or 0 at the end.
 func (s *Store) trySweep(number int, held shardSet, before int64, limit int) (removed int, need shardSet) {
 	sh := &s.shards[number]
-	for removed < limit && sh.expiry.Len() > 0 && s.at(sh.expiry.refs[0]).expires < before {
-		r := sh.expiry.refs[0]
+	for removed < limit && len(sh.expiry.items) > 0 && sh.expiry.items[0].expires < before {
+		r := sh.expiry.items[0].ref
 		e := s.at(r)
 		if need := e.family.shardSet(); !held.covers(need) {
 			return removed, need
 		}
-		heap.Pop(&sh.expiry)
+		sh.expiry.remove(0)
 		s.leave(r)
 		delete(sh.records, e.id)
 		delete(sh.odd, e.id)
@@ -77,37 +76,78 @@ func (s *Store) trySweep(number int, held shardSet, before int64, limit int) (re
 	return removed, 0
 }
 
-// expiryHeap is a container/heap of the entries that expire. Each knows its position,
-// because an Advance may change when it expires.
+// expiryHeap is a binary heap of the entries that expire, the soonest first. Each entry knows its position, because an
+// Advance may change when it expires; the heap keeps the times, so that ordering it reads no entry.
 type expiryHeap struct {
-	s    *Store
-	refs []ref
+	s     *Store
+	items []expiring
 }
 
-func (h *expiryHeap) at(i int) *entry { return h.s.at(h.refs[i]) }
+type expiring struct {
+	expires int64
+	ref     ref
+}
 
-// add is heap.Push without an interface around each entry.
+// add puts an entry in.
 func (h *expiryHeap) add(r ref) {
-	h.Push(nil)
-	h.refs[len(h.refs)-1] = r
-	h.at(len(h.refs) - 1).pos = int32(len(h.refs) - 1)
-	heap.Fix(h, len(h.refs)-1)
+	h.items = append(h.items, expiring{})
+	h.up(len(h.items)-1, expiring{h.s.at(r).expires, r})
 }
 
-func (h *expiryHeap) Len() int           { return len(h.refs) }
-func (h *expiryHeap) Less(i, j int) bool { return h.at(i).expires < h.at(j).expires }
-func (h *expiryHeap) Swap(i, j int) {
-	h.refs[i], h.refs[j] = h.refs[j], h.refs[i]
-	h.at(i).pos, h.at(j).pos = int32(i), int32(j)
+// moved puts the entry at i where it belongs after its time changed.
+func (h *expiryHeap) moved(i int) {
+	r := h.items[i].ref
+	h.settle(i, expiring{h.s.at(r).expires, r})
 }
 
-// Push makes room at the end, for add.
-func (h *expiryHeap) Push(any) { h.refs = append(h.refs, 0) }
+// remove takes the entry at i out.
+func (h *expiryHeap) remove(i int) {
+	h.s.at(h.items[i].ref).pos = -1
+	last := len(h.items) - 1
+	moved := h.items[last]
+	h.items = h.items[:last]
+	if i < last {
+		h.settle(i, moved)
+	}
+}
 
-// Pop removes the last entry; called by container/heap.
-func (h *expiryHeap) Pop() any {
-	last := len(h.refs) - 1
-	h.at(last).pos = -1
-	h.refs = h.refs[:last]
-	return nil
+// settle puts x into the gap at i, or wherever the order wants it.
+func (h *expiryHeap) settle(i int, x expiring) {
+	if i > 0 && x.expires < h.items[(i-1)/2].expires {
+		h.up(i, x)
+		return
+	}
+	for {
+		child := 2*i + 1
+		if child >= len(h.items) {
+			break
+		}
+		if other := child + 1; other < len(h.items) && h.items[other].expires < h.items[child].expires {
+			child = other
+		}
+		if x.expires <= h.items[child].expires {
+			break
+		}
+		h.put(i, h.items[child])
+		i = child
+	}
+	h.put(i, x)
+}
+
+// up puts x into the gap at i or above.
+func (h *expiryHeap) up(i int, x expiring) {
+	for i > 0 {
+		parent := (i - 1) / 2
+		if h.items[parent].expires <= x.expires {
+			break
+		}
+		h.put(i, h.items[parent])
+		i = parent
+	}
+	h.put(i, x)
+}
+
+func (h *expiryHeap) put(i int, x expiring) {
+	h.items[i] = x
+	h.s.at(x.ref).pos = int32(i)
 }
