@@ -149,9 +149,10 @@ func (s *Server) allow(ctx context.Context, w http.ResponseWriter, e *Event, req
 		return answered()
 	}
 	params, err := s.approve(ctx, e, req, a)
-	if errors.As(err, new(*goneError)) {
-		return err
-	} else if err != nil {
+	if err != nil {
+		if errors.As(err, new(*goneError)) {
+			return err
+		}
 		return &redirected{err, req.front}
 	}
 	e.Status = s.front.Respond(w, req.front, params)
@@ -172,9 +173,11 @@ func (s *Server) approve(ctx context.Context, e *Event, req *AuthorizeRequest, a
 		a.AuthTime = e.Time
 	}
 	if h := s.cfg.Hooks.Authorize; h != nil {
-		if err := h(ctx, req, &a); err != nil {
+		shown := a // what a hook may change lives longer than a
+		if err := h(ctx, req, &shown); err != nil {
 			return nil, err
 		}
+		a = shown
 	}
 	// After the hook, which may change the approval, and is bound by the same rules.
 	if a.Subject == "" {
@@ -266,7 +269,8 @@ func (s *Server) addToken(ctx context.Context, e *Event, req *AuthorizeRequest, 
 	if g.Scope == nil {
 		g.Scope = []string{}
 	}
-	res, err := s.issue(ctx, e, issuing{client: client, grant: g, grantType: "implicit", now: e.Time, public: true})
+	c := *client // what is issued with lives longer than client
+	res, err := s.issue(ctx, e, issuing{client: &c, grant: g, grantType: "implicit", now: e.Time, public: true})
 	if err != nil {
 		return err
 	}
