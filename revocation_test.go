@@ -201,6 +201,26 @@ func TestRevoke_Hooks(t *testing.T) {
 	require.True(t, slices.Equal([]string{"before alice conf", "before alice conf", "after alice"}, seen), "%v", seen)
 }
 
+// Each hook sees the token, whether or not there is the other.
+// Holds S180.
+func TestRevoke_OneHook(t *testing.T) {
+	t.Parallel()
+	var seen []string
+	note := func(_ context.Context, tok *introspect.Token) error {
+		seen = append(seen, tok.Subject)
+		return nil
+	}
+	for _, set := range []func(*grantwell.Config){
+		func(cfg *grantwell.Config) { cfg.Hooks.Revoke = note },
+		func(cfg *grantwell.Config) { cfg.Hooks.Revoked = note },
+	} {
+		d := newDirect(t, set)
+		access, _ := d.family("conf")
+		require.Equal(t, 200, d.revoke("conf", access).status)
+	}
+	require.Equal(t, []string{"alice", "alice"}, seen)
+}
+
 // An administrator or the user ends an authorization, or the client, and everything of it stops at once; a client that is enabled again has its tokens back.
 // Holds S105, S142, R168, V92.
 func TestRevoke_AuthorizationsAndClients(t *testing.T) {

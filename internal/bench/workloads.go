@@ -67,15 +67,15 @@ type caller struct {
 const sharedTokens = 64
 
 var workloads = []*workload{
-	{name: "client credentials", form: opaque, ops: 4000, op: clientCredentials},
+	{name: "client credentials", form: opaque, ops: 8000, op: clientCredentials},
 	{name: "client credentials, JWT ES256", form: es256, ops: 2000, op: clientCredentials},
 	{name: "client credentials, JWT EdDSA", form: edDSA, ops: 2000, op: clientCredentials},
 	{name: "client credentials, JWT RS256", form: rs256, ops: 200, op: clientCredentials},
-	{name: "introspection", form: opaque, ops: 4000, prepare: liveTokens, op: introspectOne},
+	{name: "introspection", form: opaque, ops: 8000, prepare: liveTokens, op: introspectOne},
 	{name: "introspection, JWT ES256", form: es256, ops: 2000, prepare: liveTokens, op: introspectOne},
-	{name: "refresh chain", form: opaque, ops: 3000, alone: true, prepare: firstRefresh, op: refreshOne},
-	{name: "authorize + code + PKCE", form: opaque, ops: 2000, op: func(c *caller, _ int) error { _, _, err := c.code(); return err }},
-	{name: "revocation", form: opaque, ops: 2000, prepare: ownTokens, op: revokeOne},
+	{name: "refresh chain", form: opaque, ops: 4000, alone: true, prepare: firstRefresh, op: refreshOne},
+	{name: "authorize + code + PKCE", form: opaque, ops: 4000, op: func(c *caller, _ int) error { _, _, err := c.code(); return err }},
+	{name: "revocation", form: opaque, ops: 4000, prepare: ownTokens, op: revokeOne},
 	{name: "JWT bearer", form: opaque, ops: maxJWTs, op: jwtBearer},
 	{name: "SAML bearer", form: opaque, ops: maxSAMLs, op: samlBearer},
 }

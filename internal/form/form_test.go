@@ -14,7 +14,7 @@ import (
 func TestParse_RefusesWhatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
-		"bad escape": "a=%zz", "lone percent": "a=1%", "NUL": "a=%00", "raw NUL": "a=\x00", "bad UTF-8": "a=%ff", "bad UTF-8 in a name": "%ff=a",
+		"bad escape": "a=%zz", "lone percent": "a=1%", "NUL": "a=%00", "raw NUL": "a=\x00", "bad UTF-8": "a=%ff", "raw bad UTF-8": "a=\xff", "bad UTF-8 in a name": "%ff=a",
 		"repeated": "a=1&a=2", "repeated after an empty one": "a=&a=2", "empty after one": "a=1&a=", "repeated by another spelling": "a=1&%61=2",
 		"too many": strings.Repeat("a=1&", 100),
 	} {
@@ -22,9 +22,9 @@ func TestParse_RefusesWhatCannotBeRead(t *testing.T) {
 		require.Error(t, err, name)
 		require.NotContains(t, err.Error(), "a=1", name)
 	}
-	got, err := Parse("a=1&b=&c&&d=x+y%2B&resource=1&resource=2", "resource")
+	got, err := Parse("a=1&b=&c&&d=x+y%2B&e=x+y&f=ä&resource=1&resource=2", "resource")
 	require.NoError(t, err)
-	require.Equal(t, url.Values{"a": {"1"}, "d": {"x y+"}, "resource": {"1", "2"}}, got)
+	require.Equal(t, url.Values{"a": {"1"}, "d": {"x y+"}, "e": {"x y"}, "f": {"ä"}, "resource": {"1", "2"}}, got)
 }
 
 // Whatever comes in, what comes out is clean, and agrees with net/url where that accepts it whole.

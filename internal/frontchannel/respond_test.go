@@ -172,7 +172,12 @@ func TestRespond_NeverGoesToWhatMustNotBeRegistered(t *testing.T) {
 			require.Empty(t, res.Header.Get("Location"))
 		}
 	}
-	res := respond(f, &frontchannel.Request{RedirectURI: "com.example.app:/cb", ResponseMode: "form_post"})
+	r, e := parse(t, f, request())
+	require.Nil(t, e)
+	r.RedirectURI = "http://app.example/cb" // what Parse verified is another
+	res := respond(f, r)
+	require.Equal(t, http.StatusInternalServerError, res.StatusCode)
+	res = respond(f, &frontchannel.Request{RedirectURI: "com.example.app:/cb", ResponseMode: "form_post"})
 	require.Equal(t, http.StatusInternalServerError, res.StatusCode)
 }
 

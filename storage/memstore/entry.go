@@ -18,16 +18,38 @@ type entry struct {
 	value
 }
 
-// value is what of a record may change. It shares no memory with a caller, and nothing in it is written through:
-// a copy made under the lock can be read without it.
+// value is what of a record may change. It shares no memory with a caller, and nothing in it is written through.
 type value struct {
-	family          *family // nil: the record has no grant
 	shape           unique.Handle[shape]
 	subject         string // if own; otherwise it is the family's
-	issued, expires int64  // microseconds since 1970
 	data            string
+	issued, expires int64 // microseconds since 1970
+	family          ref   // 0: the record has no grant
 	state           storage.State
 	own             bool
+}
+
+// seen is a value as it was found under the lock of its record's shard, and is read without it. The family is another's as
+// soon as that lock is given up, so that what it says is here.
+type seen struct {
+	value
+	grant, who string
+}
+
+func (s *Store) see(v *value) seen {
+	out := seen{value: *v, who: s.who(v)}
+	if v.family != 0 {
+		out.grant = s.family(v.family).name()
+	}
+	return out
+}
+
+// who is the subject.
+func (s *Store) who(v *value) string {
+	if v.own {
+		return v.subject
+	}
+	return s.family(v.family).subject()
 }
 
 // shape is what many records have in common: few different ones exist, and one pointer stands for all of it.
@@ -36,30 +58,61 @@ type shape struct {
 	scope, audience list
 }
 
-// family is a grant's list of records. All but head never changes.
+// family is a grant's list of records, in the shard that guards it. All but head and twin stays as it is until the last record
+// has left: who holds the shard of one of its records may read its text.
 type family struct {
 	text string // the ID, and the subject of the first record: the others nearly always have the same
+	hash uint64 // of the ID
 	id   uint32 // the length of the ID
 	head ref
-	home uint8 // the shard that keeps the list and guards it
+	twin ref // the next family whose ID has the same hash
 }
 
 func (f *family) name() string { return f.text[:f.id] }
 
 func (f *family) subject() string { return f.text[f.id:] }
 
-func (f *family) shardSet() shardSet {
-	if f == nil {
-		return 0
+// find returns the grant's list, whose shard is locked; 0 if there is none.
+func (s *Store) find(hash uint64, grantID string) ref {
+	r := s.shards[home(hash)].grants[hash]
+	for r != 0 && s.family(r).name() != grantID {
+		r = s.family(r).twin
 	}
-	return 1 << f.home
+	return r
+}
+
+// found makes a list for a grant that has none. Its shard is locked.
+func (s *Store) found(hash uint64, grantID, subject string) ref {
+	sh := &s.shards[home(hash)]
+	r := sh.families.take(home(hash))
+	*s.family(r) = family{text: grantID + subject, hash: hash, id: uint32(len(grantID)), twin: sh.grants[hash]}
+	sh.grants[hash] = r
+	return r
+}
+
+// end forgets a list that is empty. Its shard is locked.
+func (s *Store) end(r ref) {
+	f := s.family(r)
+	sh := &s.shards[r.shard()]
+	switch before := sh.grants[f.hash]; {
+	case before != r:
+		for s.family(before).twin != r {
+			before = s.family(before).twin
+		}
+		s.family(before).twin = f.twin
+	case f.twin != 0:
+		sh.grants[f.hash] = f.twin
+	default:
+		delete(sh.grants, f.hash)
+	}
+	sh.families.put(r)
 }
 
 // never is how the zero ExpiresAt is kept.
 var never = time.Time{}.UnixMicro()
 
-// pack fills an entry with rec, complete but for family and subject, which join adds under the locks.
-func (s *Store) pack(e *entry, rec *storage.Record, like *entry) error {
+// pack fills an entry with rec, complete but for family and subject, which join adds under the locks, and for what fill adds.
+func (s *Store) pack(e *entry, rec *storage.Record) error {
 	if err := rec.Validate(); err != nil {
 		return err
 	}
@@ -71,27 +124,32 @@ func (s *Store) pack(e *entry, rec *storage.Record, like *entry) error {
 		id:  newID(kind, rec.Key),
 		pos: -1,
 		value: value{
-			shape:   shapeOf(rec, like),
 			issued:  rec.IssuedAt.UnixMicro(),
 			expires: rec.ExpiresAt.UnixMicro(),
-			data:    string(rec.Data),
 			state:   rec.State,
 		},
 	}
 	return nil
 }
 
+// fill adds what is shared or kept where a record is like another: the one before it in a write, or the one that it replaces.
+// like may be nil.
+func (v *value) fill(rec *storage.Record, like *value) {
+	if v.shape = shapeOf(rec, like); like != nil && like.data == string(rec.Data) {
+		v.data = like.data
+	} else {
+		v.data = string(rec.Data)
+	}
+}
+
 // unpack returns the record as a caller may keep and change it.
-func (v *value) unpack(kind storage.Kind, key string) storage.Record {
+func (v *seen) unpack(kind storage.Kind, key string) storage.Record {
 	sh := v.shape.Value()
 	rec := storage.Record{
-		Kind: kind, Key: key, State: v.state,
-		ClientID: sh.client, Subject: v.who(),
+		Kind: kind, Key: key, State: v.state, GrantID: v.grant,
+		ClientID: sh.client, Subject: v.who,
 		Scope: sh.scope.unpack(), Audience: sh.audience.unpack(),
 		IssuedAt: time.UnixMicro(v.issued).UTC(), ExpiresAt: time.UnixMicro(v.expires).UTC(),
-	}
-	if v.family != nil {
-		rec.GrantID = v.family.name()
 	}
 	if v.data != "" {
 		rec.Data = []byte(v.data)
@@ -99,19 +157,11 @@ func (v *value) unpack(kind storage.Kind, key string) storage.Record {
 	return rec
 }
 
-// who is the subject.
-func (v *value) who() string {
-	if v.own {
-		return v.subject
-	}
-	return v.family.subject()
-}
-
-// is sets the subject.
-func (v *value) is(subject string) {
-	v.subject, v.own = "", v.family == nil || v.family.subject() != subject
-	if v.own {
-		v.subject = strings.Clone(subject)
+// is sets the subject of an entry whose family is set.
+func (s *Store) is(e *entry, subject string) {
+	e.subject, e.own = "", e.family == 0 || s.family(e.family).subject() != subject
+	if e.own {
+		e.subject = strings.Clone(subject)
 	}
 }
 
@@ -119,18 +169,17 @@ func (v *value) is(subject string) {
 func (s *Store) join(r ref, grantID, subject string) {
 	e := s.at(r)
 	if grantID == "" {
-		e.is(subject)
+		s.is(e, subject)
 		return
 	}
-	home := s.home(grantID)
-	families := s.shards[home].families
-	f := families[grantID]
-	if f == nil {
-		f = &family{text: grantID + subject, id: uint32(len(grantID)), home: home}
-		families[f.name()] = f
+	hash := s.hash(grantID)
+	at := s.find(hash, grantID)
+	if at == 0 {
+		at = s.found(hash, grantID, subject)
 	}
-	e.family, e.next, e.prev = f, f.head, 0
-	e.is(subject)
+	f := s.family(at)
+	e.family, e.next, e.prev = at, f.head, 0
+	s.is(e, subject)
 	if f.head != 0 {
 		s.at(f.head).prev = r
 	}
@@ -140,23 +189,22 @@ func (s *Store) join(r ref, grantID, subject string) {
 // leave takes the entry off its grant's list, and forgets the list with its last entry.
 func (s *Store) leave(r ref) {
 	e := s.at(r)
-	f := e.family
-	if f == nil {
+	if e.family == 0 {
 		return
 	}
 	if e.next != 0 {
 		s.at(e.next).prev = e.prev
 	}
-	if e.prev != 0 {
+	if f := s.family(e.family); e.prev != 0 {
 		s.at(e.prev).next = e.next
 	} else if f.head = e.next; f.head == 0 {
-		delete(s.shards[f.home].families, f.name())
+		s.end(e.family)
 	}
-	e.family, e.next, e.prev = nil, 0, 0
+	e.family, e.next, e.prev = 0, 0, 0
 }
 
 // shapeOf returns the record's shape: that of like, if it is not nil, when they are the same, as those of one write nearly always are.
-func shapeOf(rec *storage.Record, like *entry) unique.Handle[shape] {
+func shapeOf(rec *storage.Record, like *value) unique.Handle[shape] {
 	if like != nil {
 		if sh := like.shape.Value(); sh.client == rec.ClientID && sh.scope.is(rec.Scope) && sh.audience.is(rec.Audience) {
 			return like.shape

@@ -11,9 +11,9 @@ import (
 
 // found is a record on its way into a page.
 type found struct {
-	id    id
-	key   string // only of an odd one
-	value value
+	id   id
+	key  string // only of an odd one
+	seen seen
 }
 
 // List implements [storage.Lister]. Records come in the order of their keys' bytes. With a GrantID a page takes time
@@ -53,7 +53,7 @@ func (s *Store) List(ctx context.Context, q storage.Query) ([]storage.Record, st
 		if !f.id.odd {
 			key = strict.EncodeToString(f.id.sum[:])
 		}
-		recs[i] = f.value.unpack(s.kinds.kind(f.id.kind), key)
+		recs[i] = f.seen.unpack(s.kinds.kind(f.id.kind), key)
 	}
 	return recs, next, nil
 }
@@ -86,7 +86,7 @@ func (s *Store) listShard(number int, matches func(id, *value) bool, after *id, 
 		if after != nil && n.compare(*after) <= 0 || !matches(n, &e.value) {
 			continue
 		}
-		page = append(page, found{id: n, key: sh.odd[n], value: e.value})
+		page = append(page, found{id: n, key: sh.odd[n], seen: s.see(&e.value)})
 		if len(page) >= 4*limit {
 			page = smallest(page, limit)
 		}
@@ -97,11 +97,12 @@ func (s *Store) listShard(number int, matches func(id, *value) bool, after *id, 
 // listGrant collects from the grant's list.
 func (s *Store) listGrant(q storage.Query, after *id, limit int) []found {
 	matches := s.matcher(q)
-	home := &s.shards[s.home(q.GrantID)]
+	hash := s.hash(q.GrantID)
+	home := &s.shards[home(hash)]
 	var ids []id
 	home.mu.RLock()
-	if f := home.families[q.GrantID]; f != nil {
-		for r := f.head; r != 0; r = s.at(r).next {
+	if f := s.find(hash, q.GrantID); f != 0 {
+		for r := s.family(f).head; r != 0; r = s.at(r).next {
 			ids = append(ids, s.at(r).id)
 		}
 	}
@@ -114,7 +115,7 @@ func (s *Store) listGrant(q storage.Query, after *id, limit int) []found {
 		sh := &s.shards[n.shard()]
 		sh.mu.RLock()
 		if r := sh.records[n]; r != 0 && matches(n, &s.at(r).value) {
-			page = append(page, found{id: n, key: sh.odd[n], value: s.at(r).value})
+			page = append(page, found{id: n, key: sh.odd[n], seen: s.see(&s.at(r).value)})
 		}
 		sh.mu.RUnlock()
 	}
@@ -132,8 +133,8 @@ func (s *Store) matcher(q storage.Query) func(id, *value) bool {
 	return func(n id, v *value) bool {
 		return (q.Kind == "" || known && n.kind == kind) &&
 			(q.ClientID == "" || v.shape.Value().client == q.ClientID) &&
-			(q.Subject == "" || v.who() == q.Subject) &&
-			(q.GrantID == "" || v.family != nil && v.family.name() == q.GrantID)
+			(q.Subject == "" || s.who(v) == q.Subject) &&
+			(q.GrantID == "" || v.family != 0 && s.family(v.family).name() == q.GrantID)
 	}
 }
 

@@ -23,11 +23,72 @@ func TestStore_KeepsContract(t *testing.T) {
 	storagetest.Run(t, func(*testing.T) storage.Records { return New() })
 }
 
+// Grants whose IDs share a hash are still different grants.
+func TestStore_KeepsContractWhenHashesCollide(t *testing.T) {
+	t.Parallel()
+	for name, hash := range map[string]func(string) uint64{"all": func(string) uint64 { return 1<<63 | 5 }, "two": func(id string) uint64 { return uint64(len(id) % 2) }} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			storagetest.Run(t, func(*testing.T) storage.Records {
+				s := New()
+				s.hash = hash
+				return s
+			})
+		})
+	}
+}
+
 func token(kind storage.Kind, name, grant string, expires time.Time) storage.Record {
 	return storage.Record{
 		Kind: kind, Key: storage.Key(name), State: storage.Active, GrantID: grant, ClientID: "client", Subject: "alice",
 		Scope: []string{"read"}, IssuedAt: time.Now(), ExpiresAt: expires,
 	}
+}
+
+// What records of one write share is kept once: where they differ in anything, each keeps its own.
+func TestStore_TellsRecordsOfOneWriteApart(t *testing.T) {
+	t.Parallel()
+	ctx, later := t.Context(), time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
+	for name, change := range map[string]func(*storage.Record){
+		"nothing":      func(*storage.Record) {},
+		"client":       func(r *storage.Record) { r.ClientID = "other" },
+		"subject":      func(r *storage.Record) { r.Subject = "bob" },
+		"scope":        func(r *storage.Record) { r.Scope = []string{"write"} },
+		"more scope":   func(r *storage.Record) { r.Scope = []string{"read", "write"} },
+		"no scope":     func(r *storage.Record) { r.Scope = nil },
+		"audience":     func(r *storage.Record) { r.Audience = []string{"urn:other"} },
+		"two for one":  func(r *storage.Record) { r.Audience = []string{"urn:", "a"} },
+		"no audience":  func(r *storage.Record) { r.Audience = nil },
+		"data":         func(r *storage.Record) { r.Data = []byte("y") },
+		"no data":      func(r *storage.Record) { r.Data = nil },
+		"data instead": func(r *storage.Record) { r.Audience, r.Data = nil, []byte("urn:a") },
+	} {
+		s := New()
+		one := token(storage.Access, "one", "g", later)
+		one.Audience, one.Data, one.IssuedAt = []string{"urn:a"}, []byte("x"), later
+		two := one
+		two.Key = storage.Key("two")
+		change(&two)
+		three := one
+		three.Key = storage.Key("three")
+		require.NoError(t, s.Insert(ctx, one, two, three), name)
+		four := two
+		four.Key = storage.Key("four")
+		changed := one
+		change(&changed)
+		require.NoError(t, s.Advance(ctx, storage.Active, changed, renamed(three, "five"), four), name)
+		for _, want := range []storage.Record{changed, two, three, four, renamed(three, "five")} {
+			got, err := s.Get(ctx, storage.Access, want.Key)
+			require.NoError(t, err, name)
+			require.Equal(t, want, got, name)
+		}
+	}
+}
+
+// renamed is the record under another key.
+func renamed(r storage.Record, name string) storage.Record {
+	r.Key = storage.Key(name)
+	return r
 }
 
 // A full store refuses to grow, and nothing that is live or spent makes room for the rest.
@@ -126,7 +187,7 @@ func TestStore_WritesSweep(t *testing.T) {
 	require.Zero(t, s.Len())
 	for i := range s.shards {
 		require.Empty(t, s.shards[i].records)
-		require.Empty(t, s.shards[i].families, "a grant's list goes with its last record")
+		require.Empty(t, s.shards[i].grants, "a grant's list goes with its last record")
 		require.Empty(t, s.shards[i].expiry.items)
 	}
 }
@@ -162,8 +223,19 @@ func TestStore_KeySpellingsDiffer(t *testing.T) {
 // Holds S158, I11.
 func TestStore_ConcurrentWritesKeepOrder(t *testing.T) {
 	t.Parallel()
-	ctx, s := t.Context(), New()
-	rounds := 3000
+	for name, s := range map[string]*Store{"hashes": New(), "one hash": New()} {
+		if name == "one hash" {
+			s.hash = func(string) uint64 { return 7 }
+		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			keepsOrder(t, s)
+		})
+	}
+}
+
+func keepsOrder(t *testing.T, s *Store) {
+	ctx, rounds := t.Context(), 3000
 	if testing.Short() {
 		rounds = 300
 	}
@@ -221,13 +293,16 @@ func TestStore_ConcurrentWritesKeepOrder(t *testing.T) {
 			require.LessOrEqual(t, sh.expiry.items[max(i-1, 0)/2].expires, sh.expiry.items[i].expires, "the soonest is first")
 		}
 		records += len(sh.records)
-		for id, f := range sh.families {
-			require.NotZero(t, f.head)
-			for r := f.head; r != 0; r = s.at(r).next {
-				e := s.at(r)
-				require.Equal(t, id, e.family.name())
-				require.Equal(t, r, s.shards[e.id.shard()].records[e.id])
-				listed++
+		for hash, list := range sh.grants {
+			for ; list != 0; list = s.family(list).twin {
+				require.Equal(t, hash, s.family(list).hash)
+				require.NotZero(t, s.family(list).head)
+				for r := s.family(list).head; r != 0; r = s.at(r).next {
+					e := s.at(r)
+					require.Equal(t, list, e.family)
+					require.Equal(t, r, s.shards[e.id.shard()].records[e.id])
+					listed++
+				}
 			}
 		}
 	}
@@ -235,7 +310,7 @@ func TestStore_ConcurrentWritesKeepOrder(t *testing.T) {
 	loners := 0
 	for i := range s.shards {
 		for _, r := range s.shards[i].records {
-			if s.at(r).family == nil {
+			if s.at(r).family == 0 {
 				loners++
 			}
 		}

@@ -32,7 +32,7 @@ func (s *Store) Get(ctx context.Context, kind storage.Kind, key string) (storage
 		sh.mu.RUnlock()
 		return storage.Record{}, storage.ErrNotFound
 	}
-	v := s.at(at).value
+	v := s.see(&s.at(at).value)
 	sh.mu.RUnlock()
 	return v.unpack(kind, key), nil
 }
@@ -55,24 +55,22 @@ func (s *Store) write(ctx context.Context, from storage.State, next *storage.Rec
 	var held shardSet
 	var replacement entry
 	if next != nil {
-		if err := s.pack(&replacement, next, nil); err != nil {
+		if err := s.pack(&replacement, next); err != nil {
 			return err
 		}
 		held |= replacement.id.shardSet() | s.homeSet(next.GrantID)
 	}
 	var array [2]entry
 	added := array[:0]
-	var like *entry
-	if next != nil {
-		like = &replacement
-	}
+	var like *value
 	for i := range recs {
 		added = append(added, entry{})
 		e := &added[i]
-		if err := s.pack(e, &recs[i], like); err != nil {
+		if err := s.pack(e, &recs[i]); err != nil {
 			return err
 		}
-		like = e
+		e.fill(&recs[i], like)
+		like = &e.value
 		held |= e.id.shardSet() | s.homeSet(recs[i].GrantID)
 	}
 	for {
@@ -144,11 +142,20 @@ func (s *Store) tryWrite(held shardSet, from storage.State, next *storage.Record
 	return 0, nil
 }
 
+// place keeps an entry in its shard, which is locked, and returns where.
+func (s *Store) place(e *entry) ref {
+	number := e.id.shard()
+	r := s.shards[number].entries.take(number)
+	*s.at(r) = *e
+	return r
+}
+
 // forget takes entries out of their shards that were only put there a moment ago.
 func (s *Store) forget(entries []entry) {
 	for i := range entries {
 		records := s.shards[entries[i].id.shard()].records
-		s.empty(records[entries[i].id])
+		r := records[entries[i].id]
+		s.shards[r.shard()].entries.put(r)
 		delete(records, entries[i].id)
 	}
 }
@@ -156,8 +163,9 @@ func (s *Store) forget(entries []entry) {
 // replace gives old the value of e. The shards of the record and of both grants are locked.
 func (s *Store) replace(r ref, e *entry, next *storage.Record) {
 	old := s.at(r)
+	e.fill(next, &old.value)
 	expiry := &s.shards[old.id.shard()].expiry
-	if old.family == nil || old.family.name() != next.GrantID {
+	if old.family == 0 || s.family(old.family).name() != next.GrantID {
 		s.leave(r)
 		old.value = e.value
 		s.join(r, next.GrantID, next.Subject)
@@ -165,7 +173,7 @@ func (s *Store) replace(r ref, e *entry, next *storage.Record) {
 		f := old.family
 		old.value = e.value
 		old.family = f
-		old.is(next.Subject)
+		s.is(old, next.Subject)
 	}
 	switch {
 	case old.pos < 0 && old.expires != never:
@@ -186,11 +194,11 @@ func (s *Store) Revoke(ctx context.Context, grantID string, kinds ...storage.Kin
 	if grantID == "" {
 		return nil
 	}
-	home := s.home(grantID)
-	held := shardSet(1) << home
+	hash := s.hash(grantID)
+	held := shardSet(1) << home(hash)
 	for {
 		s.lock(held)
-		need := s.tryRevoke(held, s.shards[home].families[grantID], kinds)
+		need := s.tryRevoke(held, s.find(hash, grantID), kinds)
 		s.unlock(held)
 		if held.covers(need) {
 			return nil
@@ -200,10 +208,11 @@ func (s *Store) Revoke(ctx context.Context, grantID string, kinds ...storage.Kin
 }
 
 // tryRevoke revokes the family if held covers the shards of all its records; otherwise it returns those.
-func (s *Store) tryRevoke(held shardSet, f *family, kinds []storage.Kind) (need shardSet) {
-	if f == nil {
+func (s *Store) tryRevoke(held shardSet, list ref, kinds []storage.Kind) (need shardSet) {
+	if list == 0 {
 		return 0
 	}
+	f := s.family(list)
 	for r := f.head; r != 0; r = s.at(r).next {
 		need |= r.shardSet()
 	}

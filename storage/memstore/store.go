@@ -41,7 +41,7 @@ type Store struct {
 	count  atomic.Int64
 	hand   atomic.Uint32 // the shard that the next Sweep begins with
 	kinds  kindTable
-	seed   maphash.Seed
+	hash   func(grantID string) uint64 // seeded: nobody can choose IDs that share one
 	shards [shardCount]shard
 
 	registry registry
@@ -58,10 +58,11 @@ func NewWith(o Options) *Store {
 	if o.MaxClients < 1 {
 		o.MaxClients = DefaultMaxClients
 	}
-	s := &Store{max: int64(o.MaxRecords), seed: maphash.MakeSeed()}
+	seed := maphash.MakeSeed()
+	s := &Store{max: int64(o.MaxRecords), hash: func(grantID string) uint64 { return maphash.String(seed, grantID) }}
 	for i := range s.shards {
 		s.shards[i].records = map[id]ref{}
-		s.shards[i].families = map[string]*family{}
+		s.shards[i].grants = map[uint64]ref{}
 		s.shards[i].expiry.s = s
 	}
 	s.registry.max = o.MaxClients
@@ -77,10 +78,11 @@ func (s *Store) Len() int { return int(s.count.Load()) }
 type shard struct {
 	mu       sync.RWMutex
 	records  map[id]ref
-	slab     slab
-	odd      map[id]string // the keys of records whose id is not the key decoded; nil until there is one
-	expiry   expiryHeap    // the records that expire, soonest first
-	families map[string]*family
+	entries  slab[entry]
+	odd      map[id]string  // the keys of records whose id is not the key decoded; nil until there is one
+	expiry   expiryHeap     // the records that expire, soonest first
+	grants   map[uint64]ref // the lists by the hash of the grant's ID
+	families slab[family]
 	_        [56]byte // a cache line apart from the next shard
 }
 
@@ -102,15 +104,13 @@ func (s *Store) unlock(m shardSet) {
 	}
 }
 
-// home returns the number of the shard that keeps the grant's list.
-func (s *Store) home(grantID string) uint8 {
-	return uint8(maphash.String(s.seed, grantID) >> 58)
-}
+// home returns the number of the shard that keeps the list of a grant whose ID has this hash.
+func home(hash uint64) int { return int(hash >> 58) }
 
 // homeSet is home as a set; a record without a grant is on no list.
 func (s *Store) homeSet(grantID string) shardSet {
 	if grantID == "" {
 		return 0
 	}
-	return 1 << s.home(grantID)
+	return 1 << home(s.hash(grantID))
 }

@@ -69,7 +69,7 @@ func (s *Store) trySweep(number int, held shardSet, before int64, limit int) (re
 		s.leave(r)
 		delete(sh.records, e.id)
 		delete(sh.odd, e.id)
-		s.empty(r)
+		sh.entries.put(r)
 		s.count.Add(-1)
 		removed++
 	}
