@@ -159,7 +159,9 @@ func (s *servers) start(cmd *exec.Cmd) (lines []string, err error) {
 		s.ended <- cmd.Wait()
 	}()
 	if !<-ready {
-		return nil, <-s.ended
+		err := <-s.ended
+		s.ended <- err // whoever cleans up waits for it too
+		return nil, fmt.Errorf("it ended before it was ready: %w\n%v", err, s.stderr)
 	}
 	return lines, nil
 }

@@ -81,8 +81,8 @@ func (s *Store) find(hash uint64, grantID string) ref {
 	return r
 }
 
-// found makes a list for a grant that has none. Its shard is locked.
-func (s *Store) found(hash uint64, grantID, subject string) ref {
+// begin makes a list for a grant that has none. Its shard is locked.
+func (s *Store) begin(hash uint64, grantID, subject string) ref {
 	sh := &s.shards[home(hash)]
 	r := sh.families.take(home(hash))
 	*s.family(r) = family{text: grantID + subject, hash: hash, id: uint32(len(grantID)), twin: sh.grants[hash]}
@@ -175,7 +175,7 @@ func (s *Store) join(r ref, grantID, subject string) {
 	hash := s.hash(grantID)
 	at := s.find(hash, grantID)
 	if at == 0 {
-		at = s.found(hash, grantID, subject)
+		at = s.begin(hash, grantID, subject)
 	}
 	f := s.family(at)
 	e.family, e.next, e.prev = at, f.head, 0

@@ -1,6 +1,7 @@
 package memstore
 
 import (
+	"container/heap"
 	"context"
 	"errors"
 	"slices"
@@ -164,6 +165,7 @@ func (s *Store) forget(entries []entry) {
 func (s *Store) replace(r ref, e *entry, next *storage.Record) {
 	old := s.at(r)
 	e.fill(next, &old.value)
+	inOrder := old.expires == e.expires
 	expiry := &s.shards[old.id.shard()].expiry
 	if old.family == 0 || s.family(old.family).name() != next.GrantID {
 		s.leave(r)
@@ -176,10 +178,11 @@ func (s *Store) replace(r ref, e *entry, next *storage.Record) {
 		s.is(old, next.Subject)
 	}
 	switch {
+	case inOrder:
 	case old.pos < 0 && old.expires != never:
 		expiry.add(r)
 	case old.pos >= 0 && old.expires == never:
-		expiry.remove(int(old.pos))
+		heap.Remove(expiry, int(old.pos))
 	case old.pos >= 0:
 		expiry.moved(int(old.pos))
 	}

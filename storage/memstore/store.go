@@ -19,7 +19,7 @@ var (
 	_ storage.OriginFinder = (*Store)(nil)
 )
 
-// DefaultMaxRecords is the bound of a store that [New] made. At some 450 bytes a record it is reached near 4.5 GB.
+// DefaultMaxRecords is the bound of a store that [New] made. At some 350 bytes a record it is reached near 3.5 GB.
 const DefaultMaxRecords = 10_000_000
 
 // DefaultMaxClients is the bound of a store that [New] made. Few clients are above 5 kB: it is reached below 0.5 GB.

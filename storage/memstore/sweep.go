@@ -1,6 +1,7 @@
 package memstore
 
 import (
+	"container/heap"
 	"context"
 	"time"
 )
@@ -65,7 +66,7 @@ func (s *Store) trySweep(number int, held shardSet, before int64, limit int) (re
 		if need := e.family.shardSet(); !held.covers(need) {
 			return removed, need
 		}
-		sh.expiry.remove(0)
+		heap.Pop(&sh.expiry)
 		s.leave(r)
 		delete(sh.records, e.id)
 		delete(sh.odd, e.id)
@@ -76,8 +77,8 @@ func (s *Store) trySweep(number int, held shardSet, before int64, limit int) (re
 	return removed, 0
 }
 
-// expiryHeap is a binary heap of the entries that expire, the soonest first. Each entry knows its position, because an
-// Advance may change when it expires; the heap keeps the times, so that ordering it reads no entry.
+// expiryHeap is a container/heap of the entries that expire. Each knows its position, because an Advance may change when it
+// expires; the heap keeps the times, so that ordering it reads no entry.
 type expiryHeap struct {
 	s     *Store
 	items []expiring
@@ -88,66 +89,34 @@ type expiring struct {
 	ref     ref
 }
 
-// add puts an entry in.
+// add is heap.Push without an interface around each entry.
 func (h *expiryHeap) add(r ref) {
-	h.items = append(h.items, expiring{})
-	h.up(len(h.items)-1, expiring{h.s.at(r).expires, r})
+	h.Push(nil)
+	last := len(h.items) - 1
+	h.items[last].ref, h.s.at(r).pos = r, int32(last)
+	h.moved(last)
 }
 
 // moved puts the entry at i where it belongs after its time changed.
 func (h *expiryHeap) moved(i int) {
-	r := h.items[i].ref
-	h.settle(i, expiring{h.s.at(r).expires, r})
+	h.items[i].expires = h.s.at(h.items[i].ref).expires
+	heap.Fix(h, i)
 }
 
-// remove takes the entry at i out.
-func (h *expiryHeap) remove(i int) {
-	h.s.at(h.items[i].ref).pos = -1
+func (h *expiryHeap) Len() int           { return len(h.items) }
+func (h *expiryHeap) Less(i, j int) bool { return h.items[i].expires < h.items[j].expires }
+func (h *expiryHeap) Swap(i, j int) {
+	h.items[i], h.items[j] = h.items[j], h.items[i]
+	h.s.at(h.items[i].ref).pos, h.s.at(h.items[j].ref).pos = int32(i), int32(j)
+}
+
+// Push makes room at the end, for add.
+func (h *expiryHeap) Push(any) { h.items = append(h.items, expiring{}) }
+
+// Pop removes the last entry; called by container/heap.
+func (h *expiryHeap) Pop() any {
 	last := len(h.items) - 1
-	moved := h.items[last]
+	h.s.at(h.items[last].ref).pos = -1
 	h.items = h.items[:last]
-	if i < last {
-		h.settle(i, moved)
-	}
-}
-
-// settle puts x into the gap at i, or wherever the order wants it.
-func (h *expiryHeap) settle(i int, x expiring) {
-	if i > 0 && x.expires < h.items[(i-1)/2].expires {
-		h.up(i, x)
-		return
-	}
-	for {
-		child := 2*i + 1
-		if child >= len(h.items) {
-			break
-		}
-		if other := child + 1; other < len(h.items) && h.items[other].expires < h.items[child].expires {
-			child = other
-		}
-		if x.expires <= h.items[child].expires {
-			break
-		}
-		h.put(i, h.items[child])
-		i = child
-	}
-	h.put(i, x)
-}
-
-// up puts x into the gap at i or above.
-func (h *expiryHeap) up(i int, x expiring) {
-	for i > 0 {
-		parent := (i - 1) / 2
-		if h.items[parent].expires <= x.expires {
-			break
-		}
-		h.put(i, h.items[parent])
-		i = parent
-	}
-	h.put(i, x)
-}
-
-func (h *expiryHeap) put(i int, x expiring) {
-	h.items[i] = x
-	h.s.at(x.ref).pos = int32(i)
+	return nil
 }
