@@ -17,19 +17,25 @@ var sqlite = language{
 	sweep:        "DELETE FROM {t} WHERE rowid IN (SELECT rowid FROM {t} WHERE expires_at < ? ORDER BY expires_at LIMIT ?)",
 	subject:      "subject = ? AND subject <> '' AND subject = ?",
 	check:        checkSQLite,
-	retryable: func(err error) bool {
-		return mentions(err, "database is locked", "database table is locked", "SQLITE_BUSY")
-	},
-	taken: func(error) bool { return false },
+	retryable:    busySQLite,
+	taken:        func(error) bool { return false },
 	migrate: func(ctx context.Context, conn *sql.Conn, _ string, f func() error) error {
 		return within(ctx, conn, "BEGIN IMMEDIATE", f)
 	},
+}
+
+func busySQLite(err error) bool {
+	return mentions(err, "database is locked", "database table is locked", "SQLITE_BUSY")
 }
 
 // checkSQLite looks at one connection. The pool opens the others from the same DSN, which therefore
 // has to carry what is not SQLite's default.
 func checkSQLite(ctx context.Context, db *sql.DB, allowLoss bool) error {
 	conn, err := db.Conn(ctx)
+	// Whoever comes first to a new file makes its write-ahead log, and for that SQLite lets nobody wait: busy_timeout does not count.
+	for n := 1; err != nil && busySQLite(err) && n < writeAttempts && pause(ctx, n); n++ {
+		conn, err = db.Conn(ctx)
+	}
 	if err != nil {
 		return fmt.Errorf("sqlstore: opening SQLite: %w", err)
 	}

@@ -1,0 +1,37 @@
+package livetest
+
+import (
+	"database/sql"
+	"path/filepath"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grantwell/grantwell/storage/sqlstore"
+)
+
+// Servers that begin at the same moment on a file that does not exist yet all get a store: the change to the write-ahead log is
+// for one at a time, and SQLite makes nobody wait for it.
+func TestSQLite_OpensTogether(t *testing.T) {
+	t.Parallel()
+	for range 40 {
+		file := filepath.Join(t.TempDir(), "together.db")
+		var all sync.WaitGroup
+		errs := make([]error, 6)
+		for i := range errs {
+			all.Go(func() {
+				db, err := sql.Open("sqlite", sqliteDSN(file))
+				if err == nil {
+					defer db.Close()
+					_, err = sqlstore.New(t.Context(), db, sqlstore.SQLite, sqlstore.Options{})
+				}
+				errs[i] = err
+			})
+		}
+		all.Wait()
+		for _, err := range errs {
+			require.NoError(t, err)
+		}
+	}
+}
