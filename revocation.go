@@ -24,14 +24,11 @@ func (s *Server) RevokeHandler() http.Handler {
 		if err := c.revoke(ctx, token); err != nil {
 			return err
 		}
-		h := c.w.Header()
-		h["Content-Type"], h["Content-Length"] = contentTypes["json"], nothing // there are clients that insist on a type, even of nothing
+		c.w.Header()["Content-Type"] = contentTypes["json"] // there are clients that insist on a type, even of nothing
 		c.w.WriteHeader(http.StatusOK)
 		return nil
 	})
 }
-
-var nothing = []string{"0"}
 
 func (c *call) revoke(ctx context.Context, token string) error {
 	rec, err := c.s.find(ctx, token)
