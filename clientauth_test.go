@@ -111,7 +111,7 @@ func TestClientAuth_MalformedHeaders(t *testing.T) {
 	l := newLocal(t, nil)
 	good := base64.StdEncoding.EncodeToString([]byte(conf))
 	b64 := func(s string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(s)) }
-	for _, h := range []string{"", " ", "Basic", "Basic ", "Basic\t" + good, "Basic  " + good, " Basic " + good, "Basic " + good + " ", "Basic " + good + "\n",
+	for _, h := range []string{"", " ", "Basic", "Basic ", "Basic\t" + good, "Basic  " + good, " Basic " + good, "Basic " + good + " ", "Basic " + good + "\n", "Basic " + good + "\r", "Basic " + good[:4] + "\r" + good[4:],
 		"Basic " + strings.TrimRight(good, "=")[:len(good)-3], "Basic =", "Basic " + good + "=", "Basic !!!!", "Basic " + good + "," + good, "Basic realm=x", "Bearer " + good,
 		"Digest username=conf", "DPoP x", "BasicBasic " + good, "Basic" + good, b64(""), b64(":"), b64(":" + secret), b64("conf"), b64("conf\x00:" + secret),
 		b64("conf:" + secret + "\x00"), b64("conf:%"), b64("conf:%zz"), b64("conf:a+b%c"), b64("\xff\xfe:" + secret), b64("%ff:" + secret), b64("conf:" + strings.Repeat("a", 5000)),

@@ -165,6 +165,30 @@ func TestStore_FullSweepsExpired(t *testing.T) {
 	require.Equal(t, 100, s.Len())
 }
 
+// What is swept, or could not be written, leaves its place to the next.
+func TestStore_PlacesAreTakenAgain(t *testing.T) {
+	t.Parallel()
+	ctx, s := t.Context(), New()
+	taken := token(storage.Access, "taken", "", time.Now().Add(time.Hour))
+	require.NoError(t, s.Insert(ctx, taken))
+	for round := range 50 {
+		for i := range 50 {
+			name := fmt.Sprint(round, "-", i)
+			require.NoError(t, s.Insert(ctx, token(storage.Access, name, name, time.Now().Add(-time.Second))))
+			require.ErrorIs(t, s.Insert(ctx, token(storage.Refresh, name, "r"+name, time.Now()), taken), storage.ErrExists)
+		}
+		_, err := s.Sweep(ctx, time.Now(), 1000)
+		require.NoError(t, err)
+		require.Equal(t, 1, s.Len())
+	}
+	entries, families := 0, 0
+	for i := range s.shards {
+		entries, families = entries+int(s.shards[i].entries.used), families+int(s.shards[i].families.used)
+	}
+	require.Less(t, entries, 1000, "of 5000 that were tried")
+	require.Less(t, families, 1000, "of 2500 that there were")
+}
+
 // Writes keep a store small whose records expire, without anybody calling Sweep.
 //
 // Holds S158, S164.
