@@ -96,7 +96,7 @@ func (s *Server) parseAuthorize(ctx context.Context, w http.ResponseWriter, e *E
 		return nil, &redirected{err, ferr.Request}
 	}
 	e.ClientID, e.GrantType = front.Client.ID, responseGrant(front.ResponseType)
-	req := &AuthorizeRequest{Client: front.Client, ResponseType: front.ResponseType, RedirectURI: front.RedirectURI, State: front.State,
+	req := &AuthorizeRequest{Client: front.Client.Clone(), ResponseType: front.ResponseType, RedirectURI: front.RedirectURI, State: front.State,
 		Audience: front.Audience, Prompt: strings.Fields(values.Get("prompt")), LoginHint: values.Get("login_hint"), StartedAt: e.Time, front: front,
 		answered: new(atomic.Bool), event: *e}
 	if age := values.Get("max_age"); age != "" {

@@ -62,7 +62,7 @@ func (c *call) authenticate(ctx context.Context) error {
 		if !slices.Contains(verifier.Methods(), want) {
 			return c.failed(ctx, id, secret, client, "not the registered method")
 		}
-		if err := verifier.Verify(ctx, c.r, c.req.Form, client); err != nil {
+		if err := verifier.Verify(ctx, c.r, c.req.Form, client.Clone()); err != nil {
 			if e := protocol(err); e.Status >= 500 && e.Code != "server_error" {
 				return err
 			}

@@ -38,6 +38,7 @@ func TestEndpoints_MethodsAndHeaders(t *testing.T) {
 				require.NotEmpty(t, res.str("error"), method+path)
 			}
 			require.Equal(t, "no-store", res.header.Get("Cache-Control"))
+			require.Equal(t, path == "/token", res.header.Get("Pragma") == "no-cache")
 			require.Equal(t, "application/json", res.header.Get("Content-Type"))
 			require.Equal(t, "nosniff", res.header.Get("X-Content-Type-Options"))
 			require.Empty(t, res.header.Values("Set-Cookie"))

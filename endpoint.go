@@ -50,7 +50,10 @@ func (s *Server) serve(name string, w http.ResponseWriter, r *http.Request, run 
 	ctx := &c.ctx
 	defer ctx.end()
 	h := w.Header()
-	h["Cache-Control"], h["Pragma"], h["X-Content-Type-Options"] = noStore, noCache, noSniff
+	h["Cache-Control"], h["X-Content-Type-Options"] = noStore, noSniff
+	if name == "token" {
+		h["Pragma"] = noCache // RFC 6749 section 5.1
+	}
 	err := c.guarded(ctx, run)
 	if err != nil {
 		e := protocol(err)

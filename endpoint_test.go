@@ -159,7 +159,6 @@ var allowedText = regexp.MustCompile(`^[\x20-\x21\x23-\x5B\x5D-\x7E]*$`)
 func onlyAnError(t *testing.T, res reply) {
 	t.Helper()
 	require.Equal(t, "no-store", res.header.Get("Cache-Control"))
-	require.Equal(t, "no-cache", res.header.Get("Pragma"))
 	require.Equal(t, "nosniff", res.header.Get("X-Content-Type-Options"))
 	require.Empty(t, res.header.Values("Set-Cookie"))
 	require.Empty(t, res.header.Get("Server"))

@@ -183,5 +183,5 @@ func (s *Server) entitled(ctx context.Context, c *call, t *introspect.Token, kin
 			return true
 		}
 	}
-	return s.cfg.MayIntrospect != nil && s.cfg.MayIntrospect(ctx, c.req.Client, t)
+	return s.cfg.MayIntrospect != nil && s.cfg.MayIntrospect(ctx, c.req.Client.Clone(), t)
 }

@@ -130,7 +130,7 @@ func (is *Issue) clone(client *storage.Client) Issue {
 
 func (s *Server) defaultAudience(c *storage.Client) []string {
 	if len(c.Audience) > 0 {
-		return c.Audience[:1]
+		return []string{c.Audience[0]}
 	}
 	return s.cfg.Audience
 }

@@ -128,7 +128,7 @@ func (r ScopeRules) decide(ctx context.Context, req asked, limit []string) ([]st
 	}
 	allowed := req.requested
 	if len(req.requested) == 0 {
-		allowed = req.client.DefaultScope
+		allowed = slices.Clone(req.client.DefaultScope)
 	}
 	if i := slices.IndexFunc(allowed, func(s string) bool { return !may(s) }); i >= 0 {
 		if r.Match == MatchAll && len(req.requested) > 0 && r.Decide == nil {
@@ -143,7 +143,7 @@ func (r ScopeRules) decide(ctx context.Context, req asked, limit []string) ([]st
 		allowed = kept
 	}
 	if r.Decide != nil {
-		granted, err := r.Decide(ctx, ScopeRequest{GrantType: req.grantType, Client: *req.client, Subject: req.subject,
+		granted, err := r.Decide(ctx, ScopeRequest{GrantType: req.grantType, Client: req.client.Clone(), Subject: req.subject,
 			Requested: slices.Clone(req.requested), Allowed: slices.Clone(allowed)})
 		if err != nil {
 			return nil, err

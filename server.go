@@ -12,6 +12,7 @@ import (
 	"github.com/grantwell/grantwell/internal/frontchannel"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/grantwell/grantwell/storage/memstore"
 	"github.com/grantwell/grantwell/tokens"
 )
 
@@ -28,7 +29,7 @@ type Server struct {
 	front         *frontchannel.FrontChannel // nil: no grant begins at the authorization endpoint
 	refresh       bool                       // the grant refresh_token is listed
 	slow          slowHash
-	known         storage.Clients
+	known         storage.Clients // shows clients that are to be read only
 	tokenEndpoint string
 	handlers      map[string]http.Handler // by path
 }
@@ -45,14 +46,14 @@ func New(cfg Config) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("grantwell: Config.Issuer: %w", err)
 	}
-	s := &Server{plain: cfg.AccessTokens, tokenEndpoint: cfg.Issuer + cfg.Paths.Token, cfg: cfg, https: u.Scheme == "https", base: u.Path, grants: make(map[string]grants.Handler), opaque: cfg.AccessTokens, known: cfg.Clients}
+	s := &Server{plain: cfg.AccessTokens, tokenEndpoint: cfg.Issuer + cfg.Paths.Token, cfg: cfg, https: u.Scheme == "https", base: u.Path, grants: make(map[string]grants.Handler), opaque: cfg.AccessTokens, known: viewed(cfg.Clients)}
 	if cfg.Keys != nil {
 		s.jwt = &tokens.JWT{Keys: cfg.Keys, Issuer: cfg.Issuer}
 		if err := s.jwt.Validate(); err != nil {
 			return nil, fmt.Errorf("grantwell: Config.Keys: %w", err)
 		}
 	}
-	front := frontchannel.Config{Clients: cfg.Clients, Issuer: cfg.Issuer, AnyScope: true}
+	front := frontchannel.Config{Clients: s.known, Issuer: cfg.Issuer, AnyScope: true}
 	for _, g := range cfg.Grants {
 		s.grants[g.GrantType()] = g
 		s.refresh = s.refresh || g.GrantType() == "refresh_token"
@@ -73,6 +74,14 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.mount()
 	return s, nil
+}
+
+// viewed returns clients that may share memory with the store: whoever is not of this module gets a copy.
+func viewed(c storage.Clients) storage.Clients {
+	if s, ok := c.(*memstore.Store); ok && s != nil {
+		return memstore.View(s)
+	}
+	return c
 }
 
 // mount fills the table of paths that Handler serves.

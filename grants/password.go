@@ -63,7 +63,7 @@ func (g Password) Handle(ctx context.Context, r *Request) (*Grant, error) {
 		return nil, InvalidRequest("The parameters username and password are needed.")
 	}
 	user, err := Guess(ctx, r.Limiter, username, r.Remote, func() (User, error) {
-		return g.Authenticator.Authenticate(ctx, Login{Username: username, Password: password, Client: r.Client, Scope: r.Scope, Remote: r.Remote})
+		return g.Authenticator.Authenticate(ctx, Login{Username: username, Password: password, Client: r.Client.Clone(), Scope: r.Scope, Remote: r.Remote})
 	})
 	if err != nil {
 		return nil, err

@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/grantwell/grantwell/internal/pages"
 	"github.com/grantwell/grantwell/storage"
 )
 
@@ -49,7 +48,7 @@ var policy = []string{"default-src 'none'; frame-ancestors 'none'; base-uri 'non
 
 // Respond sends the browser back to the client with params, then the request's state as it was sent, then
 // iss (RFC 9207) when an issuer is configured; neither is added when params holds it already. It serves
-// success and error alike.
+// success and error alike. The headers that every page carries (pages.Headers) are there already.
 //
 // The status is 303, which makes every browser change to GET, so that what the user posted to log in never
 // reaches the client (RFC 9700 section 4.12); or 200 with a form that submits itself (OAuth 2.0 Form Post Response Mode).
@@ -57,7 +56,6 @@ var policy = []string{"default-src 'none'; frame-ancestors 'none'; base-uri 'non
 func (f *FrontChannel) Respond(w http.ResponseWriter, r *Request, params Params) (status int) {
 	params = f.complete(r, params)
 	h := w.Header()
-	pages.Headers(h)
 	h["Content-Security-Policy"] = policy
 	// A script that could read the response would have the code (RFC 9700 section 2.6).
 	delete(h, "Access-Control-Allow-Origin")

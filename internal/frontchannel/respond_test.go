@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantwell/grantwell/internal/frontchannel"
+	"github.com/grantwell/grantwell/internal/pages"
 )
 
 const issuer = "https://as.example"
@@ -107,10 +108,11 @@ func TestRespond_Headers(t *testing.T) {
 		w := httptest.NewRecorder()
 		w.Header().Set("Access-Control-Allow-Origin", "*")
 		w.Header().Set("Access-Control-Allow-Credentials", "true")
+		pages.Headers(w.Header())
 		f.Respond(w, &frontchannel.Request{RedirectURI: callback, ResponseMode: mode}, frontchannel.Params{{Name: "code", Value: "c"}})
 		require.Equal(t, status, w.Code)
 		for name, want := range map[string]string{
-			"Cache-Control": "no-store", "Pragma": "no-cache", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff",
+			"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Content-Type-Options": "nosniff",
 			"X-Frame-Options": "DENY", "Access-Control-Allow-Origin": "", "Access-Control-Allow-Credentials": "",
 		} {
 			require.Equal(t, want, w.Header().Get(name), name)

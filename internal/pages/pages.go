@@ -41,7 +41,6 @@ var headers = [...]struct {
 	value []string
 }{
 	{"Cache-Control", []string{"no-store"}},
-	{"Pragma", []string{"no-cache"}},
 	{"Referrer-Policy", []string{"no-referrer"}},
 	{"X-Content-Type-Options", []string{"nosniff"}},
 	{"X-Frame-Options", []string{"DENY"}},

@@ -22,16 +22,37 @@ type registry struct {
 
 // Client implements [storage.Clients].
 func (s *Store) Client(ctx context.Context, id string) (storage.Client, error) {
+	c, err := s.registry.view(ctx, id)
+	if err != nil {
+		return c, err
+	}
+	return c.Clone(), nil
+}
+
+// View returns the store's clients uncopied: each shares memory with the store and is to be read only. Before it is changed, or
+// handed to somebody who might, it is copied by [storage.Client.Clone]. The server reads clients so, and makes
+// the copy for every hook, handler and login of the host's. It is no method, so that a type which embeds a Store and has a Client
+// of its own is asked that.
+func View(s *Store) storage.Clients { return (*view)(&s.registry) }
+
+type view registry
+
+// Client implements [storage.Clients].
+func (v *view) Client(ctx context.Context, id string) (storage.Client, error) {
+	return (*registry)(v).view(ctx, id)
+}
+
+func (r *registry) view(ctx context.Context, id string) (storage.Client, error) {
 	if err := ctx.Err(); err != nil {
 		return storage.Client{}, err
 	}
-	s.registry.mu.RLock()
-	c := s.registry.clients[id]
-	s.registry.mu.RUnlock()
+	r.mu.RLock()
+	c := r.clients[id]
+	r.mu.RUnlock()
 	if c == nil {
 		return storage.Client{}, storage.ErrNotFound
 	}
-	return c.Clone(), nil
+	return *c, nil
 }
 
 // PutClient implements [storage.Registrar]. A new client fails when [Options].MaxClients are there; one that is there can
