@@ -30,10 +30,10 @@ func (s *Server) newEvent(endpoint string) Event {
 	return Event{Time: nowUTC(), Endpoint: endpoint, Status: http.StatusOK}
 }
 
-// page wraps what all pages have in common: method, deadline, panics, the two ways that an error can go, and the event.
+// page wraps, from the event's time on, what all pages have in common: method, deadline, panics, the two ways that an error can go, and the event.
 // It returns whether do succeeded.
 func (s *Server) page(w http.ResponseWriter, r *http.Request, e *Event, do func(ctx context.Context) error) bool {
-	ctx := &deadline{Context: r.Context(), at: time.Now().Add(s.cfg.Timeout)}
+	ctx := &deadline{Context: r.Context(), at: e.Time.Add(s.cfg.Timeout)}
 	defer ctx.end()
 	pages.Headers(w.Header())
 	err := s.guarded(ctx, w, r, do)

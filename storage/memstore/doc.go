@@ -18,6 +18,6 @@
 // expired ones; if that makes no room it fails. A live or spent record is never evicted: to forget
 // that a code was spent is to let it be used again. A client too many is refused, and those that are there stay.
 //
-// There is no goroutine and nothing to close. Beyond a few thousand records every write removes up to two expired
-// ones for each that it adds; [Store.Sweep] removes them on demand.
+// There is no goroutine and nothing to close. Beyond a few thousand records writes remove, on average, up to two expired
+// ones for each that they add; [Store.Sweep] removes them on demand.
 package memstore

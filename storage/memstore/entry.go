@@ -9,11 +9,11 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// entry is a stored record. id never changes; value and pos are guarded by the lock of the record's shard,
+// entry is a stored record. id never changes; value and queued are guarded by the lock of the record's shard,
 // next and prev by that of the shard which keeps the grant's list. Who changes value.family holds both.
 type entry struct {
 	id         id
-	pos        int32 // in the shard's expiry heap; -1: not in it
+	queued     bool // it is in the shard's expiry heap
 	next, prev ref
 	value
 }
@@ -121,8 +121,7 @@ func (s *Store) pack(e *entry, rec *storage.Record) error {
 		return errKinds
 	}
 	*e = entry{
-		id:  newID(kind, rec.Key),
-		pos: -1,
+		id: newID(kind, rec.Key),
 		value: value{
 			issued:  rec.IssuedAt.UnixMicro(),
 			expires: rec.ExpiresAt.UnixMicro(),

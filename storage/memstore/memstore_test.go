@@ -212,7 +212,7 @@ func TestStore_WritesSweep(t *testing.T) {
 	for i := range s.shards {
 		require.Empty(t, s.shards[i].records)
 		require.Empty(t, s.shards[i].grants, "a grant's list goes with its last record")
-		require.Empty(t, s.shards[i].expiry.items)
+		require.Empty(t, s.shards[i].expiry)
 	}
 }
 
@@ -301,21 +301,27 @@ func keepsOrder(t *testing.T, s *Store) {
 	records, listed := 0, 0
 	for i := range s.shards {
 		sh := &s.shards[i]
+		queued := map[ref]int64{}
+		for i, x := range sh.expiry {
+			require.LessOrEqual(t, sh.expiry[max(i-1, 0)/2].expires, x.expires, "the soonest is first")
+			queued[x.ref] = x.expires
+		}
+		require.Len(t, queued, len(sh.expiry), "each once")
 		waiting := 0
 		for n, r := range sh.records {
 			e := s.at(r)
 			require.Equal(t, n, e.id)
-			if e.expires == never {
-				require.EqualValues(t, -1, e.pos)
-				continue
+			until, is := queued[r]
+			require.Equal(t, e.queued, is)
+			if is {
+				waiting++
 			}
-			waiting++
-			require.Equal(t, expiring{e.expires, r}, sh.expiry.items[e.pos])
+			if e.expires != never {
+				require.True(t, is)
+				require.LessOrEqual(t, until, e.expires, "not later than it is due")
+			}
 		}
-		require.Len(t, sh.expiry.items, waiting)
-		for i := range sh.expiry.items {
-			require.LessOrEqual(t, sh.expiry.items[max(i-1, 0)/2].expires, sh.expiry.items[i].expires, "the soonest is first")
-		}
+		require.Equal(t, waiting, len(queued))
 		records += len(sh.records)
 		for hash, list := range sh.grants {
 			for ; list != 0; list = s.family(list).twin {

@@ -1,7 +1,6 @@
 package memstore
 
 import (
-	"container/heap"
 	"context"
 	"errors"
 	"slices"
@@ -107,6 +106,8 @@ func (s *Store) tryWrite(held shardSet, from storage.State, next *storage.Record
 			return have.family.shardSet(), nil
 		}
 	}
+	var array [2]ref
+	places := array[:0]
 	for i := range added {
 		e := &added[i]
 		records := s.shards[e.id.shard()].records
@@ -114,7 +115,8 @@ func (s *Store) tryWrite(held shardSet, from storage.State, next *storage.Record
 			s.forget(added[:i])
 			return 0, storage.ErrExists
 		}
-		records[e.id] = s.place(e)
+		places = append(places, s.place(e))
+		records[e.id] = places[i]
 	}
 	if n := int64(len(added)); n > 0 && s.count.Add(n) > s.max {
 		s.count.Add(-n)
@@ -124,11 +126,11 @@ func (s *Store) tryWrite(held shardSet, from storage.State, next *storage.Record
 	// Nothing can fail from here on.
 	for i := range added {
 		e := &added[i]
-		sh := &s.shards[e.id.shard()]
-		r := sh.records[e.id]
+		sh, r := &s.shards[e.id.shard()], places[i]
 		s.join(r, recs[i].GrantID, recs[i].Subject)
 		if e.expires != never {
-			sh.expiry.add(r)
+			s.at(r).queued = true
+			sh.expiry.add(e.expires, r)
 		}
 		if e.id.odd {
 			if sh.odd == nil {
@@ -165,8 +167,7 @@ func (s *Store) forget(entries []entry) {
 func (s *Store) replace(r ref, e *entry, next *storage.Record) {
 	old := s.at(r)
 	e.fill(next, &old.value)
-	inOrder := old.expires == e.expires
-	expiry := &s.shards[old.id.shard()].expiry
+	was := old.expires
 	if old.family == 0 || s.family(old.family).name() != next.GrantID {
 		s.leave(r)
 		old.value = e.value
@@ -177,14 +178,14 @@ func (s *Store) replace(r ref, e *entry, next *storage.Record) {
 		old.family = f
 		s.is(old, next.Subject)
 	}
+	expiry := &s.shards[old.id.shard()].expiry
 	switch {
-	case inOrder:
-	case old.pos < 0 && old.expires != never:
-		expiry.add(r)
-	case old.pos >= 0 && old.expires == never:
-		heap.Remove(expiry, int(old.pos))
-	case old.pos >= 0:
-		expiry.moved(int(old.pos))
+	case old.expires == was || old.expires == never:
+	case !old.queued:
+		old.queued = true
+		expiry.add(old.expires, r)
+	case old.expires < was || was == never:
+		expiry.hasten(old.expires, r)
 	}
 }
 

@@ -63,7 +63,6 @@ func NewWith(o Options) *Store {
 	for i := range s.shards {
 		s.shards[i].records = map[id]ref{}
 		s.shards[i].grants = map[uint64]ref{}
-		s.shards[i].expiry.s = s
 	}
 	s.registry.max = o.MaxClients
 	s.registry.clients, s.registry.origins = map[string]*storage.Client{}, map[string]int{}

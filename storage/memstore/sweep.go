@@ -3,11 +3,13 @@ package memstore
 import (
 	"container/heap"
 	"context"
+	"slices"
 	"time"
 )
 
 const (
 	sweepFloor = 4096 // a store with fewer records is not swept by writes: there is nothing to gain
+	tidyEvery  = 8
 	roomBatch  = 1000 // records that a write to a full store removes at once if it can
 )
 
@@ -25,46 +27,59 @@ func (s *Store) Sweep(ctx context.Context, before time.Time, limit int) (int, er
 		if removed == limit {
 			break
 		}
-		removed += s.sweepShard((first+i)%shardCount, before.UnixMicro(), limit-removed)
+		for removed < limit {
+			n, taken := s.sweepShard((first+i)%shardCount, before.UnixMicro(), limit-removed)
+			if removed += n; taken == 0 {
+				break
+			}
+		}
 	}
 	return removed, nil
 }
 
-// tidy follows a write that added these entries: it removes up to two expired records for each,
-// from the shard of one of them. Keys are random, so that every shard has its turn.
+// tidy follows a write that added these entries: it removes up to two expired records for each, on average, from the shard of one
+// of them. Keys are random, so that one write in eight is as good as every write, and every shard has its turn.
 func (s *Store) tidy(added []entry) {
-	if len(added) > 0 && s.count.Load() > sweepFloor {
-		s.sweepShard(added[0].id.shard(), time.Now().UnixMicro(), 2*len(added))
+	if len(added) > 0 && added[0].id.sum[1]%tidyEvery == 0 && s.count.Load() > sweepFloor {
+		s.sweepShard(added[0].id.shard(), time.Now().UnixMicro(), 2*tidyEvery*len(added))
 	}
 }
 
-// sweepShard removes up to limit records of the shard that expired before the given time.
-// It holds the shard for a few of them at a time: until one is on the list of a grant elsewhere.
-func (s *Store) sweepShard(number int, before int64, limit int) (removed int) {
+// sweepShard takes up to steps entries that are due off the shard's expiry heap and removes those that expired before the given time.
+// It holds the shard for a few of them at a time: until one is on the list of a grant elsewhere. It took fewer when no more were due.
+func (s *Store) sweepShard(number int, before int64, steps int) (removed, taken int) {
 	own := shardSet(1) << number
 	held := own
-	for removed < limit {
+	for {
 		s.lock(held)
-		n, need := s.trySweep(number, held, before, limit-removed)
+		n, m, need := s.trySweep(number, held, before, steps-taken)
 		s.unlock(held)
-		removed += n
+		removed, taken = removed+n, taken+m
 		if need == 0 {
-			return removed
+			return removed, taken
 		}
 		held = own | need
 	}
-	return removed
 }
 
-// trySweep removes the soonest to expire for as long as held covers their grants' lists.
+// trySweep takes the soonest to expire for as long as held covers their grants' lists.
 // need is the shard of the list that is missing, or 0 at the end.
-func (s *Store) trySweep(number int, held shardSet, before int64, limit int) (removed int, need shardSet) {
+func (s *Store) trySweep(number int, held shardSet, before int64, steps int) (removed, taken int, need shardSet) {
 	sh := &s.shards[number]
-	for removed < limit && len(sh.expiry.items) > 0 && sh.expiry.items[0].expires < before {
-		r := sh.expiry.items[0].ref
+	for ; taken < steps && len(sh.expiry) > 0 && sh.expiry[0].expires < before; taken++ {
+		r := sh.expiry[0].ref
 		e := s.at(r)
-		if need := e.family.shardSet(); !held.covers(need) {
-			return removed, need
+		switch need := e.family.shardSet(); {
+		case e.expires == never:
+			heap.Pop(&sh.expiry)
+			e.queued = false
+			continue
+		case e.expires != sh.expiry[0].expires: // it was given a later time meanwhile
+			sh.expiry[0].expires = e.expires
+			heap.Fix(&sh.expiry, 0)
+			continue
+		case !held.covers(need):
+			return removed, taken, need
 		}
 		heap.Pop(&sh.expiry)
 		s.leave(r)
@@ -74,15 +89,12 @@ func (s *Store) trySweep(number int, held shardSet, before int64, limit int) (re
 		s.count.Add(-1)
 		removed++
 	}
-	return removed, 0
+	return removed, taken, 0
 }
 
-// expiryHeap is a container/heap of the entries that expire. Each knows its position, because an Advance may change when it
-// expires; the heap keeps the times, so that ordering it reads no entry.
-type expiryHeap struct {
-	s     *Store
-	items []expiring
-}
+// expiryHeap is a container/heap of the entries that expire: those that are queued, each once. It keeps the times itself, so that
+// ordering it reads no entry. No time is later than its entry's own: what is given a later one stays where it is until it is due.
+type expiryHeap []expiring
 
 type expiring struct {
 	expires int64
@@ -90,33 +102,28 @@ type expiring struct {
 }
 
 // add is heap.Push without an interface around each entry.
-func (h *expiryHeap) add(r ref) {
-	h.Push(nil)
-	last := len(h.items) - 1
-	h.items[last].ref, h.s.at(r).pos = r, int32(last)
-	h.moved(last)
+func (h *expiryHeap) add(expires int64, r ref) {
+	*h = append(*h, expiring{expires, r})
+	heap.Fix(h, len(*h)-1)
 }
 
-// moved puts the entry at i where it belongs after its time changed.
-func (h *expiryHeap) moved(i int) {
-	h.items[i].expires = h.s.at(h.items[i].ref).expires
+// hasten moves an entry that is queued to where it belongs by its new time. It looks for the entry, because
+// nothing that the server does gives a record a sooner end.
+func (h *expiryHeap) hasten(expires int64, r ref) {
+	i := slices.IndexFunc(*h, func(x expiring) bool { return x.ref == r })
+	(*h)[i].expires = expires
 	heap.Fix(h, i)
 }
 
-func (h *expiryHeap) Len() int           { return len(h.items) }
-func (h *expiryHeap) Less(i, j int) bool { return h.items[i].expires < h.items[j].expires }
-func (h *expiryHeap) Swap(i, j int) {
-	h.items[i], h.items[j] = h.items[j], h.items[i]
-	h.s.at(h.items[i].ref).pos, h.s.at(h.items[j].ref).pos = int32(i), int32(j)
-}
+func (h expiryHeap) Len() int           { return len(h) }
+func (h expiryHeap) Less(i, j int) bool { return h[i].expires < h[j].expires }
+func (h expiryHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
 
-// Push makes room at the end, for add.
-func (h *expiryHeap) Push(any) { h.items = append(h.items, expiring{}) }
+// Push appends an entry; called by container/heap.
+func (h *expiryHeap) Push(x any) { *h = append(*h, x.(expiring)) }
 
-// Pop removes the last entry; called by container/heap.
+// Pop removes the last entry; called by container/heap. Nobody looks at what it returns.
 func (h *expiryHeap) Pop() any {
-	last := len(h.items) - 1
-	h.s.at(h.items[last].ref).pos = -1
-	h.items = h.items[:last]
+	*h = (*h)[:len(*h)-1]
 	return nil
 }
