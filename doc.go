@@ -11,7 +11,8 @@
 // [Server.Handler] serves the token, revocation, introspection, metadata and JWKS endpoints at their paths; each is also a
 // handler of its own. The authorization endpoint is yours: [Server.ParseAuthorize], then [Server.Approve] or
 // [Server.Deny]. Or mount the ready-made one, with its consent page: [Server.AuthorizeHandler] and [Server.ConsentHandler].
-// A *Server is an introspect.Introspector, so that a resource in the same process is guarded without HTTP.
+// A *Server is an introspect.Introspector, so that a resource in the same process is guarded without HTTP; [Server.External] does
+// that for the tokens of another server, whose clients are attached to those that are registered here.
 //
 // # One path
 //

@@ -24,6 +24,7 @@ type registrationJSON struct {
 	ID            string            `json:"client_id"`
 	Secret        string            `json:"client_secret"`
 	SecretHash    string            `json:"client_secret_hash"`
+	AliasOf       string            `json:"alias_of"`
 	AuthMethod    string            `json:"token_endpoint_auth_method"`
 	RedirectURIs  []string          `json:"redirect_uris"`
 	GrantTypes    *[]string         `json:"grant_types"`
@@ -52,7 +53,7 @@ type registrationJSON struct {
 // ReadClients reads a JSON array of clients in the names of RFC 7591 section 2, each with its client_id and, for a method
 // that needs one, a plain client_secret, which is hashed here and kept nowhere. Members that are not known are ignored; one that occurs twice refuses the file.
 // Beyond the RFC: client_secret_hash in place of client_secret (see [storage.ImportSecret]), default_scope (absent: none; see DefaultScope of [storage.Client]), audience, resources, origins, disabled,
-// require_pkce, skip_consent and access_token_format. A client whose grant_types is an empty array is a resource server: it
+// require_pkce, skip_consent, access_token_format and alias_of. A client whose grant_types is an empty array is a resource server: it
 // uses no grant and only introspects. Secrets must have 16 characters or more. The error names the client and the field.
 func ReadClients(r io.Reader) ([]storage.Client, error) {
 	b, err := io.ReadAll(io.LimitReader(r, maxClientsFile+1))
@@ -130,7 +131,7 @@ func namesOnce(dec *json.Decoder) error {
 }
 
 func (reg registrationJSON) client() (storage.Client, error) {
-	c := storage.Client{ID: reg.ID, Disabled: reg.Disabled, AuthMethod: reg.AuthMethod, JWKS: reg.JWKS, JWKSURI: reg.JWKSURI,
+	c := storage.Client{ID: reg.ID, AliasOf: reg.AliasOf, Disabled: reg.Disabled, AuthMethod: reg.AuthMethod, JWKS: reg.JWKS, JWKSURI: reg.JWKSURI,
 		ResponseTypes: reg.ResponseTypes, RedirectURIs: reg.RedirectURIs, Scope: strings.Fields(reg.Scope),
 		Audience: reg.Audience, Resources: reg.Resources, Origins: reg.Origins, AccessTokenFormat: reg.Format, RequirePKCE: reg.RequirePKCE,
 		SkipConsent: reg.SkipConsent, Name: reg.Name, Description: reg.Description, LogoURI: reg.LogoURI, ClientURI: reg.URI, PolicyURI: reg.PolicyURI,

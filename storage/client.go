@@ -24,6 +24,9 @@ const (
 	AuthPrivateKeyJWT     = "private_key_jwt"
 	AuthTLS               = "tls_client_auth"
 	AuthSelfSignedTLS     = "self_signed_tls_client_auth"
+
+	// AuthExternal is the method of a client that authenticates at another authorization server only: see [Client].AliasOf.
+	AuthExternal = "external"
 )
 
 // Client is a registered client. Field names follow RFC 7591 section 2; durations in JSON are nanoseconds.
@@ -31,6 +34,11 @@ const (
 type Client struct {
 	ID       string `json:"client_id"`
 	Disabled bool   `json:"disabled,omitempty"` // refused at every endpoint, and its tokens do not validate
+
+	// AliasOf attaches the ID that a client has at another authorization server to the client here whose ID this is: access
+	// tokens of that server then resolve to it. The ID of such an entry is an [ExternalID], its method [AuthExternal], and it
+	// has nothing else but what describes it: no endpoint serves it. It can be disabled alone, and is with the other.
+	AliasOf string `json:"alias_of,omitempty"`
 
 	// AuthMethod is the one method that the client authenticates with. Empty is [AuthClientSecretBasic].
 	AuthMethod string   `json:"token_endpoint_auth_method,omitempty"`
@@ -133,6 +141,9 @@ func (c Client) Equal(other Client) bool {
 
 // AllowsGrant tells whether the client is registered for this grant type.
 func (c Client) AllowsGrant(grantType string) bool {
+	if c.AliasOf != "" {
+		return false
+	}
 	if len(c.GrantTypes) == 0 {
 		return grantType == "authorization_code"
 	}
@@ -219,8 +230,15 @@ func (c Client) Validate() error {
 			bad("jwks", "private_key_jwt needs a key: jwks, jwks_uri or certificates")
 		}
 	case AuthTLS, AuthSelfSignedTLS:
+	case AuthExternal:
+		if c.AliasOf == "" {
+			bad("alias_of", "needed with %s", AuthExternal)
+		}
 	default:
 		bad("token_endpoint_auth_method", "%q is not known", c.AuthMethod)
+	}
+	if c.AliasOf != "" {
+		c.checkAlias(bad)
 	}
 	if len(c.Secrets) > 2 {
 		bad("secrets", "at most 2 may be live")

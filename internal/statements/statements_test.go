@@ -39,7 +39,6 @@ var later = []struct{ piece, ids string }{
 	{"dynamic registration (RFC 7591)", "S145 R253-R262"},
 	{"FAPI 2.0 profile", "R270-R275"},
 	{"client helper", "S190-S193"},
-	{"administration of clients: external IDs", "S147"},
 }
 
 // The table is complete and true: every id that a test cites exists, and COVERAGE.md is what the tests say.

@@ -36,7 +36,8 @@ func fullClients() []storage.Client {
 		Metadata: map[string]string{"tier": "gold", "": "empty", "é": "\"quoted\""},
 	}
 	machine := storage.Client{ID: "machine", AuthMethod: storage.AuthPrivateKeyJWT, JWKSURI: "https://m.example/jwks", GrantTypes: []string{"client_credentials"}}
-	return []storage.Client{web, machine}
+	elsewhere := storage.Client{ID: storage.ExternalID("https://idp.example", "web app"), AuthMethod: storage.AuthExternal, AliasOf: web.ID}
+	return []storage.Client{web, machine, elsewhere}
 }
 
 // sameClient compares as same does: lists by content, times as instants, keys as JSON.

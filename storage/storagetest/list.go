@@ -135,7 +135,11 @@ func listDuringWrites(p *probe) {
 	n := 0
 	written := func(page []storage.Record) {
 		n++
-		p.insert(p.record(storage.Refresh, fmt.Sprint("between", n), "g1"))
+		between := make([]storage.Record, 16) // so many that some come before what was listed, wherever the store puts them
+		for i := range between {
+			between[i] = p.record(storage.Refresh, fmt.Sprint("between", n, "-", i), "g1")
+		}
+		p.insert(between...)
 		for _, r := range page { // listed already: must not come again for having changed
 			if n%3 == 0 && r.Subject == "subject3" {
 				r.Data = []byte(`{"changed":true}`)

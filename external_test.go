@@ -1,0 +1,161 @@
+package grantwell_test
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/grantwell/grantwell"
+	"github.com/grantwell/grantwell/introspect"
+	"github.com/grantwell/grantwell/storage"
+)
+
+const partner = "https://partner.example"
+
+// elsewhere is an introspector that knows one token.
+type elsewhere struct {
+	token *introspect.Token
+	err   error
+}
+
+func (e elsewhere) Introspect(context.Context, string) (*introspect.Token, error) {
+	return e.token, e.err
+}
+
+// A client of another server is attached to one that is registered here: that server's tokens then are the registered client's,
+// with no more scope than it may have, for as long as both are enabled.
+// Holds S147, S141.
+func TestExternal_TokensResolveToTheClient(t *testing.T) {
+	t.Parallel()
+	o := newOffice(t, nil)
+	other := newLocal(t, func(c *grantwell.Config) { c.Issuer = partner; withJWT(t, c) })
+	require.NoError(t, other.store.PutClient(t.Context(), storage.Client{ID: "a b/c", Secrets: []storage.Secret{storage.HashSecret(secret)},
+		GrantTypes: []string{"client_credentials"}, Scope: []string{"read", "write", "admin"}}))
+	issue := func() string {
+		res := other.post("/token", "a b/c:"+secret, "grant_type", "client_credentials", "scope", "read admin")
+		require.Equal(t, 200, res.status, res.body)
+		return res.str("access_token")
+	}
+	from := o.srv.External(partner, other.srv)
+	ask := func(token string) *introspect.Token {
+		t.Helper()
+		tok, err := from.Introspect(t.Context(), token)
+		require.NoError(t, err)
+		return tok
+	}
+	early := issue()
+	require.Equal(t, &introspect.Token{Reason: introspect.ReasonClient}, ask(early), "attached to nothing")
+
+	const path = "/clients/external:https:%2F%2Fpartner.example%20a%20b%2Fc"
+	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) // what a JWT says of time has whole seconds
+	made := o.ask("POST", "/clients", `{"client_id":"external:https://partner.example a b/c","token_endpoint_auth_method":"external","alias_of":"conf","client_name":"At the partner"}`)
+	require.Equal(t, 201, made.status, made.body)
+	require.NotContains(t, made.json, "client_secret")
+	require.Equal(t, "client.create", o.did().Admin.Action)
+	require.Equal(t, "conf", o.did().Admin.After.AliasOf)
+	require.Equal(t, "conf", o.ask("GET", path, "").str("alias_of"))
+	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second)))
+
+	token := issue()
+	got := ask(token)
+	require.True(t, got.Active, got.Reason)
+	require.Equal(t, []any{"conf", partner, "a b/c"}, []any{got.ClientID, got.Issuer, got.Extra["external_client_id"]})
+	require.Equal(t, []string{"read"}, got.Scope, "conf may not have admin")
+	require.False(t, ask(early).Active, "issued before it was attached")
+	require.False(t, ask("garbage").Active)
+
+	// It is a client nowhere else.
+	const id = "external:https://partner.example a b/c"
+	o.post("/token", "", "grant_type", "client_credentials", "client_id", id).fails(t, 401, "invalid_client")
+	o.post("/token", "", "grant_type", "client_credentials", "client_id", id, "client_secret", secret).fails(t, 401, "invalid_client")
+	o.post("/introspect", "", "token", token, "client_id", id).fails(t, 401, "invalid_client")
+	require.Equal(t, 400, o.authorize(id, "read", grantwell.Approval{Subject: "alice"}).status)
+
+	for _, at := range []string{path, "/clients/conf"} {
+		require.Equal(t, 200, o.ask("POST", at+"/disable", "").status)
+		require.Equal(t, introspect.ReasonClient, ask(token).Reason, at)
+		require.Equal(t, 200, o.ask("POST", at+"/enable", "").status)
+		require.True(t, ask(token).Active)
+	}
+	o.change("conf", func(c *storage.Client) { c.TokensNotBefore = time.Now().Add(time.Hour) })
+	require.False(t, ask(token).Active, "the client's tokens have ended")
+	o.change("conf", func(c *storage.Client) { c.TokensNotBefore = time.Time{} })
+	require.True(t, ask(token).Active)
+	require.NoError(t, o.store.DeleteClient(t.Context(), "conf"))
+	require.False(t, ask(token).Active, "the client is gone")
+	require.NoError(t, o.store.PutClient(t.Context(), testClients()[0]))
+	require.True(t, ask(token).Active)
+	require.Equal(t, 204, o.ask("DELETE", path, "").status)
+	require.False(t, ask(token).Active, "detached")
+}
+
+// What the other introspector answers is not trusted beyond what it is asked for, and stays as it is.
+func TestExternal_Answers(t *testing.T) {
+	t.Parallel()
+	l := newLocal(t, nil)
+	attach := func(id, to string) {
+		require.NoError(t, l.store.PutClient(t.Context(), storage.Client{ID: storage.ExternalID(partner, id), AuthMethod: storage.AuthExternal, AliasOf: to}))
+	}
+	attach("app", "conf")
+	attach("chained", storage.ExternalID(partner, "app"))
+	// A plain client that took such an ID is no alias.
+	require.NoError(t, l.store.PutClient(t.Context(), storage.Client{ID: storage.ExternalID(partner, "plain"), AuthMethod: storage.AuthNone, RedirectURIs: []string{redirect}}))
+	for name, c := range map[string]struct {
+		in  introspect.Token
+		why introspect.Reason
+	}{
+		"live":            {introspect.Token{Active: true, ClientID: "app", Scope: []string{"read", "admin"}}, ""},
+		"of the issuer":   {introspect.Token{Active: true, ClientID: "app", Issuer: partner, Extra: map[string]any{"a": "b"}}, ""},
+		"of another":      {introspect.Token{Active: true, ClientID: "app", Issuer: partner + "/"}, introspect.ReasonIssuer},
+		"of ours":         {introspect.Token{Active: true, ClientID: "conf", Issuer: "https://as.example"}, introspect.ReasonIssuer},
+		"dead":            {introspect.Token{ClientID: "app", Reason: introspect.ReasonExpired}, introspect.ReasonExpired},
+		"of a client":     {introspect.Token{Active: true, ClientID: "conf"}, introspect.ReasonClient},
+		"of nobody":       {introspect.Token{Active: true}, introspect.ReasonClient},
+		"chained":         {introspect.Token{Active: true, ClientID: "chained"}, introspect.ReasonClient},
+		"of no alias":     {introspect.Token{Active: true, ClientID: "plain"}, introspect.ReasonClient},
+		"of a long ID":    {introspect.Token{Active: true, ClientID: strings.Repeat("x", 300)}, introspect.ReasonClient},
+		"of an ugly ID":   {introspect.Token{Active: true, ClientID: "app\x00"}, introspect.ReasonClient},
+		"of an other one": {introspect.Token{Active: true, ClientID: "APP"}, introspect.ReasonClient},
+	} {
+		in := c.in
+		in.Scope, in.Extra = slices.Clone(c.in.Scope), maps.Clone(c.in.Extra)
+		got, err := l.srv.External(partner, elsewhere{token: &in}).Introspect(t.Context(), "x")
+		require.NoError(t, err, name)
+		require.Equal(t, c.why == "", got.Active, name)
+		require.Equal(t, c.why, got.Reason, name)
+		require.Equal(t, c.in, in, name)
+		if got.Active {
+			require.Equal(t, []any{"conf", partner, "app"}, []any{got.ClientID, got.Issuer, got.Extra["external_client_id"]}, name)
+		}
+	}
+	for _, e := range []elsewhere{{}, {err: errors.New("away")}} {
+		_, err := l.srv.External(partner, e).Introspect(t.Context(), "x")
+		require.Error(t, err)
+	}
+	lax := newLocal(t, func(c *grantwell.Config) { c.Clients = laxClients{l.store} })
+	got, err := lax.srv.External(partner, elsewhere{token: &introspect.Token{Active: true, ClientID: "APP"}}).Introspect(t.Context(), "x")
+	require.NoError(t, err)
+	require.False(t, got.Active, "the store compares without regard to case")
+	broken := newLocal(t, func(c *grantwell.Config) { c.Clients = brokenClients{} })
+	_, err = broken.srv.External(partner, elsewhere{token: &introspect.Token{Active: true, ClientID: "app"}}).Introspect(t.Context(), "x")
+	require.ErrorIs(t, err, errTenant)
+}
+
+// laxClients finds more than was asked for.
+type laxClients struct{ storage.Clients }
+
+func (c laxClients) Client(ctx context.Context, id string) (storage.Client, error) {
+	return c.Clients.Client(ctx, strings.Replace(id, "APP", "app", 1))
+}
+
+type brokenClients struct{}
+
+func (brokenClients) Client(context.Context, string) (storage.Client, error) {
+	return storage.Client{}, errTenant
+}
