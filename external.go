@@ -3,7 +3,6 @@ package grantwell
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"time"
 
@@ -16,7 +15,7 @@ import (
 // registered here under the token's client ID (see AliasOf of [storage.Client]): it then has that client's ID, of its scope what the
 // client is registered for, and the other server's ID as the member external_client_id. A token whose client is registered nowhere, or
 // is disabled in either place, is not active. Subject remains a user of the other server's, and Issuer says so: never
-// take it for one of yours.
+// take it for one of yours. SubjectActive and the hooks of [Config] are not asked about it.
 //
 // It is safe for concurrent use. Tokens of this server are asked of the [Server] itself.
 func (s *Server) External(issuer string, from introspect.Introspector) introspect.Introspector {
@@ -55,15 +54,13 @@ func (e external) Introspect(ctx context.Context, token string) (*introspect.Tok
 	if client.ID == "" || client.AliasOf != "" {
 		return dead(introspect.ReasonClient), nil
 	}
-	own := *t // what it refers to may be kept by the other introspector
-	own.Extra = maps.Clone(t.Extra)
-	if own.Extra == nil {
-		own.Extra = make(map[string]any)
+	if t.Extra == nil {
+		t.Extra = make(map[string]any)
 	}
-	own.Extra["external_client_id"] = t.ClientID
-	own.Issuer, own.ClientID = e.issuer, client.ID
-	own.Scope = slices.DeleteFunc(slices.Clone(t.Scope), func(v string) bool { return !slices.Contains(client.Scope, v) })
-	return &own, nil
+	t.Extra["external_client_id"] = t.ClientID
+	t.Issuer, t.ClientID = e.issuer, client.ID
+	t.Scope = slices.DeleteFunc(t.Scope, func(v string) bool { return !slices.Contains(client.Scope, v) })
+	return t, nil
 }
 
 // live returns the client, or the zero one if nothing that was issued to it at this time counts.

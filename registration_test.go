@@ -18,7 +18,8 @@ func TestReadClients(t *testing.T) {
 	read := func(s string) ([]storage.Client, error) { return grantwell.ReadClients(strings.NewReader(s)) }
 	cs, err := read(`[{"client_id":"a","client_secret":"` + plain + `","redirect_uris":["https://a.example/cb"],"REDIRECT_URIS":["https://evil.example/cb"],
 		"Scope":"admin","diſabled":true,"scope":"read write","default_scope":"read","metadata":{"K":"1","k":"2"},"future_member":{"x":[1]}},
-		{"client_id":"rs","client_secret":"` + plain + `","grant_types":[]}]`)
+		{"client_id":"rs","client_secret":"` + plain + `","grant_types":[]},
+		{"client_id":"external:https://idp.example 4711","token_endpoint_auth_method":"external","alias_of":"a"}]`)
 	require.NoError(t, err)
 	require.Equal(t, []string{"https://a.example/cb"}, cs[0].RedirectURIs)
 	require.Equal(t, []string{"read", "write"}, cs[0].Scope)
@@ -26,6 +27,7 @@ func TestReadClients(t *testing.T) {
 	require.Equal(t, map[string]string{"K": "1", "k": "2"}, cs[0].Metadata)
 	require.Equal(t, []storage.Secret{storage.HashSecret(plain)}, cs[0].Secrets)
 	require.False(t, cs[1].AllowsGrant("authorization_code"))
+	require.Equal(t, []string{storage.ExternalID("https://idp.example", "4711"), "a"}, []string{cs[2].ID, cs[2].AliasOf})
 	for name, bad := range map[string]string{
 		"a name twice":             `[{"client_id":"a","client_id":"b","client_secret":"` + plain + `","redirect_uris":["https://a.example/cb"]}]`,
 		"a name twice, escaped":    `[{"client_id":"a","client\u005fid":"b","client_secret":"` + plain + `","redirect_uris":["https://a.example/cb"]}]`,
