@@ -9,7 +9,7 @@ import (
 
 const (
 	sweepFloor = 4096 // a store with fewer records is not swept by writes: there is nothing to gain
-	tidyEvery  = 8
+	tidyEvery  = 8    // one write in so many sweeps, and so many times as much
 	roomBatch  = 1000 // records that a write to a full store removes at once if it can
 )
 
