@@ -9,7 +9,7 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/grantwell/grantwell/internal/jsontext"
+	"github.com/grantwell/grantwell/internal/base/jsonenc"
 )
 
 const maxTime = 253402300799 // the end of the year 9999, in seconds since 1970
@@ -32,14 +32,14 @@ func encodeClaims(c Claims) ([]byte, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	o := jsontext.Object{Text: make([]byte, 0, 512)}
+	o := jsonenc.Object{Text: make([]byte, 0, 512)}
 	o.String("iss", c.Issuer)
 	o.String("sub", c.Subject)
 	if len(c.Audience) == 1 {
 		o.String("aud", c.Audience[0]) // as in RFC 9068 section 3
 	} else {
 		o.Name("aud")
-		o.Text = jsontext.Strings(o.Text, c.Audience)
+		o.Text = jsonenc.Strings(o.Text, c.Audience)
 	}
 	o.String("client_id", c.ClientID)
 	o.String("jti", c.ID)

@@ -1,5 +1,5 @@
-// Package jsontext writes the few JSON forms that a server writes for every request, without reflection.
-package jsontext
+// Package jsonenc writes the few JSON forms that a server writes for every request, without reflection.
+package jsonenc
 
 import (
 	"encoding/json"
