@@ -1,15 +1,12 @@
 package assertion
 
 import (
-	"bytes"
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
 	"strings"
-	"unicode/utf8"
 
-	"github.com/go-jose/go-jose/v4/json"
+	"github.com/grantwell/grantwell/internal/base/strictjson"
 )
 
 // maxJSONDepth bounds how deep a header, a claims set or a key set may nest. Structured claims of real
@@ -108,44 +105,7 @@ func (t *jwtToken) decode(segment string) ([]byte, error) {
 	return b, nil
 }
 
-// strictObject decodes one JSON object. go-jose's decoder refuses a member that comes twice, however it is
-// escaped and at whatever depth, and compares names by case; the standard one does neither.
+// strictObject decodes one JSON object of a header, a claims set or a key set.
 func strictObject(b []byte) (map[string]any, error) {
-	if !utf8.Valid(b) {
-		return nil, errors.New("not UTF-8")
-	}
-	if tooDeep(b) {
-		return nil, errors.New("nested too deep")
-	}
-	dec := json.NewDecoder(bytes.NewReader(b))
-	dec.SetNumberType(json.UnmarshalJSONNumber)
-	var m map[string]any
-	if err := dec.Decode(&m); err != nil || m == nil {
-		return nil, errors.New("not a JSON object, or one with a member twice")
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, errors.New("more than one JSON value")
-	}
-	return m, nil
-}
-
-// tooDeep counts brackets outside strings, before any decoder recurses into them.
-func tooDeep(b []byte) bool {
-	depth, inString := 0, false
-	for i := 0; i < len(b); i++ {
-		switch c := b[i]; {
-		case inString && c == '\\':
-			i++
-		case c == '"':
-			inString = !inString
-		case inString:
-		case c == '{' || c == '[':
-			if depth++; depth > maxJSONDepth {
-				return true
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return false
+	return strictjson.Object(b, strictjson.Limits{Depth: maxJSONDepth})
 }

@@ -10,9 +10,17 @@ import (
 	"unicode/utf8"
 
 	"github.com/grantwell/grantwell/internal/base/jsonenc"
+	"github.com/grantwell/grantwell/internal/base/strictjson"
 )
 
-const maxTime = 253402300799 // the end of the year 9999, in seconds since 1970
+const (
+	maxTime    = 253402300799 // the end of the year 9999, in seconds since 1970
+	maxDepth   = 16           // objects and arrays inside one another
+	maxMembers = 256          // members of one object, or elements of one array
+)
+
+// claimLimits bound the claims of a token, whose size the caller has bounded.
+var claimLimits = strictjson.Limits{Depth: maxDepth, Members: maxMembers}
 
 // registered are the claims that have a field: no other source may set them.
 var registered = []string{"iss", "sub", "aud", "client_id", "jti", "scope", "iat", "nbf", "exp", "auth_time", "cnf"}
@@ -68,7 +76,7 @@ func encodeClaims(c Claims) ([]byte, error) {
 		return nil, fmt.Errorf("tokens: Claims.Extra has no JSON form: %w", err)
 	}
 	out = append(append(out[:len(out)-1], ','), extra[1:]...)
-	if _, err := parseObject(out); err != nil { // a host's own MarshalJSON, or its depth
+	if _, err := strictjson.Object(out, claimLimits); err != nil { // a host's own MarshalJSON, or its depth
 		return nil, fmt.Errorf("tokens: Claims.Extra: %w", err)
 	}
 	return out, nil
@@ -76,7 +84,7 @@ func encodeClaims(c Claims) ([]byte, error) {
 
 // decodeClaims reads what encodeClaims wrote, and refuses everything else with the reason.
 func decodeClaims(data []byte) (Claims, error) {
-	members, err := parseObject(data)
+	members, err := strictjson.Object(data, claimLimits)
 	if err != nil {
 		return Claims{}, err
 	}

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/grantwell/grantwell/internal/base/strictjson"
 )
 
 const (
@@ -209,7 +211,7 @@ func split(token string) (header, []byte, error) {
 }
 
 func parseHeader(raw []byte) (header, error) {
-	members, err := parseObject(raw)
+	members, err := strictjson.Object(raw, claimLimits)
 	if err != nil {
 		return header{}, invalidError("a malformed header")
 	}
