@@ -5,10 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
-	jose "github.com/go-jose/go-jose/v4"
+	"github.com/grantwell/grantwell/internal/base/jws"
 )
 
 // lastGood is how long keys serve while they cannot be fetched anew.
@@ -19,10 +20,10 @@ type keyring struct {
 	address                   string // empty: fixed keys
 	client                    *http.Client
 	timeout, interval, maxAge time.Duration
-	flights                   flights[struct{}, []publicKey]
+	flights                   flights[struct{}, []jws.Key]
 
 	mu    sync.Mutex
-	keys  []publicKey
+	keys  []jws.Key
 	got   time.Time // when keys were fetched
 	tried time.Time // when the last fetch began
 	err   error     // of the last fetch
@@ -40,33 +41,45 @@ func newKeyring(j *JWT) *keyring {
 		timeout: orElse(j.Timeout, defaultTimeout), interval: orElse(j.Interval, 10*time.Second), maxAge: orElse(j.MaxAge, 15*time.Minute),
 	}
 	if k.address == "" {
-		k.keys, k.err = parseKeys(j.Keys)
+		k.keys, k.err = jws.ParseSet(j.Keys, maxKeys)
 	} else if k.client == nil {
 		k.client = fetchClient(j.RootCAs, j.AllowPrivate)
 	}
 	return k
 }
 
-// verify returns the payload of a token that a key verifies, nil when none does, and an error when the keys could
-// not be had. A key that is not known is looked for once more, unless that was done within the interval.
-func (k *keyring) verify(ctx context.Context, signed *jose.JSONWebSignature, h jwsHeader) ([]byte, error) {
+// verify reports whether a key verifies the token. The error says that the keys could not be had. A key that is not
+// known is looked for once more, unless that was done within the interval.
+func (k *keyring) verify(ctx context.Context, signed *jws.Token) (bool, error) {
 	keys, err := k.current(ctx)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	payload, fitting := verifyWith(keys, signed, h)
-	if payload != nil || k.address == "" || fitting && h.kid != "" {
-		return payload, nil
+	fitting := candidates(keys, signed.Header)
+	if _, ok := signed.Verify(fitting); ok {
+		return true, nil
+	}
+	if k.address == "" || len(fitting) > 0 && signed.Header.KeyID != "" {
+		return false, nil
 	}
 	if keys, err = k.refetch(ctx); err != nil {
-		return nil, err
+		return false, err
 	}
-	payload, _ = verifyWith(keys, signed, h)
-	return payload, nil
+	_, ok := signed.Verify(candidates(keys, signed.Header))
+	return ok, nil
+}
+
+// candidates returns the keys that may have signed the token. A token that names a key is verified by keys of
+// that name only.
+func candidates(keys []jws.Key, h jws.Header) []jws.Key {
+	if h.KeyID != "" {
+		keys = slices.DeleteFunc(slices.Clone(keys), func(k jws.Key) bool { return k.ID != h.KeyID })
+	}
+	return jws.Candidates(keys, h)
 }
 
 // current returns the keys at hand, and begins to fetch them anew when they have aged.
-func (k *keyring) current(ctx context.Context) ([]publicKey, error) {
+func (k *keyring) current(ctx context.Context) ([]jws.Key, error) {
 	if k.address == "" {
 		return k.keys, nil
 	}
@@ -88,8 +101,8 @@ func (k *keyring) current(ctx context.Context) ([]publicKey, error) {
 func (k *keyring) due() bool { return k.tried.IsZero() || time.Since(k.tried) >= k.interval }
 
 // refetch returns new keys, or what the last fetch brought if that was within the interval.
-func (k *keyring) refetch(ctx context.Context) ([]publicKey, error) {
-	return k.flights.do(ctx, struct{}{}, k.timeout+time.Second, func(ctx context.Context) ([]publicKey, error) {
+func (k *keyring) refetch(ctx context.Context) ([]jws.Key, error) {
+	return k.flights.do(ctx, struct{}{}, k.timeout+time.Second, func(ctx context.Context) ([]jws.Key, error) {
 		k.mu.Lock()
 		if !k.due() {
 			defer k.mu.Unlock()
@@ -108,14 +121,14 @@ func (k *keyring) refetch(ctx context.Context) ([]publicKey, error) {
 	})
 }
 
-func (k *keyring) fetch(ctx context.Context) ([]publicKey, error) {
-	data, err := fetch(ctx, k.client, k.timeout, k.address, maxKeySet, "application/json", "application/jwk-set+json")
+func (k *keyring) fetch(ctx context.Context) ([]jws.Key, error) {
+	data, err := fetch(ctx, k.client, k.timeout, k.address, jws.MaxSetSize, "application/json", "application/jwk-set+json")
 	if err != nil {
 		return nil, fmt.Errorf("introspect: JWKSURI: %w", err)
 	}
-	keys, err := parseKeys(data)
+	keys, err := jws.ParseSet(data, maxKeys)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("introspect: JWKSURI: %w", err)
 	}
 	if len(keys) == 0 { // an emptied set is a mistake far more often than a decision
 		return nil, errors.New("introspect: JWKSURI: no key that verifies signatures")

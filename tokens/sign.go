@@ -45,7 +45,7 @@ func signature(key Key, payload []byte) ([]byte, error) {
 		return signECDSA(signer, payload, crypto.SHA256, 32)
 	case ES384:
 		return signECDSA(signer, payload, crypto.SHA384, 48)
-	case EdDSA:
+	case EdDSA, Ed25519:
 		return crypto.SignMessage(signer, rand.Reader, payload, crypto.Hash(0))
 	}
 	return nil, errors.New("unknown algorithm")
