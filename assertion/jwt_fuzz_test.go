@@ -10,6 +10,7 @@ import (
 	josejwt "github.com/go-jose/go-jose/v4/jwt"
 	"github.com/stretchr/testify/require"
 
+	"github.com/grantwell/grantwell/internal/base/fetch"
 	"github.com/grantwell/grantwell/internal/base/jws"
 )
 
@@ -96,10 +97,8 @@ func FuzzJWKSResponse(f *testing.F) {
 			StatusCode: status, Header: http.Header{"Content-Type": {contentType}, "Location": {extra}, "Content-Encoding": {extra}},
 			Body: http.NoBody, ProtoMajor: 1, ProtoMinor: 1, ContentLength: -1,
 		}
-		fetcher := &Fetcher{MaxSize: 4096}
-		fetcher.once.Do(fetcher.prepare)
 		hits := 0
-		fetcher.client.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		answer := roundTripper(func(r *http.Request) (*http.Response, error) {
 			hits++
 			answer := *recorded
 			w := httptest.NewRecorder()
@@ -107,6 +106,8 @@ func FuzzJWKSResponse(f *testing.F) {
 			answer.Body, answer.Request = w.Result().Body, r
 			return &answer, nil
 		})
+		fetcher := &Fetcher{}
+		fetcher.once.Do(func() { fetcher.getter = &fetch.Getter{MaxSize: 4096, Client: &http.Client{Transport: answer}} })
 		keys, err := (&RemoteKeys{Fetcher: fetcher}).Keys(t.Context(), "https://keys.example/jwks", "k")
 		require.Equal(t, 1, hits, "redirects are not followed")
 		if err != nil {

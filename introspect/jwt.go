@@ -4,12 +4,13 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/grantwell/grantwell/internal/base/fetch"
 	"github.com/grantwell/grantwell/internal/base/jws"
 )
 
@@ -80,8 +81,7 @@ func (j *JWT) Check() error {
 	add(len(j.Audience) == 0 || slices.Contains(j.Audience, ""), "Audience: required, without empty elements")
 	add((j.JWKSURI == "") == (len(j.Keys) == 0), "JWKSURI, Keys: exactly one is required")
 	if j.JWKSURI != "" {
-		u, err := url.Parse(j.JWKSURI)
-		add(err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && !(j.AllowPrivate && loopbackHTTP(u)), "JWKSURI: not an https URL")
+		add(j.getter().CheckURL(j.JWKSURI) != nil, "JWKSURI: not an https URL")
 	}
 	if len(j.Keys) > 0 {
 		keys, err := jws.ParseSet(j.Keys, maxKeys)
@@ -104,7 +104,20 @@ func (j *JWT) start() {
 	if len(j.algorithms) == 0 {
 		j.algorithms = jws.PublicKeyAlgorithms()
 	}
-	j.keys = newKeyring(j)
+	j.keys, j.broken = newKeyring(j)
+}
+
+// getter returns what fetches JWKSURI.
+func (j *JWT) getter() *fetch.Getter {
+	return &fetch.Getter{
+		AllowPrivate: j.AllowPrivate,
+		Timeout:      j.Timeout,
+		MaxSize:      jws.MaxSetSize,
+		Types:        []string{"application/json", "application/jwk-set+json"},
+		RootCAs:      j.RootCAs,
+		Proxy:        true,
+		Client:       j.Client,
+	}
 }
 
 // Introspect checks a token. The error says that the keys could not be had, or that ClientMap failed.
@@ -124,7 +137,7 @@ func (j *JWT) Introspect(ctx context.Context, token string) (*Token, error) {
 	}
 	verified, err := j.keys.verify(ctx, signed)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("introspect: JWKSURI: %w", err)
 	}
 	if !verified {
 		return inactive(ReasonSignature), nil
