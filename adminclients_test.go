@@ -108,7 +108,7 @@ func TestAdmin_UpdateKeepsReadOnlyMembers(t *testing.T) {
 	after, err := o.store.Client(t.Context(), "app")
 	require.NoError(t, err)
 	before.Name, before.Scope = "", nil
-	require.True(t, before.Equal(after), "what is left out is gone, but for the read-only members")
+	require.True(t, before.Equal(&after), "what is left out is gone, but for the read-only members")
 	o.ask("DELETE", "/clients/app", "", "If-Match", read.header.Get("ETag")).fails(t, 412, "precondition_failed")
 }
 

@@ -168,7 +168,7 @@ func TestAdmin_ExportAndImportAreEqual(t *testing.T) {
 		}
 		original, err := from.store.Client(t.Context(), got.ID)
 		require.NoError(t, err)
-		require.True(t, original.Equal(got))
+		require.True(t, original.Equal(&got))
 	}
 }
 

@@ -169,7 +169,7 @@ func TestAdmin_HooksReadEveryField(t *testing.T) {
 	o.token("full:" + made.str("client_secret"))
 	stored, err := o.store.Client(t.Context(), "full")
 	require.NoError(t, err)
-	require.True(t, stored.Equal(seen))
+	require.True(t, stored.Equal(&seen))
 	require.Equal(t, []string{"Full", "team a", "root", "confidential", "ops@app.example"}, []string{seen.Name, seen.Owner, seen.CreatedBy, seen.Metadata["type"], seen.Contacts[0]})
 	require.False(t, seen.CreatedAt.IsZero())
 	require.NotEmpty(t, seen.Certificates)

@@ -56,7 +56,7 @@ func (s *Store) SwapClient(ctx context.Context, old *storage.Client, next storag
 		}
 		if c, err := decodeClient(stored); len(stored) > 0 && err != nil {
 			return err
-		} else if len(stored) == 0 || !c.Equal(*old) {
+		} else if len(stored) == 0 || !c.Equal(old) {
 			return storage.ErrConflict
 		}
 	}

@@ -84,7 +84,7 @@ func (s *Store) SwapClient(ctx context.Context, old *storage.Client, next storag
 		}
 		if c, err := decodeClient(stored); err != nil {
 			return err
-		} else if !c.Equal(*old) {
+		} else if !c.Equal(old) {
 			return storage.ErrConflict
 		}
 		if string(stored) == string(document) {
