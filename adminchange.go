@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/clientmeta"
 	"github.com/grantwell/grantwell/storage"
 )
 
@@ -35,7 +36,7 @@ func (c *act) change(ctx context.Context, edit func(storage.Client) (next storag
 		err = c.store(ctx, &old, &next)
 		switch {
 		case err == nil:
-			return c.show(http.StatusOK, next, plain)
+			return c.show(http.StatusOK, &next, plain)
 		case !errors.Is(err, storage.ErrConflict) || n == changeAttempts:
 			return err
 		}
@@ -49,7 +50,7 @@ func (c *act) matched(ctx context.Context) (storage.Client, error) {
 	if err != nil || len(want) == 0 {
 		return client, err
 	}
-	tag, err := etag(client)
+	tag, err := clientmeta.ETag(&client)
 	if err != nil {
 		return client, err
 	}
@@ -68,9 +69,9 @@ func (c *act) store(ctx context.Context, old, next *storage.Client) error {
 		return err
 	}
 	c.event.ClientID = next.ID
-	c.event.Admin.After = redacted(*next)
+	c.event.Admin.After = clientmeta.Redact(next)
 	if old != nil {
-		c.event.Admin.Before = redacted(*old)
+		c.event.Admin.Before = clientmeta.Redact(old)
 	}
 	stored, err := c.api.clients.Client(ctx, next.ID)
 	if err == nil {

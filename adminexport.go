@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/clientmeta"
 	"github.com/grantwell/grantwell/storage"
 )
 
@@ -122,8 +123,10 @@ func (c *act) imported() ([]storage.Client, error) {
 	}
 	clients, seen := make([]storage.Client, len(list)), make(map[string]bool)
 	for i, members := range list {
-		client, err := clientOf(members)
-		if err == nil {
+		client, err := clientmeta.Read(members)
+		if err != nil {
+			err = badClient(err.Error()).Because("%w", err)
+		} else {
 			err = checkClient(client)
 		}
 		if err != nil {
@@ -162,9 +165,9 @@ func (c *act) replace(before *storage.Client, client storage.Client) error {
 	}
 	e := c.event
 	e.ClientID = client.ID
-	e.Admin = &AdminAct{Actor: c.actor, Action: "client.import", After: redacted(client)}
+	e.Admin = &AdminAct{Actor: c.actor, Action: "client.import", After: clientmeta.Redact(&client)}
 	if before != nil {
-		e.Admin.Before = redacted(*before)
+		e.Admin.Before = clientmeta.Redact(before)
 	}
 	c.s.emit(ctx, c.r, e)
 	return nil

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/clientmeta"
 	"github.com/grantwell/grantwell/storage"
 )
 
@@ -72,7 +73,7 @@ func (c *act) overlap() (d time.Duration, told bool, err error) {
 // endSecret ends one of several secrets. The last one is no secret to end: the client is to be disabled.
 func endSecret(ctx context.Context, c *act) error {
 	return c.change(ctx, func(client storage.Client) (storage.Client, string, error) {
-		left := slices.DeleteFunc(slices.Clone(client.Secrets), func(s storage.Secret) bool { return secretID(s) == c.below })
+		left := slices.DeleteFunc(slices.Clone(client.Secrets), func(s storage.Secret) bool { return clientmeta.SecretID(s) == c.below })
 		switch {
 		case len(left) == len(client.Secrets):
 			return client, "", notFound("The client has no such secret.")

@@ -138,9 +138,6 @@ func (reg registrationJSON) client() (storage.Client, error) {
 		TOSURI: reg.TOSURI, Contacts: reg.Contacts, Metadata: reg.Metadata, CreatedAt: time.Now().UTC().Truncate(time.Millisecond)}
 	if reg.GrantTypes != nil {
 		c.GrantTypes = *reg.GrantTypes
-		if len(c.GrantTypes) == 0 {
-			c.GrantTypes = []string{noGrant}
-		}
 	}
 	if reg.DefaultScope != nil {
 		c.DefaultScope = strings.Fields(*reg.DefaultScope)
@@ -175,6 +172,3 @@ func (reg registrationJSON) secret() (storage.Secret, error) {
 	}
 	return storage.HashSecret(reg.Secret), nil
 }
-
-// noGrant stands in GrantTypes for a client that uses no grant: an empty list is authorization_code by RFC 7591.
-const noGrant = "urn:grantwell:no-grant"

@@ -31,6 +31,9 @@ const (
 // Client is a registered client. The names of its fields follow RFC 7591
 // section 2.
 //
+// Its JSON is the same in files, the admin interface, exports and databases:
+// see [Client.MarshalJSON].
+//
 // A store copies a client on the way in and on the way out. Inside this module
 // a client travels as a pointer that is only read from.
 type Client struct {
@@ -81,9 +84,12 @@ type Client struct {
 	// strings, as the clients of some gateways make them.
 	LenientAssertions bool `json:"lenient_assertions,omitempty"`
 
-	// GrantTypes are the grants that the client may use. Empty means
-	// authorization_code (RFC 7591 section 2).
-	GrantTypes []string `json:"grant_types,omitempty"`
+	// GrantTypes are the grants that the client may use. Nil means
+	// authorization_code (RFC 7591 section 2). A list that is empty and not nil
+	// means no grant at all: the client is a resource server that only
+	// introspects, and needs no redirect URI. In JSON these are a missing member
+	// and "grant_types": [].
+	GrantTypes []string `json:"grant_types,omitzero"`
 
 	// ResponseTypes are the response types that the client may ask for. Empty
 	// means code, if the client has the grant authorization_code.
@@ -114,7 +120,7 @@ type Client struct {
 
 	// AccessTokenLifetime, RefreshTokenLifetime and CodeLifetime win over the
 	// server's lifetimes. Zero means the server's. A code lives for at most 10
-	// minutes.
+	// minutes. In JSON they are seconds.
 	AccessTokenLifetime  time.Duration `json:"access_token_lifetime,omitempty"`
 	RefreshTokenLifetime time.Duration `json:"refresh_token_lifetime,omitempty"`
 	CodeLifetime         time.Duration `json:"code_lifetime,omitempty"`
@@ -180,12 +186,13 @@ func (c *Client) Ended(issuedAt time.Time) bool {
 	return issuedAt.Before(c.TokensNotBefore)
 }
 
-// Equal reports whether two clients have the same value in every field. A nil
-// list and an empty one are the same. A [Swapper] compares clients by it.
+// Equal reports whether two clients have the same value in every field. Except
+// for GrantTypes, a nil list and an empty one are the same. A [Swapper] compares
+// clients by it.
 func (c *Client) Equal(other *Client) bool {
 	// The JSON has every field, in a fixed order.
-	a, err1 := json.Marshal(c)
-	b, err2 := json.Marshal(other)
+	a, err1 := c.MarshalJSON()
+	b, err2 := other.MarshalJSON()
 	return err1 == nil && err2 == nil && bytes.Equal(a, b)
 }
 
@@ -194,7 +201,7 @@ func (c *Client) AllowsGrant(grantType string) bool {
 	if c.AliasOf != "" {
 		return false
 	}
-	if len(c.GrantTypes) == 0 {
+	if c.GrantTypes == nil {
 		return grantType == "authorization_code"
 	}
 	return slices.Contains(c.GrantTypes, grantType)

@@ -40,7 +40,8 @@ var may = map[string][]string{
 	"internal/jsontext":     {},
 	"internal/pages":        {},
 	"internal/frontchannel": {"storage", "internal/pages", "github.com/ory/fosite"},
-	"":                      {"storage", "storage/memstore", "tokens", "assertion", "introspect", "grants", "internal/form", "internal/jsontext", "internal/pages", "internal/frontchannel", "golang.org/x/crypto/..."},
+	"internal/clientmeta":   {"storage"},
+	"":                      {"internal/clientmeta", "storage", "storage/memstore", "tokens", "assertion", "introspect", "grants", "internal/form", "internal/jsontext", "internal/pages", "internal/frontchannel", "golang.org/x/crypto/..."},
 }
 
 // Imports point down only, and a package of floor 1 imports no other.
