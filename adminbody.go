@@ -3,14 +3,11 @@ package grantwell
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"strconv"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/base/strictjson"
 )
 
 // object reads a body that is one JSON object, or nothing where that is allowed. Names are taken byte for byte, and each once.
@@ -19,29 +16,11 @@ func (c *act) object(limit int64, optional bool) (map[string]json.RawMessage, er
 	if err != nil || text == "" && optional {
 		return nil, err
 	}
-	var members map[string]json.RawMessage
-	if err := strictJSON(text, &members); err != nil || members == nil {
+	members, err := strictjson.Members([]byte(text), strictjson.Limits{})
+	if err != nil {
 		return nil, grants.InvalidRequest("The body is not one JSON object in UTF-8 whose names are there once.").Because("%w", err)
 	}
 	return members, nil
-}
-
-// strictJSON reads one value and nothing behind it.
-func strictJSON(text string, into any) error {
-	if !utf8.ValidString(text) {
-		return errors.New("grantwell: not UTF-8")
-	}
-	dec := json.NewDecoder(strings.NewReader(text))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(into); err != nil {
-		return err
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("grantwell: text behind the JSON value")
-	}
-	dec = json.NewDecoder(strings.NewReader(text))
-	dec.UseNumber() // a number of any size is JSON
-	return namesOnce(dec)
 }
 
 // badClient is the error of RFC 7591 section 3.2.2.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/grantwell/grantwell/grants"
@@ -30,7 +29,7 @@ func (c *act) change(ctx context.Context, edit func(storage.Client) (next storag
 		if err != nil {
 			return err
 		}
-		if err := checkClient(next); err != nil {
+		if err := checkClient(&next); err != nil {
 			return err
 		}
 		err = c.store(ctx, &old, &next)
@@ -120,16 +119,10 @@ func (c *act) wait(ctx context.Context) error {
 
 func (c *act) leave() { <-c.api.turn }
 
-// checkClient tells why the client must not be stored. What it says is about what the administrator sent.
-func checkClient(c storage.Client) error {
-	err := errors.Join(c.Validate(), checkHashes(c))
-	if err == nil {
-		return nil
+// checkClient returns why the client must not be stored. What it says is about what the administrator sent.
+func checkClient(c *storage.Client) error {
+	if err := clientmeta.Check(c); err != nil {
+		return badClient(err.Error()).Because("%w", err)
 	}
-	reasons := strings.Split(err.Error(), "\n")
-	for i, r := range reasons {
-		reasons[i] = strings.TrimPrefix(r, "storage: client ")
-	}
-	slices.Sort(reasons)
-	return badClient(strings.Join(reasons, "; ")).Because("%w", err)
+	return nil
 }

@@ -100,8 +100,8 @@ func createClient(ctx context.Context, c *act) error {
 		// Somebody else may have had this ID, and something of theirs may be unexpired still.
 		client.TokensNotBefore = client.CreatedAt
 	}
-	plain := credentials(&client)
-	if err := checkClient(client); err != nil {
+	plain := clientmeta.FillCredentials(&client)
+	if err := checkClient(&client); err != nil {
 		return err
 	}
 	if err := c.wait(ctx); err != nil {
@@ -142,7 +142,7 @@ func updateClient(ctx context.Context, c *act) error {
 		if next.Method() == old.Method() { // another method starts with new credentials
 			next.Secrets, next.SharedKey = old.Secrets, old.SharedKey
 		}
-		return next, credentials(&next), nil
+		return next, clientmeta.FillCredentials(&next), nil
 	})
 }
 

@@ -6,5 +6,7 @@
 // differ in: which members an administrator may change, how a plain secret of a
 // file is hashed, what is hidden when a client is shown.
 //
-// Errors name the client and the member, and never quote a secret or a hash.
+// Errors are read by the author of a document, so they begin with the name of
+// the member or the client in place of this package. They never quote a secret
+// or a hash.
 package clientmeta
