@@ -87,7 +87,7 @@ func (r reply) list(t testing.TB, name string) (out []map[string]any) {
 	return out
 }
 
-const newApp = `{"client_id":"app","client_name":"App","grant_types":["client_credentials"],"scope":["read"]}`
+const newApp = `{"client_id":"app","client_name":"App","grant_types":["client_credentials"],"scope":"read"}`
 
 // There is no administration without an authorization, nor over stores that cannot be administered, and nothing mounts it but the host.
 // Holds S144.
@@ -195,7 +195,7 @@ func TestAdmin_RefusesWhatItDoesNotKnow(t *testing.T) {
 		o.ask("POST", "/clients", body).fails(t, 400, "invalid_request")
 	}
 	o.ask("POST", "/clients", `{"client_name":"`+strings.Repeat("x", 64<<10)+`"}`).fails(t, 413, "invalid_request")
-	for _, member := range []string{`"redirect_uri":["https://app.example/cb"]`, `"CLIENT_NAME":"x"`, `"scope":"read write"`, `"require_pkce":"yes"`, `"client_secret":"x"`, `"":1`,
+	for _, member := range []string{`"redirect_uri":["https://app.example/cb"]`, `"CLIENT_NAME":"x"`, `"scope":["read"]`, `"access_token_lifetime":"60"`, `"contacts":{}`, `"require_pkce":"yes"`, `"client_secret":"x"`, `"":1`,
 		`"secrets":[]`, `"secrets":[{"hash":"x"}]`, `"shared_key":"eA=="`, `"created_at":"2020-01-01T00:00:00Z"`, `"created_by":"me"`, `"tokens_not_before":"2020-01-01T00:00:00Z"`} {
 		o.ask("POST", "/clients", `{"grant_types":["client_credentials"],`+member+`}`).fails(t, 400, "invalid_client_metadata")
 	}

@@ -84,7 +84,7 @@ func TestAdmin_BadClientsAreRefused(t *testing.T) {
 		body := strings.Replace(conf.body, redirect, uri, 1)
 		o.ask("PUT", "/clients/conf", body, "If-Match", "*").fails(t, 400, "invalid_client_metadata")
 	}
-	for _, member := range []string{`"client_id":"ü"`, `"scope":["a b"]`, `"token_endpoint_auth_method":"magic"`, `"access_token_lifetime":-1`, `"jwks_uri":"http://x"`} {
+	for _, member := range []string{`"client_id":"ü"`, `"scope":"a\\b"`, `"scope":["a"]`, `"access_token_lifetime":1e3`, `"token_endpoint_auth_method":"magic"`, `"access_token_lifetime":-1`, `"jwks_uri":"http://x"`} {
 		o.ask("POST", "/clients", `{"grant_types":["client_credentials"],`+member+`}`).fails(t, 400, "invalid_client_metadata")
 	}
 }
@@ -108,7 +108,7 @@ func TestAdmin_UpdateKeepsReadOnlyMembers(t *testing.T) {
 	after, err := o.store.Client(t.Context(), "app")
 	require.NoError(t, err)
 	before.Name, before.Scope = "", nil
-	require.True(t, before.Equal(after), "what is left out is gone, but for the read-only members")
+	require.True(t, before.Equal(&after), "what is left out is gone, but for the read-only members")
 	o.ask("DELETE", "/clients/app", "", "If-Match", read.header.Get("ETag")).fails(t, 412, "precondition_failed")
 }
 
@@ -168,7 +168,7 @@ func TestAdmin_DisableAndDeleteStopTokens(t *testing.T) {
 		time.Sleep(time.Second)
 		require.Equal(t, 204, o.ask("DELETE", "/clients/conf", "").status)
 		require.False(t, active())
-		made := o.ask("POST", "/clients", `{"client_id":"conf","redirect_uris":["`+redirect+`"],"grant_types":["authorization_code","refresh_token"],"scope":["read","write"]}`)
+		made := o.ask("POST", "/clients", `{"client_id":"conf","redirect_uris":["`+redirect+`"],"grant_types":["authorization_code","refresh_token"],"scope":"read write"}`)
 		require.Equal(t, 201, made.status, made.body)
 		reborn, err := o.store.Client(t.Context(), "conf")
 		require.NoError(t, err)

@@ -168,7 +168,7 @@ func TestAdmin_ExportAndImportAreEqual(t *testing.T) {
 		}
 		original, err := from.store.Client(t.Context(), got.ID)
 		require.NoError(t, err)
-		require.True(t, original.Equal(got))
+		require.True(t, original.Equal(&got))
 	}
 }
 
@@ -231,31 +231,31 @@ func TestAdmin_ImportIsAllChecked(t *testing.T) {
 	one := `{"client_id":"new","grant_types":["client_credentials"],"secrets":[{"hash":"` + storage.HashSecret(secret).Hash + `"}]}`
 	for body, code := range map[string]string{
 		`{"clients":[]}`: "invalid_request",
-		`{"format":"grantwell.clients.v2","clients":[]}`:                                                                          "invalid_request",
-		`{"format":"grantwell.clients.v1"}` + one:                                                                                 "invalid_request",
-		`{"format":"grantwell.clients.v1","clients":[],"x":1}`:                                                                    "invalid_request",
-		`{"format":"grantwell.clients.v1","clients":{}}`:                                                                          "invalid_request",
-		`{"format":"grantwell.clients.v1","clients":[` + one + `,{}]}`:                                                            "invalid_client_metadata",
-		`{"format":"grantwell.clients.v1","clients":[` + one + `,` + one + `]}`:                                                   "invalid_client_metadata",
-		`{"format":"grantwell.clients.v1","clients":[` + one + `,null]}`:                                                          "invalid_client_metadata",
-		`{"format":"grantwell.clients.v1","clients":[` + one + `,` + strings.Replace(one, `"hash"`, `"plain"`, 1) + `]}`:          "invalid_client_metadata",
-		`{"format":"grantwell.clients.v1","clients":[` + strings.Replace(one, `"hash"`, `"note":"x","hash"`, 1) + `]}`:            "invalid_client_metadata",
-		`{"format":"grantwell.clients.v1","clients":[` + one + `,` + strings.Replace(one, `"client_id"`, `"client_Id"`, 1) + `]}`: "invalid_client_metadata",
-		`{"format":"grantwell.clients.v1","clients":[` + strings.Repeat(one+",", 1000) + one + `]}`:                               "invalid_request",
+		`{"format":"grantwell.clients.v1","clients":[]}`:                                                                          "invalid_request",
+		`{"format":"grantwell.clients.v2"}` + one:                                                                                 "invalid_request",
+		`{"format":"grantwell.clients.v2","clients":[],"x":1}`:                                                                    "invalid_request",
+		`{"format":"grantwell.clients.v2","clients":{}}`:                                                                          "invalid_request",
+		`{"format":"grantwell.clients.v2","clients":[` + one + `,{}]}`:                                                            "invalid_client_metadata",
+		`{"format":"grantwell.clients.v2","clients":[` + one + `,` + one + `]}`:                                                   "invalid_client_metadata",
+		`{"format":"grantwell.clients.v2","clients":[` + one + `,null]}`:                                                          "invalid_client_metadata",
+		`{"format":"grantwell.clients.v2","clients":[` + one + `,` + strings.Replace(one, `"hash"`, `"plain"`, 1) + `]}`:          "invalid_client_metadata",
+		`{"format":"grantwell.clients.v2","clients":[` + strings.Replace(one, `"hash"`, `"note":"x","hash"`, 1) + `]}`:            "invalid_client_metadata",
+		`{"format":"grantwell.clients.v2","clients":[` + one + `,` + strings.Replace(one, `"client_id"`, `"client_Id"`, 1) + `]}`: "invalid_client_metadata",
+		`{"format":"grantwell.clients.v2","clients":[` + strings.Repeat(one+",", 1000) + one + `]}`:                               "invalid_request",
 	} {
 		o.ask("POST", "/import", body).fails(t, 400, code)
 		_, err := o.store.Client(t.Context(), "new")
 		require.ErrorIs(t, err, storage.ErrNotFound)
 	}
-	require.Equal(t, 200, o.ask("POST", "/import", `{"format":"grantwell.clients.v1","clients":[`+one+`]}`).status)
-	require.Equal(t, 200, o.ask("POST", "/import", `{"format":"grantwell.clients.v1","clients":[]}`).status)
+	require.Equal(t, 200, o.ask("POST", "/import", `{"format":"grantwell.clients.v2","clients":[`+one+`]}`).status)
+	require.Equal(t, 200, o.ask("POST", "/import", `{"format":"grantwell.clients.v2","clients":[]}`).status)
 	require.Equal(t, 413, o.ask("POST", "/import", strings.Repeat(" ", 16<<20+1)).status)
 }
 
 // Whatever is sent as a client or a document is answered without a fault of ours.
 func FuzzAdminBody(f *testing.F) {
 	f.Add("/clients", newApp)
-	f.Add("/import?existing=replace", `{"format":"grantwell.clients.v1","secrets":"hashed","clients":[{"client_id":"a","created_at":"2020-01-01T00:00:00Z","shared_key":"eA==","secrets":[{"hash":"$2a$10$x"}]}]}`)
+	f.Add("/import?existing=replace", `{"format":"grantwell.clients.v2","secrets":"hashed","clients":[{"client_id":"a","created_at":"2020-01-01T00:00:00Z","shared_key":"eA==","secrets":[{"hash":"$2a$10$x"}]}]}`)
 	f.Add("/clients/conf/secret", `{"overlap_seconds":60}`)
 	f.Fuzz(func(t *testing.T, path, body string) {
 		if !slices.Contains([]string{"/clients", "/import?existing=replace", "/clients/conf/secret"}, path) {

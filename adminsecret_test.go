@@ -125,15 +125,15 @@ func TestAdmin_ActsAreEvents(t *testing.T) {
 	act("client.read", false, false, o.ask("GET", "/clients/app", ""))
 	e := act("client.update", true, true, o.ask("PUT", "/clients/app", strings.Replace(newApp, `"App"`, `"New"`, 1), "If-Match", "*"))
 	require.Equal(t, []string{"App", "New"}, []string{e.Admin.Before.Name, e.Admin.After.Name})
-	require.Equal(t, []string{"Name"}, e.Admin.Changed())
-	require.Equal(t, []string{"Disabled"}, act("client.disable", true, true, o.ask("POST", "/clients/app/disable", "")).Admin.Changed())
-	require.Equal(t, []string{"Disabled"}, act("client.enable", true, true, o.ask("POST", "/clients/app/enable", "")).Admin.Changed())
-	require.Equal(t, []string{"Secrets"}, act("client.rotate_secret", true, true, o.ask("POST", "/clients/app/secret", `{"overlap_seconds":0}`)).Admin.Changed())
+	require.Equal(t, []string{"client_name"}, e.Admin.Changed())
+	require.Equal(t, []string{"disabled"}, act("client.disable", true, true, o.ask("POST", "/clients/app/disable", "")).Admin.Changed())
+	require.Equal(t, []string{"disabled"}, act("client.enable", true, true, o.ask("POST", "/clients/app/enable", "")).Admin.Changed())
+	require.Equal(t, []string{"secrets"}, act("client.rotate_secret", true, true, o.ask("POST", "/clients/app/secret", `{"overlap_seconds":0}`)).Admin.Changed())
 	second := o.ask("POST", "/clients/app/secret", "")
 	act("client.rotate_secret", true, true, second)
 	id := second.json["secrets"].([]any)[1].(map[string]any)["id"].(string)
 	act("client.end_secret", true, true, o.ask("DELETE", "/clients/app/secrets/"+id, ""))
-	require.Equal(t, []string{"TokensNotBefore"}, act("client.revoke", true, true, o.ask("POST", "/clients/app/revoke", "")).Admin.Changed())
+	require.Equal(t, []string{"tokens_not_before"}, act("client.revoke", true, true, o.ask("POST", "/clients/app/revoke", "")).Admin.Changed())
 	exported := o.ask("GET", "/export", "")
 	require.Equal(t, "registry.export", o.did().Admin.Action)
 	act("client.delete", true, false, o.ask("DELETE", "/clients/app", ""))
@@ -146,7 +146,7 @@ func TestAdmin_ActsAreEvents(t *testing.T) {
 
 	require.Len(t, secrets, 6)
 	told := o.log.String()
-	require.Contains(t, told, `"admin":{"actor":"root","action":"client.update","changed":["Name"]}`)
+	require.Contains(t, told, `"admin":{"actor":"root","action":"client.update","changed":["client_name"]}`)
 	for _, e := range o.events {
 		told += fmt.Sprintf("%+v %+v", e, e.Admin)
 		if e.Admin != nil {
@@ -170,7 +170,7 @@ func TestAdmin_HashesAreBounded(t *testing.T) {
 		"$argon2id$v=19$m=1048576,t=1,p=1$c2FsdHNhbHQ$" + strings.Repeat("A", 43):  400,
 		"$argon2id$v=19$m=65536,t=1000,p=1$c2FsdHNhbHQ$" + strings.Repeat("A", 43): 400,
 	} {
-		body := fmt.Sprintf(`{"format":"grantwell.clients.v1","clients":[{"client_id":"h","grant_types":["client_credentials"],"secrets":[{"hash":%q}]}]}`, hash)
+		body := fmt.Sprintf(`{"format":"grantwell.clients.v2","clients":[{"client_id":"h","grant_types":["client_credentials"],"secrets":[{"hash":%q}]}]}`, hash)
 		require.Equal(t, status, o.ask("POST", "/import?existing=replace", body).status, hash)
 	}
 }

@@ -90,7 +90,7 @@ func TestAuthorize_RedirectURIVariants(t *testing.T) {
 		require.True(t, strings.HasPrefix(res.header.Get("Location"), uri+"?code="), "%q: %d %s", uri, res.status, res.body)
 	}
 	for _, bad := range []string{"http://app.example/cb", "javascript:alert(1)", "data:text/html,x", "https://*.example/cb", "https://example.com*", redirect + "#f", "https://a@b/cb"} {
-		require.ErrorContains(t, storage.Client{ID: "c", RedirectURIs: []string{bad}}.Validate(), "redirect_uris", bad)
+		require.ErrorContains(t, (&storage.Client{ID: "c", RedirectURIs: []string{bad}}).Validate(), "redirect_uris", bad)
 	}
 }
 

@@ -285,7 +285,7 @@ func (r *canaryRun) flows(trip func(string) error) {
 		r.ask("/token", conf, "grant_type", "refresh_token", "refresh_token", refresh),
 	}
 	r.code("conf")
-	made := r.administer("POST", "/clients", `{"client_name":"made","grant_types":["client_credentials"],"scope":["read"]}`)
+	made := r.administer("POST", "/clients", `{"client_name":"made","grant_types":["client_credentials"],"scope":"read"}`)
 	exported := r.administer("GET", "/export?shared_keys=include", "")
 	for _, res := range []reply{made, r.administer("POST", "/clients/"+made.str("client_id")+"/secret", "{}"), r.administer("POST", "/clients/hmac/disable", ""), r.administer("POST", "/clients/hmac/enable", ""),
 		r.administer("GET", "/grants?client_id=canary", ""), exported, r.administer("POST", "/import?existing=replace", exported.body)} {

@@ -135,7 +135,7 @@ func TestSecret_OnlyItsHashIsStored(t *testing.T) {
 	require.Len(t, plain, 43)
 	require.NotContains(t, stored.Hash, plain)
 	require.Equal(t, storage.HashSecret(plain), stored)
-	require.Error(t, storage.Client{ID: "x", AuthMethod: storage.AuthClientSecretJWT, Secrets: []storage.Secret{stored}, RedirectURIs: []string{redirect}}.Validate())
+	require.Error(t, (&storage.Client{ID: "x", AuthMethod: storage.AuthClientSecretJWT, Secrets: []storage.Secret{stored}, RedirectURIs: []string{redirect}}).Validate())
 }
 
 // An issuer may be allowed refresh tokens; a token outlives its assertion only if the server is told so; a parameter
