@@ -7,7 +7,7 @@ require (
 	github.com/crewjam/saml v0.5.1
 	github.com/go-jose/go-jose/v4 v4.1.9
 	github.com/mattermost/xml-roundtrip-validator v0.1.0 // crewjam/saml's own guard against unstable XML, kept as a layer
-	github.com/ory/fosite v0.49.0
+	github.com/ory/fosite v0.49.0 // grants/fositegrant, and a second opinion in tests; a host that imports neither compiles none of it
 	github.com/russellhaering/goxmldsig v1.6.1
 	github.com/stretchr/testify v1.12.1
 	golang.org/x/crypto v0.58.0
