@@ -12,80 +12,9 @@ import (
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 )
-
-// office is a server with its administration, in which a caller's name is a header.
-type office struct {
-	*direct
-	recorder
-	admin, account http.Handler
-}
-
-func byHeader(r *http.Request) (string, error) {
-	if who := r.Header.Get("X-Who"); who != "" {
-		return who, nil
-	}
-	return "", errors.New("nobody is signed in")
-}
-
-func newOffice(t *testing.T, change func(*grantwell.Config)) *office {
-	t.Helper()
-	o := &office{}
-	o.direct = newDirect(t, func(c *grantwell.Config) {
-		o.listen(c)
-		if change != nil {
-			change(c)
-		}
-	})
-	var err error
-	o.admin, err = o.srv.Admin(adminConfig)
-	require.NoError(t, err)
-	o.account, err = o.srv.Account(grantwell.AccountConfig{Subject: byHeader})
-	require.NoError(t, err)
-	return o
-}
-
-// ask sends a request as root; header is names and values.
-func (o *office) ask(method, path, body string, header ...string) reply {
-	return o.send(o.admin, method, path, body, append([]string{"X-Who", "root"}, header...)...)
-}
-
-// as sends a request to a user's own account.
-func (o *office) as(subject, method, path string) reply {
-	return o.send(o.account, method, path, "", "X-Who", subject)
-}
-
-func (o *office) send(h http.Handler, method, path, body string, header ...string) reply {
-	o.t.Helper()
-	req := httptest.NewRequest(method, path, strings.NewReader(body))
-	if method == http.MethodPost || method == http.MethodPut {
-		req.Header.Set("Content-Type", "application/json")
-	}
-	for i := 0; i+1 < len(header); i += 2 {
-		req.Header.Set(header[i], header[i+1])
-	}
-	return serveTo(h, req)
-}
-
-// did is the last event.
-func (o *office) did() grantwell.Event {
-	o.recorder.mu.Lock()
-	defer o.recorder.mu.Unlock()
-	return o.events[len(o.events)-1]
-}
-
-// list is a member that is a list of objects.
-func (r reply) list(t testing.TB, name string) (out []map[string]any) {
-	t.Helper()
-	require.Equal(t, 200, r.status, r.body)
-	all, ok := r.json[name].([]any)
-	require.True(t, ok, r.body)
-	for _, m := range all {
-		out = append(out, m.(map[string]any))
-	}
-	return out
-}
 
 const newApp = `{"client_id":"app","client_name":"App","grant_types":["client_credentials"],"scope":["read"]}`
 
@@ -93,25 +22,25 @@ const newApp = `{"client_id":"app","client_name":"App","grant_types":["client_cr
 // Holds S144.
 func TestAdmin_RefusesToBeAnOpenDoor(t *testing.T) {
 	t.Parallel()
-	r := newDirect(t, nil)
-	for _, cfg := range []grantwell.AdminConfig{{}, {Authorize: byHeader, Overlap: -1}, {Authorize: byHeader, Overlap: 1 << 62}} {
-		h, err := r.srv.Admin(cfg)
+	r := servertest.New(t, nil)
+	for _, cfg := range []grantwell.AdminConfig{{}, {Authorize: servertest.CallerName, Overlap: -1}, {Authorize: servertest.CallerName, Overlap: 1 << 62}} {
+		h, err := r.AS.Admin(cfg)
 		require.ErrorContains(t, err, "grantwell: AdminConfig.")
 		require.Nil(t, h)
 	}
-	_, err := r.srv.Account(grantwell.AccountConfig{})
+	_, err := r.AS.Account(grantwell.AccountConfig{})
 	require.ErrorContains(t, err, "AccountConfig.Subject")
-	bare := newDirect(t, func(c *grantwell.Config) {
+	bare := servertest.New(t, func(c *grantwell.Config) {
 		c.Clients, c.Records = struct{ storage.Clients }{c.Clients}, struct{ storage.Records }{c.Records}
 	})
-	_, err = bare.srv.Admin(grantwell.AdminConfig{})
+	_, err = bare.AS.Admin(grantwell.AdminConfig{})
 	for _, want := range []string{"AdminConfig.Authorize", "storage.Registrar", "storage.Lister"} {
 		require.ErrorContains(t, err, want)
 	}
-	_, err = bare.srv.Account(grantwell.AccountConfig{Subject: byHeader})
+	_, err = bare.AS.Account(grantwell.AccountConfig{Subject: servertest.CallerName})
 	require.ErrorContains(t, err, "storage.Lister")
 	for _, path := range []string{"/clients", "/admin/clients", "/grants", "/export"} {
-		require.Equal(t, 404, r.get(path).status)
+		require.Equal(t, 404, r.Get(path).Status)
 	}
 }
 
@@ -119,23 +48,23 @@ func TestAdmin_RefusesToBeAnOpenDoor(t *testing.T) {
 // Holds S144.
 func TestAdmin_AsksTheHostFirst(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, nil)
+	o := servertest.NewAdmin(t, nil)
 	requests := [][2]string{{"GET", "/clients"}, {"GET", "/clients/conf"}, {"GET", "/clients/nobody"}, {"POST", "/clients"}, {"PUT", "/clients/conf"}, {"DELETE", "/clients/conf"},
 		{"POST", "/clients/conf/disable"}, {"POST", "/clients/conf/enable"}, {"POST", "/clients/conf/secret"}, {"POST", "/clients/conf/revoke"}, {"DELETE", "/clients/conf/secrets/x"},
 		{"GET", "/grants?subject=alice"}, {"DELETE", "/grants/x"}, {"DELETE", "/grants?subject=alice"}, {"GET", "/consents?subject=alice"}, {"DELETE", "/consents?subject=alice&client_id=conf"},
 		{"GET", "/export"}, {"POST", "/import"}, {"GET", "/nothing"}, {"PATCH", "/clients"}}
 	for _, q := range requests {
-		for _, h := range []http.Handler{o.admin, o.account} {
-			res := o.send(h, q[0], q[1], newApp)
-			res.fails(t, 403, "access_denied")
-			require.NotContains(t, res.body, "signed in")
-			e := o.did()
+		for _, h := range []http.Handler{o.AdminHandler, o.AccountHandler} {
+			res := servertest.SendJSON(h, q[0], q[1], newApp)
+			res.Fails(t, 403, "access_denied")
+			require.NotContains(t, res.Body, "signed in")
+			e := o.LastEvent()
 			require.Equal(t, "refused", e.Outcome)
 			require.Nil(t, e.Admin)
-			require.Contains(t, e.Reason, "nobody is signed in")
+			require.Contains(t, e.Reason, "no caller is signed in")
 		}
 	}
-	_, err := o.store.Client(t.Context(), "app")
+	_, err := o.Store.Client(t.Context(), "app")
 	require.ErrorIs(t, err, storage.ErrNotFound)
 	for name, c := range map[string]struct {
 		who    func(*http.Request) (string, error)
@@ -147,12 +76,12 @@ func TestAdmin_AsksTheHostFirst(t *testing.T) {
 		"its own answer": {func(*http.Request) (string, error) { return "", &grants.Error{Code: "login_required", Status: 401} }, 401},
 		"unavailable":    {func(*http.Request) (string, error) { return "", grants.Unavailable(errors.New("x")) }, 503},
 	} {
-		h, err := o.srv.Admin(grantwell.AdminConfig{Authorize: c.who})
+		h, err := o.AS.Admin(grantwell.AdminConfig{Authorize: c.who})
 		require.NoError(t, err)
-		res := o.send(h, "POST", "/clients", newApp)
-		require.Equal(t, c.status, res.status, name)
-		require.Empty(t, res.header.Get("WWW-Authenticate"), "the host knows how its callers authenticate")
-		_, err = o.store.Client(t.Context(), "app")
+		res := servertest.SendJSON(h, "POST", "/clients", newApp)
+		require.Equal(t, c.status, res.Status, name)
+		require.Empty(t, res.Header.Get("WWW-Authenticate"), "the host knows how its callers authenticate")
+		_, err = o.Store.Client(t.Context(), "app")
 		require.ErrorIs(t, err, storage.ErrNotFound, name)
 	}
 }
@@ -161,67 +90,67 @@ func TestAdmin_AsksTheHostFirst(t *testing.T) {
 // Holds S144.
 func TestAdmin_RefusesOtherSites(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, nil)
+	o := servertest.NewAdmin(t, nil)
 	for _, media := range []string{"", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonx", "text/plain; application/json"} {
 		for _, path := range []string{"/clients", "/clients/conf/disable", "/clients/conf/secret", "/import"} {
-			o.ask("POST", path, newApp, "Content-Type", media).fails(t, 415, "invalid_request")
+			o.Admin("POST", path, newApp, "Content-Type", media).Fails(t, 415, "invalid_request")
 		}
 	}
 	for _, header := range [][]string{{"Sec-Fetch-Site", "cross-site"}, {"Sec-Fetch-Site", "same-site"}, {"Origin", "https://evil.example"}, {"Origin", "null"}} {
 		for _, q := range [][2]string{{"POST", "/clients"}, {"PUT", "/clients/conf"}, {"DELETE", "/clients/conf"}, {"DELETE", "/grants?subject=alice"}, {"POST", "/clients/conf/disable"}} {
-			res := o.ask(q[0], q[1], newApp, header...)
-			res.fails(t, 403, "access_denied")
-			require.Empty(t, res.header.Get("Access-Control-Allow-Origin"))
+			res := o.Admin(q[0], q[1], newApp, header...)
+			res.Fails(t, 403, "access_denied")
+			require.Empty(t, res.Header.Get("Access-Control-Allow-Origin"))
 		}
 	}
-	o.ask("OPTIONS", "/clients", "", "Origin", "https://app.example", "Access-Control-Request-Method", "POST").fails(t, 405, "invalid_request")
-	conf, err := o.store.Client(t.Context(), "conf")
+	o.Admin("OPTIONS", "/clients", "", "Origin", "https://app.example", "Access-Control-Request-Method", "POST").Fails(t, 405, "invalid_request")
+	conf, err := o.Store.Client(t.Context(), "conf")
 	require.NoError(t, err)
 	require.False(t, conf.Disabled)
-	res := o.ask("POST", "/clients", newApp, "Content-Type", "Application/JSON; charset=utf-8", "Sec-Fetch-Site", "same-origin")
-	require.Equal(t, 201, res.status, res.body)
-	require.Equal(t, "no-store", res.header.Get("Cache-Control"))
-	require.Equal(t, "nosniff", res.header.Get("X-Content-Type-Options"))
-	require.Empty(t, res.header.Values("Set-Cookie"))
+	res := o.Admin("POST", "/clients", newApp, "Content-Type", "Application/JSON; charset=utf-8", "Sec-Fetch-Site", "same-origin")
+	require.Equal(t, 201, res.Status, res.Body)
+	require.Equal(t, "no-store", res.Header.Get("Cache-Control"))
+	require.Equal(t, "nosniff", res.Header.Get("X-Content-Type-Options"))
+	require.Empty(t, res.Header.Values("Set-Cookie"))
 }
 
 // Inputs are bounded, and what is not understood is refused, never skipped.
 // Holds S144.
 func TestAdmin_RefusesWhatItDoesNotKnow(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, nil)
+	o := servertest.NewAdmin(t, nil)
 	for _, body := range []string{"", "{", "null", "[]", `"x"`, "{}{}", `{} x`, newApp + newApp, "{\"client_name\":\"\xff\"}", `{"client_id":"a","client_id":"b"}`,
 		`{"metadata":{"a":"1","a":"2"},"grant_types":["client_credentials"]}`, strings.Repeat("[", 60_000), strings.Repeat(`{"a":`, 12_000)} {
-		o.ask("POST", "/clients", body).fails(t, 400, "invalid_request")
+		o.Admin("POST", "/clients", body).Fails(t, 400, "invalid_request")
 	}
-	o.ask("POST", "/clients", `{"client_name":"`+strings.Repeat("x", 64<<10)+`"}`).fails(t, 413, "invalid_request")
+	o.Admin("POST", "/clients", `{"client_name":"`+strings.Repeat("x", 64<<10)+`"}`).Fails(t, 413, "invalid_request")
 	for _, member := range []string{`"redirect_uri":["https://app.example/cb"]`, `"CLIENT_NAME":"x"`, `"scope":"read write"`, `"require_pkce":"yes"`, `"client_secret":"x"`, `"":1`,
 		`"secrets":[]`, `"secrets":[{"hash":"x"}]`, `"shared_key":"eA=="`, `"created_at":"2020-01-01T00:00:00Z"`, `"created_by":"me"`, `"tokens_not_before":"2020-01-01T00:00:00Z"`} {
-		o.ask("POST", "/clients", `{"grant_types":["client_credentials"],`+member+`}`).fails(t, 400, "invalid_client_metadata")
+		o.Admin("POST", "/clients", `{"grant_types":["client_credentials"],`+member+`}`).Fails(t, 400, "invalid_client_metadata")
 	}
 	for _, path := range []string{"/clients?limit=0", "/clients?limit=1001", "/clients?limit=x", "/clients?limit=-1", "/clients?limit=1&limit=2", "/clients?client=x", "/clients?after=%00",
 		"/clients?after=" + strings.Repeat("x", 256), "/clients?after=%zz", "/clients/conf?x=1", "/grants", "/grants?scope=read", "/grants?subject=a&kind=consent", "/grants?subject=a&after=garbage",
 		"/grants?subject=" + strings.Repeat("x", 1025), "/consents", "/consents?subject=a&kind=code", "/export?shared_keys=yes", "/clients?after=" + strings.Repeat("x", 9000)} {
-		o.ask("GET", path, "").fails(t, 400, "invalid_request")
+		o.Admin("GET", path, "").Fails(t, 400, "invalid_request")
 	}
-	o.ask("DELETE", "/consents?client_id=conf", "").fails(t, 400, "invalid_request")
+	o.Admin("DELETE", "/consents?client_id=conf", "").Fails(t, 400, "invalid_request")
 	for _, path := range []string{"/", "", "/clients/", "/clients//", "/clients/conf/", "/clients/conf/x", "//clients", "/clients/conf/secrets/", "/clients/" + strings.Repeat("x", 513), "/clients/nobody"} {
-		o.ask("GET", "/x", "").fails(t, 404, "not_found")
+		o.Admin("GET", "/x", "").Fails(t, 404, "not_found")
 		req := httptest.NewRequest("GET", "/", nil)
 		req.URL.Path, req.Header = path, http.Header{"X-Who": {"root"}}
 		w := httptest.NewRecorder()
-		o.admin.ServeHTTP(w, req)
+		o.AdminHandler.ServeHTTP(w, req)
 		require.Equal(t, 404, w.Code, path)
 	}
-	res := o.ask("PATCH", "/clients/conf", "")
-	res.fails(t, 405, "invalid_request")
-	require.Equal(t, "GET, PUT, DELETE", res.header.Get("Allow"))
+	res := o.Admin("PATCH", "/clients/conf", "")
+	res.Fails(t, 405, "invalid_request")
+	require.Equal(t, "GET, PUT, DELETE", res.Header.Get("Allow"))
 }
 
 // A store that fails is 503 to all, and changes nothing half.
 func TestAdmin_StoreFails(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, nil)
+	o := servertest.NewAdmin(t, nil)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel() // the store refuses a context that has ended
 	for _, q := range [][2]string{{"GET", "/clients"}, {"GET", "/clients/conf"}, {"POST", "/clients"}, {"DELETE", "/clients/conf"}, {"POST", "/clients/conf/disable"},
@@ -230,9 +159,9 @@ func TestAdmin_StoreFails(t *testing.T) {
 		req := httptest.NewRequestWithContext(ctx, q[0], q[1], strings.NewReader(newApp))
 		req.Header = http.Header{"X-Who": {"root"}, "Content-Type": {"application/json"}}
 		w := httptest.NewRecorder()
-		o.admin.ServeHTTP(w, req)
+		o.AdminHandler.ServeHTTP(w, req)
 		require.Equal(t, 503, w.Code, q)
 		require.NotContains(t, w.Body.String(), "canceled")
-		require.Equal(t, "failed", o.did().Outcome)
+		require.Equal(t, "failed", o.LastEvent().Outcome)
 	}
 }

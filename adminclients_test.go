@@ -15,77 +15,71 @@ import (
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/storage/memstore"
 )
 
-func (o *office) token(as string) string {
-	o.t.Helper()
-	res := o.post("/token", as, "grant_type", "client_credentials", "scope", "read")
-	require.Equal(o.t, 200, res.status, res.body)
-	return res.str("access_token")
-}
-
 // A client is created, read, listed, changed and deleted; its secret is shown once, and no answer has a hash.
 // Holds S139, S144.
 func TestAdmin_ClientsAreKept(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, nil)
-	made := o.ask("POST", "/clients", newApp)
-	require.Equal(t, 201, made.status, made.body)
-	require.Equal(t, "root", made.str("created_by"))
-	plain := made.str("client_secret")
+	o := servertest.NewAdmin(t, nil)
+	made := o.Admin("POST", "/clients", newApp)
+	require.Equal(t, 201, made.Status, made.Body)
+	require.Equal(t, "root", made.String("created_by"))
+	plain := made.String("client_secret")
 	require.Len(t, plain, 43)
-	require.NotEmpty(t, o.token("app:"+plain))
-	stored, err := o.store.Client(t.Context(), "app")
+	require.NotEmpty(t, o.Token("app:"+plain))
+	stored, err := o.Store.Client(t.Context(), "app")
 	require.NoError(t, err)
 	require.Equal(t, []storage.Secret{storage.HashSecret(plain)}, stored.Secrets)
 
-	read := o.ask("GET", "/clients/app", "")
-	require.Equal(t, 200, read.status)
-	require.NotContains(t, read.json, "client_secret")
-	require.Equal(t, made.header.Get("ETag"), read.header.Get("ETag"))
-	for _, res := range []reply{made, read, o.ask("GET", "/clients", "")} {
-		require.NotContains(t, res.body, "hash")
-		require.NotContains(t, res.body, strings.TrimPrefix(stored.Secrets[0].Hash, "sha256:"))
+	read := o.Admin("GET", "/clients/app", "")
+	require.Equal(t, 200, read.Status)
+	require.NotContains(t, read.JSON, "client_secret")
+	require.Equal(t, made.Header.Get("ETag"), read.Header.Get("ETag"))
+	for _, res := range []servertest.Reply{made, read, o.Admin("GET", "/clients", "")} {
+		require.NotContains(t, res.Body, "hash")
+		require.NotContains(t, res.Body, strings.TrimPrefix(stored.Secrets[0].Hash, "sha256:"))
 	}
 
-	o.ask("PUT", "/clients/app", read.body).fails(t, 428, "precondition_required")
-	body := strings.Replace(read.body, `"App"`, `"New"`, 1)
-	put := o.ask("PUT", "/clients/app", body, "If-Match", read.header.Get("ETag"))
-	require.Equal(t, 200, put.status, put.body)
-	require.Equal(t, "New", put.str("client_name"))
-	require.NotContains(t, put.json, "client_secret")
-	o.ask("PUT", "/clients/app", body, "If-Match", read.header.Get("ETag")).fails(t, 412, "precondition_failed")
-	require.NotEmpty(t, o.token("app:"+plain))
+	o.Admin("PUT", "/clients/app", read.Body).Fails(t, 428, "precondition_required")
+	body := strings.Replace(read.Body, `"App"`, `"New"`, 1)
+	put := o.Admin("PUT", "/clients/app", body, "If-Match", read.Header.Get("ETag"))
+	require.Equal(t, 200, put.Status, put.Body)
+	require.Equal(t, "New", put.String("client_name"))
+	require.NotContains(t, put.JSON, "client_secret")
+	o.Admin("PUT", "/clients/app", body, "If-Match", read.Header.Get("ETag")).Fails(t, 412, "precondition_failed")
+	require.NotEmpty(t, o.Token("app:"+plain))
 
-	o.ask("POST", "/clients", newApp).fails(t, 409, "conflict")
-	own := o.ask("POST", "/clients", `{"grant_types":["client_credentials"]}`)
-	require.Len(t, own.str("client_id"), 22)
-	require.NotContains(t, own.json, "tokens_not_before")
+	o.Admin("POST", "/clients", newApp).Fails(t, 409, "conflict")
+	own := o.Admin("POST", "/clients", `{"grant_types":["client_credentials"]}`)
+	require.Len(t, own.String("client_id"), 22)
+	require.NotContains(t, own.JSON, "tokens_not_before")
 
-	require.Equal(t, 204, o.ask("DELETE", "/clients/app", "").status)
-	o.ask("DELETE", "/clients/app", "").fails(t, 404, "not_found")
-	o.ask("GET", "/clients/app", "").fails(t, 404, "not_found")
-	o.post("/token", "app:"+plain, "grant_type", "client_credentials").fails(t, 401, "invalid_client")
+	require.Equal(t, 204, o.Admin("DELETE", "/clients/app", "").Status)
+	o.Admin("DELETE", "/clients/app", "").Fails(t, 404, "not_found")
+	o.Admin("GET", "/clients/app", "").Fails(t, 404, "not_found")
+	o.Post("/token", "app:"+plain, "grant_type", "client_credentials").Fails(t, 401, "invalid_client")
 }
 
 // Registration checks what it takes, naming the field.
 // Holds S138, S144.
 func TestAdmin_BadClientsAreRefused(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, nil)
+	o := servertest.NewAdmin(t, nil)
 	for _, uri := range []string{"", " ", "/cb", "https://app.example/cb#f", "javascript:alert(1)", "data:text/html,x"} {
-		res := o.ask("POST", "/clients", fmt.Sprintf(`{"redirect_uris":[%q]}`, uri))
-		res.fails(t, 400, "invalid_client_metadata")
-		require.Contains(t, res.str("error_description"), "redirect_uris")
-		conf := o.ask("GET", "/clients/conf", "")
-		body := strings.Replace(conf.body, redirect, uri, 1)
-		o.ask("PUT", "/clients/conf", body, "If-Match", "*").fails(t, 400, "invalid_client_metadata")
+		res := o.Admin("POST", "/clients", fmt.Sprintf(`{"redirect_uris":[%q]}`, uri))
+		res.Fails(t, 400, "invalid_client_metadata")
+		require.Contains(t, res.String("error_description"), "redirect_uris")
+		conf := o.Admin("GET", "/clients/conf", "")
+		body := strings.Replace(conf.Body, servertest.Redirect, uri, 1)
+		o.Admin("PUT", "/clients/conf", body, "If-Match", "*").Fails(t, 400, "invalid_client_metadata")
 	}
 	for _, member := range []string{`"client_id":"ü"`, `"scope":["a b"]`, `"token_endpoint_auth_method":"magic"`, `"access_token_lifetime":-1`, `"jwks_uri":"http://x"`} {
-		o.ask("POST", "/clients", `{"grant_types":["client_credentials"],`+member+`}`).fails(t, 400, "invalid_client_metadata")
+		o.Admin("POST", "/clients", `{"grant_types":["client_credentials"],`+member+`}`).Fails(t, 400, "invalid_client_metadata")
 	}
 }
 
@@ -93,32 +87,32 @@ func TestAdmin_BadClientsAreRefused(t *testing.T) {
 // Holds S144.
 func TestAdmin_UpdateKeepsReadOnlyMembers(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, nil)
-	require.Equal(t, 201, o.ask("POST", "/clients", newApp).status)
-	require.Equal(t, 200, o.ask("POST", "/clients/app/disable", "").status)
-	before, err := o.store.Client(t.Context(), "app")
+	o := servertest.NewAdmin(t, nil)
+	require.Equal(t, 201, o.Admin("POST", "/clients", newApp).Status)
+	require.Equal(t, 200, o.Admin("POST", "/clients/app/disable", "").Status)
+	before, err := o.Store.Client(t.Context(), "app")
 	require.NoError(t, err)
-	read := o.ask("GET", "/clients/app", "")
+	read := o.Admin("GET", "/clients/app", "")
 	for _, member := range []string{`"disabled":false`, `"secrets":[]`, `"secrets":[{"hash":"sha256:x"}]`, `"shared_key":true`, `"created_by":"me"`, `"created_at":"2020-01-01T00:00:00Z"`, `"tokens_not_before":"2020-01-01T00:00:00Z"`} {
-		o.ask("PUT", "/clients/app", `{"grant_types":["client_credentials"],`+member+`}`, "If-Match", "*").fails(t, 400, "invalid_client_metadata")
+		o.Admin("PUT", "/clients/app", `{"grant_types":["client_credentials"],`+member+`}`, "If-Match", "*").Fails(t, 400, "invalid_client_metadata")
 	}
-	o.ask("PUT", "/clients/app", `{"client_id":"conf","grant_types":["client_credentials"]}`, "If-Match", "*").fails(t, 400, "invalid_client_metadata")
-	put := o.ask("PUT", "/clients/app", `{"grant_types":["client_credentials"]}`, "If-Match", `"x", `+read.header.Get("ETag"))
-	require.Equal(t, 200, put.status, put.body)
-	after, err := o.store.Client(t.Context(), "app")
+	o.Admin("PUT", "/clients/app", `{"client_id":"conf","grant_types":["client_credentials"]}`, "If-Match", "*").Fails(t, 400, "invalid_client_metadata")
+	put := o.Admin("PUT", "/clients/app", `{"grant_types":["client_credentials"]}`, "If-Match", `"x", `+read.Header.Get("ETag"))
+	require.Equal(t, 200, put.Status, put.Body)
+	after, err := o.Store.Client(t.Context(), "app")
 	require.NoError(t, err)
 	before.Name, before.Scope = "", nil
 	require.True(t, before.Equal(after), "what is left out is gone, but for the read-only members")
-	o.ask("DELETE", "/clients/app", "", "If-Match", read.header.Get("ETag")).fails(t, 412, "precondition_failed")
+	o.Admin("DELETE", "/clients/app", "", "If-Match", read.Header.Get("ETag")).Fails(t, 412, "precondition_failed")
 }
 
 // A client that comes to need a secret is given one, and one that needs none keeps none.
 // Holds S139.
 func TestAdmin_MethodChangesCredentials(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, nil)
-	with := func(method string) reply {
-		return o.ask("PUT", "/clients/conf", `{"redirect_uris":["`+redirect+`"],"token_endpoint_auth_method":"`+method+`"}`, "If-Match", "*")
+	o := servertest.NewAdmin(t, nil)
+	with := func(method string) servertest.Reply {
+		return o.Admin("PUT", "/clients/conf", `{"redirect_uris":["`+servertest.Redirect+`"],"token_endpoint_auth_method":"`+method+`"}`, "If-Match", "*")
 	}
 	for _, step := range []struct {
 		method        string
@@ -126,16 +120,16 @@ func TestAdmin_MethodChangesCredentials(t *testing.T) {
 		shared        bool
 	}{{"none", false, false, false}, {"client_secret_post", true, true, false}, {"client_secret_post", false, true, false}, {"client_secret_jwt", true, false, true}, {"client_secret_basic", true, true, false}} {
 		res := with(step.method)
-		require.Equal(t, 200, res.status, res.body)
-		require.Equal(t, step.plain, res.str("client_secret") != "", step.method)
-		require.Equal(t, step.shared, res.json["shared_key"] == true)
-		c, err := o.store.Client(t.Context(), "conf")
+		require.Equal(t, 200, res.Status, res.Body)
+		require.Equal(t, step.plain, res.String("client_secret") != "", step.method)
+		require.Equal(t, step.shared, res.JSON["shared_key"] == true)
+		c, err := o.Store.Client(t.Context(), "conf")
 		require.NoError(t, err)
 		require.Equal(t, step.hashed, len(c.Secrets) == 1)
 		require.Equal(t, step.shared, len(c.SharedKey) > 0)
 		if step.shared {
-			require.Equal(t, res.str("client_secret"), string(c.SharedKey))
-			require.NotContains(t, o.ask("GET", "/clients/conf", "").body, res.str("client_secret"))
+			require.Equal(t, res.String("client_secret"), string(c.SharedKey))
+			require.NotContains(t, o.Admin("GET", "/clients/conf", "").Body, res.String("client_secret"))
 		}
 	}
 }
@@ -146,42 +140,42 @@ func TestAdmin_MethodChangesCredentials(t *testing.T) {
 func TestAdmin_DisableAndDeleteStopTokens(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		o := newOffice(t, nil)
-		access, refresh := o.family("conf")
-		code := o.code("conf")
+		o := servertest.NewAdmin(t, nil)
+		access, refresh := o.Family("conf")
+		code := o.Code("conf")
 		active := func() bool {
-			tok, err := o.srv.Introspect(t.Context(), access)
+			tok, err := o.AS.Introspect(t.Context(), access)
 			require.NoError(t, err)
 			return tok.Active
 		}
 		require.True(t, active())
 		for range 2 {
-			require.Equal(t, 200, o.ask("POST", "/clients/conf/disable", "").status)
+			require.Equal(t, 200, o.Admin("POST", "/clients/conf/disable", "").Status)
 		}
 		require.False(t, active())
-		o.refresh("conf", refresh).fails(t, 401, "invalid_client")
-		require.Equal(t, 200, o.ask("POST", "/clients/conf/enable", "").status)
+		o.Refresh("conf", refresh).Fails(t, 401, "invalid_client")
+		require.Equal(t, 200, o.Admin("POST", "/clients/conf/enable", "").Status)
 		require.True(t, active())
 
-		kept, err := o.store.Client(t.Context(), "conf")
+		kept, err := o.Store.Client(t.Context(), "conf")
 		require.NoError(t, err)
 		time.Sleep(time.Second)
-		require.Equal(t, 204, o.ask("DELETE", "/clients/conf", "").status)
+		require.Equal(t, 204, o.Admin("DELETE", "/clients/conf", "").Status)
 		require.False(t, active())
-		made := o.ask("POST", "/clients", `{"client_id":"conf","redirect_uris":["`+redirect+`"],"grant_types":["authorization_code","refresh_token"],"scope":["read","write"]}`)
-		require.Equal(t, 201, made.status, made.body)
-		reborn, err := o.store.Client(t.Context(), "conf")
+		made := o.Admin("POST", "/clients", `{"client_id":"conf","redirect_uris":["`+servertest.Redirect+`"],"grant_types":["authorization_code","refresh_token"],"scope":["read","write"]}`)
+		require.Equal(t, 201, made.Status, made.Body)
+		reborn, err := o.Store.Client(t.Context(), "conf")
 		require.NoError(t, err)
 		reborn.Secrets = kept.Secrets
-		require.NoError(t, o.store.PutClient(t.Context(), reborn))
+		require.NoError(t, o.Store.PutClient(t.Context(), reborn))
 		require.False(t, active())
-		tok, err := o.srv.Introspect(t.Context(), access)
+		tok, err := o.AS.Introspect(t.Context(), access)
 		require.NoError(t, err)
 		require.Equal(t, introspect.ReasonClient, tok.Reason)
-		o.refresh("conf", refresh).fails(t, 400, "invalid_grant")
-		o.redeem("conf", code).fails(t, 400, "invalid_grant")
-		again, _ := o.family("conf")
-		tok, err = o.srv.Introspect(t.Context(), again)
+		o.Refresh("conf", refresh).Fails(t, 400, "invalid_grant")
+		o.Redeem("conf", code).Fails(t, 400, "invalid_grant")
+		again, _ := o.Family("conf")
+		tok, err = o.AS.Introspect(t.Context(), again)
 		require.NoError(t, err)
 		require.True(t, tok.Active)
 	})
@@ -192,29 +186,29 @@ func TestAdmin_DisableAndDeleteStopTokens(t *testing.T) {
 func TestAdmin_EndsAllTokensOfAClient(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		o := newOffice(t, nil)
+		o := servertest.NewAdmin(t, nil)
 		approve := grantwell.Approval{Subject: "alice", Remember: true}
-		access := o.redeem("conf", o.authorize("conf", "read", approve).answered("code")).str("access_token")
-		theirs, _ := o.family("other")
-		have, err := o.srv.Consented(t.Context(), "conf", "alice")
+		access := o.Redeem("conf", o.Authorize(approve, "scope", "read").Param("code")).String("access_token")
+		theirs, _ := o.Family("other")
+		have, err := o.AS.Consented(t.Context(), "conf", "alice")
 		require.NoError(t, err)
 		require.Equal(t, []string{"read"}, have)
-		require.Equal(t, 200, o.ask("POST", "/clients/conf/revoke", "").status)
+		require.Equal(t, 200, o.Admin("POST", "/clients/conf/revoke", "").Status)
 		for token, want := range map[string]bool{access: false, theirs: true} {
-			tok, err := o.srv.Introspect(t.Context(), token)
+			tok, err := o.AS.Introspect(t.Context(), token)
 			require.NoError(t, err)
 			require.Equal(t, want, tok.Active)
 		}
-		have, err = o.srv.Consented(t.Context(), "conf", "alice")
+		have, err = o.AS.Consented(t.Context(), "conf", "alice")
 		require.NoError(t, err)
 		require.Nil(t, have)
 		time.Sleep(2 * time.Millisecond)
-		access = o.redeem("conf", o.authorize("conf", "read", approve).answered("code")).str("access_token")
-		tok, err := o.srv.Introspect(t.Context(), access)
+		access = o.Redeem("conf", o.Authorize(approve, "scope", "read").Param("code")).String("access_token")
+		tok, err := o.AS.Introspect(t.Context(), access)
 		require.NoError(t, err)
 		require.True(t, tok.Active)
-		require.NoError(t, o.srv.RevokeConsent(t.Context(), "conf", "alice"))
-		tok, err = o.srv.Introspect(t.Context(), access)
+		require.NoError(t, o.AS.RevokeConsent(t.Context(), "conf", "alice"))
+		tok, err = o.AS.Introspect(t.Context(), access)
 		require.NoError(t, err)
 		require.False(t, tok.Active, "the later consent ends with the earlier")
 	})
@@ -224,26 +218,26 @@ func TestAdmin_EndsAllTokensOfAClient(t *testing.T) {
 // Holds S144.
 func TestAdmin_ClientsArePaged(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, nil)
+	o := servertest.NewAdmin(t, nil)
 	want := map[string]bool{"conf": true, "other": true, "post": true, "public": true}
 	for _, id := range []string{"a/b", `q"\uote`, "..", "%2F", "a b", "x?y=1&z", "https://app.example/meta"} {
 		c := storage.Client{ID: id, Secrets: []storage.Secret{storage.HashSecret("x")}, GrantTypes: []string{"client_credentials"}}
-		require.NoError(t, o.store.PutClient(t.Context(), c))
+		require.NoError(t, o.Store.PutClient(t.Context(), c))
 		want[id] = true
-		res := o.ask("GET", "/clients/"+url.PathEscape(id), "")
-		require.Equal(t, 200, res.status, id)
-		require.Equal(t, id, res.str("client_id"))
-		require.Equal(t, 200, o.ask("POST", "/clients/"+url.PathEscape(id)+"/disable", "").status)
+		res := o.Admin("GET", "/clients/"+url.PathEscape(id), "")
+		require.Equal(t, 200, res.Status, id)
+		require.Equal(t, id, res.String("client_id"))
+		require.Equal(t, 200, o.Admin("POST", "/clients/"+url.PathEscape(id)+"/disable", "").Status)
 	}
 	for _, limit := range []int{1, 3, 11, 1000} {
 		seen := map[string]bool{}
 		for after := ""; ; {
-			res := o.ask("GET", fmt.Sprintf("/clients?limit=%d&after=%s", limit, url.QueryEscape(after)), "")
-			for _, c := range res.list(t, "clients") {
+			res := o.Admin("GET", fmt.Sprintf("/clients?limit=%d&after=%s", limit, url.QueryEscape(after)), "")
+			for _, c := range res.List(t, "clients") {
 				require.False(t, seen[c["client_id"].(string)])
 				seen[c["client_id"].(string)] = true
 			}
-			if after = res.str("next"); after == "" {
+			if after = res.String("next"); after == "" {
 				break
 			}
 		}
@@ -255,17 +249,17 @@ func TestAdmin_ClientsArePaged(t *testing.T) {
 // Holds S144.
 func TestAdmin_ConcurrentChangesAreNotLost(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, nil)
-	second, err := o.srv.Admin(adminConfig) // as another process has its own
+	o := servertest.NewAdmin(t, nil)
+	second, err := o.AS.Admin(grantwell.AdminConfig{Authorize: servertest.CallerName}) // as another process has its own
 	require.NoError(t, err)
-	read := o.ask("GET", "/clients/conf", "")
+	read := o.Admin("GET", "/clients/conf", "")
 	var wg sync.WaitGroup
 	results := make(chan int, 20)
 	for i := range 20 {
 		wg.Go(func() {
-			h := []http.Handler{o.admin, second}[i%2]
-			body := strings.Replace(read.body, `"Sample"`, fmt.Sprintf(`"Sample %d"`, i), 1)
-			results <- o.send(h, "PUT", "/clients/conf", body, "X-Who", "root", "If-Match", read.header.Get("ETag")).status
+			h := []http.Handler{o.AdminHandler, second}[i%2]
+			body := strings.Replace(read.Body, `"Sample"`, fmt.Sprintf(`"Sample %d"`, i), 1)
+			results <- servertest.SendJSON(h, "PUT", "/clients/conf", body, "X-Who", "root", "If-Match", read.Header.Get("ETag")).Status
 		})
 	}
 	wg.Wait()
@@ -286,26 +280,26 @@ func TestAdmin_ConcurrentChangesAreNotLost(t *testing.T) {
 // Holds S144.
 func TestAdmin_ActsAtOnceAllHappen(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, nil)
-	second, err := o.srv.Admin(adminConfig)
+	o := servertest.NewAdmin(t, nil)
+	second, err := o.AS.Admin(grantwell.AdminConfig{Authorize: servertest.CallerName})
 	require.NoError(t, err)
 	for range 20 {
 		var wg sync.WaitGroup
 		var statuses [3]int
 		for i, path := range []string{"/clients/conf/disable", "/clients/conf/secret", "/clients/conf/revoke"} {
 			wg.Go(func() {
-				statuses[i] = o.send([]http.Handler{o.admin, second}[i%2], "POST", path, "", "X-Who", "root").status
+				statuses[i] = servertest.SendJSON([]http.Handler{o.AdminHandler, second}[i%2], "POST", path, "", "X-Who", "root").Status
 			})
 		}
 		wg.Wait()
 		require.Equal(t, [3]int{200, 200, 200}, statuses)
-		c, err := o.store.Client(t.Context(), "conf")
+		c, err := o.Store.Client(t.Context(), "conf")
 		require.NoError(t, err)
 		require.True(t, c.Disabled)
 		require.Len(t, c.Secrets, 2)
 		require.False(t, c.TokensNotBefore.IsZero())
 		c.Disabled, c.Secrets, c.TokensNotBefore = false, c.Secrets[:1], time.Time{}
-		require.NoError(t, o.store.PutClient(t.Context(), c))
+		require.NoError(t, o.Store.PutClient(t.Context(), c))
 	}
 }
 
@@ -328,27 +322,27 @@ func (c *contested) SwapClient(ctx context.Context, old *storage.Client, next st
 func TestAdmin_ContestedChanges(t *testing.T) {
 	t.Parallel()
 	store := &contested{}
-	o := newOffice(t, func(c *grantwell.Config) {
+	o := servertest.NewAdmin(t, func(c *grantwell.Config) {
 		store.Store = c.Clients.(*memstore.Store)
 		c.Clients = store
 	})
 	store.lost = 3
-	require.Equal(t, 200, o.ask("POST", "/clients/conf/disable", "").status)
+	require.Equal(t, 200, o.Admin("POST", "/clients/conf/disable", "").Status)
 	require.Equal(t, 4, store.swaps)
 	store.lost = 1 << 20
-	o.ask("POST", "/clients/conf/enable", "").fails(t, 409, "conflict")
-	o.ask("POST", "/clients", newApp).fails(t, 409, "conflict")
-	document := o.ask("GET", "/export", "").body
-	o.ask("POST", "/import?existing=replace", document).fails(t, 409, "conflict")
-	c, err := o.store.Client(t.Context(), "conf")
+	o.Admin("POST", "/clients/conf/enable", "").Fails(t, 409, "conflict")
+	o.Admin("POST", "/clients", newApp).Fails(t, 409, "conflict")
+	document := o.Admin("GET", "/export", "").Body
+	o.Admin("POST", "/import?existing=replace", document).Fails(t, 409, "conflict")
+	c, err := o.Store.Client(t.Context(), "conf")
 	require.NoError(t, err)
 	require.True(t, c.Disabled)
 
 	// A store that cannot compare is written to, and what is there is not created again.
-	plain := newOffice(t, func(c *grantwell.Config) { c.Clients = struct{ storage.Registrar }{c.Clients.(storage.Registrar)} })
-	require.Equal(t, 201, plain.ask("POST", "/clients", newApp).status)
-	plain.ask("POST", "/clients", newApp).fails(t, 409, "conflict")
-	require.Equal(t, 200, plain.ask("POST", "/clients/app/disable", "").status)
+	plain := servertest.NewAdmin(t, func(c *grantwell.Config) { c.Clients = struct{ storage.Registrar }{c.Clients.(storage.Registrar)} })
+	require.Equal(t, 201, plain.Admin("POST", "/clients", newApp).Status)
+	plain.Admin("POST", "/clients", newApp).Fails(t, 409, "conflict")
+	require.Equal(t, 200, plain.Admin("POST", "/clients/app/disable", "").Status)
 }
 
 // No retry of a refresh brings back what has ended.
@@ -356,11 +350,11 @@ func TestAdmin_ContestedChanges(t *testing.T) {
 func TestAdmin_NoRetryOfWhatHasEnded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		o := newOffice(t, withRefresh(grants.RefreshToken{RetryWindow: time.Minute}))
-		_, refresh := o.family("conf")
-		require.Equal(t, 200, o.refresh("conf", refresh).status)
-		require.Equal(t, 200, o.refresh("conf", refresh).status)
-		require.Equal(t, 200, o.ask("POST", "/clients/conf/revoke", "").status)
-		o.refresh("conf", refresh).fails(t, 400, "invalid_grant")
+		o := servertest.NewAdmin(t, servertest.WithRefresh(grants.RefreshToken{RetryWindow: time.Minute}))
+		_, refresh := o.Family("conf")
+		require.Equal(t, 200, o.Refresh("conf", refresh).Status)
+		require.Equal(t, 200, o.Refresh("conf", refresh).Status)
+		require.Equal(t, 200, o.Admin("POST", "/clients/conf/revoke", "").Status)
+		o.Refresh("conf", refresh).Fails(t, 400, "invalid_grant")
 	})
 }

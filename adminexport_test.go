@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 )
 
@@ -125,9 +126,9 @@ func TestAdmin_ExportAndImportAreEqual(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	t.Logf("seed %d", seed)
 	r := rand.New(rand.NewPCG(seed, 1))
-	from, to := newOffice(t, nil), newOffice(t, nil)
+	from, to := servertest.NewAdmin(t, nil), servertest.NewAdmin(t, nil)
 	want := map[string]storage.Client{}
-	for _, c := range testClients() {
+	for _, c := range servertest.Clients() {
 		want[c.ID] = c
 	}
 	set := map[string]bool{}
@@ -137,7 +138,7 @@ func TestAdmin_ExportAndImportAreEqual(t *testing.T) {
 			c = storage.Client{ID: storage.ExternalID("https://idp.example", c.ID), AuthMethod: storage.AuthExternal, AliasOf: "conf", Name: c.Name,
 				Disabled: c.Disabled, CreatedAt: c.CreatedAt, TokensNotBefore: c.TokensNotBefore, Metadata: c.Metadata}
 		}
-		require.NoError(t, from.store.PutClient(t.Context(), c))
+		require.NoError(t, from.Store.PutClient(t.Context(), c))
 		want[c.ID] = c
 		v := reflect.ValueOf(c)
 		for f := range v.NumField() {
@@ -149,16 +150,16 @@ func TestAdmin_ExportAndImportAreEqual(t *testing.T) {
 		require.True(t, ever, "%s was never set", name)
 	}
 	for after := ""; ; {
-		page := from.ask("GET", fmt.Sprintf("/export?shared_keys=include&limit=%d&after=%s", 1+r.IntN(100), url.QueryEscape(after)), "")
-		require.Equal(t, 200, page.status, page.body)
-		res := to.ask("POST", "/import?existing=replace", page.body)
-		require.Equal(t, 200, res.status, res.body)
-		require.EqualValues(t, len(page.list(t, "clients")), res.json["imported"])
-		if after = page.str("next"); after == "" {
+		page := from.Admin("GET", fmt.Sprintf("/export?shared_keys=include&limit=%d&after=%s", 1+r.IntN(100), url.QueryEscape(after)), "")
+		require.Equal(t, 200, page.Status, page.Body)
+		res := to.Admin("POST", "/import?existing=replace", page.Body)
+		require.Equal(t, 200, res.Status, res.Body)
+		require.EqualValues(t, len(page.List(t, "clients")), res.JSON["imported"])
+		if after = page.String("next"); after == "" {
 			break
 		}
 	}
-	list, err := to.store.ListClients(t.Context(), "", 1000)
+	list, err := to.Store.ListClients(t.Context(), "", 1000)
 	require.NoError(t, err)
 	require.Len(t, list, len(want))
 	for _, got := range list {
@@ -166,7 +167,7 @@ func TestAdmin_ExportAndImportAreEqual(t *testing.T) {
 		for f := range w.NumField() {
 			sameField(t, got.ID+" "+w.Type().Field(f).Name, w.Field(f), g.Field(f))
 		}
-		original, err := from.store.Client(t.Context(), got.ID)
+		original, err := from.Store.Client(t.Context(), got.ID)
 		require.NoError(t, err)
 		require.True(t, original.Equal(got))
 	}
@@ -195,40 +196,40 @@ func TestClient_EveryFieldHasAName(t *testing.T) {
 // Holds S143.
 func TestAdmin_ExportOfPlainKeysIsAsked(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, nil)
-	hashed := o.ask("GET", "/export", "")
-	require.Equal(t, "hashed", hashed.str("secrets"))
-	require.NotContains(t, hashed.body, secret)
-	require.Equal(t, 201, o.ask("POST", "/clients", `{"client_id":"hs","token_endpoint_auth_method":"client_secret_jwt","grant_types":["client_credentials"]}`).status)
-	o.ask("GET", "/export", "").fails(t, 409, "conflict")
-	plain := o.ask("GET", "/export?shared_keys=include", "")
-	require.Equal(t, "plain", plain.str("secrets"))
-	c, err := o.store.Client(t.Context(), "hs")
+	o := servertest.NewAdmin(t, nil)
+	hashed := o.Admin("GET", "/export", "")
+	require.Equal(t, "hashed", hashed.String("secrets"))
+	require.NotContains(t, hashed.Body, servertest.Secret)
+	require.Equal(t, 201, o.Admin("POST", "/clients", `{"client_id":"hs","token_endpoint_auth_method":"client_secret_jwt","grant_types":["client_credentials"]}`).Status)
+	o.Admin("GET", "/export", "").Fails(t, 409, "conflict")
+	plain := o.Admin("GET", "/export?shared_keys=include", "")
+	require.Equal(t, "plain", plain.String("secrets"))
+	c, err := o.Store.Client(t.Context(), "hs")
 	require.NoError(t, err)
-	require.Contains(t, plain.body, base64.StdEncoding.EncodeToString(c.SharedKey))
+	require.Contains(t, plain.Body, base64.StdEncoding.EncodeToString(c.SharedKey))
 }
 
 // An import checks all before it stores anything, and overwrites only if it is told to.
 // Holds S143.
 func TestAdmin_ImportIsAllChecked(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, nil)
-	document := o.ask("GET", "/export", "").body
-	o.ask("POST", "/import", document).fails(t, 409, "conflict")
-	require.Equal(t, 200, o.ask("POST", "/clients/conf/disable", "").status)
-	res := o.ask("POST", "/import?existing=skip", document)
-	require.Equal(t, []any{0.0, 4.0}, []any{res.json["imported"], res.json["skipped"]}, res.body)
-	c, err := o.store.Client(t.Context(), "conf")
+	o := servertest.NewAdmin(t, nil)
+	document := o.Admin("GET", "/export", "").Body
+	o.Admin("POST", "/import", document).Fails(t, 409, "conflict")
+	require.Equal(t, 200, o.Admin("POST", "/clients/conf/disable", "").Status)
+	res := o.Admin("POST", "/import?existing=skip", document)
+	require.Equal(t, []any{0.0, 4.0}, []any{res.JSON["imported"], res.JSON["skipped"]}, res.Body)
+	c, err := o.Store.Client(t.Context(), "conf")
 	require.NoError(t, err)
 	require.True(t, c.Disabled)
-	require.Equal(t, 204, o.ask("DELETE", "/clients/other", "").status)
-	res = o.ask("POST", "/import?existing=replace", document)
-	require.Equal(t, []any{4.0, 0.0}, []any{res.json["imported"], res.json["skipped"]}, res.body)
-	c, err = o.store.Client(t.Context(), "conf")
+	require.Equal(t, 204, o.Admin("DELETE", "/clients/other", "").Status)
+	res = o.Admin("POST", "/import?existing=replace", document)
+	require.Equal(t, []any{4.0, 0.0}, []any{res.JSON["imported"], res.JSON["skipped"]}, res.Body)
+	c, err = o.Store.Client(t.Context(), "conf")
 	require.NoError(t, err)
 	require.False(t, c.Disabled)
 
-	one := `{"client_id":"new","grant_types":["client_credentials"],"secrets":[{"hash":"` + storage.HashSecret(secret).Hash + `"}]}`
+	one := `{"client_id":"new","grant_types":["client_credentials"],"secrets":[{"hash":"` + storage.HashSecret(servertest.Secret).Hash + `"}]}`
 	for body, code := range map[string]string{
 		`{"clients":[]}`: "invalid_request",
 		`{"format":"grantwell.clients.v2","clients":[]}`:                                                                          "invalid_request",
@@ -243,13 +244,13 @@ func TestAdmin_ImportIsAllChecked(t *testing.T) {
 		`{"format":"grantwell.clients.v1","clients":[` + one + `,` + strings.Replace(one, `"client_id"`, `"client_Id"`, 1) + `]}`: "invalid_client_metadata",
 		`{"format":"grantwell.clients.v1","clients":[` + strings.Repeat(one+",", 1000) + one + `]}`:                               "invalid_request",
 	} {
-		o.ask("POST", "/import", body).fails(t, 400, code)
-		_, err := o.store.Client(t.Context(), "new")
+		o.Admin("POST", "/import", body).Fails(t, 400, code)
+		_, err := o.Store.Client(t.Context(), "new")
 		require.ErrorIs(t, err, storage.ErrNotFound)
 	}
-	require.Equal(t, 200, o.ask("POST", "/import", `{"format":"grantwell.clients.v1","clients":[`+one+`]}`).status)
-	require.Equal(t, 200, o.ask("POST", "/import", `{"format":"grantwell.clients.v1","clients":[]}`).status)
-	require.Equal(t, 413, o.ask("POST", "/import", strings.Repeat(" ", 16<<20+1)).status)
+	require.Equal(t, 200, o.Admin("POST", "/import", `{"format":"grantwell.clients.v1","clients":[`+one+`]}`).Status)
+	require.Equal(t, 200, o.Admin("POST", "/import", `{"format":"grantwell.clients.v1","clients":[]}`).Status)
+	require.Equal(t, 413, o.Admin("POST", "/import", strings.Repeat(" ", 16<<20+1)).Status)
 }
 
 // Whatever is sent as a client or a document is answered without a fault of ours.
@@ -261,9 +262,9 @@ func FuzzAdminBody(f *testing.F) {
 		if !slices.Contains([]string{"/clients", "/import?existing=replace", "/clients/conf/secret"}, path) {
 			path = "/clients"
 		}
-		o := newOffice(t, nil)
-		res := o.ask("POST", path, body)
-		require.Less(t, res.status, 500, res.body)
-		require.NotNil(t, res.json, res.body)
+		o := servertest.NewAdmin(t, nil)
+		res := o.Admin("POST", path, body)
+		require.Less(t, res.Status, 500, res.Body)
+		require.NotNil(t, res.JSON, res.Body)
 	})
 }

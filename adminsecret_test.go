@@ -1,6 +1,7 @@
 package grantwell_test
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"testing"
@@ -11,52 +12,51 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/grantwell/grantwell"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 )
-
-var adminConfig = grantwell.AdminConfig{Authorize: byHeader}
 
 // Old and new secret both work until the overlap ends, then only the new; a secret that was promised its time has it.
 // Holds S140.
 func TestAdmin_SecretsRotateWithOverlap(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		o := newOffice(t, nil)
+		o := servertest.NewAdmin(t, nil)
 		works := func(s string) bool {
-			return o.post("/token", "conf:"+s, "grant_type", "client_credentials").status == 200
+			return o.Post("/token", "conf:"+s, "grant_type", "client_credentials").Status == 200
 		}
-		rotate := func(body string) reply { return o.ask("POST", "/clients/conf/secret", body) }
+		rotate := func(body string) servertest.Reply { return o.Admin("POST", "/clients/conf/secret", body) }
 
 		res := rotate(`{"overlap_seconds":60}`)
-		require.Equal(t, 200, res.status, res.body)
-		first := res.str("client_secret")
-		require.True(t, works(secret) && works(first))
-		rotate(`{"overlap_seconds":60}`).fails(t, 409, "conflict")
+		require.Equal(t, 200, res.Status, res.Body)
+		first := res.String("client_secret")
+		require.True(t, works(servertest.Secret) && works(first))
+		rotate(`{"overlap_seconds":60}`).Fails(t, 409, "conflict")
 		time.Sleep(59 * time.Second)
-		require.True(t, works(secret))
+		require.True(t, works(servertest.Secret))
 		time.Sleep(time.Second)
-		require.False(t, works(secret))
+		require.False(t, works(servertest.Secret))
 		require.True(t, works(first))
 
-		second := rotate(`{"overlap_seconds":0}`).str("client_secret")
+		second := rotate(`{"overlap_seconds":0}`).String("client_secret")
 		require.False(t, works(first))
 		require.True(t, works(second))
 
-		third := rotate("").str("client_secret")
+		third := rotate("").String("client_secret")
 		time.Sleep(24*time.Hour - time.Second)
 		require.True(t, works(second) && works(third))
 		time.Sleep(time.Second)
 		require.False(t, works(second))
-		c, err := o.store.Client(t.Context(), "conf")
+		c, err := o.Store.Client(t.Context(), "conf")
 		require.NoError(t, err)
 		require.Len(t, c.Secrets, 2, "one of them has expired")
-		fourth := rotate("").str("client_secret")
+		fourth := rotate("").String("client_secret")
 		require.NotEmpty(t, fourth, "an expired secret is in nobody's way")
-		last := rotate(`{"overlap_seconds":0}`).str("client_secret")
+		last := rotate(`{"overlap_seconds":0}`).String("client_secret")
 		require.False(t, works(third) || works(fourth), "both end at once")
 
-		o.change("conf", func(c *storage.Client) { c.Secrets[0].ExpiresAt = time.Now().Add(10 * time.Second) })
-		require.Equal(t, 200, rotate(`{"overlap_seconds":60}`).status)
+		o.ChangeClient("conf", func(c *storage.Client) { c.Secrets[0].ExpiresAt = time.Now().Add(10 * time.Second) })
+		require.Equal(t, 200, rotate(`{"overlap_seconds":60}`).Status)
 		time.Sleep(10 * time.Second)
 		require.False(t, works(last), "no overlap lengthens a life")
 	})
@@ -66,88 +66,89 @@ func TestAdmin_SecretsRotateWithOverlap(t *testing.T) {
 // Holds S140, S141.
 func TestAdmin_SecretsEndAlone(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, nil)
-	made := o.ask("POST", "/clients/conf/secret", "")
-	secrets := made.json["secrets"].([]any)
+	o := servertest.NewAdmin(t, nil)
+	made := o.Admin("POST", "/clients/conf/secret", "")
+	secrets := made.JSON["secrets"].([]any)
 	require.Len(t, secrets, 2)
 	id := func(i int) string { return secrets[i].(map[string]any)["id"].(string) }
-	o.ask("DELETE", "/clients/conf/secrets/nothing", "").fails(t, 404, "not_found")
-	res := o.ask("DELETE", "/clients/conf/secrets/"+id(1), "")
-	require.Equal(t, 200, res.status, res.body)
-	o.post("/token", conf, "grant_type", "client_credentials").fails(t, 401, "invalid_client")
-	require.NotEmpty(t, o.token("conf:"+made.str("client_secret")))
-	o.ask("DELETE", "/clients/conf/secrets/"+id(0), "").fails(t, 409, "conflict")
-	o.ask("POST", "/clients/public/secret", "").fails(t, 409, "conflict")
-	o.ask("POST", "/clients/nobody/secret", "").fails(t, 404, "not_found")
+	o.Admin("DELETE", "/clients/conf/secrets/nothing", "").Fails(t, 404, "not_found")
+	res := o.Admin("DELETE", "/clients/conf/secrets/"+id(1), "")
+	require.Equal(t, 200, res.Status, res.Body)
+	o.Post("/token", servertest.Conf, "grant_type", "client_credentials").Fails(t, 401, "invalid_client")
+	require.NotEmpty(t, o.Token("conf:"+made.String("client_secret")))
+	o.Admin("DELETE", "/clients/conf/secrets/"+id(0), "").Fails(t, 409, "conflict")
+	o.Admin("POST", "/clients/public/secret", "").Fails(t, 409, "conflict")
+	o.Admin("POST", "/clients/nobody/secret", "").Fails(t, 404, "not_found")
 	for _, body := range []string{`{"overlap_seconds":-1}`, `{"overlap_seconds":7776001}`, `{"overlap_seconds":1.5}`, `{"overlap_seconds":"60"}`, `{"overlap_seconds":null}`, `{"overlap":60}`, `{"overlap_seconds":1,"x":2}`, `[]`, `60`} {
-		o.ask("POST", "/clients/conf/secret", body).fails(t, 400, "invalid_request")
+		o.Admin("POST", "/clients/conf/secret", body).Fails(t, 400, "invalid_request")
 	}
 }
 
 // A shared key is one: it is replaced at once, and only by who says so.
 func TestAdmin_SharedKeyIsReplacedAtOnce(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, nil)
-	made := o.ask("POST", "/clients", `{"client_id":"hs","token_endpoint_auth_method":"client_secret_jwt","grant_types":["client_credentials"]}`)
-	require.Equal(t, 201, made.status, made.body)
+	o := servertest.NewAdmin(t, nil)
+	made := o.Admin("POST", "/clients", `{"client_id":"hs","token_endpoint_auth_method":"client_secret_jwt","grant_types":["client_credentials"]}`)
+	require.Equal(t, 201, made.Status, made.Body)
 	for _, body := range []string{"", `{"overlap_seconds":60}`} {
-		o.ask("POST", "/clients/hs/secret", body).fails(t, 400, "invalid_request")
+		o.Admin("POST", "/clients/hs/secret", body).Fails(t, 400, "invalid_request")
 	}
-	res := o.ask("POST", "/clients/hs/secret", `{"overlap_seconds":0}`)
-	require.Equal(t, 200, res.status, res.body)
-	c, err := o.store.Client(t.Context(), "hs")
+	res := o.Admin("POST", "/clients/hs/secret", `{"overlap_seconds":0}`)
+	require.Equal(t, 200, res.Status, res.Body)
+	c, err := o.Store.Client(t.Context(), "hs")
 	require.NoError(t, err)
-	require.Equal(t, res.str("client_secret"), string(c.SharedKey))
-	require.NotNil(t, o.did().Admin.Before)
-	require.Empty(t, append(o.did().Admin.Before.SharedKey, o.did().Admin.After.SharedKey...))
-	require.NotEqual(t, made.str("client_secret"), res.str("client_secret"))
+	require.Equal(t, res.String("client_secret"), string(c.SharedKey))
+	require.NotNil(t, o.LastEvent().Admin.Before)
+	require.Empty(t, append(o.LastEvent().Admin.Before.SharedKey, o.LastEvent().Admin.After.SharedKey...))
+	require.NotEqual(t, made.String("client_secret"), res.String("client_secret"))
 }
 
 // Every act is an event with its actor and the client before and after; no event and no log line has a secret or a hash.
 // Holds S146.
 func TestAdmin_ActsAreEvents(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, nil)
+	var log bytes.Buffer
+	o := servertest.NewAdmin(t, func(cfg *grantwell.Config) { servertest.LogTo(cfg, &log) })
 	var secrets []string
-	act := func(action string, before, after bool, res reply) grantwell.Event {
+	act := func(action string, before, after bool, res servertest.Reply) grantwell.Event {
 		t.Helper()
-		require.Less(t, res.status, 300, res.body)
-		if s := res.str("client_secret"); s != "" {
+		require.Less(t, res.Status, 300, res.Body)
+		if s := res.String("client_secret"); s != "" {
 			secrets = append(secrets, s, strings.TrimPrefix(storage.HashSecret(s).Hash, "sha256:"))
 		}
-		e := o.did()
+		e := o.LastEvent()
 		require.Equal(t, []string{"admin", "ok", "root", action, "app"}, []string{e.Endpoint, e.Outcome, e.Admin.Actor, e.Admin.Action, e.ClientID})
 		require.Equal(t, []bool{before, after}, []bool{e.Admin.Before != nil, e.Admin.After != nil}, action)
-		require.Equal(t, res.status, e.Status)
+		require.Equal(t, res.Status, e.Status)
 		return e
 	}
-	act("client.create", false, true, o.ask("POST", "/clients", newApp))
-	act("client.read", false, false, o.ask("GET", "/clients/app", ""))
-	e := act("client.update", true, true, o.ask("PUT", "/clients/app", strings.Replace(newApp, `"App"`, `"New"`, 1), "If-Match", "*"))
+	act("client.create", false, true, o.Admin("POST", "/clients", newApp))
+	act("client.read", false, false, o.Admin("GET", "/clients/app", ""))
+	e := act("client.update", true, true, o.Admin("PUT", "/clients/app", strings.Replace(newApp, `"App"`, `"New"`, 1), "If-Match", "*"))
 	require.Equal(t, []string{"App", "New"}, []string{e.Admin.Before.Name, e.Admin.After.Name})
 	require.Equal(t, []string{"Name"}, e.Admin.Changed())
-	require.Equal(t, []string{"Disabled"}, act("client.disable", true, true, o.ask("POST", "/clients/app/disable", "")).Admin.Changed())
-	require.Equal(t, []string{"Disabled"}, act("client.enable", true, true, o.ask("POST", "/clients/app/enable", "")).Admin.Changed())
-	require.Equal(t, []string{"Secrets"}, act("client.rotate_secret", true, true, o.ask("POST", "/clients/app/secret", `{"overlap_seconds":0}`)).Admin.Changed())
-	second := o.ask("POST", "/clients/app/secret", "")
+	require.Equal(t, []string{"Disabled"}, act("client.disable", true, true, o.Admin("POST", "/clients/app/disable", "")).Admin.Changed())
+	require.Equal(t, []string{"Disabled"}, act("client.enable", true, true, o.Admin("POST", "/clients/app/enable", "")).Admin.Changed())
+	require.Equal(t, []string{"Secrets"}, act("client.rotate_secret", true, true, o.Admin("POST", "/clients/app/secret", `{"overlap_seconds":0}`)).Admin.Changed())
+	second := o.Admin("POST", "/clients/app/secret", "")
 	act("client.rotate_secret", true, true, second)
-	id := second.json["secrets"].([]any)[1].(map[string]any)["id"].(string)
-	act("client.end_secret", true, true, o.ask("DELETE", "/clients/app/secrets/"+id, ""))
-	require.Equal(t, []string{"TokensNotBefore"}, act("client.revoke", true, true, o.ask("POST", "/clients/app/revoke", "")).Admin.Changed())
-	exported := o.ask("GET", "/export", "")
-	require.Equal(t, "registry.export", o.did().Admin.Action)
-	act("client.delete", true, false, o.ask("DELETE", "/clients/app", ""))
-	require.Equal(t, 200, o.ask("POST", "/import?existing=skip", exported.body).status)
-	require.Equal(t, "registry.import", o.did().Admin.Action)
-	e = o.events[len(o.events)-2]
+	id := second.JSON["secrets"].([]any)[1].(map[string]any)["id"].(string)
+	act("client.end_secret", true, true, o.Admin("DELETE", "/clients/app/secrets/"+id, ""))
+	require.Equal(t, []string{"TokensNotBefore"}, act("client.revoke", true, true, o.Admin("POST", "/clients/app/revoke", "")).Admin.Changed())
+	exported := o.Admin("GET", "/export", "")
+	require.Equal(t, "registry.export", o.LastEvent().Admin.Action)
+	act("client.delete", true, false, o.Admin("DELETE", "/clients/app", ""))
+	require.Equal(t, 200, o.Admin("POST", "/import?existing=skip", exported.Body).Status)
+	require.Equal(t, "registry.import", o.LastEvent().Admin.Action)
+	e = o.Events()[len(o.Events())-2]
 	require.Equal(t, []string{"client.import", "app", "app"}, []string{e.Admin.Action, e.ClientID, e.Admin.After.ID})
-	o.ask("GET", "/clients/nobody", "").fails(t, 404, "not_found")
-	require.Equal(t, []string{"refused", "root", "client.read"}, []string{o.did().Outcome, o.did().Admin.Actor, o.did().Admin.Action})
+	o.Admin("GET", "/clients/nobody", "").Fails(t, 404, "not_found")
+	require.Equal(t, []string{"refused", "root", "client.read"}, []string{o.LastEvent().Outcome, o.LastEvent().Admin.Actor, o.LastEvent().Admin.Action})
 
 	require.Len(t, secrets, 6)
-	told := o.log.String()
+	told := log.String()
 	require.Contains(t, told, `"admin":{"actor":"root","action":"client.update","changed":["Name"]}`)
-	for _, e := range o.events {
+	for _, e := range o.Events() {
 		told += fmt.Sprintf("%+v %+v", e, e.Admin)
 		if e.Admin != nil {
 			told += fmt.Sprintf("%+v %+v", e.Admin.Before, e.Admin.After)
@@ -161,8 +162,8 @@ func TestAdmin_ActsAreEvents(t *testing.T) {
 // An import may bring hashes of its own, but none that makes a guess cost the server minutes.
 func TestAdmin_HashesAreBounded(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, nil)
-	cheap, err := bcrypt.GenerateFromPassword([]byte(secret), bcrypt.MinCost)
+	o := servertest.NewAdmin(t, nil)
+	cheap, err := bcrypt.GenerateFromPassword([]byte(servertest.Secret), bcrypt.MinCost)
 	require.NoError(t, err)
 	for hash, status := range map[string]int{
 		string(cheap): 200, strings.Replace(string(cheap), "$04$", "$17$", 1): 400, "$2a$": 400, "$argon2id$x": 400,
@@ -171,6 +172,6 @@ func TestAdmin_HashesAreBounded(t *testing.T) {
 		"$argon2id$v=19$m=65536,t=1000,p=1$c2FsdHNhbHQ$" + strings.Repeat("A", 43): 400,
 	} {
 		body := fmt.Sprintf(`{"format":"grantwell.clients.v1","clients":[{"client_id":"h","grant_types":["client_credentials"],"secrets":[{"hash":%q}]}]}`, hash)
-		require.Equal(t, status, o.ask("POST", "/import?existing=replace", body).status, hash)
+		require.Equal(t, status, o.Admin("POST", "/import?existing=replace", body).Status, hash)
 	}
 }

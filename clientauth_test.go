@@ -14,10 +14,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"golang.org/x/crypto/argon2"
-	"golang.org/x/crypto/bcrypt"
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 )
 
@@ -27,20 +27,20 @@ const cc = "grant_type=client_credentials"
 // Holds S5, S6, S9, S10, S11, S61, R82, R91, R93, R94, R95, R96, R97, R110, R132, R137, V22, V23, V24, V96.
 func TestClientAuth_Methods(t *testing.T) {
 	t.Parallel()
-	const body = "&client_secret=" + secret
+	const body = "&client_secret=" + servertest.Secret
 	for _, tt := range []struct {
 		name, as, body string
 		status         int
 		code           string
 	}{
-		{"basic", conf, cc, 200, ""},
-		{"basic and its own client_id", conf, cc + "&client_id=conf", 200, ""},
+		{"basic", servertest.Conf, cc, 200, ""},
+		{"basic and its own client_id", servertest.Conf, cc + "&client_id=conf", 200, ""},
 		{"body", "", cc + "&client_id=post" + body, 200, ""},
-		{"both", conf, cc + "&client_id=conf" + body, 400, "invalid_request"},
-		{"both, for the client by body", "post:" + secret, cc + "&client_id=post" + body, 400, "invalid_request"},
-		{"both, the second wrong", conf, cc + "&client_id=other&client_secret=wrong", 400, "invalid_request"},
-		{"another client_id", conf, cc + "&client_id=other", 400, "invalid_request"},
-		{"basic, registered for body", "post:" + secret, cc, 401, "invalid_client"},
+		{"both", servertest.Conf, cc + "&client_id=conf" + body, 400, "invalid_request"},
+		{"both, for the client by body", "post:" + servertest.Secret, cc + "&client_id=post" + body, 400, "invalid_request"},
+		{"both, the second wrong", servertest.Conf, cc + "&client_id=other&client_secret=wrong", 400, "invalid_request"},
+		{"another client_id", servertest.Conf, cc + "&client_id=other", 400, "invalid_request"},
+		{"basic, registered for body", "post:" + servertest.Secret, cc, 401, "invalid_client"},
 		{"body, registered for basic", "", cc + "&client_id=conf" + body, 401, "invalid_client"},
 		{"body without client_id", "", cc + body, 401, "invalid_client"},
 		{"wrong by body", "", cc + "&client_id=post&client_secret=wrong", 401, "invalid_client"},
@@ -50,18 +50,18 @@ func TestClientAuth_Methods(t *testing.T) {
 		{"empty Basic secret", "conf:", cc, 401, "invalid_client"},
 		{"empty Basic secret and client_id", "conf:", cc + "&client_id=conf", 401, "invalid_client"},
 		{"a public client by empty Basic secret", "public:", "grant_type=password&username=johndoe&password=A3ddj3w", 401, "invalid_client"},
-		{"a public client with a secret", "public:" + secret, "grant_type=password&username=johndoe&password=A3ddj3w", 401, "invalid_client"},
+		{"a public client with a secret", "public:" + servertest.Secret, "grant_type=password&username=johndoe&password=A3ddj3w", 401, "invalid_client"},
 		{"a public client with a secret by body", "", "grant_type=password&username=johndoe&password=A3ddj3w&client_id=public" + body, 401, "invalid_client"},
 		{"a public client", "", "grant_type=password&username=johndoe&password=A3ddj3w&client_id=public", 200, ""},
 		{"a public client for itself", "", cc + "&client_id=public", 400, "unauthorized_client"},
-		{"a stored hash as secret", "conf:" + storage.HashSecret(secret).Hash, cc, 401, "invalid_client"},
-		{"case of the ID", "CONF:" + secret, cc, 401, "invalid_client"},
-		{"a longer secret", conf + "x", cc, 401, "invalid_client"},
-		{"a shorter secret", conf[:len(conf)-1], cc, 401, "invalid_client"},
-		{"disabled", "off:" + secret, cc, 401, "invalid_client"},
-		{"not registered for the grant", "codes:" + secret, cc, 400, "unauthorized_client"},
-		{"not registered for password", "codes:" + secret, "grant_type=password&username=johndoe&password=A3ddj3w", 400, "unauthorized_client"},
-		{"not registered for refresh", "codes:" + secret, "grant_type=refresh_token&refresh_token=x", 400, "unauthorized_client"},
+		{"a stored hash as secret", "conf:" + storage.HashSecret(servertest.Secret).Hash, cc, 401, "invalid_client"},
+		{"case of the ID", "CONF:" + servertest.Secret, cc, 401, "invalid_client"},
+		{"a longer secret", servertest.Conf + "x", cc, 401, "invalid_client"},
+		{"a shorter secret", servertest.Conf[:len(servertest.Conf)-1], cc, 401, "invalid_client"},
+		{"disabled", "off:" + servertest.Secret, cc, 401, "invalid_client"},
+		{"not registered for the grant", "codes:" + servertest.Secret, cc, 400, "unauthorized_client"},
+		{"not registered for password", "codes:" + servertest.Secret, "grant_type=password&username=johndoe&password=A3ddj3w", 400, "unauthorized_client"},
+		{"not registered for refresh", "codes:" + servertest.Secret, "grant_type=refresh_token&refresh_token=x", 400, "unauthorized_client"},
 		{"refresh without a secret", "", "grant_type=refresh_token&refresh_token=x&client_id=conf", 401, "invalid_client"},
 		{"code without a secret", "", "grant_type=authorization_code&code=x&client_id=conf", 401, "invalid_client"},
 		{"code without anything", "", "grant_type=authorization_code&code=x", 401, "invalid_client"},
@@ -70,16 +70,16 @@ func TestClientAuth_Methods(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			l := newLocal(t, nil)
-			l.put(func(c *storage.Client) { c.ID, c.Disabled = "off", true })
-			l.put(func(c *storage.Client) { c.ID, c.GrantTypes = "codes", nil })
-			res := l.do(request("/token", tt.as, tt.body))
+			l := servertest.New(t, nil)
+			l.AddClient("conf", func(c *storage.Client) { c.ID, c.Disabled = "off", true })
+			l.AddClient("conf", func(c *storage.Client) { c.ID, c.GrantTypes = "codes", nil })
+			res := l.Do(servertest.Request("/token", tt.as, tt.body))
 			if tt.status == 200 {
-				require.Equal(t, 200, res.status, res.body)
+				require.Equal(t, 200, res.Status, res.Body)
 				return
 			}
-			res.fails(t, tt.status, tt.code)
-			require.Zero(t, l.store.Len())
+			res.Fails(t, tt.status, tt.code)
+			require.Empty(t, l.Records(storage.Query{}))
 		})
 	}
 }
@@ -89,8 +89,8 @@ func TestClientAuth_Methods(t *testing.T) {
 func TestClientAuth_BasicIsDecodedOnce(t *testing.T) {
 	t.Parallel()
 	const id, pass = "a:b c+d%41&=", "p:w +%25&=ü€\U0001F511"
-	l := newLocal(t, nil)
-	l.put(func(c *storage.Client) { c.ID, c.Secrets = id, []storage.Secret{storage.HashSecret(pass)} })
+	l := servertest.New(t, nil)
+	l.AddClient("conf", func(c *storage.Client) { c.ID, c.Secrets = id, []storage.Secret{storage.HashSecret(pass)} })
 	for header, status := range map[string]int{
 		"a%3Ab+c%2Bd%2541%26%3D:p%3Aw+%2B%2525%26%3D%C3%BC%E2%82%AC%F0%9F%94%91":    200,
 		"a%3ab%20c%2bd%2541%26%3d:p:w%20%2b%2525&=%c3%bc%e2%82%ac%f0%9f%94%91":      200,
@@ -98,9 +98,9 @@ func TestClientAuth_BasicIsDecodedOnce(t *testing.T) {
 		"a%3Ab+c%2Bd%2541%26%3D:p%3Aw+%2B%25%26%3D%C3%BC%E2%82%AC%F0%9F%94%91":      401,
 		"a:b+c%2Bd%2541%26%3D:p%3Aw+%2B%2525%26%3D%C3%BC%E2%82%AC%F0%9F%94%91":      401,
 	} {
-		req := request("/token", "", cc)
+		req := servertest.Request("/token", "", cc)
 		req.Header.Set("Authorization", "bAsIc "+base64.StdEncoding.EncodeToString([]byte(header)))
-		require.Equal(t, status, l.do(req).status, header)
+		require.Equal(t, status, l.Do(req).Status, header)
 	}
 }
 
@@ -108,42 +108,42 @@ func TestClientAuth_BasicIsDecodedOnce(t *testing.T) {
 // Holds R98.
 func TestClientAuth_MalformedHeaders(t *testing.T) {
 	t.Parallel()
-	l := newLocal(t, nil)
-	good := base64.StdEncoding.EncodeToString([]byte(conf))
+	l := servertest.New(t, nil)
+	good := base64.StdEncoding.EncodeToString([]byte(servertest.Conf))
 	b64 := func(s string) string { return "Basic " + base64.StdEncoding.EncodeToString([]byte(s)) }
 	for _, h := range []string{"", " ", "Basic", "Basic ", "Basic\t" + good, "Basic  " + good, " Basic " + good, "Basic " + good + " ", "Basic " + good + "\n", "Basic " + good + "\r", "Basic " + good[:4] + "\r" + good[4:],
 		"Basic " + strings.TrimRight(good, "=")[:len(good)-3], "Basic =", "Basic " + good + "=", "Basic !!!!", "Basic " + good + "," + good, "Basic realm=x", "Bearer " + good,
-		"Digest username=conf", "DPoP x", "BasicBasic " + good, "Basic" + good, b64(""), b64(":"), b64(":" + secret), b64("conf"), b64("conf\x00:" + secret),
-		b64("conf:" + secret + "\x00"), b64("conf:%"), b64("conf:%zz"), b64("conf:a+b%c"), b64("\xff\xfe:" + secret), b64("%ff:" + secret), b64("conf:" + strings.Repeat("a", 5000)),
+		"Digest username=conf", "DPoP x", "BasicBasic " + good, "Basic" + good, b64(""), b64(":"), b64(":" + servertest.Secret), b64("conf"), b64("conf\x00:" + servertest.Secret),
+		b64("conf:" + servertest.Secret + "\x00"), b64("conf:%"), b64("conf:%zz"), b64("conf:a+b%c"), b64("\xff\xfe:" + servertest.Secret), b64("%ff:" + servertest.Secret), b64("conf:" + strings.Repeat("a", 5000)),
 		"Basic " + strings.Repeat("A", 64<<10), strings.Repeat("B", 64<<10), "Basic " + strings.Repeat("=", 4096), "Ｂａｓｉｃ " + good, "Basic " + good + "\x00"} {
-		req := request("/token", "", cc)
+		req := servertest.Request("/token", "", cc)
 		req.Header["Authorization"] = []string{h}
-		res := l.do(req)
-		res.fails(t, 401, "invalid_client")
-		require.Contains(t, res.header.Get("WWW-Authenticate"), `Basic realm="`, h[:min(len(h), 30)])
-		onlyAnError(t, res)
+		res := l.Do(req)
+		res.Fails(t, 401, "invalid_client")
+		require.Contains(t, res.Header.Get("WWW-Authenticate"), `Basic realm="`, h[:min(len(h), 30)])
+		res.IsOnlyAnError(t)
 	}
-	req := request("/token", "", cc)
+	req := servertest.Request("/token", "", cc)
 	req.Header["Authorization"] = []string{"Basic " + good, "Basic " + good}
-	l.do(req).fails(t, 400, "invalid_request")
+	l.Do(req).Fails(t, 400, "invalid_request")
 }
 
 // Nobody learns from an answer whether a client exists, is disabled or has another method.
 // Holds S8, R90, R91, R92, V196.
 func TestClientAuth_OneAnswerForAllFailures(t *testing.T) {
 	t.Parallel()
-	l := newLocal(t, nil)
-	l.put(func(c *storage.Client) { c.ID, c.Disabled = "off", true })
-	want := l.post("/token", "conf:wrong", "grant_type", "client_credentials")
-	want.fails(t, 401, "invalid_client")
-	require.Equal(t, `Basic realm="https://as.example"`, want.header.Get("WWW-Authenticate"))
-	for _, as := range []string{"nobody:wrong", "off:wrong", "off:" + secret, "post:wrong", "post:" + secret, "public:wrong", "conf:" + strings.Repeat("x", 600), "conf:"} {
-		got := l.post("/token", as, "grant_type", "client_credentials")
+	l := servertest.New(t, nil)
+	l.AddClient("conf", func(c *storage.Client) { c.ID, c.Disabled = "off", true })
+	want := l.Post("/token", "conf:wrong", "grant_type", "client_credentials")
+	want.Fails(t, 401, "invalid_client")
+	require.Equal(t, `Basic realm="https://as.example"`, want.Header.Get("WWW-Authenticate"))
+	for _, as := range []string{"nobody:wrong", "off:wrong", "off:" + servertest.Secret, "post:wrong", "post:" + servertest.Secret, "public:wrong", "conf:" + strings.Repeat("x", 600), "conf:"} {
+		got := l.Post("/token", as, "grant_type", "client_credentials")
 		require.Equal(t, want, got, as)
 	}
-	want = l.post("/token", "", "grant_type", "client_credentials", "client_id", "post", "client_secret", "wrong")
+	want = l.Post("/token", "", "grant_type", "client_credentials", "client_id", "post", "client_secret", "wrong")
 	for _, id := range []string{"nobody", "off", "conf", "public"} {
-		require.Equal(t, want, l.post("/token", "", "grant_type", "client_credentials", "client_id", id, "client_secret", "wrong"), id)
+		require.Equal(t, want, l.Post("/token", "", "grant_type", "client_credentials", "client_id", id, "client_secret", "wrong"), id)
 	}
 }
 
@@ -154,26 +154,20 @@ func argon2Hash(s string) string {
 		base64.RawStdEncoding.EncodeToString(argon2.IDKey([]byte(s), salt, 1, 64, 1, 32)))
 }
 
-func bcryptHash(t *testing.T, s string) string {
-	h, err := bcrypt.GenerateFromPassword([]byte(s), bcrypt.MinCost)
-	require.NoError(t, err)
-	return string(h)
-}
-
 // Hashes that other systems made are accepted, and broken ones accept nothing.
 func TestClientSecret_ImportedHashes(t *testing.T) {
 	t.Parallel()
-	l := newLocal(t, nil)
+	l := servertest.New(t, nil)
 	long := strings.Repeat("x", 72)
 	for name, tt := range map[string]struct {
 		hash, secret string
 		status       int
 	}{
-		"bcrypt":                   {bcryptHash(t, "hunter2"), "hunter2", 200},
-		"bcrypt, wrong":            {bcryptHash(t, "hunter2"), "hunter3", 401},
-		"bcrypt, behind its limit": {bcryptHash(t, long), long + "y", 401},
-		"bcrypt, at its limit":     {bcryptHash(t, long), long, 200},
-		"bcrypt 2y":                {"$2y" + bcryptHash(t, "hunter2")[3:], "hunter2", 200},
+		"bcrypt":                   {servertest.BcryptHash(t, "hunter2"), "hunter2", 200},
+		"bcrypt, wrong":            {servertest.BcryptHash(t, "hunter2"), "hunter3", 401},
+		"bcrypt, behind its limit": {servertest.BcryptHash(t, long), long + "y", 401},
+		"bcrypt, at its limit":     {servertest.BcryptHash(t, long), long, 200},
+		"bcrypt 2y":                {"$2y" + servertest.BcryptHash(t, "hunter2")[3:], "hunter2", 200},
 		"bcrypt, broken":           {"$2a$04$short", "hunter2", 401},
 		"argon2id":                 {argon2Hash("hunter2"), "hunter2", 200},
 		"argon2id, wrong":          {argon2Hash("hunter2"), "hunter3", 401},
@@ -183,9 +177,9 @@ func TestClientSecret_ImportedHashes(t *testing.T) {
 		"argon2id, much memory":    {strings.Replace(argon2Hash("a"), "m=64", "m=4000000000", 1), "a", 503},
 		"argon2id, short":          {"$argon2id$", "a", 503},
 	} {
-		l.put(func(c *storage.Client) { c.ID, c.Secrets = "imported", []storage.Secret{{Hash: tt.hash}} })
-		res := l.post("/token", "imported:"+tt.secret, "grant_type", "client_credentials")
-		require.Equal(t, tt.status, res.status, name+res.body)
+		l.AddClient("conf", func(c *storage.Client) { c.ID, c.Secrets = "imported", []storage.Secret{{Hash: tt.hash}} })
+		res := l.Post("/token", "imported:"+tt.secret, "grant_type", "client_credentials")
+		require.Equal(t, tt.status, res.Status, name+res.Body)
 	}
 }
 
@@ -194,13 +188,13 @@ func TestClientSecret_ImportedHashes(t *testing.T) {
 func TestClientSecret_TwoLive(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLocal(t, nil)
-		l.put(func(c *storage.Client) {
-			old, slow := storage.HashSecret("old"), storage.Secret{Hash: bcryptHash(t, "slow")}
+		l := servertest.New(t, nil)
+		l.AddClient("conf", func(c *storage.Client) {
+			old, slow := storage.HashSecret("old"), storage.Secret{Hash: servertest.BcryptHash(t, "slow")}
 			old.ExpiresAt = time.Now().Add(time.Hour)
 			c.ID, c.Secrets = "two", []storage.Secret{old, slow}
 		})
-		status := func(s string) int { return l.post("/token", "two:"+s, "grant_type", "client_credentials").status }
+		status := func(s string) int { return l.Post("/token", "two:"+s, "grant_type", "client_credentials").Status }
 		require.Equal(t, []int{200, 200, 401}, []int{status("old"), status("slow"), status("new")})
 		time.Sleep(time.Hour - time.Nanosecond)
 		require.Equal(t, 200, status("old"))
@@ -214,31 +208,31 @@ func TestClientSecret_TwoLive(t *testing.T) {
 func TestClientAuth_FailuresAreLimited(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := newLocal(t, nil)
-		l.put(func(c *storage.Client) {
-			c.ID, c.Secrets = "chosen", []storage.Secret{{Hash: bcryptHash(t, "hunter2")}}
+		l := servertest.New(t, nil)
+		l.AddClient("conf", func(c *storage.Client) {
+			c.ID, c.Secrets = "chosen", []storage.Secret{{Hash: servertest.BcryptHash(t, "hunter2")}}
 		})
-		from := func(addr, as string) reply {
-			req := request("/token", as, cc)
+		from := func(addr, as string) servertest.Reply {
+			req := servertest.Request("/token", as, cc)
 			req.RemoteAddr = addr
-			return l.do(req)
+			return l.Do(req)
 		}
 		for i := range 20 {
-			from(fmt.Sprintf("[2001:db8::%x]:1", i), "chosen:guess").fails(t, 401, "invalid_client")
-			from("192.0.2.1:1", "nobody:guess").fails(t, 401, "invalid_client")
-			from("192.0.2.1:1", "conf:").fails(t, 401, "invalid_client")
+			from(fmt.Sprintf("[2001:db8::%x]:1", i), "chosen:guess").Fails(t, 401, "invalid_client")
+			from("192.0.2.1:1", "nobody:guess").Fails(t, 401, "invalid_client")
+			from("192.0.2.1:1", "conf:").Fails(t, 401, "invalid_client")
 			time.Sleep(time.Second)
 		}
 		for _, as := range []string{"chosen:guess", "chosen:hunter2"} {
 			res := from("[2001:db8::ffff]:1", as)
-			res.fails(t, 429, "invalid_client")
-			require.Equal(t, "40", res.header.Get("Retry-After"))
+			res.Fails(t, 429, "invalid_client")
+			require.Equal(t, "40", res.Header.Get("Retry-After"))
 		}
-		from("192.0.2.1:1", "nobody:guess").fails(t, 429, "invalid_client")
-		require.Equal(t, 200, from("[2001:db8:0:1::1]:1", "chosen:hunter2").status, "elsewhere")
-		require.Equal(t, 200, from("192.0.2.1:1", conf).status, "no secret sent is no guess")
+		from("192.0.2.1:1", "nobody:guess").Fails(t, 429, "invalid_client")
+		require.Equal(t, 200, from("[2001:db8:0:1::1]:1", "chosen:hunter2").Status, "elsewhere")
+		require.Equal(t, 200, from("192.0.2.1:1", servertest.Conf).Status, "no secret sent is no guess")
 		time.Sleep(40 * time.Second)
-		require.Equal(t, 200, from("[2001:db8::1]:1", "chosen:hunter2").status)
+		require.Equal(t, 200, from("[2001:db8::1]:1", "chosen:hunter2").Status)
 	})
 }
 
@@ -267,15 +261,15 @@ func (c *counting) Attempt(ctx context.Context, key string) (func(bool), time.Du
 func TestClientAuth_ParallelGuessesAreLimited(t *testing.T) {
 	t.Parallel()
 	limiter := &counting{Limiter: grantwell.NewLimiter()}
-	l := newLocal(t, func(cfg *grantwell.Config) { patient(cfg); cfg.Limiter = limiter })
-	l.put(func(c *storage.Client) {
-		c.ID, c.Secrets = "chosen", []storage.Secret{{Hash: bcryptHash(t, "hunter2")}}
+	l := servertest.New(t, func(cfg *grantwell.Config) { servertest.LongTimeout(cfg); cfg.Limiter = limiter })
+	l.AddClient("conf", func(c *storage.Client) {
+		c.ID, c.Secrets = "chosen", []storage.Secret{{Hash: servertest.BcryptHash(t, "hunter2")}}
 	})
 	var wg sync.WaitGroup
 	var refused atomic.Int32
 	for range 64 {
 		wg.Go(func() {
-			if res := l.post("/token", "chosen:guess", "grant_type", "client_credentials"); res.status == 429 {
+			if res := l.Post("/token", "chosen:guess", "grant_type", "client_credentials"); res.Status == 429 {
 				refused.Add(1)
 			}
 		})
@@ -290,12 +284,12 @@ func TestClientAuth_ParallelGuessesAreLimited(t *testing.T) {
 // Holds S7, R6.
 func TestClientAuth_NotFromTheQuery(t *testing.T) {
 	t.Parallel()
-	l := newLocal(t, nil)
+	l := servertest.New(t, nil)
 	for _, path := range []string{"/token", "/revoke", "/introspect"} {
-		req := request(path+"?client_id=post&client_secret="+secret, "", cc+"&token=x")
-		l.do(req).fails(t, 400, "invalid_request")
+		req := servertest.Request(path+"?client_id=post&client_secret="+servertest.Secret, "", cc+"&token=x")
+		l.Do(req).Fails(t, 400, "invalid_request")
 		req = httptest.NewRequest("POST", path+"?client_id=public", strings.NewReader("token=x&grant_type=refresh_token&refresh_token=x"))
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		l.do(req).fails(t, 401, "invalid_client")
+		l.Do(req).Fails(t, 401, "invalid_client")
 	}
 }

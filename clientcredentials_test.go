@@ -8,6 +8,7 @@ import (
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 )
 
@@ -15,30 +16,30 @@ import (
 // Holds S59, S60, R138.
 func TestClientCredentials_SpeaksForTheClient(t *testing.T) {
 	t.Parallel()
-	l := newLocal(t, func(cfg *grantwell.Config) { cfg.Paths.TokenInfo = "/tokeninfo" })
-	res := l.post("/token", conf, "grant_type", "client_credentials")
-	require.Equal(t, 200, res.status, res.body)
-	require.NotContains(t, res.json, "refresh_token")
-	info := l.post("/tokeninfo", conf, "access_token", res.str("access_token"))
-	require.Equal(t, "conf", info.str("user_id"))
-	require.Equal(t, "conf", info.str("audience"))
-	require.Equal(t, "conf", l.post("/introspect", conf, "token", res.str("access_token")).str("sub"))
+	l := servertest.New(t, func(cfg *grantwell.Config) { cfg.Paths.TokenInfo = "/tokeninfo" })
+	res := l.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+	require.Equal(t, 200, res.Status, res.Body)
+	require.NotContains(t, res.JSON, "refresh_token")
+	info := l.Post("/tokeninfo", servertest.Conf, "access_token", res.String("access_token"))
+	require.Equal(t, "conf", info.String("user_id"))
+	require.Equal(t, "conf", info.String("audience"))
+	require.Equal(t, "conf", l.Post("/introspect", servertest.Conf, "token", res.String("access_token")).String("sub"))
 
-	l = newLocal(t, func(cfg *grantwell.Config) {
+	l = servertest.New(t, func(cfg *grantwell.Config) {
 		cfg.Grants = []grants.Handler{grants.ClientCredentials{Refresh: true}, grants.RefreshToken{}}
 	})
-	res = l.post("/token", conf, "grant_type", "client_credentials")
-	require.Equal(t, 200, l.post("/token", conf, "grant_type", "refresh_token", "refresh_token", res.str("refresh_token")).status)
-	l.put(func(c *storage.Client) { c.GrantTypes = []string{"client_credentials"} })
-	require.NotContains(t, l.post("/token", conf, "grant_type", "client_credentials").json, "refresh_token")
+	res = l.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+	require.Equal(t, 200, l.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", res.String("refresh_token")).Status)
+	l.AddClient("conf", func(c *storage.Client) { c.GrantTypes = []string{"client_credentials"} })
+	require.NotContains(t, l.Post("/token", servertest.Conf, "grant_type", "client_credentials").JSON, "refresh_token")
 }
 
 // A public client has nothing to prove itself by, whatever the registry says.
 // Holds S61, R137.
 func TestClientCredentials_PublicClient(t *testing.T) {
 	t.Parallel()
-	l := newLocal(t, func(cfg *grantwell.Config) { cfg.Clients = lenient{cfg.Clients} })
-	l.post("/token", "", "grant_type", "client_credentials", "client_id", "public").fails(t, 400, "unauthorized_client")
+	l := servertest.New(t, func(cfg *grantwell.Config) { cfg.Clients = lenient{cfg.Clients} })
+	l.Post("/token", "", "grant_type", "client_credentials", "client_id", "public").Fails(t, 400, "unauthorized_client")
 }
 
 // lenient is a registry that lists every grant for everybody, as Client.Validate would not allow.
@@ -46,7 +47,7 @@ type lenient struct{ storage.Clients }
 
 func (l lenient) Client(ctx context.Context, id string) (storage.Client, error) {
 	c, err := l.Clients.Client(ctx, id)
-	c.GrantTypes = allGrants
+	c.GrantTypes = servertest.GrantTypes()
 	return c, err
 }
 
@@ -54,12 +55,12 @@ func (l lenient) Client(ctx context.Context, id string) (storage.Client, error) 
 // Holds S128, S130, S132, R139.
 func TestClientCredentials_Scope(t *testing.T) {
 	t.Parallel()
-	l := newLocal(t, nil)
-	require.Equal(t, "read", l.post("/token", conf, "grant_type", "client_credentials").str("scope"))
-	require.Equal(t, "write read", l.post("/token", conf, "grant_type", "client_credentials", "scope", "write read").str("scope"))
+	l := servertest.New(t, nil)
+	require.Equal(t, "read", l.Post("/token", servertest.Conf, "grant_type", "client_credentials").String("scope"))
+	require.Equal(t, "write read", l.Post("/token", servertest.Conf, "grant_type", "client_credentials", "scope", "write read").String("scope"))
 	for _, s := range []string{"admin", "read admin", "READ", "rea", "reads"} {
-		l.post("/token", conf, "grant_type", "client_credentials", "scope", s).fails(t, 400, "invalid_scope")
+		l.Post("/token", servertest.Conf, "grant_type", "client_credentials", "scope", s).Fails(t, 400, "invalid_scope")
 	}
-	l.put(func(c *storage.Client) { c.DefaultScope = nil })
-	l.post("/token", conf, "grant_type", "client_credentials").fails(t, 400, "invalid_scope")
+	l.AddClient("conf", func(c *storage.Client) { c.DefaultScope = nil })
+	l.Post("/token", servertest.Conf, "grant_type", "client_credentials").Fails(t, 400, "invalid_scope")
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/assertion"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/tokens"
 )
@@ -24,70 +25,70 @@ import (
 // Holds R1, R17, R18, S14, S19.
 func TestEndpoints_MethodsAndHeaders(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, func(c *grantwell.Config) { c.Paths.TokenInfo = "/tokeninfo" })
+	r := servertest.New(t, func(c *grantwell.Config) { c.Paths.TokenInfo = "/tokeninfo" })
 	for _, path := range []string{"/token", "/revoke", "/introspect", "/tokeninfo"} {
 		for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete, http.MethodPatch, http.MethodHead, http.MethodPost} {
-			req, err := http.NewRequest(method, r.http.URL+path, nil)
+			req, err := http.NewRequest(method, servertest.Issuer+path, nil)
 			require.NoError(t, err)
-			res := r.send(req)
+			res := r.Do(req)
 			if method != http.MethodPost {
-				require.Equal(t, 405, res.status, method+path)
-				require.Equal(t, "POST", res.header.Get("Allow"))
+				require.Equal(t, 405, res.Status, method+path)
+				require.Equal(t, "POST", res.Header.Get("Allow"))
 			}
 			if method != http.MethodHead {
-				require.NotEmpty(t, res.str("error"), method+path)
+				require.NotEmpty(t, res.String("error"), method+path)
 			}
-			require.Equal(t, "no-store", res.header.Get("Cache-Control"))
-			require.Equal(t, path == "/token", res.header.Get("Pragma") == "no-cache")
-			require.Equal(t, "application/json", res.header.Get("Content-Type"))
-			require.Equal(t, "nosniff", res.header.Get("X-Content-Type-Options"))
-			require.Empty(t, res.header.Values("Set-Cookie"))
-			require.Empty(t, res.header.Get("Server")+res.header.Get("X-Powered-By"))
+			require.Equal(t, "no-store", res.Header.Get("Cache-Control"))
+			require.Equal(t, path == "/token", res.Header.Get("Pragma") == "no-cache")
+			require.Equal(t, "application/json", res.Header.Get("Content-Type"))
+			require.Equal(t, "nosniff", res.Header.Get("X-Content-Type-Options"))
+			require.Empty(t, res.Header.Values("Set-Cookie"))
+			require.Empty(t, res.Header.Get("Server")+res.Header.Get("X-Powered-By"))
 		}
 	}
 	for _, method := range []string{http.MethodPut, http.MethodDelete} {
-		req, err := http.NewRequest(method, r.http.URL+"/authorize", nil)
+		req, err := http.NewRequest(method, servertest.Issuer+"/authorize", nil)
 		require.NoError(t, err)
-		require.Equal(t, 405, r.send(req).status)
+		require.Equal(t, 405, r.Do(req).Status)
 	}
-	page := r.get("/authorize", "client_id", "nobody")
-	require.Equal(t, "nosniff", page.header.Get("X-Content-Type-Options"))
-	require.NotContains(t, page.header.Get("Content-Security-Policy"), "unsafe-inline")
+	page := r.Get("/authorize", "client_id", "nobody")
+	require.Equal(t, "nosniff", page.Header.Get("X-Content-Type-Options"))
+	require.NotContains(t, page.Header.Get("Content-Security-Policy"), "unsafe-inline")
 }
 
 // Certificate headers that a proxy might set mean nothing from anybody: no method reads them.
 // Holds R16.
 func TestClientCertificateHeaders_AreNotRead(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, nil)
-	req, err := http.NewRequest(http.MethodPost, r.http.URL+"/token", strings.NewReader("grant_type=client_credentials&client_id=conf"))
+	r := servertest.New(t, nil)
+	req, err := http.NewRequest(http.MethodPost, servertest.Issuer+"/token", strings.NewReader("grant_type=client_credentials&client_id=conf"))
 	require.NoError(t, err)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	for _, h := range []string{"X-Client-Cert", "X-Forwarded-Client-Cert", "X-SSL-Client-Cert", "Client-Cert", "SSL-Client-Verify"} {
 		req.Header.Set(h, "SUCCESS")
 	}
-	r.send(req).fails(t, 401, "invalid_client")
+	r.Do(req).Fails(t, 401, "invalid_client")
 }
 
 // A public client names itself at redemption, and it is the one that the code was issued to.
 // Holds R112, S9.
 func TestCode_PublicClientNamesItself(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, nil)
-	code := r.code("public")
-	form := []string{"grant_type", "authorization_code", "code", code, "redirect_uri", redirect, "code_verifier", verifier}
-	r.post("/token", "", form...).fails(t, 401, "invalid_client")
-	require.Equal(t, 200, r.post("/token", "", append(form, "client_id", "public")...).status)
-	code = r.code("public")
+	r := servertest.New(t, nil)
+	code := r.Code("public")
+	form := []string{"grant_type", "authorization_code", "code", code, "redirect_uri", servertest.Redirect, "code_verifier", servertest.Verifier}
+	r.Post("/token", "", form...).Fails(t, 401, "invalid_client")
+	require.Equal(t, 200, r.Post("/token", "", append(form, "client_id", "public")...).Status)
+	code = r.Code("public")
 	form[3] = code
-	r.post("/token", conf, form...).fails(t, 400, "invalid_grant")
+	r.Post("/token", servertest.Conf, form...).Fails(t, 400, "invalid_grant")
 }
 
 // Nobody's user can pass for a client: a subject that is a client's ID gets nothing.
 // Holds R140.
 func TestSubject_ThatIsAClientIsRefused(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, func(c *grantwell.Config) {
+	r := servertest.New(t, func(c *grantwell.Config) {
 		key, err := tokens.GenerateKey(tokens.ES256)
 		require.NoError(t, err)
 		c.Keys, err = tokens.StaticKeys(key)
@@ -95,14 +96,14 @@ func TestSubject_ThatIsAClientIsRefused(t *testing.T) {
 		c.AccessTokenFormat = "jwt"
 		c.Grants[2] = grants.Password{Authenticator: subjects{}}
 	})
-	ask := func(user string) reply {
-		return r.post("/token", conf, "grant_type", "password", "username", user, "password", "x")
+	ask := func(user string) servertest.Reply {
+		return r.Post("/token", servertest.Conf, "grant_type", "password", "username", user, "password", "x")
 	}
-	ask("conf").fails(t, 400, "invalid_grant")
-	ask("other").fails(t, 400, "invalid_grant")
-	require.Equal(t, 200, ask("alice").status)
-	res := r.post("/token", conf, "grant_type", "client_credentials")
-	tok, err := jose.ParseSignedCompact(res.str("access_token"), []jose.SignatureAlgorithm{jose.ES256})
+	ask("conf").Fails(t, 400, "invalid_grant")
+	ask("other").Fails(t, 400, "invalid_grant")
+	require.Equal(t, 200, ask("alice").Status)
+	res := r.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+	tok, err := jose.ParseSignedCompact(res.String("access_token"), []jose.SignatureAlgorithm{jose.ES256})
 	require.NoError(t, err)
 	require.Contains(t, string(tok.UnsafePayloadWithoutVerification()), `"sub":"conf"`)
 }
@@ -121,8 +122,8 @@ func TestScopes_DescriptionsAndMetadata(t *testing.T) {
 	rules := grantwell.ScopeRules{Known: []grantwell.Scope{{Name: "read", Description: "Access and change your email contacts", Public: true}, {Name: "write"}}}
 	require.Equal(t, "Access and change your email contacts", rules.Description("read"))
 	require.Equal(t, "write", rules.Description("write"))
-	r := newRig(t, func(c *grantwell.Config) { c.Scopes = rules })
-	require.Equal(t, []any{"read"}, r.get("/.well-known/oauth-authorization-server").json["scopes_supported"])
+	r := servertest.New(t, func(c *grantwell.Config) { c.Scopes = rules })
+	require.Equal(t, []any{"read"}, r.Get("/.well-known/oauth-authorization-server").JSON["scopes_supported"])
 }
 
 // A generated secret is shown once, has 256 bits, and only its hash is stored; the key of client_secret_jwt is apart.
@@ -135,7 +136,7 @@ func TestSecret_OnlyItsHashIsStored(t *testing.T) {
 	require.Len(t, plain, 43)
 	require.NotContains(t, stored.Hash, plain)
 	require.Equal(t, storage.HashSecret(plain), stored)
-	require.Error(t, storage.Client{ID: "x", AuthMethod: storage.AuthClientSecretJWT, Secrets: []storage.Secret{stored}, RedirectURIs: []string{redirect}}.Validate())
+	require.Error(t, storage.Client{ID: "x", AuthMethod: storage.AuthClientSecretJWT, Secrets: []storage.Secret{stored}, RedirectURIs: []string{servertest.Redirect}}.Validate())
 }
 
 // An issuer may be allowed refresh tokens; a token outlives its assertion only if the server is told so; a parameter
@@ -144,10 +145,10 @@ func TestSecret_OnlyItsHashIsStored(t *testing.T) {
 func TestAssertionGrant_LifetimeAndRefresh(t *testing.T) {
 	t.Parallel()
 	for _, outlive := range []bool{false, true} {
-		key := ecKey(t)
-		r, _ := assertionRig(t, func(c *grantwell.Config) {
+		key := servertest.ECKey(t)
+		r, _ := servertest.NewAssertion(t, func(c *grantwell.Config) {
 			v, err := assertion.NewJWT(assertion.JWTConfig{Issuer: c.Issuer, Replay: grants.Replay{Records: c.Records},
-				Issuers: assertion.Issuers(assertion.Issuer{ID: "https://fresh.example", JWKS: jwks(t, &key.PublicKey), RefreshToken: true})})
+				Issuers: assertion.Issuers(assertion.Issuer{ID: "https://fresh.example", JWKS: servertest.JWKS(t, &key.PublicKey), RefreshToken: true})})
 			require.NoError(t, err)
 			for i, g := range c.Grants {
 				if g.GrantType() == assertion.GrantJWT {
@@ -155,12 +156,12 @@ func TestAssertionGrant_LifetimeAndRefresh(t *testing.T) {
 				}
 			}
 		})
-		a := sign(t, jose.ES256, key, claims("https://fresh.example", "alice", issuer))
-		r.post("/token", trusted, "grant_type", assertion.GrantJWT, "assertion", a, "assertion", a).fails(t, 400, "invalid_request")
-		res := r.post("/token", trusted, "grant_type", assertion.GrantJWT, "assertion", a)
-		require.Equal(t, 200, res.status, res.body)
-		require.NotEmpty(t, res.str("refresh_token"))
-		require.Equal(t, outlive, res.json["expires_in"].(float64) > 130, res.body)
+		a := servertest.SignJWT(t, jose.ES256, key, servertest.AssertionClaims("https://fresh.example", "alice", servertest.Issuer))
+		r.Post("/token", servertest.Trusted, "grant_type", assertion.GrantJWT, "assertion", a, "assertion", a).Fails(t, 400, "invalid_request")
+		res := r.Post("/token", servertest.Trusted, "grant_type", assertion.GrantJWT, "assertion", a)
+		require.Equal(t, 200, res.Status, res.Body)
+		require.NotEmpty(t, res.String("refresh_token"))
+		require.Equal(t, outlive, res.JSON["expires_in"].(float64) > 130, res.Body)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage/memstore"
 	"github.com/grantwell/grantwell/tokens"
 )
@@ -96,9 +97,9 @@ func TestNew_LeavesTheConfigAlone(t *testing.T) {
 // Holds S24.
 func TestAccessTokenFormat_IsNeverReplaced(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, nil)
-	c := testClients()[0]
+	r := servertest.New(t, nil)
+	c := servertest.Clients()[0]
 	c.ID, c.AccessTokenFormat = "signed", "jwt"
-	require.NoError(t, r.store.PutClient(t.Context(), c))
-	r.post("/token", "signed:"+secret, "grant_type", "client_credentials").fails(t, 500, "server_error")
+	require.NoError(t, r.Store.PutClient(t.Context(), c))
+	r.Post("/token", "signed:"+servertest.Secret, "grant_type", "client_credentials").Fails(t, 500, "server_error")
 }

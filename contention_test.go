@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 )
 
@@ -20,17 +21,17 @@ func TestContention_EachIsRedeemedOnce(t *testing.T) {
 	var doubles, orphans, won int
 	total := *redemptions
 	for done := 0; done < total; {
-		d := newDirect(t, nil) // a fresh store now and then keeps a long run small
+		d := servertest.New(t, nil) // a fresh store now and then keeps a long run small
 		for range min(total-done, 5000) {
-			code := d.code("conf")
-			kinds := []func() reply{func() reply { return d.redeem("conf", code) }}
+			code := d.Code("conf")
+			kinds := []func() servertest.Reply{func() servertest.Reply { return d.Redeem("conf", code) }}
 			if done%2 == 1 {
-				_, token := d.family("conf")
-				kinds[0] = func() reply { return d.refresh("conf", token) }
+				_, token := d.Family("conf")
+				kinds[0] = func() servertest.Reply { return d.Refresh("conf", token) }
 			}
 			var successes atomic.Int32
-			parallel(attempts, func(int) {
-				if kinds[0]().status == 200 {
+			servertest.Parallel(attempts, func(int) {
+				if kinds[0]().Status == 200 {
 					successes.Add(1)
 				}
 			})
@@ -44,7 +45,7 @@ func TestContention_EachIsRedeemedOnce(t *testing.T) {
 			}
 			done++
 		}
-		require.Zero(t, d.activeOf(storage.Refresh), "a second use ended each family")
+		require.Zero(t, d.ActiveOf(storage.Refresh), "a second use ended each family")
 	}
 	t.Logf("%d single-use objects, %d attempts: %d redeemed once, %d more than once, %d by nobody", total, total*attempts, won, doubles, orphans)
 	require.Zero(t, doubles)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 )
 
@@ -19,41 +20,41 @@ import (
 // Holds R85, S163.
 func TestDump_HoldsNothingUsable(t *testing.T) {
 	t.Parallel()
-	keys := testKeys(t)
-	for _, config := range []func(*grantwell.Config){func(*grantwell.Config) {}, signed(keys)} {
-		d := newDirect(t, func(cfg *grantwell.Config) {
+	keys := servertest.Keys(t)
+	for _, config := range []func(*grantwell.Config){func(*grantwell.Config) {}, servertest.Signed(keys)} {
+		d := servertest.New(t, func(cfg *grantwell.Config) {
 			config(cfg)
-			withRefresh(grants.RefreshToken{RetryWindow: time.Minute})(cfg)
+			servertest.WithRefresh(grants.RefreshToken{RetryWindow: time.Minute})(cfg)
 		})
-		secrets := []string{secret, "A3ddj3w", verifier}
-		keep := func(r reply) reply {
-			require.Less(t, r.status, 400, r.body)
+		secrets := []string{servertest.Secret, "A3ddj3w", servertest.Verifier}
+		keep := func(r servertest.Reply) servertest.Reply {
+			require.Less(t, r.Status, 400, r.Body)
 			for _, name := range []string{"access_token", "refresh_token"} {
-				if s := r.str(name); s != "" {
+				if s := r.String(name); s != "" {
 					secrets = append(secrets, s)
 				}
 			}
 			for _, name := range []string{"code", "access_token"} {
-				if s := r.answered(name); s != "" {
+				if s := r.Param(name); s != "" {
 					secrets = append(secrets, s)
 				}
 			}
 			return r
 		}
-		code := keep(d.authorize("conf", "read write", grantwell.Approval{Subject: "alice", Remember: true})).answered("code")
-		keep(d.authorize("conf", "read", grantwell.Approval{Subject: "alice"}, "response_type", "token"))
-		keep(d.authorize("public", "read", grantwell.Approval{Subject: "alice"}))
-		first := keep(d.redeem("conf", code))
-		second := keep(d.refresh("conf", first.str("refresh_token")))
-		keep(d.refresh("conf", first.str("refresh_token"))) // a retry, so that a sealed answer is there
-		keep(d.refresh("conf", second.str("refresh_token")))
-		keep(d.post("/token", conf, "grant_type", "client_credentials"))
-		keep(d.post("/token", conf, "grant_type", "password", "username", "johndoe", "password", "A3ddj3w"))
+		code := keep(d.Authorize(grantwell.Approval{Subject: "alice", Remember: true})).Param("code")
+		keep(d.Authorize(grantwell.Approval{Subject: "alice"}, "scope", "read", "response_type", "token"))
+		keep(d.Authorize(grantwell.Approval{Subject: "alice"}, "client_id", "public", "scope", "read"))
+		first := keep(d.Redeem("conf", code))
+		second := keep(d.Refresh("conf", first.String("refresh_token")))
+		keep(d.Refresh("conf", first.String("refresh_token"))) // a retry, so that a sealed answer is there
+		keep(d.Refresh("conf", second.String("refresh_token")))
+		keep(d.Post("/token", servertest.Conf, "grant_type", "client_credentials"))
+		keep(d.Post("/token", servertest.Conf, "grant_type", "password", "username", "johndoe", "password", "A3ddj3w"))
 		require.Greater(t, len(secrets), 10)
 
-		clients, err := d.store.ListClients(t.Context(), "", 100)
+		clients, err := d.Store.ListClients(t.Context(), "", 100)
 		require.NoError(t, err)
-		records := d.records(storage.Query{})
+		records := d.Records(storage.Query{})
 		require.NotEmpty(t, records)
 		rows := []any{}
 		sealed := false
@@ -73,14 +74,14 @@ func TestDump_HoldsNothingUsable(t *testing.T) {
 				if stolen == "" {
 					continue
 				}
-				require.False(t, d.live(stolen))
-				require.NotEqual(t, 200, d.refresh("conf", stolen).status)
-				require.NotEqual(t, 200, d.redeem("conf", stolen).status)
+				require.False(t, d.Live(stolen))
+				require.NotEqual(t, 200, d.Refresh("conf", stolen).Status)
+				require.NotEqual(t, 200, d.Redeem("conf", stolen).Status)
 			}
 		}
 		for _, c := range clients {
 			for _, s := range c.Secrets {
-				d.post("/token", "conf:"+s.Hash, "grant_type", "client_credentials").fails(t, 401, "invalid_client")
+				d.Post("/token", "conf:"+s.Hash, "grant_type", "client_credentials").Fails(t, 401, "invalid_client")
 			}
 		}
 	}

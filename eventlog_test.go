@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantwell/grantwell"
+	"github.com/grantwell/grantwell/internal/servertest"
 )
 
 // The adapter writes what the logger of the configuration writes, at a level that tells whose fault it was.
@@ -24,17 +25,17 @@ func TestLogEvents(t *testing.T) {
 		}
 		return a
 	}}
-	broken := &faultyStore{}
-	d := newDirect(t, func(cfg *grantwell.Config) {
-		broken.Records, cfg.Records = cfg.Records, broken
+	var store *servertest.Hooked
+	d := servertest.New(t, func(cfg *grantwell.Config) {
+		store = servertest.HookRecords(cfg)
 		cfg.Logger = slog.New(slog.NewTextHandler(&own, untimed))
 		cfg.Events = grantwell.LogEvents(slog.New(slog.NewTextHandler(&adapted, untimed)))
 	})
 	own.Reset() // of the warning about the implicit grant
-	d.post("/token", conf, "grant_type", "client_credentials")
-	d.post("/token", "conf:wrong", "grant_type", "client_credentials")
-	broken.fail = func(string) error { return errors.New(cause) }
-	d.post("/token", conf, "grant_type", "client_credentials")
+	d.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+	d.Post("/token", "conf:wrong", "grant_type", "client_credentials")
+	store.Fail(errors.New(servertest.StoreFault))
+	d.Post("/token", servertest.Conf, "grant_type", "client_credentials")
 	require.Equal(t, own.String(), adapted.String())
 	lines := strings.Split(strings.TrimSpace(own.String()), "\n")
 	require.Len(t, lines, 3)
@@ -48,18 +49,15 @@ func TestLogEvents(t *testing.T) {
 // Holds S186.
 func TestEvents_ReasonsAreBounded(t *testing.T) {
 	t.Parallel()
-	var rec recorder
-	broken := &faultyStore{fail: func(string) error { return errors.New(strings.Repeat("ü", 30_000)) }}
-	d := newDirect(t, func(cfg *grantwell.Config) {
-		broken.Records, cfg.Records = cfg.Records, broken
-		rec.listen(cfg)
+	d := servertest.New(t, func(cfg *grantwell.Config) {
+		servertest.HookRecords(cfg).Fail(errors.New(strings.Repeat("ü", 30_000)))
 	})
-	d.post("/token", conf, "grant_type", "client_credentials", "scope", "read "+strings.Repeat("x", 30_000))
-	d.post("/token", conf, "grant_type", "client_credentials")
-	for _, e := range rec.events {
+	d.Post("/token", servertest.Conf, "grant_type", "client_credentials", "scope", "read "+strings.Repeat("x", 30_000))
+	d.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+	for _, e := range d.Events() {
 		require.NotEmpty(t, e.Reason)
 		require.LessOrEqual(t, len(e.Reason), 520)
 		require.True(t, utf8.ValidString(e.Reason))
 	}
-	require.Len(t, rec.events, 2)
+	require.Len(t, d.Events(), 2)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantwell/grantwell"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
 )
@@ -31,16 +32,16 @@ func (e elsewhere) Introspect(context.Context, string) (*introspect.Token, error
 // Holds S147, S141.
 func TestExternal_TokensResolveToTheClient(t *testing.T) {
 	t.Parallel()
-	o := newOffice(t, nil)
-	other := newLocal(t, func(c *grantwell.Config) { c.Issuer = partner; withJWT(t, c) })
-	require.NoError(t, other.store.PutClient(t.Context(), storage.Client{ID: "a b/c", Secrets: []storage.Secret{storage.HashSecret(secret)},
+	o := servertest.NewAdmin(t, nil)
+	other := servertest.New(t, func(c *grantwell.Config) { c.Issuer = partner; servertest.Signed(servertest.Keys(t))(c) })
+	require.NoError(t, other.Store.PutClient(t.Context(), storage.Client{ID: "a b/c", Secrets: []storage.Secret{storage.HashSecret(servertest.Secret)},
 		GrantTypes: []string{"client_credentials"}, Scope: []string{"read", "write", "admin"}}))
 	issue := func() string {
-		res := other.post("/token", "a b/c:"+secret, "grant_type", "client_credentials", "scope", "read admin")
-		require.Equal(t, 200, res.status, res.body)
-		return res.str("access_token")
+		res := other.Post("/token", "a b/c:"+servertest.Secret, "grant_type", "client_credentials", "scope", "read admin")
+		require.Equal(t, 200, res.Status, res.Body)
+		return res.String("access_token")
 	}
-	from := o.srv.External(partner, other.srv)
+	from := o.AS.External(partner, other.AS)
 	ask := func(token string) *introspect.Token {
 		t.Helper()
 		tok, err := from.Introspect(t.Context(), token)
@@ -52,12 +53,12 @@ func TestExternal_TokensResolveToTheClient(t *testing.T) {
 
 	const path = "/clients/external:https:%2F%2Fpartner.example%20a%20b%2Fc"
 	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) // what a JWT says of time has whole seconds
-	made := o.ask("POST", "/clients", `{"client_id":"external:https://partner.example a b/c","token_endpoint_auth_method":"external","alias_of":"conf","client_name":"At the partner"}`)
-	require.Equal(t, 201, made.status, made.body)
-	require.NotContains(t, made.json, "client_secret")
-	require.Equal(t, "client.create", o.did().Admin.Action)
-	require.Equal(t, "conf", o.did().Admin.After.AliasOf)
-	require.Equal(t, "conf", o.ask("GET", path, "").str("alias_of"))
+	made := o.Admin("POST", "/clients", `{"client_id":"external:https://partner.example a b/c","token_endpoint_auth_method":"external","alias_of":"conf","client_name":"At the partner"}`)
+	require.Equal(t, 201, made.Status, made.Body)
+	require.NotContains(t, made.JSON, "client_secret")
+	require.Equal(t, "client.create", o.LastEvent().Admin.Action)
+	require.Equal(t, "conf", o.LastEvent().Admin.After.AliasOf)
+	require.Equal(t, "conf", o.Admin("GET", path, "").String("alias_of"))
 	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second)))
 
 	token := issue()
@@ -70,40 +71,40 @@ func TestExternal_TokensResolveToTheClient(t *testing.T) {
 
 	// It is a client nowhere else.
 	const id = "external:https://partner.example a b/c"
-	o.post("/token", "", "grant_type", "client_credentials", "client_id", id).fails(t, 401, "invalid_client")
-	o.post("/token", "", "grant_type", "client_credentials", "client_id", id, "client_secret", secret).fails(t, 401, "invalid_client")
-	o.post("/introspect", "", "token", token, "client_id", id).fails(t, 401, "invalid_client")
-	require.Equal(t, 400, o.authorize(id, "read", grantwell.Approval{Subject: "alice"}).status)
+	o.Post("/token", "", "grant_type", "client_credentials", "client_id", id).Fails(t, 401, "invalid_client")
+	o.Post("/token", "", "grant_type", "client_credentials", "client_id", id, "client_secret", servertest.Secret).Fails(t, 401, "invalid_client")
+	o.Post("/introspect", "", "token", token, "client_id", id).Fails(t, 401, "invalid_client")
+	require.Equal(t, 400, o.Authorize(grantwell.Approval{Subject: "alice"}, "client_id", id, "scope", "read").Status)
 
 	for _, at := range []string{path, "/clients/conf"} {
-		require.Equal(t, 200, o.ask("POST", at+"/disable", "").status)
+		require.Equal(t, 200, o.Admin("POST", at+"/disable", "").Status)
 		require.Equal(t, introspect.ReasonClient, ask(token).Reason, at)
-		require.Equal(t, 200, o.ask("POST", at+"/enable", "").status)
+		require.Equal(t, 200, o.Admin("POST", at+"/enable", "").Status)
 		require.True(t, ask(token).Active)
 	}
-	o.change("conf", func(c *storage.Client) { c.TokensNotBefore = time.Now().Add(time.Hour) })
+	o.ChangeClient("conf", func(c *storage.Client) { c.TokensNotBefore = time.Now().Add(time.Hour) })
 	require.False(t, ask(token).Active, "the client's tokens have ended")
-	o.change("conf", func(c *storage.Client) { c.TokensNotBefore = time.Time{} })
+	o.ChangeClient("conf", func(c *storage.Client) { c.TokensNotBefore = time.Time{} })
 	require.True(t, ask(token).Active)
-	require.NoError(t, o.store.DeleteClient(t.Context(), "conf"))
+	require.NoError(t, o.Store.DeleteClient(t.Context(), "conf"))
 	require.False(t, ask(token).Active, "the client is gone")
-	require.NoError(t, o.store.PutClient(t.Context(), testClients()[0]))
+	require.NoError(t, o.Store.PutClient(t.Context(), servertest.Clients()[0]))
 	require.True(t, ask(token).Active)
-	require.Equal(t, 204, o.ask("DELETE", path, "").status)
+	require.Equal(t, 204, o.Admin("DELETE", path, "").Status)
 	require.False(t, ask(token).Active, "detached")
 }
 
 // What the other introspector answers is not trusted beyond what it is asked for.
 func TestExternal_Answers(t *testing.T) {
 	t.Parallel()
-	l := newLocal(t, nil)
+	l := servertest.New(t, nil)
 	attach := func(id, to string) {
-		require.NoError(t, l.store.PutClient(t.Context(), storage.Client{ID: storage.ExternalID(partner, id), AuthMethod: storage.AuthExternal, AliasOf: to}))
+		require.NoError(t, l.Store.PutClient(t.Context(), storage.Client{ID: storage.ExternalID(partner, id), AuthMethod: storage.AuthExternal, AliasOf: to}))
 	}
 	attach("app", "conf")
 	attach("chained", storage.ExternalID(partner, "app"))
 	// A plain client that took such an ID is no alias.
-	require.NoError(t, l.store.PutClient(t.Context(), storage.Client{ID: storage.ExternalID(partner, "plain"), AuthMethod: storage.AuthNone, RedirectURIs: []string{redirect}}))
+	require.NoError(t, l.Store.PutClient(t.Context(), storage.Client{ID: storage.ExternalID(partner, "plain"), AuthMethod: storage.AuthNone, RedirectURIs: []string{servertest.Redirect}}))
 	for name, c := range map[string]struct {
 		in  introspect.Token
 		why introspect.Reason
@@ -121,7 +122,7 @@ func TestExternal_Answers(t *testing.T) {
 		"of an ugly ID":   {introspect.Token{Active: true, ClientID: "app\x00"}, introspect.ReasonClient},
 		"of an other one": {introspect.Token{Active: true, ClientID: "APP"}, introspect.ReasonClient},
 	} {
-		got, err := l.srv.External(partner, elsewhere{token: &c.in}).Introspect(t.Context(), "x")
+		got, err := l.AS.External(partner, elsewhere{token: &c.in}).Introspect(t.Context(), "x")
 		require.NoError(t, err, name)
 		require.Equal(t, c.why == "", got.Active, name)
 		require.Equal(t, c.why, got.Reason, name)
@@ -130,15 +131,15 @@ func TestExternal_Answers(t *testing.T) {
 		}
 	}
 	for _, e := range []elsewhere{{}, {err: errors.New("away")}} {
-		_, err := l.srv.External(partner, e).Introspect(t.Context(), "x")
+		_, err := l.AS.External(partner, e).Introspect(t.Context(), "x")
 		require.Error(t, err)
 	}
-	lax := newLocal(t, func(c *grantwell.Config) { c.Clients = laxClients{l.store} })
-	got, err := lax.srv.External(partner, elsewhere{token: &introspect.Token{Active: true, ClientID: "APP"}}).Introspect(t.Context(), "x")
+	lax := servertest.New(t, func(c *grantwell.Config) { c.Clients = laxClients{l.Store} })
+	got, err := lax.AS.External(partner, elsewhere{token: &introspect.Token{Active: true, ClientID: "APP"}}).Introspect(t.Context(), "x")
 	require.NoError(t, err)
 	require.False(t, got.Active, "the store compares without regard to case")
-	broken := newLocal(t, func(c *grantwell.Config) { c.Clients = brokenClients{} })
-	_, err = broken.srv.External(partner, elsewhere{token: &introspect.Token{Active: true, ClientID: "app"}}).Introspect(t.Context(), "x")
+	broken := servertest.New(t, func(c *grantwell.Config) { c.Clients = brokenClients{} })
+	_, err = broken.AS.External(partner, elsewhere{token: &introspect.Token{Active: true, ClientID: "app"}}).Introspect(t.Context(), "x")
 	require.ErrorIs(t, err, errTenant)
 }
 

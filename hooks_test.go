@@ -2,12 +2,10 @@ package grantwell_test
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -16,39 +14,19 @@ import (
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/tokens"
 )
-
-// withJWT makes the server issue signed tokens.
-func withJWT(t testing.TB, cfg *grantwell.Config) {
-	key, err := tokens.GenerateKey("ES256")
-	require.NoError(t, err)
-	cfg.Keys, err = tokens.StaticKeys(key)
-	require.NoError(t, err)
-	cfg.AccessTokenFormat = "jwt"
-}
-
-// payload reads the claims of a JWT without a look at its signature.
-func payload(t *testing.T, token string) map[string]any {
-	t.Helper()
-	parts := strings.Split(token, ".")
-	require.Len(t, parts, 3, token)
-	b, err := base64.RawURLEncoding.DecodeString(parts[1])
-	require.NoError(t, err)
-	var m map[string]any
-	require.NoError(t, json.Unmarshal(b, &m))
-	return m
-}
 
 // A hook adds claims and members, and changes nothing of what a token says of itself or of what the answer must say.
 // Holds S18, R246, V102.
 func TestHooks_CannotOverwrite(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"opaque", "jwt"} {
-		l := newLocal(t, func(cfg *grantwell.Config) {
-			withJWT(t, cfg)
+		l := servertest.New(t, func(cfg *grantwell.Config) {
+			servertest.Signed(servertest.Keys(t))(cfg)
 			cfg.AccessTokenFormat = format
 			scribble := func(i *grantwell.Issue) {
 				for _, name := range []string{"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "client_id", "scope", "cnf", "auth_time", "active", "SUB", "Aud", "username", "token_type"} {
@@ -69,21 +47,21 @@ func TestHooks_CannotOverwrite(t *testing.T) {
 			}
 			cfg.Hooks.Issued = func(_ context.Context, i grantwell.Issue) error { scribble(&i); return nil }
 		})
-		res := l.post("/token", conf, "grant_type", "client_credentials")
-		require.Equal(t, 200, res.status, res.body)
-		require.NotContains(t, res.body, "evil")
-		require.NotContains(t, res.json, "refresh_token")
-		require.Equal(t, "hello", res.str("greeting"))
-		require.Equal(t, []any{1.0, 2.0}, res.json["a"])
-		require.Equal(t, "Bearer", res.str("token_type"))
-		require.LessOrEqual(t, res.json["expires_in"], 3600.0)
-		intro := l.post("/introspect", conf, "token", res.str("access_token"))
-		require.Equal(t, true, intro.json["active"])
-		require.NotContains(t, intro.body, "evil")
-		require.Equal(t, "HR", intro.str("dept"))
-		require.Equal(t, "conf", intro.str("sub"))
+		res := l.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+		require.Equal(t, 200, res.Status, res.Body)
+		require.NotContains(t, res.Body, "evil")
+		require.NotContains(t, res.JSON, "refresh_token")
+		require.Equal(t, "hello", res.String("greeting"))
+		require.Equal(t, []any{1.0, 2.0}, res.JSON["a"])
+		require.Equal(t, "Bearer", res.String("token_type"))
+		require.LessOrEqual(t, res.JSON["expires_in"], 3600.0)
+		intro := l.Post("/introspect", servertest.Conf, "token", res.String("access_token"))
+		require.Equal(t, true, intro.JSON["active"])
+		require.NotContains(t, intro.Body, "evil")
+		require.Equal(t, "HR", intro.String("dept"))
+		require.Equal(t, "conf", intro.String("sub"))
 		if format == "jwt" {
-			claims := payload(t, res.str("access_token"))
+			claims := servertest.TokenClaims(t, res.String("access_token"))
 			require.NotContains(t, claims, "SUB")
 			for name, v := range map[string]any{"iss": "https://as.example", "sub": "conf", "client_id": "conf", "scope": "read", "dept": "HR"} {
 				require.Equal(t, v, claims[name], name)
@@ -100,7 +78,7 @@ func TestHooks_CannotOverwrite(t *testing.T) {
 func TestHooks_ClaimsMerge(t *testing.T) {
 	t.Parallel()
 	var seen map[string]any
-	l := newLocal(t, func(cfg *grantwell.Config) {
+	l := servertest.New(t, func(cfg *grantwell.Config) {
 		cfg.Paths.TokenInfo, cfg.TokenInfo.Fields = "/tokeninfo", map[string]string{"Name": "Name", "Department": "Department", "scope": "Name"}
 		cfg.Hooks.Issue = func(_ context.Context, i *grantwell.Issue) error { i.Claims["Department"] = "HR"; return nil }
 		cfg.Hooks.Validate = func(_ context.Context, t *introspect.Token) error {
@@ -109,20 +87,16 @@ func TestHooks_ClaimsMerge(t *testing.T) {
 			return nil
 		}
 	})
-	l.mux.HandleFunc("/approve", l.authorize(grantwell.Approval{Subject: "alice", Claims: map[string]any{"Name": "John", "Department": "IT"}}))
-	q := formOf("response_type", "code", "client_id", "conf", "redirect_uri", redirect, "state", "s", "code_challenge", challenge, "code_challenge_method", "S256")
-	w := l.do(httptest.NewRequest("GET", "/approve?"+q, nil))
-	_, code, _ := strings.Cut(w.header.Get("Location"), "code=")
-	code, _, _ = strings.Cut(code, "&")
-	first := l.exchange(code)
-	require.Equal(t, 200, first.status, first.body)
-	second := l.post("/token", conf, "grant_type", "refresh_token", "refresh_token", first.str("refresh_token"))
-	for _, res := range []reply{first, second} {
-		info := l.post("/tokeninfo", conf, "access_token", res.str("access_token"))
-		require.Equal(t, []string{"John", "HR", "read"}, []string{info.str("Name"), info.str("Department"), info.str("scope")}, info.body)
+	l.Approval.Claims = map[string]any{"Name": "John", "Department": "IT"}
+	first := l.Redeem("conf", l.Code("conf", "scope", servertest.Omit))
+	require.Equal(t, 200, first.Status, first.Body)
+	second := l.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", first.String("refresh_token"))
+	for _, res := range []servertest.Reply{first, second} {
+		info := l.Post("/tokeninfo", servertest.Conf, "access_token", res.String("access_token"))
+		require.Equal(t, []string{"John", "HR", "read"}, []string{info.String("Name"), info.String("Department"), info.String("scope")}, info.Body)
 		require.Equal(t, "John", seen["Name"])
-		intro := l.post("/introspect", conf, "token", res.str("access_token"))
-		require.Equal(t, true, intro.json["checked"])
+		intro := l.Post("/introspect", servertest.Conf, "token", res.String("access_token"))
+		require.Equal(t, true, intro.JSON["checked"])
 	}
 }
 
@@ -159,8 +133,8 @@ func TestHooks_RefuseAndPanic(t *testing.T) {
 					var none []error
 					return none[len(on)] // a runtime error
 				}
-				l := newLocal(t, func(cfg *grantwell.Config) {
-					cfg.Grants = append(cfg.Grants, granting(func(ctx context.Context, _ *grants.Request) (*grants.Grant, error) {
+				l := servertest.New(t, func(cfg *grantwell.Config) {
+					cfg.Grants = append(cfg.Grants, servertest.HostGrant(func(ctx context.Context, _ *grants.Request) (*grants.Grant, error) {
 						return &grants.Grant{Subject: "s"}, trip(ctx, "grant")
 					}))
 					cfg.Hooks = grantwell.Hooks{
@@ -191,73 +165,62 @@ func TestHooks_RefuseAndPanic(t *testing.T) {
 					cfg.RequestID = func(r *http.Request) string { _ = trip(r.Context(), "request id"); return "id" }
 					cfg.Events = func(ctx context.Context, _ grantwell.Event) { _ = trip(ctx, "events") }
 				})
-				inner := l.mux
-				l.mux = http.NewServeMux()
-				l.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+				inner := l.Handler
+				l.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					inner.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), key{}, "v")))
 				})
-				l.put(func(c *storage.Client) { c.GrantTypes = append(c.GrantTypes, hostGrant) })
-				first := l.exchange(l.code("conf"))
-				require.Equal(t, 200, first.status, first.body)
-				access, refresh := first.str("access_token"), first.str("refresh_token")
+				l.AddClient("conf", func(c *storage.Client) { c.GrantTypes = append(c.GrantTypes, servertest.HostGrantType) })
+				first := l.Redeem("conf", l.Code("conf"))
+				require.Equal(t, 200, first.Status, first.Body)
+				access, refresh := first.String("access_token"), first.String("refresh_token")
 				on = at
-				var res reply
+				var res servertest.Reply
 				switch at {
 				case "authorize", "authorized":
-					res = l.do(httptest.NewRequest("GET", "/authorize?response_type=code&client_id=conf&state=s&redirect_uri="+redirect, nil))
-					require.NotContains(t, res.header.Get("Location")+res.body, "code=")
-					require.NotContains(t, res.header.Get("Location")+res.body, "marker-text")
+					res = l.Do(httptest.NewRequest("GET", "/authorize?response_type=code&client_id=conf&state=s&redirect_uri="+servertest.Redirect, nil))
+					require.NotContains(t, res.Header.Get("Location")+res.Body, "code=")
+					require.NotContains(t, res.Header.Get("Location")+res.Body, "marker-text")
 				case "refresh":
-					res = l.post("/token", conf, "grant_type", "refresh_token", "refresh_token", refresh)
+					res = l.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", refresh)
 				case "revoke", "revoked":
-					res = l.post("/revoke", conf, "token", access)
+					res = l.Post("/revoke", servertest.Conf, "token", access)
 				case "validate":
-					if res = l.post("/introspect", conf, "token", access); mode == "refuse" {
-						require.Equal(t, false, res.json["active"])
+					if res = l.Post("/introspect", servertest.Conf, "token", access); mode == "refuse" {
+						require.Equal(t, false, res.JSON["active"])
 					}
 				case "limiter":
-					res = l.post("/token", conf, "grant_type", "password", "username", "johndoe", "password", "A3ddj3w")
+					res = l.Post("/token", servertest.Conf, "grant_type", "password", "username", "johndoe", "password", "A3ddj3w")
 				case "subject":
-					res = l.post("/token", conf, "grant_type", "password", "username", "johndoe", "password", "A3ddj3w")
+					res = l.Post("/token", servertest.Conf, "grant_type", "password", "username", "johndoe", "password", "A3ddj3w")
 				case "grant":
-					res = l.post("/token", conf, "grant_type", hostGrant)
+					res = l.Post("/token", servertest.Conf, "grant_type", servertest.HostGrantType)
 				default:
-					res = l.post("/token", conf, "grant_type", "client_credentials")
+					res = l.Post("/token", servertest.Conf, "grant_type", "client_credentials")
 				}
-				require.NotContains(t, res.body, "marker-text")
+				require.NotContains(t, res.Body, "marker-text")
 				switch at {
 				case "authorize", "authorized":
 				case "request id", "events": // they come after the answer
-					require.Equal(t, 200, res.status)
+					require.Equal(t, 200, res.Status)
 				case "validate":
 					if mode != "refuse" {
-						require.GreaterOrEqual(t, res.status, 500, res.body)
+						require.GreaterOrEqual(t, res.Status, 500, res.Body)
 					}
 				case "limiter", "subject":
 					if mode == "fail" { // they ask something that may be down
-						res.fails(t, 503, "temporarily_unavailable")
+						res.Fails(t, 503, "temporarily_unavailable")
 						break
 					}
-					res.fails(t, want.status, want.code)
+					res.Fails(t, want.status, want.code)
 				default:
-					res.fails(t, want.status, want.code)
+					res.Fails(t, want.status, want.code)
 				}
 				on = ""
-				res = l.post("/token", conf, "grant_type", "client_credentials")
-				require.Equal(t, 200, res.status, "the next request: %s", res.body)
+				res = l.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+				require.Equal(t, 200, res.Status, "the next request: %s", res.Body)
 			})
 		}
 	}
-}
-
-const hostGrant = "urn:example:host"
-
-// granting is a host's own grant.
-type granting func(ctx context.Context, r *grants.Request) (*grants.Grant, error)
-
-func (granting) GrantType() string { return hostGrant }
-func (g granting) Handle(ctx context.Context, r *grants.Request) (*grants.Grant, error) {
-	return g(ctx, r)
 }
 
 type tripping struct {
@@ -286,7 +249,7 @@ func (b *breaking) Mint(ctx context.Context, c tokens.Claims) (string, error) {
 func TestHooks_IssuedRefuses(t *testing.T) {
 	t.Parallel()
 	refuse := true
-	l := newLocal(t, func(cfg *grantwell.Config) {
+	l := servertest.New(t, func(cfg *grantwell.Config) {
 		cfg.Hooks.Issued = func(context.Context, grantwell.Issue) error {
 			if refuse {
 				panic("no")
@@ -294,16 +257,15 @@ func TestHooks_IssuedRefuses(t *testing.T) {
 			return nil
 		}
 	})
-	code := l.code("conf")
-	l.exchange(code).fails(t, 500, "server_error")
-	recs, _, err := l.store.List(t.Context(), storage.Query{})
-	require.NoError(t, err)
+	code := l.Code("conf")
+	l.Redeem("conf", code).Fails(t, 500, "server_error")
+	recs := l.Records(storage.Query{})
 	require.Len(t, recs, 3)
 	for _, rec := range recs {
 		require.Equal(t, storage.Revoked, rec.State, rec.Kind)
 	}
 	refuse = false
-	l.exchange(code).fails(t, 400, "invalid_grant")
+	l.Redeem("conf", code).Fails(t, 400, "invalid_grant")
 }
 
 // A hook that takes too long is cut off by the deadline, as a store is.
@@ -311,22 +273,22 @@ func TestHooks_IssuedRefuses(t *testing.T) {
 func TestDeadline(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l, store := newHooked(t, nil)
+		l, store := servertest.NewHooked(t, nil)
 		for _, slow := range []string{"Client", "Insert"} {
-			store.breaks(func(ctx context.Context, call string) error {
-				if call == slow {
+			store.Before(func(ctx context.Context, call servertest.Call) error {
+				if call.Name == slow {
 					<-ctx.Done()
 					return ctx.Err()
 				}
 				return nil
 			})
 			start := time.Now()
-			res := l.post("/token", conf, "grant_type", "client_credentials")
-			res.fails(t, 503, "temporarily_unavailable")
-			require.NotEmpty(t, res.header.Get("Retry-After"))
+			res := l.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+			res.Fails(t, 503, "temporarily_unavailable")
+			require.NotEmpty(t, res.Header.Get("Retry-After"))
 			require.Equal(t, 2*time.Second, time.Since(start))
 		}
-		require.Zero(t, l.store.Len())
+		require.Empty(t, l.Records(storage.Query{}))
 	})
 }
 
@@ -334,15 +296,15 @@ func TestDeadline(t *testing.T) {
 // Holds R12, R13.
 func TestStore_DownOrPanicking(t *testing.T) {
 	t.Parallel()
-	l, store := newHooked(t, nil)
-	first := l.exchange(l.code("conf"))
+	l, store := servertest.NewHooked(t, nil)
+	first := l.Redeem("conf", l.Code("conf"))
 	for _, call := range []string{"Client", "Get", "Insert", "Advance", "Revoke"} {
 		for _, panics := range []bool{false, true} {
-			code := l.code("conf")
-			spent := l.code("conf")
-			require.Equal(t, 200, l.exchange(spent).status)
-			store.breaks(func(_ context.Context, name string) error {
-				if !strings.HasPrefix(name, call) {
+			code := l.Code("conf")
+			spent := l.Code("conf")
+			require.Equal(t, 200, l.Redeem("conf", spent).Status)
+			store.Before(func(_ context.Context, c servertest.Call) error {
+				if c.Name != call {
 					return nil
 				}
 				if panics {
@@ -350,34 +312,34 @@ func TestStore_DownOrPanicking(t *testing.T) {
 				}
 				return errors.New("dial tcp db7.internal: refused")
 			})
-			answers := map[string]reply{}
+			answers := map[string]servertest.Reply{}
 			if call != "Insert" && call != "Revoke" {
-				answers["code"] = l.exchange(code)
+				answers["code"] = l.Redeem("conf", code)
 			}
 			switch call {
 			case "Client", "Insert":
-				answers["client_credentials"] = l.post("/token", conf, "grant_type", "client_credentials")
+				answers["client_credentials"] = l.Post("/token", servertest.Conf, "grant_type", "client_credentials")
 			case "Revoke":
-				answers["second use"] = l.exchange(spent)
+				answers["second use"] = l.Redeem("conf", spent)
 			case "Get":
-				answers["introspect"] = l.post("/introspect", conf, "token", first.str("access_token"))
-				answers["refresh"] = l.post("/token", conf, "grant_type", "refresh_token", "refresh_token", first.str("refresh_token"))
+				answers["introspect"] = l.Post("/introspect", servertest.Conf, "token", first.String("access_token"))
+				answers["refresh"] = l.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", first.String("refresh_token"))
 			case "Advance":
-				answers["revoke"] = l.post("/revoke", conf, "token", first.str("access_token"))
+				answers["revoke"] = l.Post("/revoke", servertest.Conf, "token", first.String("access_token"))
 			}
-			store.before.Store(nil)
+			store.Before(nil)
 			for name, res := range answers {
 				if panics {
-					res.fails(t, 500, "server_error")
+					res.Fails(t, 500, "server_error")
 				} else {
-					res.fails(t, 503, "temporarily_unavailable")
-					require.NotEmpty(t, res.header.Get("Retry-After"), name)
+					res.Fails(t, 503, "temporarily_unavailable")
+					require.NotEmpty(t, res.Header.Get("Retry-After"), name)
 				}
-				onlyAnError(t, res)
-				require.NotContains(t, res.body, "db7")
+				res.IsOnlyAnError(t)
+				require.NotContains(t, res.Body, "db7")
 			}
 			require.NotEmpty(t, answers)
-			require.Equal(t, 200, l.exchange(code).status, "the code is not lost with the store")
+			require.Equal(t, 200, l.Redeem("conf", code).Status, "the code is not lost with the store")
 		}
 	}
 }

@@ -16,11 +16,12 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/grantwell/grantwell"
+	"github.com/grantwell/grantwell/internal/servertest"
 )
 
 // pbkdf2Of is a hash as other servers write it.
 func pbkdf2Of(t *testing.T, name string, h func() hash.Hash, rounds, size int) string {
-	key, err := pbkdf2.Key(h, secret, []byte("salt of 16 bytes"), rounds, size)
+	key, err := pbkdf2.Key(h, servertest.Secret, []byte("salt of 16 bytes"), rounds, size)
 	require.NoError(t, err)
 	b64 := base64.RawStdEncoding.EncodeToString
 	return fmt.Sprintf("$pbkdf2-%s$i=%d,l=%d$%s$%s", name, rounds, size, b64([]byte("salt of 16 bytes")), b64(key))
@@ -29,9 +30,9 @@ func pbkdf2Of(t *testing.T, name string, h func() hash.Hash, rounds, size int) s
 // A client whose secret another server hashed goes on with the secret that it has, and with no other.
 func TestReadClients_HashedSecretsGoOn(t *testing.T) {
 	t.Parallel()
-	crypted, err := bcrypt.GenerateFromPassword([]byte(secret), bcrypt.MinCost)
+	crypted, err := bcrypt.GenerateFromPassword([]byte(servertest.Secret), bcrypt.MinCost)
 	require.NoError(t, err)
-	sum := sha256.Sum256([]byte(secret))
+	sum := sha256.Sum256([]byte(servertest.Secret))
 	for name, stored := range map[string]string{"bcrypt": string(crypted), "SHA-256 hex": hex.EncodeToString(sum[:]), "SHA-256 base64": base64.StdEncoding.EncodeToString(sum[:]),
 		"PBKDF2 SHA-256": pbkdf2Of(t, "sha256", sha256.New, 25_000, 32), "PBKDF2 SHA-512": pbkdf2Of(t, "sha512", sha512.New, 1000, 64)} {
 		t.Run(name, func(t *testing.T) {
@@ -40,11 +41,11 @@ func TestReadClients_HashedSecretsGoOn(t *testing.T) {
 			require.NoError(t, err)
 			list, err := grantwell.ReadClients(strings.NewReader(string(b)))
 			require.NoError(t, err)
-			r := newRig(t, nil)
-			require.NoError(t, r.store.PutClient(t.Context(), list[0]))
-			require.Equal(t, 200, r.post("/token", "moved:"+secret, "grant_type", "client_credentials").status)
-			r.post("/token", "moved:"+secret+"x", "grant_type", "client_credentials").fails(t, 401, "invalid_client")
-			r.post("/token", "moved:"+stored, "grant_type", "client_credentials").fails(t, 401, "invalid_client")
+			r := servertest.New(t, nil)
+			require.NoError(t, r.Store.PutClient(t.Context(), list[0]))
+			require.Equal(t, 200, r.Post("/token", "moved:"+servertest.Secret, "grant_type", "client_credentials").Status)
+			r.Post("/token", "moved:"+servertest.Secret+"x", "grant_type", "client_credentials").Fails(t, 401, "invalid_client")
+			r.Post("/token", "moved:"+stored, "grant_type", "client_credentials").Fails(t, 401, "invalid_client")
 		})
 	}
 }
@@ -58,13 +59,13 @@ func TestPBKDF2_IsBounded(t *testing.T) {
 		"short key": pbkdf2Of(t, "sha256", sha256.New, 1000, 8)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, nil)
-			c := testClients()[0]
+			r := servertest.New(t, nil)
+			c := servertest.Clients()[0]
 			c.Secrets[0].Hash = stored
-			require.NoError(t, r.store.PutClient(t.Context(), c))
-			res := r.post("/token", conf, "grant_type", "client_credentials")
-			res.fails(t, 503, "temporarily_unavailable")
-			require.NotContains(t, res.body, "PBKDF2")
+			require.NoError(t, r.Store.PutClient(t.Context(), c))
+			res := r.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+			res.Fails(t, 503, "temporarily_unavailable")
+			require.NotContains(t, res.Body, "PBKDF2")
 		})
 	}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantwell/grantwell"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/tokens"
 )
@@ -58,37 +59,37 @@ func TestImported_DigestsLiveOn(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			form := tokens.Digest{Hash: c.hash, Lengths: []int{len(oldAccess), len(oldRefresh)}}
-			r := newRig(t, func(cfg *grantwell.Config) {
+			r := servertest.New(t, func(cfg *grantwell.Config) {
 				cfg.Imported = []tokens.Imported{form}
 				cfg.Paths.TokenInfo = "/tokeninfo"
 			})
 			lines := line("1", "conf", digest(c.hash, oldAccess, c.encode), digest(c.hash, oldRefresh, c.encode))
-			res, err := grantwell.ImportTokens(t.Context(), r.store, form, strings.NewReader(lines))
+			res, err := grantwell.ImportTokens(t.Context(), r.Store, form, strings.NewReader(lines))
 			require.NoError(t, err)
 			require.Equal(t, grantwell.ImportResult{Grants: 1, Tokens: 2}, res)
 
-			require.True(t, r.active(oldAccess))
-			info := r.post("/tokeninfo", conf, "access_token", oldAccess)
-			require.Equal(t, 200, info.status, info.body)
-			require.Equal(t, "read", info.str("scope"))
-			in, err := r.srv.Introspect(t.Context(), oldAccess)
+			require.True(t, r.Live(oldAccess))
+			info := r.Post("/tokeninfo", servertest.Conf, "access_token", oldAccess)
+			require.Equal(t, 200, info.Status, info.Body)
+			require.Equal(t, "read", info.String("scope"))
+			in, err := r.AS.Introspect(t.Context(), oldAccess)
 			require.NoError(t, err)
 			require.True(t, in.Active)
-			require.False(t, r.active(oldAccess[:len(oldAccess)-1]+"x"))
-			r.post("/token", conf, "grant_type", "refresh_token", "refresh_token", oldAccess).fails(t, 400, "invalid_grant")
-			r.post("/token", "other:"+secret, "grant_type", "refresh_token", "refresh_token", oldRefresh).fails(t, 400, "invalid_grant")
+			require.False(t, r.Live(oldAccess[:len(oldAccess)-1]+"x"))
+			r.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", oldAccess).Fails(t, 400, "invalid_grant")
+			r.Post("/token", "other:"+servertest.Secret, "grant_type", "refresh_token", "refresh_token", oldRefresh).Fails(t, 400, "invalid_grant")
 
-			first := r.post("/token", conf, "grant_type", "refresh_token", "refresh_token", oldRefresh)
-			require.Equal(t, 200, first.status, first.body)
-			require.True(t, r.active(first.str("access_token")))
-			r.post("/token", conf, "grant_type", "refresh_token", "refresh_token", oldRefresh).fails(t, 400, "invalid_grant")
-			for _, token := range []string{oldAccess, first.str("access_token"), first.str("refresh_token")} {
-				require.False(t, r.active(token), "a second use ends the grant")
+			first := r.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", oldRefresh)
+			require.Equal(t, 200, first.Status, first.Body)
+			require.True(t, r.Live(first.String("access_token")))
+			r.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", oldRefresh).Fails(t, 400, "invalid_grant")
+			for _, token := range []string{oldAccess, first.String("access_token"), first.String("refresh_token")} {
+				require.False(t, r.Live(token), "a second use ends the grant")
 			}
-			res, err = grantwell.ImportTokens(t.Context(), r.store, form, strings.NewReader(lines))
+			res, err = grantwell.ImportTokens(t.Context(), r.Store, form, strings.NewReader(lines))
 			require.NoError(t, err)
 			require.Equal(t, grantwell.ImportResult{Known: 1}, res)
-			require.False(t, r.active(oldAccess), "a second run brings nothing back")
+			require.False(t, r.Live(oldAccess), "a second run brings nothing back")
 		})
 	}
 }
@@ -126,14 +127,14 @@ func TestImported_GarbageStaysCheap(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var store counted
-			r := newRig(t, func(cfg *grantwell.Config) {
+			r := servertest.New(t, func(cfg *grantwell.Config) {
 				store.Records = cfg.Records
 				cfg.Records, cfg.Imported = &store, c.forms
 			})
-			require.False(t, r.active(c.token))
+			require.False(t, r.Live(c.token))
 			require.Equal(t, c.reads, store.reads.Load())
-			require.Equal(t, 200, r.post("/revoke", conf, "token", c.token).status)
-			r.post("/token", conf, "grant_type", "refresh_token", "refresh_token", c.token).fails(t, 400, "invalid_grant")
+			require.Equal(t, 200, r.Post("/revoke", servertest.Conf, "token", c.token).Status)
+			r.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", c.token).Fails(t, 400, "invalid_grant")
 		})
 	}
 }
@@ -142,25 +143,25 @@ func TestImported_GarbageStaysCheap(t *testing.T) {
 func TestImported_RevocationAndReuse(t *testing.T) {
 	t.Parallel()
 	form := tokens.Digest{Hash: crypto.SHA1}
-	r := newRig(t, func(cfg *grantwell.Config) { cfg.Imported = []tokens.Imported{form} })
+	r := servertest.New(t, func(cfg *grantwell.Config) { cfg.Imported = []tokens.Imported{form} })
 	of := func(token string) string { return digest(crypto.SHA1, token, hex.EncodeToString) }
 	used := "the refresh token that was used before the move"
 	lines := line("1", "conf", of(oldAccess), of(oldRefresh)) + "\n" +
 		strings.Replace(line("2", "conf", of(oldAccess+"2"), of(oldRefresh+"2")), `"refresh":[`, `"refresh":[{"stored":"`+of(used)+`","spent":true,"expires_at":"2020-01-01T00:00:00Z"},`, 1)
-	_, err := grantwell.ImportTokens(t.Context(), r.store, form, strings.NewReader(lines))
+	_, err := grantwell.ImportTokens(t.Context(), r.Store, form, strings.NewReader(lines))
 	require.NoError(t, err)
 
-	r.post("/revoke", "other:"+secret, "token", oldAccess).fails(t, 400, "invalid_grant")
-	require.Equal(t, 200, r.post("/revoke", conf, "token", oldAccess).status)
-	require.False(t, r.active(oldAccess))
-	require.True(t, r.active(oldRefresh))
-	require.Equal(t, 200, r.post("/revoke", conf, "token", oldRefresh).status)
-	r.post("/token", conf, "grant_type", "refresh_token", "refresh_token", oldRefresh).fails(t, 400, "invalid_grant")
+	r.Post("/revoke", "other:"+servertest.Secret, "token", oldAccess).Fails(t, 400, "invalid_grant")
+	require.Equal(t, 200, r.Post("/revoke", servertest.Conf, "token", oldAccess).Status)
+	require.False(t, r.Live(oldAccess))
+	require.True(t, r.Live(oldRefresh))
+	require.Equal(t, 200, r.Post("/revoke", servertest.Conf, "token", oldRefresh).Status)
+	r.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", oldRefresh).Fails(t, 400, "invalid_grant")
 
-	require.True(t, r.active(oldAccess+"2"))
-	r.post("/token", conf, "grant_type", "refresh_token", "refresh_token", used).fails(t, 400, "invalid_grant")
-	require.False(t, r.active(oldAccess+"2"))
-	require.False(t, r.active(oldRefresh+"2"))
+	require.True(t, r.Live(oldAccess+"2"))
+	r.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", used).Fails(t, 400, "invalid_grant")
+	require.False(t, r.Live(oldAccess+"2"))
+	require.False(t, r.Live(oldRefresh+"2"))
 }
 
 // An export is taken line by line: all of a grant or nothing, and an error names the line.
@@ -189,19 +190,19 @@ func TestImportTokens_RefusesWhatItCannotKeep(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, nil)
-			res, err := grantwell.ImportTokens(t.Context(), r.store, form, strings.NewReader(good+c.line))
+			r := servertest.New(t, nil)
+			res, err := grantwell.ImportTokens(t.Context(), r.Store, form, strings.NewReader(good+c.line))
 			require.ErrorContains(t, err, c.want)
 			require.Equal(t, grantwell.ImportResult{Grants: 1, Tokens: 2}, res, "what came before is stored")
 			sum, ok := form.Digest(strings.Repeat("x", 30))
 			require.True(t, ok)
-			_, err = r.store.Get(t.Context(), storage.Refresh, storage.ImportedKey(sum))
+			_, err = r.Store.Get(t.Context(), storage.Refresh, storage.ImportedKey(sum))
 			require.ErrorIs(t, err, storage.ErrNotFound)
 		})
 	}
-	r := newRig(t, nil)
+	r := servertest.New(t, nil)
 	changed := line("1", "conf", of("e"), of("f"))
-	res, err := grantwell.ImportTokens(t.Context(), r.store, form, strings.NewReader(good+changed+strings.ReplaceAll(line("4", "conf", of("g"), of("h")), "20", "19")))
+	res, err := grantwell.ImportTokens(t.Context(), r.Store, form, strings.NewReader(good+changed+strings.ReplaceAll(line("4", "conf", of("g"), of("h")), "20", "19")))
 	require.NoError(t, err)
 	require.Equal(t, grantwell.ImportResult{Grants: 1, Tokens: 2, Changed: 1, Expired: 1}, res)
 }

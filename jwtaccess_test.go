@@ -15,35 +15,16 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantwell/grantwell"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/tokens"
 )
 
-func signed(keys tokens.Keys) func(*grantwell.Config) {
-	return func(cfg *grantwell.Config) { cfg.Keys, cfg.AccessTokenFormat = keys, "jwt" }
-}
-
-func unrecorded(keys tokens.Keys) func(*grantwell.Config) {
-	return func(cfg *grantwell.Config) { signed(keys)(cfg); cfg.Unrecorded = true }
-}
-
-// part decodes the header (0) or the claims (1) of a compact JWS.
-func part(t *testing.T, token string, i int) map[string]any {
-	t.Helper()
-	parts := strings.Split(token, ".")
-	require.Len(t, parts, 3)
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(parts[i])
-	require.NoError(t, err)
-	var m map[string]any
-	require.NoError(t, json.Unmarshal(raw, &m))
-	return m
-}
-
 // offline is a resource server's own check, by the keys that the server publishes.
-func offline(t *testing.T, d *direct) *introspect.JWT {
+func offline(t *testing.T, d *servertest.Server) *introspect.JWT {
 	t.Helper()
-	return &introspect.JWT{Issuer: "https://as.example", Audience: []string{"https://as.example"}, Keys: []byte(d.get("/jwks.json").body)}
+	return &introspect.JWT{Issuer: "https://as.example", Audience: []string{"https://as.example"}, Keys: []byte(d.Get("/jwks.json").Body)}
 }
 
 // A signed access token has the header and the claims of RFC 9068, and the resource's own check, introspection and the server itself agree on them.
@@ -55,13 +36,13 @@ func TestJWT_CompleteAndAgreed(t *testing.T) {
 		require.NoError(t, err)
 		keys, err := tokens.StaticKeys(key)
 		require.NoError(t, err)
-		for _, config := range []func(*grantwell.Config){signed(keys), unrecorded(keys)} {
-			d := newDirect(t, config)
-			code := d.authorize("conf", "read write", grantwell.Approval{Subject: "alice", Claims: map[string]any{"dept": "eng"}}).answered("code")
-			res := d.redeem("conf", code)
-			token := res.str("access_token")
-			require.Equal(t, map[string]any{"typ": "at+jwt", "alg": algorithm, "kid": key.ID}, part(t, token, 0))
-			claims := part(t, token, 1)
+		for _, config := range []func(*grantwell.Config){servertest.Signed(keys), servertest.Unrecorded(keys)} {
+			d := servertest.New(t, config)
+			code := d.Authorize(grantwell.Approval{Subject: "alice", Claims: map[string]any{"dept": "eng"}}).Param("code")
+			res := d.Redeem("conf", code)
+			token := res.String("access_token")
+			require.Equal(t, map[string]any{"typ": "at+jwt", "alg": algorithm, "kid": key.ID}, servertest.TokenHeader(t, token))
+			claims := servertest.TokenClaims(t, token)
 			for _, name := range []string{"iss", "exp", "aud", "sub", "client_id", "iat", "jti", "scope"} {
 				require.NotEmpty(t, claims[name], name)
 			}
@@ -70,10 +51,10 @@ func TestJWT_CompleteAndAgreed(t *testing.T) {
 			told, err := offline(t, d).Introspect(t.Context(), token)
 			require.NoError(t, err)
 			require.True(t, told.Active, told.Reason)
-			own, err := d.srv.Introspect(t.Context(), token)
+			own, err := d.AS.Introspect(t.Context(), token)
 			require.NoError(t, err)
 			var remote introspect.Token
-			require.NoError(t, json.Unmarshal([]byte(d.asked("conf", token).body), &remote))
+			require.NoError(t, json.Unmarshal([]byte(d.Introspect("conf", token).Body), &remote))
 			for _, other := range []*introspect.Token{own, &remote} {
 				require.True(t, other.Active)
 				require.Equal(t, told.Scope, other.Scope)
@@ -85,10 +66,10 @@ func TestJWT_CompleteAndAgreed(t *testing.T) {
 				require.Equal(t, told.IssuedAt.Unix(), other.IssuedAt.Unix())
 				require.Equal(t, told.Extra["dept"], other.Extra["dept"])
 			}
-			jwks := d.get("/jwks.json")
-			require.Equal(t, 200, jwks.status)
+			jwks := d.Get("/jwks.json")
+			require.Equal(t, 200, jwks.Status)
 			for _, private := range []string{"d", "p", "q", "dp", "dq", "qi", "k"} {
-				require.NotContains(t, jwks.json["keys"].([]any)[0], private)
+				require.NotContains(t, jwks.JSON["keys"].([]any)[0], private)
 			}
 		}
 	}
@@ -98,15 +79,15 @@ func TestJWT_CompleteAndAgreed(t *testing.T) {
 // Holds S104, S97, S98, R221.
 func TestJWT_RevocableByDefault(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, signed(testKeys(t)))
-	one, _ := d.family("conf")
-	require.True(t, d.live(one))
-	require.Equal(t, 200, d.revoke("conf", one).status)
-	require.False(t, d.live(one))
-	two, refresh := d.family("conf")
-	require.Equal(t, 200, d.revoke("conf", refresh).status)
-	require.False(t, d.live(two))
-	own, err := d.srv.Introspect(t.Context(), two)
+	d := servertest.New(t, servertest.Signed(servertest.Keys(t)))
+	one, _ := d.Family("conf")
+	require.True(t, d.Live(one))
+	require.Equal(t, 200, d.Revoke("conf", one).Status)
+	require.False(t, d.Live(one))
+	two, refresh := d.Family("conf")
+	require.Equal(t, 200, d.Revoke("conf", refresh).Status)
+	require.False(t, d.Live(two))
+	own, err := d.AS.Introspect(t.Context(), two)
 	require.NoError(t, err)
 	require.False(t, own.Active)
 }
@@ -116,34 +97,34 @@ func TestJWT_RevocableByDefault(t *testing.T) {
 func TestJWT_Unrecorded(t *testing.T) {
 	t.Parallel()
 	var off atomic.Bool
-	keys := testKeys(t)
-	d := newDirect(t, func(cfg *grantwell.Config) {
-		unrecorded(keys)(cfg)
+	keys := servertest.Keys(t)
+	d := servertest.New(t, func(cfg *grantwell.Config) {
+		servertest.Unrecorded(keys)(cfg)
 		cfg.SubjectActive = func(context.Context, string) (bool, error) { return !off.Load(), nil }
 	})
-	token, refresh := d.family("conf")
-	require.Empty(t, d.records(storage.Query{Kind: storage.Access}))
-	require.True(t, d.live(token))
-	d.revoke("conf", token).fails(t, 400, "unsupported_token_type")
-	require.True(t, d.live(token))
-	require.Equal(t, 200, d.revoke("conf", refresh).status)
-	require.Equal(t, 200, d.revoke("conf", "a.b.c").status, "what is no token is revoked already")
+	token, refresh := d.Family("conf")
+	require.Empty(t, d.Records(storage.Query{Kind: storage.Access}))
+	require.True(t, d.Live(token))
+	d.Revoke("conf", token).Fails(t, 400, "unsupported_token_type")
+	require.True(t, d.Live(token))
+	require.Equal(t, 200, d.Revoke("conf", refresh).Status)
+	require.Equal(t, 200, d.Revoke("conf", "a.b.c").Status, "what is no token is revoked already")
 	tampered := token[:len(token)-2] + "AA"
-	require.False(t, d.live(tampered))
+	require.False(t, d.Live(tampered))
 	off.Store(true)
-	require.False(t, d.live(token))
+	require.False(t, d.Live(token))
 	off.Store(false)
-	d.change("conf", func(c *storage.Client) { c.Disabled = true })
-	own, err := d.srv.Introspect(t.Context(), token)
+	d.ChangeClient("conf", func(c *storage.Client) { c.Disabled = true })
+	own, err := d.AS.Introspect(t.Context(), token)
 	require.NoError(t, err)
 	require.False(t, own.Active)
 
 	synctest.Test(t, func(t *testing.T) {
-		d := newDirect(t, unrecorded(keys))
-		token, _ := d.family("conf")
+		d := servertest.New(t, servertest.Unrecorded(keys))
+		token, _ := d.Family("conf")
 		time.Sleep(time.Hour)
-		require.False(t, d.live(token), "expired")
-		require.Equal(t, 200, d.revoke("conf", token).status)
+		require.False(t, d.Live(token), "expired")
+		require.Equal(t, 200, d.Revoke("conf", token).Status)
 	})
 }
 
@@ -161,24 +142,24 @@ func TestJWT_NotEveryJWTOfOurKey(t *testing.T) {
 	require.NoError(t, err)
 	other, err := tokens.JWT{Keys: keys, Issuer: "https://other.example"}.Mint(t.Context(), claims)
 	require.NoError(t, err)
-	d, free := newDirect(t, signed(keys)), newDirect(t, unrecorded(keys))
-	require.False(t, d.live(ours), "no record of it")
-	require.True(t, free.live(ours))
-	require.False(t, free.live(other), "another issuer")
+	d, free := servertest.New(t, servertest.Signed(keys)), servertest.New(t, servertest.Unrecorded(keys))
+	require.False(t, d.Live(ours), "no record of it")
+	require.True(t, free.Live(ours))
+	require.False(t, free.Live(other), "another issuer")
 	h, err := json.Marshal(map[string]any{"typ": "JWT", "alg": "ES256", "kid": key.ID})
 	require.NoError(t, err)
 	relabelled := base64.RawURLEncoding.EncodeToString(h) + ours[strings.Index(ours, "."):]
-	require.False(t, free.live(relabelled))
+	require.False(t, free.Live(relabelled))
 	none := base64.RawURLEncoding.EncodeToString([]byte(`{"typ":"at+jwt","alg":"none"}`)) + ours[strings.Index(ours, "."):strings.LastIndex(ours, ".")+1]
-	require.False(t, free.live(none))
+	require.False(t, free.Live(none))
 }
 
 // A hook adds claims and members, and cannot change what a token is or what the answer says.
 // Holds S179, S180, R246, V102.
 func TestJWT_HooksCannotOverwrite(t *testing.T) {
 	t.Parallel()
-	for _, config := range []func(*grantwell.Config){signed(testKeys(t)), func(*grantwell.Config) {}} {
-		d := newDirect(t, func(cfg *grantwell.Config) {
+	for _, config := range []func(*grantwell.Config){servertest.Signed(servertest.Keys(t)), func(*grantwell.Config) {}} {
+		d := servertest.New(t, func(cfg *grantwell.Config) {
 			config(cfg)
 			cfg.Hooks.Issue = func(_ context.Context, is *grantwell.Issue) error {
 				for _, name := range []string{"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "client_id", "scope", "cnf", "active", "token_type", "Sub", "ISS"} {
@@ -193,20 +174,20 @@ func TestJWT_HooksCannotOverwrite(t *testing.T) {
 				return nil
 			}
 		})
-		res := d.redeem("conf", d.code("conf"))
-		require.Equal(t, 200, res.status, res.body)
-		require.NotContains(t, res.body, "evil")
-		require.Equal(t, "hello", res.json["notice"])
-		require.Equal(t, "read write", res.str("scope"))
-		require.InDelta(t, 3600, res.json["expires_in"], 1)
-		told := d.asked("conf", res.str("access_token"))
-		require.NotContains(t, told.body, "evil")
-		require.Equal(t, "alice", told.json["sub"])
-		require.Equal(t, "conf", told.json["client_id"])
-		require.Equal(t, "https://as.example", told.json["aud"])
-		require.Equal(t, "eng", told.json["dept"])
-		if token := res.str("access_token"); strings.Count(token, ".") == 2 {
-			claims, err := json.Marshal(part(t, token, 1))
+		res := d.Redeem("conf", d.Code("conf"))
+		require.Equal(t, 200, res.Status, res.Body)
+		require.NotContains(t, res.Body, "evil")
+		require.Equal(t, "hello", res.JSON["notice"])
+		require.Equal(t, "read write", res.String("scope"))
+		require.InDelta(t, 3600, res.JSON["expires_in"], 1)
+		told := d.Introspect("conf", res.String("access_token"))
+		require.NotContains(t, told.Body, "evil")
+		require.Equal(t, "alice", told.JSON["sub"])
+		require.Equal(t, "conf", told.JSON["client_id"])
+		require.Equal(t, "https://as.example", told.JSON["aud"])
+		require.Equal(t, "eng", told.JSON["dept"])
+		if token := res.String("access_token"); strings.Count(token, ".") == 2 {
+			claims, err := json.Marshal(servertest.TokenClaims(t, token))
 			require.NoError(t, err)
 			require.NotContains(t, string(claims), "evil")
 			require.NotContains(t, string(claims), "mallory")
@@ -218,10 +199,10 @@ func TestJWT_HooksCannotOverwrite(t *testing.T) {
 // Holds R247.
 func TestJWT_OneAudienceNoPersonalData(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, signed(testKeys(t)))
-	d.change("conf", func(c *storage.Client) { c.Audience = []string{"https://one.example", "https://two.example"} })
-	access, _ := d.family("conf")
-	claims := part(t, access, 1)
+	d := servertest.New(t, servertest.Signed(servertest.Keys(t)))
+	d.ChangeClient("conf", func(c *storage.Client) { c.Audience = []string{"https://one.example", "https://two.example"} })
+	access, _ := d.Family("conf")
+	claims := servertest.TokenClaims(t, access)
 	require.Equal(t, "https://one.example", claims["aud"])
 	for name := range claims {
 		require.Contains(t, []string{"iss", "sub", "aud", "client_id", "scope", "iat", "exp", "jti", "auth_time"}, name)
@@ -244,21 +225,21 @@ func TestJWT_RotationUnderLoad(t *testing.T) {
 		schedule = append(schedule, tokens.ScheduledKey{Key: key, NotBefore: at})
 	}
 	synctest.Test(t, func(t *testing.T) {
-		d := newDirect(t, signed(&tokens.Rotation{Source: tokens.Schedule(schedule...), PublishAhead: 2 * time.Hour, Keep: 2 * time.Hour}))
+		d := servertest.New(t, servertest.Signed(&tokens.Rotation{Source: tokens.Schedule(schedule...), PublishAhead: 2 * time.Hour, Keep: 2 * time.Hour}))
 		kids := map[any]bool{}
 		var early *introspect.JWT
 		var old string
 		for step := range 60 {
 			keys := offline(t, d)
-			parallel(8, func(int) {
-				res := d.post("/token", conf, "grant_type", "client_credentials")
-				told, err := keys.Introspect(context.Background(), res.str("access_token"))
+			servertest.Parallel(8, func(int) {
+				res := d.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+				told, err := keys.Introspect(context.Background(), res.String("access_token"))
 				if err != nil || !told.Active {
 					t.Errorf("a token that fails at its own moment: %v %v", err, told)
 				}
 			})
-			token := d.post("/token", conf, "grant_type", "client_credentials").str("access_token")
-			kids[part(t, token, 0)["kid"]] = true
+			token := d.Post("/token", servertest.Conf, "grant_type", "client_credentials").String("access_token")
+			kids[servertest.TokenHeader(t, token)["kid"]] = true
 			if early != nil { // a resource that fetched the keys an hour ago
 				told, err := early.Introspect(t.Context(), token)
 				require.NoError(t, err)
@@ -283,8 +264,8 @@ func TestJWT_RotationUnderLoad(t *testing.T) {
 // Holds S125, S175.
 func TestJWT_GuardByJWKS(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, signed(testKeys(t)))
-	ts := httptest.NewServer(d.h)
+	d := servertest.New(t, servertest.Signed(servertest.Keys(t)))
+	ts := httptest.NewServer(d.Handler)
 	t.Cleanup(ts.Close)
 	in := &introspect.JWT{Issuer: "https://as.example", Audience: []string{"https://as.example"}, JWKSURI: ts.URL + "/jwks.json", AllowPrivate: true}
 	guard := introspect.Guard{Introspector: in, Audience: []string{"https://as.example"}}
@@ -294,17 +275,9 @@ func TestJWT_GuardByJWKS(t *testing.T) {
 			w.WriteHeader(http.StatusTeapot)
 		}
 	}))
-	access, _ := d.family("conf")
-	require.Equal(t, 200, bearer(h, access).status)
-	require.Equal(t, 401, bearer(h, access+"x").status)
-	opaque, _ := newDirect(t, nil).family("conf")
-	require.Equal(t, 401, bearer(h, opaque).status)
-}
-
-func bearer(h http.Handler, token string) reply {
-	req := httptest.NewRequest(http.MethodGet, "/", nil)
-	if token != "" {
-		req.Header.Set("Authorization", "Bearer "+token)
-	}
-	return serveTo(h, req)
+	access, _ := d.Family("conf")
+	require.Equal(t, 200, servertest.Bearer(h, access).Status)
+	require.Equal(t, 401, servertest.Bearer(h, access+"x").Status)
+	opaque, _ := servertest.New(t, nil).Family("conf")
+	require.Equal(t, 401, servertest.Bearer(h, opaque).Status)
 }

@@ -2,6 +2,7 @@ package grantwell_test
 
 import (
 	"encoding/base64"
+	"net/http"
 	"strings"
 	"testing"
 	"unicode"
@@ -9,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantwell/grantwell"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
 )
@@ -17,42 +19,42 @@ import (
 // Holds R86, V7, V8, V90.
 func TestKinds_NoneStandsForAnother(t *testing.T) {
 	t.Parallel()
-	for _, config := range []func(*grantwell.Config){func(*grantwell.Config) {}, signed(testKeys(t))} {
-		d := newDirect(t, func(cfg *grantwell.Config) {
+	for _, config := range []func(*grantwell.Config){func(*grantwell.Config) {}, servertest.Signed(servertest.Keys(t))} {
+		d := servertest.New(t, func(cfg *grantwell.Config) {
 			config(cfg)
 			cfg.Paths.TokenInfo = "/tokeninfo"
 		})
-		guarded := introspect.Guard{Introspector: d.srv, AnyAudience: true}.Require()(shown)
-		code := d.code("conf")
-		access, refresh := d.family("conf")
+		guarded := introspect.Guard{Introspector: d.AS, AnyAudience: true}.Require()(http.HandlerFunc(servertest.ShowToken))
+		code := d.Code("conf")
+		access, refresh := d.Family("conf")
 		var consent string
-		d.authorize("conf", "read", grantwell.Approval{Subject: "alice", Remember: true})
-		for _, r := range d.records(storage.Query{Kind: storage.Consent}) {
+		d.Authorize(grantwell.Approval{Subject: "alice", Remember: true}, "scope", "read")
+		for _, r := range d.Records(storage.Query{Kind: storage.Consent}) {
 			consent = r.Key
 		}
 		require.NotEmpty(t, consent)
 		places := map[string]func(token string) bool{
-			"code":       func(s string) bool { return d.redeem("conf", s).status == 200 },
-			"refresh":    func(s string) bool { return d.refresh("conf", s).status == 200 },
-			"tokeninfo":  func(s string) bool { return d.post("/tokeninfo", conf, "access_token", s).status == 200 },
-			"bearer":     func(s string) bool { return bearer(guarded, s).status == 200 },
-			"introspect": func(s string) bool { return d.live(s) },
+			"code":       func(s string) bool { return d.Redeem("conf", s).Status == 200 },
+			"refresh":    func(s string) bool { return d.Refresh("conf", s).Status == 200 },
+			"tokeninfo":  func(s string) bool { return d.Post("/tokeninfo", servertest.Conf, "access_token", s).Status == 200 },
+			"bearer":     func(s string) bool { return servertest.Bearer(guarded, s).Status == 200 },
+			"introspect": func(s string) bool { return d.Live(s) },
 			"secret": func(s string) bool {
-				return d.post("/token", "conf:"+s, "grant_type", "client_credentials").status == 200
+				return d.Post("/token", "conf:"+s, "grant_type", "client_credentials").Status == 200
 			},
 			"password": func(s string) bool {
-				return d.post("/token", conf, "grant_type", "password", "username", "johndoe", "password", s).status == 200
+				return d.Post("/token", servertest.Conf, "grant_type", "password", "username", "johndoe", "password", s).Status == 200
 			},
 		}
 		belongs := map[string][]string{"code": {"code"}, "access": {"tokeninfo", "bearer", "introspect"}, "refresh": {"refresh", "introspect"}, "consent": nil, "grant": nil}
-		for kind, s := range map[string]string{"code": code, "access": access, "refresh": refresh, "consent": consent, "grant": d.records(storage.Query{Kind: storage.Access})[0].GrantID} {
+		for kind, s := range map[string]string{"code": code, "access": access, "refresh": refresh, "consent": consent, "grant": d.Records(storage.Query{Kind: storage.Access})[0].GrantID} {
 			for place, accepts := range places {
 				if !contains(belongs[kind], place) {
 					require.False(t, accepts(s), "%s as %s", kind, place)
 				}
 			}
 		}
-		require.Equal(t, 200, d.revoke("conf", code).status)
+		require.Equal(t, 200, d.Revoke("conf", code).Status)
 		require.True(t, places["code"](code), "a code is no token to revoke")
 		for _, place := range []string{"tokeninfo", "bearer", "introspect"} {
 			require.True(t, places[place](access), place)
@@ -74,23 +76,23 @@ func contains(list []string, s string) bool {
 // Holds R87, V91.
 func TestKinds_OnlyTheExactBytes(t *testing.T) {
 	t.Parallel()
-	for _, config := range []func(*grantwell.Config){func(*grantwell.Config) {}, signed(testKeys(t)), unrecorded(testKeys(t)), func(cfg *grantwell.Config) { cfg.AccessTokens.Prefix, cfg.RefreshTokens.Prefix = "gwa_", "gwr_" }} {
-		d := newDirect(t, config)
-		code := d.code("conf")
-		access, refresh := d.family("conf")
+	for _, config := range []func(*grantwell.Config){func(*grantwell.Config) {}, servertest.Signed(servertest.Keys(t)), servertest.Unrecorded(servertest.Keys(t)), func(cfg *grantwell.Config) { cfg.AccessTokens.Prefix, cfg.RefreshTokens.Prefix = "gwa_", "gwr_" }} {
+		d := servertest.New(t, config)
+		code := d.Code("conf")
+		access, refresh := d.Family("conf")
 		for _, s := range []string{access, refresh, code} {
 			for _, changed := range mutations(s) {
 				if changed == s {
 					continue
 				}
-				require.False(t, d.live(changed), "%q", changed)
-				require.NotEqual(t, 200, d.refresh("conf", changed).status)
-				require.NotEqual(t, 200, d.redeem("conf", changed).status)
+				require.False(t, d.Live(changed), "%q", changed)
+				require.NotEqual(t, 200, d.Refresh("conf", changed).Status)
+				require.NotEqual(t, 200, d.Redeem("conf", changed).Status)
 			}
 		}
-		require.True(t, d.live(access))
-		require.Equal(t, 200, d.redeem("conf", code).status)
-		require.Equal(t, 200, d.refresh("conf", refresh).status)
+		require.True(t, d.Live(access))
+		require.Equal(t, 200, d.Redeem("conf", code).Status)
+		require.Equal(t, 200, d.Refresh("conf", refresh).Status)
 	}
 }
 

@@ -10,20 +10,11 @@ import (
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/grantwell/grantwell/tokens"
 )
 
 const wellKnown = "/.well-known/oauth-authorization-server"
-
-func testKeys(t testing.TB) tokens.Keys {
-	t.Helper()
-	key, err := tokens.GenerateKey(tokens.ES256)
-	require.NoError(t, err)
-	keys, err := tokens.StaticKeys(key)
-	require.NoError(t, err)
-	return keys
-}
 
 // The whole document, by configuration: what is off is not in it.
 // Holds S181, R248, R250, R251.
@@ -34,7 +25,7 @@ func TestMetadata_ListsWhatIsEnabled(t *testing.T) {
 		change func(*grantwell.Config)
 		want   map[string]any
 	}{
-		"all": {func(cfg *grantwell.Config) { cfg.Keys = testKeys(t) }, map[string]any{
+		"all": {func(cfg *grantwell.Config) { cfg.Keys = servertest.Keys(t) }, map[string]any{
 			"issuer": "https://as.example", "authorization_endpoint": "https://as.example/authorize", "token_endpoint": "https://as.example/token",
 			"revocation_endpoint": "https://as.example/revoke", "introspection_endpoint": "https://as.example/introspect", "jwks_uri": "https://as.example/jwks.json",
 			"grant_types_supported":                          list("authorization_code", "client_credentials", "implicit", "password", "refresh_token"),
@@ -86,11 +77,11 @@ func TestMetadata_ListsWhatIsEnabled(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			res := newDirect(t, c.change).get(wellKnown)
-			require.Equal(t, 200, res.status)
-			require.Equal(t, "application/json", res.header.Get("Content-Type"))
-			require.Equal(t, c.want, res.json)
-			for member, v := range res.json {
+			res := servertest.New(t, c.change).Get(wellKnown)
+			require.Equal(t, 200, res.Status)
+			require.Equal(t, "application/json", res.Header.Get("Content-Type"))
+			require.Equal(t, c.want, res.JSON)
+			for member, v := range res.JSON {
 				if l, ok := v.([]any); ok && member != "response_types_supported" {
 					require.NotEmpty(t, l, member)
 				}
@@ -104,11 +95,11 @@ func TestMetadata_ListsWhatIsEnabled(t *testing.T) {
 func TestMetadata_Crawl(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"", "/tenant/a"} {
-		d := newDirect(t, func(cfg *grantwell.Config) {
+		d := servertest.New(t, func(cfg *grantwell.Config) {
 			cfg.Issuer += path
-			cfg.Keys = testKeys(t)
+			cfg.Keys = servertest.Keys(t)
 		})
-		meta := d.get(wellKnown + path).json
+		meta := d.Get(wellKnown + path).JSON
 		require.Equal(t, "https://as.example"+path, meta["issuer"])
 		local := func(name string) string {
 			s, _ := meta[name].(string)
@@ -116,35 +107,35 @@ func TestMetadata_Crawl(t *testing.T) {
 			return strings.TrimPrefix(s, "https://as.example")
 		}
 		for _, m := range meta["token_endpoint_auth_methods_supported"].([]any) {
-			as, form := map[string]string{"client_secret_basic": conf}[m.(string)], map[string][]string{
-				"client_secret_basic": nil, "client_secret_post": {"client_id", "post", "client_secret", secret}, "none": {"client_id", "public"}}[m.(string)]
+			as, form := map[string]string{"client_secret_basic": servertest.Conf}[m.(string)], map[string][]string{
+				"client_secret_basic": nil, "client_secret_post": {"client_id", "post", "client_secret", servertest.Secret}, "none": {"client_id", "public"}}[m.(string)]
 			login := append([]string{"grant_type", "password", "username", "johndoe", "password", "A3ddj3w"}, form...)
-			res := d.post(local("token_endpoint"), as, login...)
-			require.Equal(t, 200, res.status, "%s: %s", m, res.body)
-			told := d.post(local("introspection_endpoint"), as, append([]string{"token", res.str("access_token")}, form...)...)
-			require.Equal(t, true, told.json["active"], m)
-			require.Equal(t, 200, d.post(local("revocation_endpoint"), as, append([]string{"token", res.str("access_token")}, form...)...).status)
+			res := d.Post(local("token_endpoint"), as, login...)
+			require.Equal(t, 200, res.Status, "%s: %s", m, res.Body)
+			told := d.Post(local("introspection_endpoint"), as, append([]string{"token", res.String("access_token")}, form...)...)
+			require.Equal(t, true, told.JSON["active"], m)
+			require.Equal(t, 200, d.Post(local("revocation_endpoint"), as, append([]string{"token", res.String("access_token")}, form...)...).Status)
 		}
 		for _, g := range meta["grant_types_supported"].([]any) {
-			res := d.post(local("token_endpoint"), conf, "grant_type", g.(string))
+			res := d.Post(local("token_endpoint"), servertest.Conf, "grant_type", g.(string))
 			if g != "implicit" {
-				require.NotEqual(t, "unsupported_grant_type", res.str("error"), g)
+				require.NotEqual(t, "unsupported_grant_type", res.String("error"), g)
 			}
 		}
-		d.post(local("token_endpoint"), conf, "grant_type", "urn:ietf:params:oauth:grant-type:device_code").fails(t, 400, "unsupported_grant_type")
-		jwks := d.get(local("jwks_uri"))
-		require.Equal(t, 200, jwks.status)
-		require.Len(t, jwks.json["keys"], 1)
+		d.Post(local("token_endpoint"), servertest.Conf, "grant_type", "urn:ietf:params:oauth:grant-type:device_code").Fails(t, 400, "unsupported_grant_type")
+		jwks := d.Get(local("jwks_uri"))
+		require.Equal(t, 200, jwks.Status)
+		require.Len(t, jwks.JSON["keys"], 1)
 		for _, rt := range meta["response_types_supported"].([]any) {
-			res := d.authorize("conf", "read", grantwell.Approval{Subject: "alice"}, "response_type", rt.(string))
-			require.Equal(t, http.StatusSeeOther, res.status)
-			require.Empty(t, res.answered("error"))
-			require.Equal(t, "https://as.example"+path, res.answered("iss"))
+			res := d.Authorize(grantwell.Approval{Subject: "alice"}, "scope", "read", "response_type", rt.(string))
+			require.Equal(t, http.StatusSeeOther, res.Status)
+			require.Empty(t, res.Param("error"))
+			require.Equal(t, "https://as.example"+path, res.Param("iss"))
 		}
 		for _, mode := range meta["response_modes_supported"].([]any) {
-			res := d.authorize("conf", "read", grantwell.Approval{Subject: "alice"}, "response_mode", mode.(string))
-			require.NotContains(t, res.body+res.header.Get("Location"), "unsupported")
-			require.Regexp(t, "code[=\"]", res.body+res.header.Get("Location"), mode)
+			res := d.Authorize(grantwell.Approval{Subject: "alice"}, "scope", "read", "response_mode", mode.(string))
+			require.NotContains(t, res.Body+res.Header.Get("Location"), "unsupported")
+			require.Regexp(t, "code[=\"]", res.Body+res.Header.Get("Location"), mode)
 		}
 	}
 }
@@ -153,13 +144,13 @@ func TestMetadata_Crawl(t *testing.T) {
 // Holds R249.
 func TestMetadata_IssuerWithPath(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, func(cfg *grantwell.Config) { cfg.Issuer = "https://as.example/tenant/a" })
-	res := d.get(wellKnown + "/tenant/a")
-	require.Equal(t, 200, res.status)
-	require.Equal(t, "https://as.example/tenant/a", res.json["issuer"])
-	require.Equal(t, "https://as.example/tenant/a/token", res.json["token_endpoint"])
+	d := servertest.New(t, func(cfg *grantwell.Config) { cfg.Issuer = "https://as.example/tenant/a" })
+	res := d.Get(wellKnown + "/tenant/a")
+	require.Equal(t, 200, res.Status)
+	require.Equal(t, "https://as.example/tenant/a", res.JSON["issuer"])
+	require.Equal(t, "https://as.example/tenant/a/token", res.JSON["token_endpoint"])
 	for _, wrong := range []string{wellKnown, "/tenant/a" + wellKnown, wellKnown + "/tenant", wellKnown + "/tenant/a/", wellKnown + "/tenant/b"} {
-		require.Equal(t, 404, d.get(wrong).status, wrong)
+		require.Equal(t, 404, d.Get(wrong).Status, wrong)
 	}
 }
 
@@ -167,29 +158,29 @@ func TestMetadata_IssuerWithPath(t *testing.T) {
 // Holds S169, R252.
 func TestMetadata_IndependentOfTheRequest(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, nil)
-	want := d.get(wellKnown)
+	d := servertest.New(t, nil)
+	want := d.Get(wellKnown)
 	req := httptest.NewRequest(http.MethodGet, "http://evil.example:8080"+wellKnown+"?issuer=https://evil.example", nil)
 	req.Host = "evil.example"
 	for name, value := range map[string]string{"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http", "Forwarded": "host=evil.example;proto=http", "X-Original-Host": "evil.example",
 		"X-Forwarded-Prefix": "/evil", "Origin": "https://evil.example"} {
 		req.Header.Set(name, value)
 	}
-	got := serveTo(d.h, req)
-	require.Equal(t, want.body, got.body)
-	require.Equal(t, want.header, got.header)
-	require.Equal(t, "*", got.header.Get("Access-Control-Allow-Origin"))
-	require.Equal(t, 405, serveTo(d.h, httptest.NewRequest(http.MethodPost, wellKnown, nil)).status)
+	got := servertest.Serve(d.Handler, req)
+	require.Equal(t, want.Body, got.Body)
+	require.Equal(t, want.Header, got.Header)
+	require.Equal(t, "*", got.Header.Get("Access-Control-Allow-Origin"))
+	require.Equal(t, 405, servertest.Serve(d.Handler, httptest.NewRequest(http.MethodPost, wellKnown, nil)).Status)
 }
 
 // Without a store the server keeps records in memory.
 // Holds S158.
 func TestServer_DefaultStore(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, func(cfg *grantwell.Config) { cfg.Records = nil })
-	access, refresh := d.family("conf")
-	require.True(t, d.live(access))
-	require.Equal(t, 200, d.revoke("conf", refresh).status)
-	require.False(t, d.live(access))
-	require.Zero(t, d.store.Len(), "not the registry's store")
+	d := servertest.New(t, func(cfg *grantwell.Config) { cfg.Records = nil })
+	access, refresh := d.Family("conf")
+	require.True(t, d.Live(access))
+	require.Equal(t, 200, d.Revoke("conf", refresh).Status)
+	require.False(t, d.Live(access))
+	require.Empty(t, d.Records(storage.Query{}), "not the registry's store")
 }

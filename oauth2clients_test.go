@@ -10,6 +10,7 @@ import (
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 )
 
@@ -17,15 +18,15 @@ import (
 // Holds S85, S115, S175.
 func TestOAuth2Client_Unchanged(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, nil)
-	ctx := context.WithValue(t.Context(), oauth2.HTTPClient, r.http.Client())
-	cfg := oauth2.Config{ClientID: "conf", ClientSecret: secret, RedirectURL: redirect, Scopes: []string{"read", "write"},
-		Endpoint: oauth2.Endpoint{AuthURL: r.http.URL + "/authorize", TokenURL: r.http.URL + "/token"}}
+	r := servertest.New(t, nil).Listen()
+	ctx := context.WithValue(t.Context(), oauth2.HTTPClient, r.Client())
+	cfg := oauth2.Config{ClientID: "conf", ClientSecret: servertest.Secret, RedirectURL: servertest.Redirect, Scopes: []string{"read", "write"},
+		Endpoint: oauth2.Endpoint{AuthURL: r.URL + "/authorize", TokenURL: r.URL + "/token"}}
 
 	pkce := oauth2.GenerateVerifier()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, cfg.AuthCodeURL("state", oauth2.S256ChallengeOption(pkce)), nil)
 	require.NoError(t, err)
-	answer := r.send(req).params(t)
+	answer := r.Do(req).Params(t)
 	require.Equal(t, "state", answer.Get("state"))
 	token, err := cfg.Exchange(ctx, answer.Get("code"), oauth2.VerifierOption(pkce))
 	require.NoError(t, err)
@@ -33,7 +34,7 @@ func TestOAuth2Client_Unchanged(t *testing.T) {
 	require.Equal(t, "Bearer", token.Type())
 	require.WithinDuration(t, time.Now().Add(time.Hour), token.Expiry, time.Minute)
 	require.Equal(t, "read write", token.Extra("scope"))
-	require.True(t, r.active(token.AccessToken))
+	require.True(t, r.Live(token.AccessToken))
 
 	_, err = cfg.Exchange(ctx, "no code", oauth2.VerifierOption(pkce))
 	var refusal *oauth2.RetrieveError
@@ -46,12 +47,12 @@ func TestOAuth2Client_Unchanged(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEqual(t, token.AccessToken, fresh.AccessToken)
 	require.NotEqual(t, token.RefreshToken, fresh.RefreshToken)
-	require.True(t, r.active(fresh.AccessToken))
+	require.True(t, r.Live(fresh.AccessToken))
 
-	machine := clientcredentials.Config{ClientID: "conf", ClientSecret: secret, TokenURL: r.http.URL + "/token", Scopes: []string{"read"}}
+	machine := clientcredentials.Config{ClientID: "conf", ClientSecret: servertest.Secret, TokenURL: r.URL + "/token", Scopes: []string{"read"}}
 	own, err := machine.Token(ctx)
 	require.NoError(t, err)
-	require.True(t, r.active(own.AccessToken))
+	require.True(t, r.Live(own.AccessToken))
 	require.Empty(t, own.RefreshToken)
 	machine.AuthStyle, machine.ClientID = oauth2.AuthStyleInParams, "post"
 	_, err = machine.Token(ctx)
@@ -59,8 +60,8 @@ func TestOAuth2Client_Unchanged(t *testing.T) {
 
 	user, err := cfg.PasswordCredentialsToken(ctx, "johndoe", "A3ddj3w")
 	require.NoError(t, err)
-	require.True(t, r.active(user.AccessToken))
+	require.True(t, r.Live(user.AccessToken))
 
-	guarded := introspect.Guard{Introspector: r.srv, Audience: []string{resourceID}}.Require("read")(shown)
-	require.Equal(t, 200, bearer(guarded, user.AccessToken).status)
+	guarded := introspect.Guard{Introspector: r.AS, Audience: []string{servertest.Issuer}}.Require("read")(http.HandlerFunc(servertest.ShowToken))
+	require.Equal(t, 200, servertest.Bearer(guarded, user.AccessToken).Status)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 )
 
@@ -20,13 +21,19 @@ import (
 // Holds R165, R222, R227, R234, I4, I5, I6, F10, F11, V6, S189.
 func TestRaces_NothingOutlivesItsFamily(t *testing.T) {
 	t.Parallel()
-	ends := map[string]func(d *direct, spent, live string, off *atomic.Bool) bool{
-		"revoke the live token":  func(d *direct, _, live string, _ *atomic.Bool) bool { return d.revoke("conf", live).status == 200 },
-		"revoke the spent token": func(d *direct, spent, _ string, _ *atomic.Bool) bool { return d.revoke("conf", spent).status == 200 },
-		"reuse":                  func(d *direct, spent, _ string, _ *atomic.Bool) bool { return d.refresh("conf", spent).status == 400 },
-		"disable the user":       func(_ *direct, _, _ string, off *atomic.Bool) bool { off.Store(true); return true },
-		"withdraw the consent": func(d *direct, _, _ string, _ *atomic.Bool) bool {
-			return d.srv.RevokeConsent(context.Background(), "conf", "alice") == nil
+	ends := map[string]func(d *servertest.Server, spent, live string, off *atomic.Bool) bool{
+		"revoke the live token": func(d *servertest.Server, _, live string, _ *atomic.Bool) bool {
+			return d.Revoke("conf", live).Status == 200
+		},
+		"revoke the spent token": func(d *servertest.Server, spent, _ string, _ *atomic.Bool) bool {
+			return d.Revoke("conf", spent).Status == 200
+		},
+		"reuse": func(d *servertest.Server, spent, _ string, _ *atomic.Bool) bool {
+			return d.Refresh("conf", spent).Status == 400
+		},
+		"disable the user": func(_ *servertest.Server, _, _ string, off *atomic.Bool) bool { off.Store(true); return true },
+		"withdraw the consent": func(d *servertest.Server, _, _ string, _ *atomic.Bool) bool {
+			return d.AS.RevokeConsent(context.Background(), "conf", "alice") == nil
 		},
 	}
 	for name, end := range ends {
@@ -44,26 +51,26 @@ func TestRaces_NothingOutlivesItsFamily(t *testing.T) {
 	}
 }
 
-func raceFamily(t *testing.T, g grants.RefreshToken, end func(*direct, string, string, *atomic.Bool) bool) {
+func raceFamily(t *testing.T, g grants.RefreshToken, end func(*servertest.Server, string, string, *atomic.Bool) bool) {
 	var off atomic.Bool
 	config := func(cfg *grantwell.Config) {
-		withRefresh(g)(cfg)
+		servertest.WithRefresh(g)(cfg)
 		cfg.SubjectActive = func(context.Context, string) (bool, error) { return !off.Load(), nil }
 	}
-	d := newDirect(t, config)
-	nodes := []*direct{d, newDirectOn(t, d.store, config)}
-	first := d.redeem("conf", d.authorize("conf", "read write", grantwell.Approval{Subject: "alice", Remember: true}).answered("code"))
-	spent := first.str("refresh_token")
-	second := d.refresh("conf", spent)
-	live := second.str("refresh_token")
+	d := servertest.New(t, config)
+	nodes := []*servertest.Server{d, servertest.On(t, d.Store, config)}
+	first := d.Redeem("conf", d.Authorize(grantwell.Approval{Subject: "alice", Remember: true}).Param("code"))
+	spent := first.String("refresh_token")
+	second := d.Refresh("conf", spent)
+	live := second.String("refresh_token")
 
 	var mu sync.Mutex
-	issued := []string{first.str("access_token"), second.str("access_token"), live, spent}
-	parallel(7, func(i int) {
+	issued := []string{first.String("access_token"), second.String("access_token"), live, spent}
+	servertest.Parallel(7, func(i int) {
 		on := nodes[i%2]
 		if i == 0 {
 			for range rand.IntN(50) {
-				on.get("/nowhere") // a random while
+				on.Get("/nowhere") // a random while
 			}
 			if !end(on, spent, live, &off) {
 				t.Error("the end was refused")
@@ -72,26 +79,26 @@ func raceFamily(t *testing.T, g grants.RefreshToken, end func(*direct, string, s
 		}
 		token := live
 		for range 3 {
-			res := on.refresh("conf", token)
-			if res.status != 200 {
+			res := on.Refresh("conf", token)
+			if res.Status != 200 {
 				return
 			}
 			mu.Lock()
-			issued = append(issued, res.str("access_token"), res.str("refresh_token"))
+			issued = append(issued, res.String("access_token"), res.String("refresh_token"))
 			mu.Unlock()
-			token = res.str("refresh_token")
+			token = res.String("refresh_token")
 		}
 	})
 	for _, on := range nodes {
 		for _, token := range issued {
-			require.False(t, on.live(token))
-			require.NotEqual(t, 200, on.refresh("conf", token).status)
-			own, err := on.srv.Introspect(t.Context(), token)
+			require.False(t, on.Live(token))
+			require.NotEqual(t, 200, on.Refresh("conf", token).Status)
+			own, err := on.AS.Introspect(t.Context(), token)
 			require.NoError(t, err)
 			require.False(t, own.Active)
 		}
 	}
-	require.LessOrEqual(t, d.activeOf(storage.Refresh), 1, "the family never forked")
+	require.LessOrEqual(t, d.ActiveOf(storage.Refresh), 1, "the family never forked")
 }
 
 // A family as a model: random requests one after another, and after each the server says of every token what the model says.
@@ -104,8 +111,8 @@ func TestModel_AFamilyOfTokens(t *testing.T) {
 		spent         bool
 	}
 	for range 30 {
-		d := newDirect(t, nil)
-		access, refresh := d.family("conf")
+		d := servertest.New(t, nil)
+		access, refresh := d.Family("conf")
 		model := []*token{{text: access}, {text: refresh, refresh: true}}
 		endAll := func() {
 			for _, m := range model {
@@ -116,33 +123,33 @@ func TestModel_AFamilyOfTokens(t *testing.T) {
 			m := model[rand.IntN(len(model))]
 			switch rand.IntN(3) {
 			case 0:
-				res := d.refresh("conf", m.text)
+				res := d.Refresh("conf", m.text)
 				switch {
 				case !m.refresh || m.dead:
-					require.Equal(t, 400, res.status)
+					require.Equal(t, 400, res.Status)
 				case m.spent:
-					require.Equal(t, 400, res.status)
+					require.Equal(t, 400, res.Status)
 					endAll()
 				default:
-					require.Equal(t, 200, res.status, res.body)
+					require.Equal(t, 200, res.Status, res.Body)
 					m.spent = true
-					model = append(model, &token{text: res.str("access_token")}, &token{text: res.str("refresh_token"), refresh: true})
+					model = append(model, &token{text: res.String("access_token")}, &token{text: res.String("refresh_token"), refresh: true})
 				}
 			case 1:
 				if rand.IntN(4) > 0 {
 					continue
 				}
-				require.Equal(t, 200, d.revoke("conf", m.text).status)
+				require.Equal(t, 200, d.Revoke("conf", m.text).Status)
 				if m.refresh {
 					endAll()
 				}
 				m.dead = true
 			case 2:
-				require.NotEqual(t, 200, d.refresh("other", m.text).status)
-				require.Equal(t, 400, d.revoke("other", m.text).status)
+				require.NotEqual(t, 200, d.Refresh("other", m.text).Status)
+				require.Equal(t, 400, d.Revoke("other", m.text).Status)
 			}
 			for _, m := range model {
-				require.Equal(t, !m.dead && !m.spent, d.live(m.text))
+				require.Equal(t, !m.dead && !m.spent, d.Live(m.text))
 			}
 		}
 	}
@@ -152,21 +159,21 @@ func TestModel_AFamilyOfTokens(t *testing.T) {
 // Holds I9, F13, V95.
 func TestRaces_TheCollectorIsOnlyAJanitor(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, nil)
+	d := servertest.New(t, nil)
 	ctx, stop := context.WithCancel(t.Context())
 	var sweeping sync.WaitGroup
 	sweeping.Go(func() {
 		for ctx.Err() == nil {
-			_, _ = d.store.Sweep(ctx, time.Now(), 1000)
+			_, _ = d.Store.(storage.Sweeper).Sweep(ctx, time.Now(), 1000)
 		}
 	})
 	for range 60 {
-		a1, r1 := d.family("conf")
-		res := d.refresh("conf", r1)
-		require.Equal(t, 200, res.status, res.body)
-		require.True(t, d.live(a1) && d.live(res.str("access_token")) && d.live(res.str("refresh_token")))
-		d.refresh("conf", r1).fails(t, 400, "invalid_grant")
-		require.False(t, d.live(a1), "reuse is told from garbage although a sweep ran")
+		a1, r1 := d.Family("conf")
+		res := d.Refresh("conf", r1)
+		require.Equal(t, 200, res.Status, res.Body)
+		require.True(t, d.Live(a1) && d.Live(res.String("access_token")) && d.Live(res.String("refresh_token")))
+		d.Refresh("conf", r1).Fails(t, 400, "invalid_grant")
+		require.False(t, d.Live(a1), "reuse is told from garbage although a sweep ran")
 	}
 	stop()
 	sweeping.Wait()

@@ -5,7 +5,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 )
 
@@ -22,12 +22,12 @@ import (
 // Holds S85.
 func TestRefresh_KeepsSubjectAndScope(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, nil)
-	first, refresh := d.family("conf")
-	res := d.refresh("conf", refresh)
-	require.Equal(t, 200, res.status, res.body)
-	require.Equal(t, "read write", res.str("scope"))
-	was, is := d.asked("conf", first).json, d.asked("conf", res.str("access_token")).json
+	d := servertest.New(t, nil)
+	first, refresh := d.Family("conf")
+	res := d.Refresh("conf", refresh)
+	require.Equal(t, 200, res.Status, res.Body)
+	require.Equal(t, "read write", res.String("scope"))
+	was, is := d.Introspect("conf", first).JSON, d.Introspect("conf", res.String("access_token")).JSON
 	for _, name := range []string{"sub", "scope", "aud", "client_id", "iss"} {
 		require.Equal(t, was[name], is[name], name)
 	}
@@ -40,48 +40,48 @@ func TestRefresh_Modes(t *testing.T) {
 	t.Parallel()
 	t.Run("rotate", func(t *testing.T) {
 		t.Parallel()
-		d := newDirect(t, nil)
-		_, old := d.family("conf")
-		res := d.refresh("conf", old)
-		require.Equal(t, 200, res.status, res.body)
-		require.NotEmpty(t, res.str("refresh_token"))
-		require.NotEqual(t, old, res.str("refresh_token"))
-		d.refresh("conf", old).fails(t, 400, "invalid_grant")
+		d := servertest.New(t, nil)
+		_, old := d.Family("conf")
+		res := d.Refresh("conf", old)
+		require.Equal(t, 200, res.Status, res.Body)
+		require.NotEmpty(t, res.String("refresh_token"))
+		require.NotEqual(t, old, res.String("refresh_token"))
+		d.Refresh("conf", old).Fails(t, 400, "invalid_grant")
 	})
 	t.Run("preserve", func(t *testing.T) {
 		t.Parallel()
-		d := newDirect(t, withRefresh(grants.RefreshToken{Mode: grants.Preserve}))
-		_, old := d.family("conf")
+		d := servertest.New(t, servertest.WithRefresh(grants.RefreshToken{Mode: grants.Preserve}))
+		_, old := d.Family("conf")
 		seen := map[string]bool{}
 		for range 3 {
-			res := d.refresh("conf", old)
-			require.Equal(t, 200, res.status, res.body)
-			require.Equal(t, old, res.str("refresh_token"))
-			require.False(t, seen[res.str("access_token")])
-			seen[res.str("access_token")] = true
+			res := d.Refresh("conf", old)
+			require.Equal(t, 200, res.Status, res.Body)
+			require.Equal(t, old, res.String("refresh_token"))
+			require.False(t, seen[res.String("access_token")])
+			seen[res.String("access_token")] = true
 		}
-		require.Equal(t, 1, d.activeOf(storage.Refresh))
+		require.Equal(t, 1, d.ActiveOf(storage.Refresh))
 	})
 	t.Run("preserve for a public client", func(t *testing.T) {
 		t.Parallel()
-		d := newDirect(t, withRefresh(grants.RefreshToken{Mode: grants.Preserve}))
-		_, old := d.family("public")
-		res := d.refresh("public", old)
-		require.Equal(t, 200, res.status, res.body)
-		require.NotEmpty(t, res.str("refresh_token"))
-		require.NotEqual(t, old, res.str("refresh_token"))
-		d.refresh("public", old).fails(t, 400, "invalid_grant")
-		d.refresh("public", res.str("refresh_token")).fails(t, 400, "invalid_grant") // the reuse ended the family
+		d := servertest.New(t, servertest.WithRefresh(grants.RefreshToken{Mode: grants.Preserve}))
+		_, old := d.Family("public")
+		res := d.Refresh("public", old)
+		require.Equal(t, 200, res.Status, res.Body)
+		require.NotEmpty(t, res.String("refresh_token"))
+		require.NotEqual(t, old, res.String("refresh_token"))
+		d.Refresh("public", old).Fails(t, 400, "invalid_grant")
+		d.Refresh("public", res.String("refresh_token")).Fails(t, 400, "invalid_grant") // the reuse ended the family
 	})
 	t.Run("once", func(t *testing.T) {
 		t.Parallel()
-		d := newDirect(t, withRefresh(grants.RefreshToken{Mode: grants.Once}))
-		_, old := d.family("conf")
-		res := d.refresh("conf", old)
-		require.Equal(t, 200, res.status, res.body)
-		require.NotContains(t, res.json, "refresh_token")
-		d.refresh("conf", old).fails(t, 400, "invalid_grant")
-		require.False(t, d.live(res.str("access_token")), "the second use ends what the first one bought")
+		d := servertest.New(t, servertest.WithRefresh(grants.RefreshToken{Mode: grants.Once}))
+		_, old := d.Family("conf")
+		res := d.Refresh("conf", old)
+		require.Equal(t, 200, res.Status, res.Body)
+		require.NotContains(t, res.JSON, "refresh_token")
+		d.Refresh("conf", old).Fails(t, 400, "invalid_grant")
+		require.False(t, d.Live(res.String("access_token")), "the second use ends what the first one bought")
 	})
 }
 
@@ -89,37 +89,23 @@ func TestRefresh_Modes(t *testing.T) {
 // Holds S89, R164, I4.
 func TestRefresh_ReuseEndsFamily(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, nil)
-	second := newDirectOn(t, d.store, nil)
-	a1, r1 := d.family("conf")
-	res := d.refresh("conf", r1)
-	a2, r2 := res.str("access_token"), res.str("refresh_token")
-	require.True(t, d.live(a1) && d.live(a2))
-	bystander, _ := d.family("conf")
+	d := servertest.New(t, nil)
+	second := servertest.On(t, d.Store, nil)
+	a1, r1 := d.Family("conf")
+	res := d.Refresh("conf", r1)
+	a2, r2 := res.String("access_token"), res.String("refresh_token")
+	require.True(t, d.Live(a1) && d.Live(a2))
+	bystander, _ := d.Family("conf")
 
-	second.refresh("conf", r1).fails(t, 400, "invalid_grant")
-	for _, on := range []*direct{d, second} {
+	second.Refresh("conf", r1).Fails(t, 400, "invalid_grant")
+	for _, on := range []*servertest.Server{d, second} {
 		for _, token := range []string{a1, a2, r2} {
-			require.False(t, on.live(token))
+			require.False(t, on.Live(token))
 		}
-		on.refresh("conf", r1).fails(t, 400, "invalid_grant")
-		on.refresh("conf", r2).fails(t, 400, "invalid_grant")
+		on.Refresh("conf", r1).Fails(t, 400, "invalid_grant")
+		on.Refresh("conf", r2).Fails(t, 400, "invalid_grant")
 	}
-	require.True(t, d.live(bystander), "another family of the same user and client lives")
-}
-
-// parallel runs f n times at once.
-func parallel(n int, f func(i int)) {
-	var wg sync.WaitGroup
-	start := make(chan struct{})
-	for i := range n {
-		wg.Go(func() {
-			<-start
-			f(i)
-		})
-	}
-	close(start)
-	wg.Wait()
+	require.True(t, d.Live(bystander), "another family of the same user and client lives")
 }
 
 // Of any number of requests at once, one wins; strictly, the others count as reuse, and the family does not fork.
@@ -127,21 +113,21 @@ func parallel(n int, f func(i int)) {
 func TestRefresh_ParallelHasOneWinner(t *testing.T) {
 	t.Parallel()
 	for range 20 {
-		d := newDirect(t, nil)
-		_, refresh := d.family("conf")
+		d := servertest.New(t, nil)
+		_, refresh := d.Family("conf")
 		var won, refused atomic.Int32
-		parallel(64, func(int) {
-			switch res := d.refresh("conf", refresh); {
-			case res.status == 200:
+		servertest.Parallel(64, func(int) {
+			switch res := d.Refresh("conf", refresh); {
+			case res.Status == 200:
 				won.Add(1)
-			case res.status == 400 && res.str("error") == "invalid_grant":
+			case res.Status == 400 && res.String("error") == "invalid_grant":
 				refused.Add(1)
 			}
 		})
 		require.EqualValues(t, 1, won.Load())
 		require.EqualValues(t, 63, refused.Load())
-		require.Zero(t, d.activeOf(storage.Refresh))
-		require.Zero(t, d.activeOf(storage.Access))
+		require.Zero(t, d.ActiveOf(storage.Refresh))
+		require.Zero(t, d.ActiveOf(storage.Access))
 	}
 }
 
@@ -149,74 +135,74 @@ func TestRefresh_ParallelHasOneWinner(t *testing.T) {
 // Holds S91, R160.
 func TestRefresh_OtherClientChangesNothing(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, nil)
-	_, r1 := d.family("conf")
-	d.refresh("other", r1).fails(t, 400, "invalid_grant")
-	d.refresh("public", r1).fails(t, 400, "invalid_grant")
-	res := d.refresh("conf", r1)
-	require.Equal(t, 200, res.status, res.body)
-	d.refresh("other", r1).fails(t, 400, "invalid_grant")
-	require.True(t, d.live(res.str("access_token")), "only the owner's second use ends the family")
-	require.Equal(t, 200, d.refresh("conf", res.str("refresh_token")).status)
+	d := servertest.New(t, nil)
+	_, r1 := d.Family("conf")
+	d.Refresh("other", r1).Fails(t, 400, "invalid_grant")
+	d.Refresh("public", r1).Fails(t, 400, "invalid_grant")
+	res := d.Refresh("conf", r1)
+	require.Equal(t, 200, res.Status, res.Body)
+	d.Refresh("other", r1).Fails(t, 400, "invalid_grant")
+	require.True(t, d.Live(res.String("access_token")), "only the owner's second use ends the family")
+	require.Equal(t, 200, d.Refresh("conf", res.String("refresh_token")).Status)
 }
 
 // A confidential client authenticates, by its one method.
 // Holds R159.
 func TestRefresh_ClientAuthenticates(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, nil)
-	_, refresh := d.family("conf")
-	for name, res := range map[string]reply{
-		"id alone":      d.post("/token", "", "grant_type", "refresh_token", "refresh_token", refresh, "client_id", "conf"),
-		"wrong secret":  d.post("/token", "conf:wrong", "grant_type", "refresh_token", "refresh_token", refresh),
-		"empty secret":  d.post("/token", "conf:", "grant_type", "refresh_token", "refresh_token", refresh),
-		"other method":  d.post("/token", "", "grant_type", "refresh_token", "refresh_token", refresh, "client_id", "conf", "client_secret", secret),
-		"nobody at all": d.post("/token", "", "grant_type", "refresh_token", "refresh_token", refresh),
+	d := servertest.New(t, nil)
+	_, refresh := d.Family("conf")
+	for name, res := range map[string]servertest.Reply{
+		"id alone":      d.Post("/token", "", "grant_type", "refresh_token", "refresh_token", refresh, "client_id", "conf"),
+		"wrong secret":  d.Post("/token", "conf:wrong", "grant_type", "refresh_token", "refresh_token", refresh),
+		"empty secret":  d.Post("/token", "conf:", "grant_type", "refresh_token", "refresh_token", refresh),
+		"other method":  d.Post("/token", "", "grant_type", "refresh_token", "refresh_token", refresh, "client_id", "conf", "client_secret", servertest.Secret),
+		"nobody at all": d.Post("/token", "", "grant_type", "refresh_token", "refresh_token", refresh),
 	} {
-		require.Equal(t, 401, res.status, "%s: %s", name, res.body)
-		require.Equal(t, "invalid_client", res.str("error"), name)
+		require.Equal(t, 401, res.Status, "%s: %s", name, res.Body)
+		require.Equal(t, "invalid_client", res.String("error"), name)
 	}
-	require.Equal(t, 200, d.refresh("conf", refresh).status)
+	require.Equal(t, 200, d.Refresh("conf", refresh).Status)
 }
 
 // A refresh token that is not live is refused with one error, whatever the cause.
 // Holds R162.
 func TestRefresh_DeadTokensAreInvalidGrant(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, nil)
-	_, revoked := d.family("conf")
-	require.Equal(t, 200, d.revoke("conf", revoked).status)
-	_, stranger := newDirect(t, nil).family("conf")
+	d := servertest.New(t, nil)
+	_, revoked := d.Family("conf")
+	require.Equal(t, 200, d.Revoke("conf", revoked).Status)
+	_, stranger := servertest.New(t, nil).Family("conf")
 	var bodies []string
 	for name, token := range map[string]string{"unknown": stranger, "revoked": revoked, "malformed": "x", "long": strings.Repeat("a", 4000), "other alphabet": "\u00e4\u00f6"} {
-		res := d.refresh("conf", token)
-		require.Equal(t, 400, res.status, "%s: %s", name, res.body)
-		require.Equal(t, "invalid_grant", res.str("error"), name)
-		bodies = append(bodies, res.body)
+		res := d.Refresh("conf", token)
+		require.Equal(t, 400, res.Status, "%s: %s", name, res.Body)
+		require.Equal(t, "invalid_grant", res.String("error"), name)
+		bodies = append(bodies, res.Body)
 	}
 	require.Len(t, slices.Compact(bodies), 1, "one body for all")
-	d.post("/token", conf, "grant_type", "refresh_token").fails(t, 400, "invalid_request")
+	d.Post("/token", servertest.Conf, "grant_type", "refresh_token").Fails(t, 400, "invalid_request")
 }
 
 // Narrowing is for the access token alone, widening is refused, and neither changes the grant.
 // Holds S93, R161.
 func TestRefresh_Scope(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, nil)
-	_, r1 := d.family("conf")
-	res := d.refresh("conf", r1, "scope", "read")
-	require.Equal(t, 200, res.status, res.body)
-	require.Equal(t, "read", res.str("scope"))
-	require.Equal(t, "read", d.asked("conf", res.str("access_token")).json["scope"])
-	r2 := res.str("refresh_token")
-	require.Equal(t, "read write", d.asked("conf", r2).json["scope"])
+	d := servertest.New(t, nil)
+	_, r1 := d.Family("conf")
+	res := d.Refresh("conf", r1, "scope", "read")
+	require.Equal(t, 200, res.Status, res.Body)
+	require.Equal(t, "read", res.String("scope"))
+	require.Equal(t, "read", d.Introspect("conf", res.String("access_token")).JSON["scope"])
+	r2 := res.String("refresh_token")
+	require.Equal(t, "read write", d.Introspect("conf", r2).JSON["scope"])
 
-	d.change("conf", func(c *storage.Client) { c.Scope = append(c.Scope, "admin") })
-	d.refresh("conf", r2, "scope", "read admin").fails(t, 400, "invalid_scope")
-	d.refresh("conf", r2, "scope", "READ").fails(t, 400, "invalid_scope")
-	res = d.refresh("conf", r2)
-	require.Equal(t, 200, res.status, "a refused request spends nothing: %s", res.body)
-	require.Equal(t, "read write", res.str("scope"))
+	d.ChangeClient("conf", func(c *storage.Client) { c.Scope = append(c.Scope, "admin") })
+	d.Refresh("conf", r2, "scope", "read admin").Fails(t, 400, "invalid_scope")
+	d.Refresh("conf", r2, "scope", "READ").Fails(t, 400, "invalid_scope")
+	res = d.Refresh("conf", r2)
+	require.Equal(t, 200, res.Status, "a refused request spends nothing: %s", res.Body)
+	require.Equal(t, "read write", res.String("scope"))
 }
 
 // A family ends at its absolute limit however often it is refreshed, and a token at its idle limit, both at use and without a sweep.
@@ -224,40 +210,40 @@ func TestRefresh_Scope(t *testing.T) {
 func TestRefresh_Lifetimes(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := newDirect(t, func(cfg *grantwell.Config) { cfg.RefreshTokenLifetime = 43200 * time.Second })
-		_, refresh := d.family("conf")
-		_, unused := d.family("conf")
+		d := servertest.New(t, func(cfg *grantwell.Config) { cfg.RefreshTokenLifetime = 43200 * time.Second })
+		_, refresh := d.Family("conf")
+		_, unused := d.Family("conf")
 		for range 11 {
 			time.Sleep(time.Hour)
-			res := d.refresh("conf", refresh)
-			require.Equal(t, 200, res.status, res.body)
-			refresh = res.str("refresh_token")
+			res := d.Refresh("conf", refresh)
+			require.Equal(t, 200, res.Status, res.Body)
+			refresh = res.String("refresh_token")
 		}
 		time.Sleep(time.Hour - time.Second)
-		last := d.refresh("conf", refresh)
-		require.Equal(t, 200, last.status, last.body)
-		require.LessOrEqual(t, last.json["expires_in"], float64(1), "no access token outlives its family")
+		last := d.Refresh("conf", refresh)
+		require.Equal(t, 200, last.Status, last.Body)
+		require.LessOrEqual(t, last.JSON["expires_in"], float64(1), "no access token outlives its family")
 		time.Sleep(time.Second)
-		d.refresh("conf", last.str("refresh_token")).fails(t, 400, "invalid_grant")
-		d.refresh("conf", unused).fails(t, 400, "invalid_grant")
-		require.False(t, d.live(last.str("access_token")))
-		require.False(t, d.live(unused))
+		d.Refresh("conf", last.String("refresh_token")).Fails(t, 400, "invalid_grant")
+		d.Refresh("conf", unused).Fails(t, 400, "invalid_grant")
+		require.False(t, d.Live(last.String("access_token")))
+		require.False(t, d.Live(unused))
 	})
 	synctest.Test(t, func(t *testing.T) {
-		d := newDirect(t, func(cfg *grantwell.Config) {
+		d := servertest.New(t, func(cfg *grantwell.Config) {
 			cfg.RefreshTokenLifetime, cfg.RefreshTokenIdle = 10*time.Hour, time.Hour
 		})
-		_, refresh := d.family("conf")
-		_, unused := d.family("conf")
+		_, refresh := d.Family("conf")
+		_, unused := d.Family("conf")
 		for range 5 {
 			time.Sleep(time.Hour - time.Second)
-			res := d.refresh("conf", refresh)
-			require.Equal(t, 200, res.status, res.body)
-			refresh = res.str("refresh_token")
+			res := d.Refresh("conf", refresh)
+			require.Equal(t, 200, res.Status, res.Body)
+			refresh = res.String("refresh_token")
 		}
-		d.refresh("conf", unused).fails(t, 400, "invalid_grant")
+		d.Refresh("conf", unused).Fails(t, 400, "invalid_grant")
 		time.Sleep(time.Hour)
-		d.refresh("conf", refresh).fails(t, 400, "invalid_grant")
+		d.Refresh("conf", refresh).Fails(t, 400, "invalid_grant")
 	})
 }
 
@@ -269,38 +255,38 @@ func TestPreserve_NeverExtendsTheFamily(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				d := newDirect(t, func(cfg *grantwell.Config) {
-					withRefresh(grants.RefreshToken{Mode: grants.Preserve})(cfg)
+				d := servertest.New(t, func(cfg *grantwell.Config) {
+					servertest.WithRefresh(grants.RefreshToken{Mode: grants.Preserve})(cfg)
 					cfg.RefreshTokenLifetime, cfg.RefreshTokenIdle = 5*time.Hour, idle
 				})
 				end := time.Now().Add(5 * time.Hour)
-				_, refresh := d.family("conf")
+				_, refresh := d.Family("conf")
 				for range 9 {
 					time.Sleep(30 * time.Minute)
-					res := d.refresh("conf", refresh)
-					require.Equal(t, 200, res.status, res.body)
-					recs := d.records(storage.Query{Kind: storage.Refresh})
+					res := d.Refresh("conf", refresh)
+					require.Equal(t, 200, res.Status, res.Body)
+					recs := d.Records(storage.Query{Kind: storage.Refresh})
 					require.Len(t, recs, 1)
 					require.False(t, recs[0].ExpiresAt.After(end))
 				}
 				time.Sleep(30 * time.Minute)
-				d.refresh("conf", refresh).fails(t, 400, "invalid_grant")
+				d.Refresh("conf", refresh).Fails(t, 400, "invalid_grant")
 			})
 		})
 	}
 	t.Run("a record without a family end", func(t *testing.T) { // as an import from another server leaves it
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
-			d := newDirect(t, withRefresh(grants.RefreshToken{Mode: grants.Preserve}))
-			token := mintRefresh(t)
-			require.NoError(t, d.store.Insert(t.Context(), storage.Record{Kind: storage.Refresh, Key: storage.Key(token), State: storage.Active, GrantID: "imported",
+			d := servertest.New(t, servertest.WithRefresh(grants.RefreshToken{Mode: grants.Preserve}))
+			token := servertest.UnknownToken(t)
+			require.NoError(t, d.Store.Insert(t.Context(), storage.Record{Kind: storage.Refresh, Key: storage.Key(token), State: storage.Active, GrantID: "imported",
 				ClientID: "conf", Subject: "alice", Scope: []string{"read"}, IssuedAt: time.Now(), ExpiresAt: time.Now().Add(2 * time.Hour)}))
 			for range 3 {
 				time.Sleep(30 * time.Minute)
-				require.Equal(t, 200, d.refresh("conf", token).status)
+				require.Equal(t, 200, d.Refresh("conf", token).Status)
 			}
 			time.Sleep(30 * time.Minute)
-			d.refresh("conf", token).fails(t, 400, "invalid_grant")
+			d.Refresh("conf", token).Fails(t, 400, "invalid_grant")
 		})
 	})
 }
@@ -310,41 +296,43 @@ func TestPreserve_NeverExtendsTheFamily(t *testing.T) {
 func TestRefresh_EndsWithWhatItRestsOn(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
-		end    func(d *direct, disabled *atomic.Bool)
+		end    func(d *servertest.Server, disabled *atomic.Bool)
 		status int
 		code   string
 	}{
-		"user disabled":     {func(_ *direct, off *atomic.Bool) { off.Store(true) }, 400, "invalid_grant"},
-		"consent withdrawn": {func(d *direct, _ *atomic.Bool) { _ = d.srv.RevokeConsent(context.Background(), "conf", "alice") }, 400, "invalid_grant"},
-		"grant revoked": {func(d *direct, _ *atomic.Bool) {
-			_ = d.srv.RevokeGrant(context.Background(), d.records(storage.Query{Kind: storage.Refresh})[0].GrantID)
+		"user disabled": {func(_ *servertest.Server, off *atomic.Bool) { off.Store(true) }, 400, "invalid_grant"},
+		"consent withdrawn": {func(d *servertest.Server, _ *atomic.Bool) {
+			_ = d.AS.RevokeConsent(context.Background(), "conf", "alice")
 		}, 400, "invalid_grant"},
-		"scope taken": {func(d *direct, _ *atomic.Bool) {
-			d.change("conf", func(c *storage.Client) { c.Scope = []string{"read"} })
+		"grant revoked": {func(d *servertest.Server, _ *atomic.Bool) {
+			_ = d.AS.RevokeGrant(context.Background(), d.Records(storage.Query{Kind: storage.Refresh})[0].GrantID)
 		}, 400, "invalid_grant"},
-		"client disabled": {func(d *direct, _ *atomic.Bool) {
-			d.change("conf", func(c *storage.Client) { c.Disabled = true })
+		"scope taken": {func(d *servertest.Server, _ *atomic.Bool) {
+			d.ChangeClient("conf", func(c *storage.Client) { c.Scope = []string{"read"} })
+		}, 400, "invalid_grant"},
+		"client disabled": {func(d *servertest.Server, _ *atomic.Bool) {
+			d.ChangeClient("conf", func(c *storage.Client) { c.Disabled = true })
 		}, 401, "invalid_client"},
-		"client deleted": {func(d *direct, _ *atomic.Bool) { _ = d.store.DeleteClient(context.Background(), "conf") }, 401, "invalid_client"},
-		"grant type withdrawn": {func(d *direct, _ *atomic.Bool) {
-			d.change("conf", func(c *storage.Client) { c.GrantTypes = []string{"authorization_code"} })
+		"client deleted": {func(d *servertest.Server, _ *atomic.Bool) { _ = d.Store.DeleteClient(context.Background(), "conf") }, 401, "invalid_client"},
+		"grant type withdrawn": {func(d *servertest.Server, _ *atomic.Bool) {
+			d.ChangeClient("conf", func(c *storage.Client) { c.GrantTypes = []string{"authorization_code"} })
 		}, 400, "unauthorized_client"},
 	} {
 		for _, g := range []grants.RefreshToken{{}, {Mode: grants.Preserve}, {RetryWindow: time.Minute}} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				var disabled atomic.Bool
-				d := newDirect(t, func(cfg *grantwell.Config) {
-					withRefresh(g)(cfg)
+				d := servertest.New(t, func(cfg *grantwell.Config) {
+					servertest.WithRefresh(g)(cfg)
 					cfg.SubjectActive = func(context.Context, string) (bool, error) { return !disabled.Load(), nil }
 				})
-				code := d.authorize("conf", "read write", grantwell.Approval{Subject: "alice", Remember: true}).answered("code")
-				r1 := d.redeem("conf", code).str("refresh_token")
-				r2 := d.refresh("conf", r1).str("refresh_token")
+				code := d.Authorize(grantwell.Approval{Subject: "alice", Remember: true}).Param("code")
+				r1 := d.Redeem("conf", code).String("refresh_token")
+				r2 := d.Refresh("conf", r1).String("refresh_token")
 				require.NotEmpty(t, r2)
 				c.end(d, &disabled)
-				d.refresh("conf", r2).fails(t, c.status, c.code)
-				d.refresh("conf", r1).fails(t, c.status, c.code) // a retry, in the third mode
+				d.Refresh("conf", r2).Fails(t, c.status, c.code)
+				d.Refresh("conf", r1).Fails(t, c.status, c.code) // a retry, in the third mode
 			})
 		}
 	}
@@ -354,13 +342,13 @@ func TestRefresh_EndsWithWhatItRestsOn(t *testing.T) {
 // Holds R167.
 func TestRefresh_WithdrawnGrantTypeIssuesNone(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, nil)
-	code := d.code("conf")
-	d.change("conf", func(c *storage.Client) { c.GrantTypes = []string{"authorization_code"} })
-	res := d.redeem("conf", code)
-	require.Equal(t, http.StatusOK, res.status, res.body)
-	require.NotContains(t, res.json, "refresh_token")
-	require.Empty(t, d.records(storage.Query{Kind: storage.Refresh}))
+	d := servertest.New(t, nil)
+	code := d.Code("conf")
+	d.ChangeClient("conf", func(c *storage.Client) { c.GrantTypes = []string{"authorization_code"} })
+	res := d.Redeem("conf", code)
+	require.Equal(t, http.StatusOK, res.Status, res.Body)
+	require.NotContains(t, res.JSON, "refresh_token")
+	require.Empty(t, d.Records(storage.Query{Kind: storage.Refresh}))
 }
 
 // The family's earlier access tokens live on, or end, by option.
@@ -369,14 +357,14 @@ func TestRefresh_EarlierAccessTokens(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []grants.Mode{grants.Rotate, grants.Preserve, grants.Once} {
 		for _, end := range []bool{false, true} {
-			d := newDirect(t, withRefresh(grants.RefreshToken{Mode: mode, EndAccess: end}))
-			access, refresh := d.family("conf")
-			bystander, _ := d.family("conf")
-			res := d.refresh("conf", refresh)
-			require.Equal(t, 200, res.status, res.body)
-			require.Equal(t, !end, d.live(access))
-			require.True(t, d.live(res.str("access_token")))
-			require.True(t, d.live(bystander))
+			d := servertest.New(t, servertest.WithRefresh(grants.RefreshToken{Mode: mode, EndAccess: end}))
+			access, refresh := d.Family("conf")
+			bystander, _ := d.Family("conf")
+			res := d.Refresh("conf", refresh)
+			require.Equal(t, 200, res.Status, res.Body)
+			require.Equal(t, !end, d.Live(access))
+			require.True(t, d.Live(res.String("access_token")))
+			require.True(t, d.Live(bystander))
 		}
 	}
 }
@@ -385,19 +373,19 @@ func TestRefresh_EarlierAccessTokens(t *testing.T) {
 // Holds R227, I5, F10.
 func TestPreserve_RevocationWins(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, withRefresh(grants.RefreshToken{Mode: grants.Preserve}))
+	d := servertest.New(t, servertest.WithRefresh(grants.RefreshToken{Mode: grants.Preserve}))
 	for range 60 {
-		_, refresh := d.family("conf")
-		parallel(5, func(i int) {
+		_, refresh := d.Family("conf")
+		servertest.Parallel(5, func(i int) {
 			if i == 0 {
-				d.revoke("conf", refresh)
+				d.Revoke("conf", refresh)
 			} else {
-				d.refresh("conf", refresh)
+				d.Refresh("conf", refresh)
 			}
 		})
-		d.refresh("conf", refresh).fails(t, 400, "invalid_grant")
-		require.False(t, d.live(refresh))
+		d.Refresh("conf", refresh).Fails(t, 400, "invalid_grant")
+		require.False(t, d.Live(refresh))
 	}
-	require.Zero(t, d.activeOf(storage.Refresh))
-	require.Zero(t, d.activeOf(storage.Access))
+	require.Zero(t, d.ActiveOf(storage.Refresh))
+	require.Zero(t, d.ActiveOf(storage.Access))
 }

@@ -12,38 +12,39 @@ import (
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 )
 
-// every runs a request for a scope through each way in and returns the scope that was granted, or the error code.
-func (l *local) every(scope string) map[string]string {
+// everyWay runs a request for a scope through each way in and returns the scope that was granted, or the error code.
+func everyWay(t *testing.T, l *servertest.Server, scope string) map[string]string {
 	out := map[string]string{}
-	told := func(name string, res reply) {
-		if out[name] = res.str("scope"); res.status != 200 {
-			out[name] = "!" + res.str("error")
+	told := func(name string, res servertest.Reply) {
+		if out[name] = res.String("scope"); res.Status != 200 {
+			out[name] = "!" + res.String("error")
 		}
 	}
-	told("client_credentials", l.post("/token", conf, "grant_type", "client_credentials", "scope", scope))
-	told("password", l.login("johndoe", "A3ddj3w", "scope", scope))
+	told("client_credentials", l.Post("/token", servertest.Conf, "grant_type", "client_credentials", "scope", scope))
+	told("password", l.Login("johndoe", "A3ddj3w", "scope", scope))
 	for _, kind := range []string{"code", "token"} {
-		q := url.Values{"response_type": {kind}, "client_id": {"conf"}, "redirect_uri": {redirect}, "state": {"s"}, "scope": {scope}}
-		res := l.do(httptest.NewRequest("GET", "/authorize?"+q.Encode(), nil))
-		if res.status == 500 { // a page for the user, who is not sent on
+		q := url.Values{"response_type": {kind}, "client_id": {"conf"}, "redirect_uri": {servertest.Redirect}, "state": {"s"}, "scope": {scope}}
+		res := l.Do(httptest.NewRequest("GET", "/authorize?"+q.Encode(), nil))
+		if res.Status == 500 { // a page for the user, who is not sent on
 			out[kind] = "!server_error"
 			continue
 		}
-		u, err := url.Parse(res.header.Get("Location"))
-		require.NoError(l.t, err)
+		u, err := url.Parse(res.Header.Get("Location"))
+		require.NoError(t, err)
 		f, err := url.ParseQuery(u.RawQuery + u.EscapedFragment())
-		require.NoError(l.t, err)
+		require.NoError(t, err)
 		switch {
 		case f.Get("error") != "":
 			out[kind] = "!" + f.Get("error")
 		case kind == "token":
 			out[kind] = f.Get("scope")
-			require.True(l.t, f.Has("scope"), u)
+			require.True(t, f.Has("scope"), u)
 		default:
-			told(kind, l.post("/token", conf, "grant_type", "authorization_code", "code", f.Get("code"), "redirect_uri", redirect))
+			told(kind, l.Post("/token", servertest.Conf, "grant_type", "authorization_code", "code", f.Get("code"), "redirect_uri", servertest.Redirect))
 		}
 	}
 	return out
@@ -109,11 +110,11 @@ func TestScope_SameRulesForEveryGrant(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLocal(t, func(cfg *grantwell.Config) { cfg.Scopes = tt.rules })
+			l := servertest.New(t, func(cfg *grantwell.Config) { cfg.Scopes = tt.rules })
 			if tt.client != nil {
-				l.put(tt.client)
+				l.AddClient("conf", tt.client)
 			}
-			for way, got := range l.every(tt.ask) {
+			for way, got := range everyWay(t, l, tt.ask) {
 				if strings.HasSuffix(tt.want, "_") { // request or scope: both say it
 					require.True(t, strings.HasPrefix(got, tt.want), "%s: %s", way, got)
 					continue
@@ -136,17 +137,17 @@ func many(n int) string {
 // Holds V182.
 func TestScope_NoSparseParameter(t *testing.T) {
 	t.Parallel()
-	l := newLocal(t, nil)
-	l.put(func(c *storage.Client) { c.DefaultScope = nil })
-	l.do(request("/token", conf, cc+"&scope.999999999=read&scope[999999999]=read")).fails(t, 400, "invalid_scope")
+	l := servertest.New(t, nil)
+	l.AddClient("conf", func(c *storage.Client) { c.DefaultScope = nil })
+	l.Do(servertest.Request("/token", servertest.Conf, cc+"&scope.999999999=read&scope[999999999]=read")).Fails(t, 400, "invalid_scope")
 }
 
 // The metadata list the scopes that are public, and those only.
 func TestScope_Metadata(t *testing.T) {
 	t.Parallel()
-	l := newLocal(t, func(cfg *grantwell.Config) {
+	l := servertest.New(t, func(cfg *grantwell.Config) {
 		cfg.Scopes.Known = []grantwell.Scope{{Name: "contacts", Description: "Access and change your email contacts", Public: true}, {Name: "internal"}}
 	})
-	meta := l.do(httptest.NewRequest("GET", "/.well-known/oauth-authorization-server", nil))
-	require.Equal(t, []any{"contacts"}, meta.json["scopes_supported"])
+	meta := l.Do(httptest.NewRequest("GET", "/.well-known/oauth-authorization-server", nil))
+	require.Equal(t, []any{"contacts"}, meta.JSON["scopes_supported"])
 }

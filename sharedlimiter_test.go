@@ -18,6 +18,7 @@ import (
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/storage/memstore"
 )
@@ -51,16 +52,16 @@ func shared(t testing.TB, records storage.Records, limits map[string]grantwell.L
 func TestSharedLimiter_ParallelGuessesOnTwoServers(t *testing.T) {
 	t.Parallel()
 	store := memstore.New()
-	for _, c := range testClients() {
+	for _, c := range servertest.Clients() {
 		require.NoError(t, store.PutClient(t.Context(), c))
 	}
 	var guesses atomic.Int32
-	var servers []*direct
+	var servers []*servertest.Server
 	for range 2 {
-		servers = append(servers, newDirectOn(t, store, func(cfg *grantwell.Config) {
-			patient(cfg)
+		servers = append(servers, servertest.On(t, store, func(cfg *grantwell.Config) {
+			servertest.LongTimeout(cfg)
 			cfg.Limiter = shared(t, shuffled{store}, map[string]grantwell.Limit{"user": {Failures: 10, Window: time.Hour}, "client": {Failures: 20, Window: time.Hour}})
-			cfg.Grants[2] = grants.Password{Authenticator: authenticator(func(_ context.Context, l grants.Login) (grants.User, error) {
+			cfg.Grants[2] = grants.Password{Authenticator: servertest.AuthenticatorFunc(func(_ context.Context, l grants.Login) (grants.User, error) {
 				guesses.Add(1)
 				runtime.Gosched()
 				if l.Password == "right" {
@@ -70,21 +71,21 @@ func TestSharedLimiter_ParallelGuessesOnTwoServers(t *testing.T) {
 			})}
 		}))
 	}
-	all := func(n int, send func(d *direct, i int) reply) (wrong, limited int32) {
+	all := func(n int, send func(d *servertest.Server, i int) servertest.Reply) (wrong, limited int32) {
 		var wg sync.WaitGroup
 		var w, l atomic.Int32
 		for i := range n {
 			wg.Go(func() {
-				switch res := send(servers[i%2], i); res.status {
+				switch res := send(servers[i%2], i); res.Status {
 				case 400, 401:
 					w.Add(1)
 				case 429:
 					l.Add(1)
-					if res.header.Get("Retry-After") == "" {
+					if res.Header.Get("Retry-After") == "" {
 						t.Error("no Retry-After")
 					}
 				default:
-					t.Error(res.status, res.body)
+					t.Error(res.Status, res.Body)
 				}
 			})
 		}
@@ -94,23 +95,23 @@ func TestSharedLimiter_ParallelGuessesOnTwoServers(t *testing.T) {
 	for round := range *limitRounds {
 		guesses.Store(0)
 		user := fmt.Sprint("user", round)
-		wrong, limited := all(40, func(d *direct, i int) reply {
-			return d.post("/token", conf, "grant_type", "password", "username", user, "password", fmt.Sprint(i))
+		wrong, limited := all(40, func(d *servertest.Server, i int) servertest.Reply {
+			return d.Post("/token", servertest.Conf, "grant_type", "password", "username", user, "password", fmt.Sprint(i))
 		})
 		require.EqualValues(t, 10, guesses.Load())
 		require.Equal(t, []int32{10, 30}, []int32{wrong, limited})
-		res := servers[round%2].post("/token", conf, "grant_type", "password", "username", user, "password", "right")
-		res.fails(t, 429, "invalid_grant")
+		res := servers[round%2].Post("/token", servertest.Conf, "grant_type", "password", "username", user, "password", "right")
+		res.Fails(t, 429, "invalid_grant")
 		require.EqualValues(t, 10, guesses.Load(), "the authenticator is not asked")
 	}
-	wrong, limited := all(60, func(d *direct, i int) reply {
-		return d.post("/token", fmt.Sprint("conf:", i), "grant_type", "client_credentials")
+	wrong, limited := all(60, func(d *servertest.Server, i int) servertest.Reply {
+		return d.Post("/token", fmt.Sprint("conf:", i), "grant_type", "client_credentials")
 	})
 	require.Equal(t, []int32{20, 40}, []int32{wrong, limited})
 	for _, d := range servers {
-		require.Equal(t, 200, d.post("/token", conf, "grant_type", "client_credentials").status, "the right secret has 256 bits, and is no guess")
+		require.Equal(t, 200, d.Post("/token", servertest.Conf, "grant_type", "client_credentials").Status, "the right secret has 256 bits, and is no guess")
 	}
-	recs := servers[0].records(storage.Query{Kind: grantwell.Guesses})
+	recs := servers[0].Records(storage.Query{Kind: grantwell.Guesses})
 	require.NotEmpty(t, recs)
 	for _, r := range recs {
 		require.Empty(t, r.ClientID+r.Subject+r.GrantID)
@@ -231,13 +232,13 @@ func TestSharedLimiter_LostGuessCounts(t *testing.T) {
 		try(t, l, "user:a", true, 45*time.Second) // it waits for the lease, and is refused then
 		time.Sleep(45 * time.Second)
 		try(t, l, "user:a", true, 0)
-		broken := &faultyStore{Records: store}
+		broken := servertest.HookedRecords(store)
 		l = shared(t, broken, limits)
 		done, _, err := l.Attempt(t.Context(), "user:a")
 		require.NoError(t, err)
-		broken.fail = func(string) error { return errors.New(cause) }
+		broken.Fail(errors.New(servertest.StoreFault))
 		done(true)
-		broken.fail = nil
+		broken.Pass()
 		try(t, l, "user:a", true, 45*time.Second)
 	})
 }
@@ -248,14 +249,15 @@ func TestSharedLimiter_WritesAreBounded(t *testing.T) {
 	t.Parallel()
 	store := memstore.New()
 	var writes, reads atomic.Int32
-	counted := &faultyStore{Records: store, fail: func(call string) error {
-		if call == "Get" {
+	counted := servertest.HookedRecords(store)
+	counted.Before(func(_ context.Context, call servertest.Call) error {
+		if call.Name == "Get" {
 			reads.Add(1)
 		} else {
 			writes.Add(1)
 		}
 		return nil
-	}}
+	})
 	l := shared(t, counted, map[string]grantwell.Limit{"user": {Failures: 10, Window: time.Hour}})
 	for range 10 {
 		try(t, l, "user:a", false, 0)
@@ -280,37 +282,32 @@ func TestSharedLimiter_WritesAreBounded(t *testing.T) {
 // Holds S187, R12.
 func TestSharedLimiter_StoreFailureIsNotOpen(t *testing.T) {
 	t.Parallel()
-	broken := &faultyStore{Records: memstore.New()}
+	broken := servertest.HookedRecords(memstore.New())
 	asked := 0
-	d := newDirect(t, func(cfg *grantwell.Config) {
+	d := servertest.New(t, func(cfg *grantwell.Config) {
 		cfg.Limiter = shared(t, broken, nil)
-		cfg.Grants[2] = grants.Password{Authenticator: authenticator(func(context.Context, grants.Login) (grants.User, error) {
+		cfg.Grants[2] = grants.Password{Authenticator: servertest.AuthenticatorFunc(func(context.Context, grants.Login) (grants.User, error) {
 			asked++
 			return grants.User{Subject: "u"}, nil
 		})}
 	})
-	d.change("other", func(c *storage.Client) { c.Secrets = []storage.Secret{{Hash: bcryptHash(t, "hunter2")}} })
-	login := func() reply {
-		return d.post("/token", conf, "grant_type", "password", "username", "u", "password", "p")
+	d.ChangeClient("other", func(c *storage.Client) { c.Secrets = []storage.Secret{{Hash: servertest.BcryptHash(t, "hunter2")}} })
+	login := func() servertest.Reply {
+		return d.Post("/token", servertest.Conf, "grant_type", "password", "username", "u", "password", "p")
 	}
 	for _, call := range []string{"Insert", "Get"} {
-		broken.fail = func(name string) error {
-			if name == call {
-				return errors.New(cause)
-			}
-			return nil
-		}
-		for _, res := range []reply{login(), d.post("/token", "conf:wrong", "grant_type", "client_credentials"),
-			d.post("/token", "other:hunter2", "grant_type", "client_credentials")} {
-			res.fails(t, 503, "temporarily_unavailable")
-			require.NotEmpty(t, res.header.Get("Retry-After"))
-			require.NotContains(t, res.body, "pq")
+		broken.Fail(errors.New(servertest.StoreFault), call)
+		for _, res := range []servertest.Reply{login(), d.Post("/token", "conf:wrong", "grant_type", "client_credentials"),
+			d.Post("/token", "other:hunter2", "grant_type", "client_credentials")} {
+			res.Fails(t, 503, "temporarily_unavailable")
+			require.NotEmpty(t, res.Header.Get("Retry-After"))
+			require.NotContains(t, res.Body, "pq")
 		}
 	}
 	require.Zero(t, asked)
-	broken.fail = nil
-	require.Equal(t, 200, login().status)
-	require.Equal(t, 200, d.post("/token", "other:hunter2", "grant_type", "client_credentials").status)
+	broken.Pass()
+	require.Equal(t, 200, login().Status)
+	require.Equal(t, 200, d.Post("/token", "other:hunter2", "grant_type", "client_credentials").Status)
 
 	damaged := memstore.New()
 	l := shared(t, damagedStore{damaged}, nil)
@@ -360,12 +357,13 @@ func TestSharedLimiter_SlowWriterAtTheEndOfAnEra(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // time begins at the start of an era
 		store := memstore.New()
 		limits := map[string]grantwell.Limit{"user": {Failures: 1, Window: time.Minute}}
-		slow := &faultyStore{Records: store, fail: func(call string) error {
-			if call == "Insert" {
+		slow := servertest.HookedRecords(store)
+		slow.Before(func(_ context.Context, call servertest.Call) error {
+			if call.Name == "Insert" {
 				time.Sleep(2 * time.Second)
 			}
 			return nil
-		}}
+		})
 		for _, begun := range []time.Duration{119 * time.Second, 118*time.Second + 3*2*time.Minute} {
 			time.Sleep(time.Until(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(begun)))
 			var passed atomic.Int32
@@ -394,17 +392,17 @@ func TestLimit_OfAClientOverridesTheDefault(t *testing.T) {
 	for name, limiter := range map[string]grants.Limiter{"memory": grantwell.NewLimiterWith(limits), "shared": shared(t, memstore.New(), limits)} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newDirect(t, func(cfg *grantwell.Config) {
+			d := servertest.New(t, func(cfg *grantwell.Config) {
 				cfg.Limiter = limiter
 				cfg.LimitClass = func(id string) string { return map[string]string{"other": "partner", "nobody": "no such class"}[id] }
 			})
 			for id, allowed := range map[string]int{"conf": 3, "other": 1, "nobody": 3} {
 				for range allowed {
-					d.post("/token", id+":wrong", "grant_type", "client_credentials").fails(t, 401, "invalid_client")
+					d.Post("/token", id+":wrong", "grant_type", "client_credentials").Fails(t, 401, "invalid_client")
 				}
-				res := d.post("/token", id+":wrong", "grant_type", "client_credentials")
-				res.fails(t, 429, "invalid_client")
-				require.Equal(t, map[string]string{"other": "60"}[id] != "", res.header.Get("Retry-After") == "60")
+				res := d.Post("/token", id+":wrong", "grant_type", "client_credentials")
+				res.Fails(t, 429, "invalid_client")
+				require.Equal(t, map[string]string{"other": "60"}[id] != "", res.Header.Get("Retry-After") == "60")
 			}
 		})
 	}

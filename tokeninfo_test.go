@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantwell/grantwell"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 )
 
@@ -27,15 +28,15 @@ func withTokenInfo(ti grantwell.TokenInfo) func(*grantwell.Config) {
 func TestTokenInfo_LiveToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := newDirect(t, withTokenInfo(grantwell.TokenInfo{Fields: map[string]string{"Department": "dept", "Absent": "nothing", "user_id": "dept", "Audience": "dept"}}))
-		code := d.authorize("conf", "read write", grantwell.Approval{Subject: "alice", Claims: map[string]any{"dept": "eng", "hidden": "x"}}).answered("code")
-		access := d.redeem("conf", code).str("access_token")
+		d := servertest.New(t, withTokenInfo(grantwell.TokenInfo{Fields: map[string]string{"Department": "dept", "Absent": "nothing", "user_id": "dept", "Audience": "dept"}}))
+		code := d.Authorize(grantwell.Approval{Subject: "alice", Claims: map[string]any{"dept": "eng", "hidden": "x"}}).Param("code")
+		access := d.Redeem("conf", code).String("access_token")
 		time.Sleep(600 * time.Second)
-		res := d.post("/tokeninfo", conf, "access_token", access)
-		require.Equal(t, 200, res.status, res.body)
-		require.Equal(t, map[string]any{"audience": "conf", "user_id": "alice", "scope": "read write", "expires_in": 3000.0, "Department": "eng"}, res.json)
-		require.Equal(t, "no-store", res.header.Get("Cache-Control"))
-		require.NotContains(t, res.body, secret)
+		res := d.Post("/tokeninfo", servertest.Conf, "access_token", access)
+		require.Equal(t, 200, res.Status, res.Body)
+		require.Equal(t, map[string]any{"audience": "conf", "user_id": "alice", "scope": "read write", "expires_in": 3000.0, "Department": "eng"}, res.JSON)
+		require.Equal(t, "no-store", res.Header.Get("Cache-Control"))
+		require.NotContains(t, res.Body, servertest.Secret)
 	})
 }
 
@@ -44,25 +45,25 @@ func TestTokenInfo_LiveToken(t *testing.T) {
 func TestTokenInfo_RefusesAlike(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := newDirect(t, withTokenInfo(grantwell.TokenInfo{}))
-		expired, refresh := d.family("conf")
-		require.Equal(t, 200, d.post("/tokeninfo", conf, "access_token", expired).status)
+		d := servertest.New(t, withTokenInfo(grantwell.TokenInfo{}))
+		expired, refresh := d.Family("conf")
+		require.Equal(t, 200, d.Post("/tokeninfo", servertest.Conf, "access_token", expired).Status)
 		time.Sleep(time.Hour)
-		revoked, _ := d.family("conf")
-		d.revoke("conf", revoked)
-		foreign, _ := d.family("other")
-		disabled, _ := d.family("public")
-		d.change("public", func(c *storage.Client) { c.Disabled = true })
-		want := d.post("/tokeninfo", conf, "access_token", "x")
-		require.Equal(t, 400, want.status)
-		require.Equal(t, "invalid_token", want.str("error"))
+		revoked, _ := d.Family("conf")
+		d.Revoke("conf", revoked)
+		foreign, _ := d.Family("other")
+		disabled, _ := d.Family("public")
+		d.ChangeClient("public", func(c *storage.Client) { c.Disabled = true })
+		want := d.Post("/tokeninfo", servertest.Conf, "access_token", "x")
+		require.Equal(t, 400, want.Status)
+		require.Equal(t, "invalid_token", want.String("error"))
 		for name, token := range map[string]string{"expired": expired, "revoked": revoked, "foreign": foreign, "client disabled": disabled, "refresh token": refresh,
-			"unknown": mintRefresh(t), "code": d.code("conf")} {
-			res := d.post("/tokeninfo", conf, "access_token", token)
-			require.Equal(t, want.status, res.status, name)
-			require.Equal(t, want.body, res.body, name)
+			"unknown": servertest.UnknownToken(t), "code": d.Code("conf")} {
+			res := d.Post("/tokeninfo", servertest.Conf, "access_token", token)
+			require.Equal(t, want.Status, res.Status, name)
+			require.Equal(t, want.Body, res.Body, name)
 		}
-		d.post("/tokeninfo", conf).fails(t, 400, "invalid_request")
+		d.Post("/tokeninfo", servertest.Conf).Fails(t, 400, "invalid_request")
 	})
 }
 
@@ -70,37 +71,37 @@ func TestTokenInfo_RefusesAlike(t *testing.T) {
 // Holds S110, R240.
 func TestTokenInfo_Callers(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, withTokenInfo(grantwell.TokenInfo{}))
-	access, _ := d.family("conf")
-	d.post("/tokeninfo", "", "access_token", access).fails(t, 401, "invalid_client")
-	d.post("/tokeninfo", "conf:wrong", "access_token", access).fails(t, 401, "invalid_client")
-	require.Equal(t, 400, d.post("/tokeninfo", "other:"+secret, "access_token", access).status)
-	require.Equal(t, 404, newDirect(t, nil).post("/tokeninfo", conf, "access_token", access).status)
+	d := servertest.New(t, withTokenInfo(grantwell.TokenInfo{}))
+	access, _ := d.Family("conf")
+	d.Post("/tokeninfo", "", "access_token", access).Fails(t, 401, "invalid_client")
+	d.Post("/tokeninfo", "conf:wrong", "access_token", access).Fails(t, 401, "invalid_client")
+	require.Equal(t, 400, d.Post("/tokeninfo", "other:"+servertest.Secret, "access_token", access).Status)
+	require.Equal(t, 404, servertest.New(t, nil).Post("/tokeninfo", servertest.Conf, "access_token", access).Status)
 
-	open := newDirectOn(t, d.store, withTokenInfo(grantwell.TokenInfo{Open: true}))
-	require.Equal(t, 200, open.post("/tokeninfo", "", "access_token", access).status)
-	open.post("/tokeninfo", "conf:wrong", "access_token", access).fails(t, 401, "invalid_client") // who tries to be somebody must be
+	open := servertest.On(t, d.Store, withTokenInfo(grantwell.TokenInfo{Open: true}))
+	require.Equal(t, 200, open.Post("/tokeninfo", "", "access_token", access).Status)
+	open.Post("/tokeninfo", "conf:wrong", "access_token", access).Fails(t, 401, "invalid_client") // who tries to be somebody must be
 }
 
 // A token in the query is read where that is enabled, and no event or log ever has it.
 // Holds S109, R239.
 func TestTokenInfo_Query(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, withTokenInfo(grantwell.TokenInfo{Open: true}))
-	access, _ := d.family("conf")
-	require.Equal(t, 405, d.get("/tokeninfo?access_token="+access).status)
-	req := formRequest("/tokeninfo?access_token="+access, "")
-	require.Equal(t, 400, serveTo(d.h, req).status, "not in the query of a POST either")
+	d := servertest.New(t, withTokenInfo(grantwell.TokenInfo{Open: true}))
+	access, _ := d.Family("conf")
+	require.Equal(t, 405, d.Get("/tokeninfo?access_token="+access).Status)
+	req := servertest.Request("/tokeninfo?access_token="+access, "", "")
+	require.Equal(t, 400, servertest.Serve(d.Handler, req).Status, "not in the query of a POST either")
 
 	var log bytes.Buffer
 	var events []string
-	old := newDirectOn(t, d.store, func(cfg *grantwell.Config) {
+	old := servertest.On(t, d.Store, func(cfg *grantwell.Config) {
 		withTokenInfo(grantwell.TokenInfo{Open: true, Get: true})(cfg)
 		cfg.Logger = slog.New(slog.NewJSONHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 		cfg.Events = func(_ context.Context, e grantwell.Event) { events = append(events, fmt.Sprintf("%+v", e)) }
 	})
-	require.Equal(t, 200, old.get("/tokeninfo?access_token="+access).status)
-	require.Equal(t, 405, serveTo(old.h, httptest.NewRequest(http.MethodPut, "/tokeninfo", nil)).status)
+	require.Equal(t, 200, old.Get("/tokeninfo?access_token="+access).Status)
+	require.Equal(t, 405, servertest.Serve(old.Handler, httptest.NewRequest(http.MethodPut, "/tokeninfo", nil)).Status)
 	require.NotEmpty(t, log.String())
 	require.NotContains(t, log.String(), access)
 	require.NotEmpty(t, events)
@@ -111,22 +112,22 @@ func TestTokenInfo_Query(t *testing.T) {
 // Holds R241.
 func TestTokenInfo_ScanIsBounded(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, withTokenInfo(grantwell.TokenInfo{Open: true}))
-	access, _ := d.family("conf")
+	d := servertest.New(t, withTokenInfo(grantwell.TokenInfo{Open: true}))
+	access, _ := d.Family("conf")
 	for range 500 {
-		require.Equal(t, 200, d.post("/tokeninfo", "", "access_token", access).status, "valid ones do not count")
+		require.Equal(t, 200, d.Post("/tokeninfo", "", "access_token", access).Status, "valid ones do not count")
 	}
 	refused := 0
 	for range 2_000 {
-		res := d.post("/tokeninfo", "", "access_token", mintRefresh(t))
-		if res.status == 429 {
-			require.NotEmpty(t, res.header.Get("Retry-After"))
+		res := d.Post("/tokeninfo", "", "access_token", servertest.UnknownToken(t))
+		if res.Status == 429 {
+			require.NotEmpty(t, res.Header.Get("Retry-After"))
 			refused++
 		} else {
-			require.Equal(t, 400, res.status)
+			require.Equal(t, 400, res.Status)
 		}
 	}
 	require.GreaterOrEqual(t, refused, 1_800)
-	require.Equal(t, 200, d.post("/tokeninfo", conf, "access_token", access).status)
-	require.Equal(t, 200, d.post("/token", "", "grant_type", "password", "username", "johndoe", "password", "A3ddj3w", "client_id", "public").status, "nor do logins wait for it")
+	require.Equal(t, 200, d.Post("/tokeninfo", servertest.Conf, "access_token", access).Status)
+	require.Equal(t, 200, d.Post("/token", "", "grant_type", "password", "username", "johndoe", "password", "A3ddj3w", "client_id", "public").Status, "nor do logins wait for it")
 }

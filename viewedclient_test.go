@@ -15,6 +15,7 @@ import (
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/storage/memstore"
@@ -107,13 +108,13 @@ func nobodyReaches(t *testing.T, decide bool) {
 	if decide {
 		s.seen["Decide"] = new(atomic.Int32)
 	}
-	full := testClients()[0]
+	full := servertest.Clients()[0]
 	full.GrantTypes = append(slices.Clone(full.GrantTypes), s.GrantType())
 	full.DefaultScope, full.Audience, full.Resources, full.Contacts = []string{"read"}, []string{"https://api.example"}, []string{"https://api.example"}, []string{"ops"}
-	full.Origins, full.Metadata, full.JWKS = []string{origin}, map[string]string{"a": "b"}, []byte(`{"keys":[]}`)
+	full.Origins, full.Metadata, full.JWKS = []string{servertest.Issuer}, map[string]string{"a": "b"}, []byte(`{"keys":[]}`)
 	certified := storage.Client{ID: "certified", AuthMethod: storage.AuthTLS, GrantTypes: []string{"client_credentials"}, Scope: []string{"read"}, DefaultScope: []string{"read"}}
 
-	l := newLocal(t, func(cfg *grantwell.Config) {
+	l := servertest.New(t, func(cfg *grantwell.Config) {
 		cfg.Records = clearing{cfg.Records}
 		cfg.Grants[2], cfg.Grants[4] = grants.Password{Authenticator: s}, embedding{s: s}
 		cfg.Grants = append(cfg.Grants, s)
@@ -146,32 +147,32 @@ func nobodyReaches(t *testing.T, decide bool) {
 	})
 	want := []storage.Client{full, certified}
 	for _, c := range want {
-		require.NoError(t, l.store.PutClient(t.Context(), c.Clone()))
+		require.NoError(t, l.Store.PutClient(t.Context(), c.Clone()))
 	}
-	l.mux.HandleFunc("/mine", func(w http.ResponseWriter, r *http.Request) {
-		if req, ok := l.srv.ParseAuthorize(w, r); ok {
+	l.Handle("/mine", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if req, ok := l.AS.ParseAuthorize(w, r); ok {
 			s.on("page", req.Client)
 			clear(req.Scope)
 			w.WriteHeader(http.StatusNoContent)
 		}
-	})
+	}))
 
-	res := l.exchange(l.code("conf"))
-	require.Equal(t, 200, res.status, res.body)
+	res := l.Redeem("conf", l.Code("conf"))
+	require.Equal(t, 200, res.Status, res.Body)
 	// A grant that breaks its contract and changes the client harms its own request.
-	require.Equal(t, 400, l.post("/token", conf, "grant_type", "refresh_token", "refresh_token", res.str("refresh_token")).status)
-	require.Equal(t, 200, l.post("/introspect", "", "certificate", "yes", "token", res.str("access_token")).status)
-	require.Equal(t, 200, l.post("/token", conf, "grant_type", "password", "username", "u", "password", "p").status)
-	require.Equal(t, 200, l.post("/token", conf, "grant_type", "client_credentials").status)
-	require.Equal(t, 200, l.post("/token", "", "grant_type", "client_credentials", "certificate", "yes").status)
-	l.post("/token", conf, "grant_type", s.GrantType()).fails(t, 400, "invalid_grant")
-	require.Equal(t, 204, l.do(httptest.NewRequest(http.MethodGet, "/mine?response_type=code&client_id=conf&redirect_uri="+url.QueryEscape(redirect)+
-		"&code_challenge="+challenge+"&code_challenge_method=S256", nil)).status)
+	require.Equal(t, 400, l.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", res.String("refresh_token")).Status)
+	require.Equal(t, 200, l.Post("/introspect", "", "certificate", "yes", "token", res.String("access_token")).Status)
+	require.Equal(t, 200, l.Post("/token", servertest.Conf, "grant_type", "password", "username", "u", "password", "p").Status)
+	require.Equal(t, 200, l.Post("/token", servertest.Conf, "grant_type", "client_credentials").Status)
+	require.Equal(t, 200, l.Post("/token", "", "grant_type", "client_credentials", "certificate", "yes").Status)
+	l.Post("/token", servertest.Conf, "grant_type", s.GrantType()).Fails(t, 400, "invalid_grant")
+	require.Equal(t, 204, l.Do(httptest.NewRequest(http.MethodGet, "/mine?response_type=code&client_id=conf&redirect_uri="+url.QueryEscape(servertest.Redirect)+
+		"&code_challenge="+servertest.Challenge+"&code_challenge_method=S256", nil)).Status)
 	for where, n := range s.seen {
 		require.NotZero(t, n.Load(), where)
 	}
 	for _, c := range want {
-		stored, err := l.store.Client(t.Context(), c.ID)
+		stored, err := l.Store.Client(t.Context(), c.ID)
 		require.NoError(t, err)
 		require.Equal(t, c, stored)
 	}
@@ -189,6 +190,6 @@ func (tenant) Client(context.Context, string) (storage.Client, error) {
 // A store that embeds the memory store is asked by its own method.
 func TestClient_OfAnEmbeddingStore(t *testing.T) {
 	t.Parallel()
-	l := newLocal(t, func(cfg *grantwell.Config) { cfg.Clients = tenant{cfg.Clients.(*memstore.Store)} })
-	l.post("/token", conf, "grant_type", "client_credentials").fails(t, 503, "temporarily_unavailable")
+	l := servertest.New(t, func(cfg *grantwell.Config) { cfg.Clients = tenant{cfg.Clients.(*memstore.Store)} })
+	l.Post("/token", servertest.Conf, "grant_type", "client_credentials").Fails(t, 503, "temporarily_unavailable")
 }
