@@ -4,22 +4,22 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
 )
 
-// Nothing is redirected to where nobody knows for certain that the client is, whatever else is wrong with the request.
+// The server redirects only to the verified redirect URI of a known client.
+// Without one it answers with a page, whatever else is wrong with the request.
+//
 // Holds R22, R23, R54, S27, V44, V45, V46, V47, V48, V54.
 func TestAuthorize_UnknownClientOrRedirectIsAPage(t *testing.T) {
 	t.Parallel()
@@ -41,8 +41,11 @@ func TestAuthorize_UnknownClientOrRedirectIsAPage(t *testing.T) {
 	require.Zero(t, h.CountOf(storage.Interaction))
 }
 
+// Redirect URIs are compared as strings. Only the port of a loopback address
+// may differ (RFC 8252 section 7.3).
+//
 // Holds R24, R25, R26, R27, R28, S28, V36, V37, V38, V39, V40, V42, V43, V49, V50, V51, V52, V53, V56, V61.
-func TestAuthorize_RedirectURIVariants(t *testing.T) {
+func TestAuthorize_RedirectURIIsComparedExactly(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	h.AddClient("tls", func(c *storage.Client) {
@@ -74,9 +77,11 @@ func TestAuthorize_RedirectURIVariants(t *testing.T) {
 	}
 }
 
-// A store may hold what registration would refuse; it is refused then.
+// A store may hold a redirect URI that registration refuses today. The
+// authorization endpoint refuses it then.
+//
 // Holds R26, R27, R30, V41.
-func TestAuthorize_RegisteredBeforeTheRules(t *testing.T) {
+func TestAuthorize_BadStoredRedirectURIIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, uri := range []string{"http://app.example/cb", "javascript:alert(1)", servertest.Redirect + "?code=x", servertest.Redirect + "?a=1&iss=x", "https://app.example/*"} {
 		h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
@@ -87,11 +92,13 @@ func TestAuthorize_RegisteredBeforeTheRules(t *testing.T) {
 	}
 }
 
-// legacy is a host's table of clients that nobody validated.
+// legacy is a host's table with one client that was never validated.
 type legacy struct{ client storage.Client }
 
 func (l legacy) Client(context.Context, string) (storage.Client, error) { return l.client, nil }
 
+// A client with one redirect URI may leave it out. One with several may not.
+//
 // Holds R29, S29.
 func TestAuthorize_RedirectURIOmitted(t *testing.T) {
 	t.Parallel()
@@ -103,6 +110,7 @@ func TestAuthorize_RedirectURIOmitted(t *testing.T) {
 }
 
 // A registered query stays byte for byte, and the answer is appended to it.
+//
 // Holds R30, S32.
 func TestAuthorize_RegisteredQueryIsKept(t *testing.T) {
 	t.Parallel()
@@ -118,6 +126,9 @@ func TestAuthorize_RegisteredQueryIsKept(t *testing.T) {
 	require.True(t, strings.HasPrefix(res.Header.Get("Location"), uri+"#access_token="), res.Header.Get("Location"))
 }
 
+// Once the redirect URI is verified, every other error is redirected there
+// with state and iss.
+//
 // Holds R31, R32, R33, R48, R49, R50, R51, S30, S41, R37, R38, R39, R40.
 func TestAuthorize_ErrorsGoBackToTheClient(t *testing.T) {
 	t.Parallel()
@@ -175,8 +186,10 @@ func TestAuthorize_ErrorsGoBackToTheClient(t *testing.T) {
 	}
 }
 
+// The state comes back byte for byte in every response mode.
+//
 // Holds R36, S31.
-func TestAuthorize_StateByteForByte(t *testing.T) {
+func TestAuthorize_StateIsReturnedUnchanged(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	states := []string{"x", "a b+c%2B%&=;#?/\\", "ünï\u2028cödé 🔑", strings.Repeat("long+", 200), `"><script>alert(1)</script>`, "%zz", "{\"a\":[1]}", "a\r\nSet-Cookie: x=1", "'`$(x)", " leading and trailing "}
@@ -202,6 +215,8 @@ func TestAuthorize_StateByteForByte(t *testing.T) {
 	}
 }
 
+// The response mode form_post answers with a page that escapes every value.
+//
 // Holds R52, R37, V55, V56, V57.
 func TestAuthorize_FormPost(t *testing.T) {
 	t.Parallel()
@@ -220,9 +235,11 @@ func TestAuthorize_FormPost(t *testing.T) {
 	require.Equal(t, "invalid_request", res.Params(t).Get("error"))
 }
 
-// A POST is the same as a GET. Nothing else does anything, HEAD included: it would approve and nobody would have the code.
+// A POST is the same as a GET. Every other method is refused, also HEAD, which
+// would issue a code that no client receives.
+//
 // Holds R21.
-func TestAuthorize_Methods(t *testing.T) {
+func TestAuthorize_OnlyGetAndPost(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	_, query, _ := strings.Cut(servertest.AuthorizeURL("client_id", "trusted"), "?")
@@ -251,7 +268,7 @@ func TestAuthorize_Methods(t *testing.T) {
 
 var errStore = errors.New("store: secret-dsn is down")
 
-// failStore lets the calls of one name for one kind of record fail.
+// failStore makes the calls of one name for one kind of record fail.
 func failStore(cfg *grantwell.Config, name string, kind storage.Kind) {
 	servertest.HookRecords(cfg).Before(func(_ context.Context, call servertest.Call) error {
 		if call.Name == name && call.Kind == kind {
@@ -261,9 +278,12 @@ func failStore(cfg *grantwell.Config, name string, kind storage.Kind) {
 	})
 }
 
-// A store that fails is temporarily_unavailable to a client that is known, and a page with 503 before; never a code, and never the cause.
+// A store that fails is temporarily_unavailable at a verified redirect URI,
+// and a page with status 503 before. The answer has no code and no text of the
+// store's error.
+//
 // Holds R35.
-func TestAuthorize_StoreFails(t *testing.T) {
+func TestAuthorize_StoreFailureGivesNoCode(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		call  string
@@ -299,127 +319,9 @@ func TestAuthorize_StoreFails(t *testing.T) {
 	require.NotEmpty(t, res.Header.Get("Retry-After"))
 }
 
-// approved is a host whose one page does with a request what the test wants.
-func approved(t *testing.T, hooks grantwell.Hooks, target string, do func(*grantwell.Server, http.ResponseWriter, *http.Request, *grantwell.AuthorizeRequest)) (*servertest.Site, servertest.Reply) {
-	t.Helper()
-	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) { c.Hooks = hooks })
-	h.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if req, ok := h.AS.ParseAuthorize(w, r); ok {
-			do(h.AS, w, r, req)
-		}
-	})
-	return h, h.Browser().Send(target, nil)
-}
-
-// Mistakes of a host, and its refusals, give no code.
-// Holds R34, R35, R38, S33, S183.
-func TestApprove_Refused(t *testing.T) {
-	t.Parallel()
-	denied := func(context.Context, *grantwell.AuthorizeRequest, *grantwell.Approval) error {
-		return grants.AccessDenied("Not today.")
-	}
-	approve := func(a grantwell.Approval) func(*grantwell.Server, http.ResponseWriter, *http.Request, *grantwell.AuthorizeRequest) {
-		return func(s *grantwell.Server, w http.ResponseWriter, r *http.Request, req *grantwell.AuthorizeRequest) {
-			s.Approve(w, r, req, a)
-		}
-	}
-	for name, c := range map[string]struct {
-		hooks grantwell.Hooks
-		do    func(*grantwell.Server, http.ResponseWriter, *http.Request, *grantwell.AuthorizeRequest)
-		code  string // of the redirect; empty: a page
-	}{
-		"scope not requested": {do: approve(grantwell.Approval{Subject: "alice", Scope: []string{"read", "write"}}), code: "server_error"},
-		"no subject":          {do: approve(grantwell.Approval{}), code: "server_error"},
-		"nothing granted":     {do: approve(grantwell.Approval{Subject: "alice", Scope: []string{}}), code: "access_denied"},
-		"hook refuses":        {hooks: grantwell.Hooks{Authorize: denied}, do: approve(grantwell.Approval{Subject: "alice"}), code: "access_denied"},
-		"hook fails": {hooks: grantwell.Hooks{Authorize: func(context.Context, *grantwell.AuthorizeRequest, *grantwell.Approval) error { return errStore }},
-			do: approve(grantwell.Approval{Subject: "alice"}), code: "server_error"},
-		"hook widens": {hooks: grantwell.Hooks{Authorize: func(_ context.Context, _ *grantwell.AuthorizeRequest, a *grantwell.Approval) error {
-			a.Scope = append(a.Scope, "write")
-			return nil
-		}}, do: approve(grantwell.Approval{Subject: "alice"}), code: "server_error"},
-		"hook panics": {hooks: grantwell.Hooks{Authorize: func(context.Context, *grantwell.AuthorizeRequest, *grantwell.Approval) error { panic("secret-dsn") }},
-			do: approve(grantwell.Approval{Subject: "alice"})},
-		"last hook fails": {hooks: grantwell.Hooks{Authorized: func(context.Context, *grantwell.AuthorizeRequest, grantwell.Approval) error { return errStore }},
-			do: approve(grantwell.Approval{Subject: "alice"}), code: "server_error"},
-		"last hook panics": {hooks: grantwell.Hooks{Authorized: func(context.Context, *grantwell.AuthorizeRequest, grantwell.Approval) error { panic("secret-dsn") }},
-			do: approve(grantwell.Approval{Subject: "alice"})},
-		"denied": {do: func(s *grantwell.Server, w http.ResponseWriter, r *http.Request, req *grantwell.AuthorizeRequest) {
-			s.Deny(w, r, req)
-		}, code: "access_denied"},
-		"denied with nothing": {do: func(s *grantwell.Server, w http.ResponseWriter, r *http.Request, req *grantwell.AuthorizeRequest) {
-			s.DenyWith(w, r, req, nil)
-		}, code: "access_denied"},
-		"a token endpoint's code": {do: func(s *grantwell.Server, w http.ResponseWriter, r *http.Request, req *grantwell.AuthorizeRequest) {
-			s.DenyWith(w, r, req, grants.InvalidGrant("secret-dsn"))
-		}, code: "access_denied"},
-	} {
-		h, res := approved(t, c.hooks, servertest.AuthorizeURL("scope", "read"), c.do)
-		if c.code == "" {
-			res.IsPage(t, http.StatusInternalServerError)
-		} else {
-			require.Equal(t, c.code, res.Params(t).Get("error"), name)
-			require.Equal(t, "st", res.Params(t).Get("state"), name)
-		}
-		require.NotContains(t, res.Header.Get("Location")+res.Body, "code=", name)
-		require.NotContains(t, res.Header.Get("Location")+res.Body, "secret-dsn", name)
-		require.Len(t, h.Events(), 1, name)
-		require.NotEqual(t, "ok", h.Events()[0].Outcome, name)
-	}
-}
-
-// One request has one answer, also when the host keeps it and two clicks come at once.
-func TestApprove_Twice(t *testing.T) {
-	t.Parallel()
-	yes := grantwell.Approval{Subject: "alice"}
-	second := httptest.NewRecorder()
-	h, res := approved(t, grantwell.Hooks{}, servertest.AuthorizeURL(), func(s *grantwell.Server, w http.ResponseWriter, r *http.Request, req *grantwell.AuthorizeRequest) {
-		s.Approve(w, r, req, yes)
-		s.Approve(second, r, req, yes)
-		s.Deny(httptest.NewRecorder(), r, req)
-	})
-	require.NotEmpty(t, res.Params(t).Get("code"))
-	require.Equal(t, http.StatusBadRequest, second.Code)
-	require.Empty(t, second.Header().Get("Location"))
-	require.Equal(t, 1, h.CountOf(storage.Code))
-
-	h, res = approved(t, grantwell.Hooks{}, servertest.AuthorizeURL(), func(s *grantwell.Server, w http.ResponseWriter, r *http.Request, req *grantwell.AuthorizeRequest) {
-		s.Deny(w, r, req)
-		s.Approve(httptest.NewRecorder(), r, req, yes)
-	})
-	require.Equal(t, "access_denied", res.Params(t).Get("error"))
-	require.Zero(t, h.CountOf(storage.Code))
-}
-
-// A host may narrow; a scope named twice is one scope.
-// Holds S149, S26.
-func TestApprove_Narrows(t *testing.T) {
-	t.Parallel()
-	h, res := approved(t, grantwell.Hooks{}, servertest.AuthorizeURL(), func(s *grantwell.Server, w http.ResponseWriter, r *http.Request, req *grantwell.AuthorizeRequest) {
-		s.Approve(w, r, req, grantwell.Approval{Subject: "alice", Scope: []string{"write", "write"}})
-	})
-	recs := h.Records(storage.Query{Kind: storage.Code})
-	require.Len(t, recs, 1)
-	require.Equal(t, []string{"write"}, recs[0].Scope)
-	require.Equal(t, "alice", recs[0].Subject)
-	require.NotContains(t, string(recs[0].Data)+recs[0].Key, res.Params(t).Get("code"))
-}
-
-// A page of the host's own may follow a request that was parsed: its styles are not forbidden, framing is.
-// Holds S45, S153.
-func TestParseAuthorize_LeavesRoomForTheHostsPage(t *testing.T) {
-	t.Parallel()
-	_, res := approved(t, grantwell.Hooks{}, servertest.AuthorizeURL(), func(_ *grantwell.Server, w http.ResponseWriter, _ *http.Request, req *grantwell.AuthorizeRequest) {
-		require.Equal(t, []string{"read", "write"}, req.Scope)
-		_, _ = w.Write([]byte("my own page"))
-	})
-	require.Equal(t, "my own page", res.Body)
-	res.HasPageHeaders(t)
-	require.NotContains(t, res.Header.Get("Content-Security-Policy"), "default-src")
-	require.NotContains(t, res.Header.Get("Content-Security-Policy"), "form-action")
-}
-
-// A code is random, in characters that need no escape, and gone after its lifetime although its record is there.
+// A code is random and needs no escaping, and it is refused after its lifetime
+// while its record still exists.
+//
 // Holds R46, R47.
 func TestAuthorize_CodeIsRandomAndShortLived(t *testing.T) {
 	t.Parallel()
@@ -445,8 +347,11 @@ func TestAuthorize_CodeIsRandomAndShortLived(t *testing.T) {
 	require.ErrorContains(t, err, "CodeLifetime")
 }
 
+// Hints such as login_hint are text. They choose no user and add nothing to a
+// header or a page.
+//
 // Holds R53.
-func TestAuthorize_HostileHints(t *testing.T) {
+func TestAuthorize_HintsAreOnlyText(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	for _, name := range []string{"prompt", "login_hint", "ui_locales", "id_token_hint", "acr_values", "display", "claims", "max_age", "nonce", "subject", "user", "approved", "csrf", "interaction", "decision"} {

@@ -21,8 +21,6 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/assertion"
 	"github.com/grantwell/grantwell/grants"
@@ -31,9 +29,11 @@ import (
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/tokens"
+	"github.com/stretchr/testify/require"
 )
 
-// canaries are the secrets of a run, and all that the run said.
+// canaries holds the secrets of a run, and all text that the server gave to
+// its host.
 type canaries struct {
 	secrets map[string]string // what it is, by the secret
 	said    map[string]*bytes.Buffer
@@ -41,7 +41,7 @@ type canaries struct {
 	trip    func(where string) error
 }
 
-// says is where a channel's text goes: "log", "event", "trace", "error", "panic".
+// says returns the buffer of a channel: log, event, trace, error or panic.
 func (c *canaries) says(channel string) io.Writer {
 	if c.said[channel] == nil {
 		c.said[channel] = new(bytes.Buffer)
@@ -49,7 +49,8 @@ func (c *canaries) says(channel string) io.Writer {
 	return c.said[channel]
 }
 
-// keep remembers secrets; short and empty ones could stand anywhere by chance.
+// keep remembers secrets. Short ones are left out, because they could stand in
+// a text by chance.
 func (c *canaries) keep(what string, secrets ...string) {
 	for _, s := range secrets {
 		if len(s) >= 20 {
@@ -58,7 +59,8 @@ func (c *canaries) keep(what string, secrets ...string) {
 	}
 }
 
-// leaks lists the secrets that were said, by channel, in any of the spellings that a secret travels in.
+// leaks lists the secrets that stand in a channel's text, in any of the
+// encodings that a secret travels in.
 func (c *canaries) leaks() (found []string) {
 	const head = 16 // of a spelling: what is looked up at each place of a text
 	type spelling struct{ text, what string }
@@ -84,7 +86,7 @@ func (c *canaries) leaks() (found []string) {
 	return slices.Compact(found)
 }
 
-// fails trips at a place, as the run says.
+// fails reports the fault that the run wants at a place.
 func (c *canaries) fails(where string) error {
 	if c.trip == nil {
 		return nil
@@ -93,7 +95,8 @@ func (c *canaries) fails(where string) error {
 	return c.trip(where)
 }
 
-// configure listens to everything that a server tells its host, and puts a fault behind every seam.
+// configure listens to everything that a server gives its host, and puts a
+// fault before every call of the host's.
 func (c *canaries) configure(cfg *grantwell.Config, keys tokens.Keys) {
 	events := json.NewEncoder(c.says("event"))
 	observer := func(ctx context.Context, call observe.Call) (context.Context, func(observe.Outcome)) {
@@ -135,6 +138,7 @@ func (c *canaries) configure(cfg *grantwell.Config, keys tokens.Keys) {
 	}
 }
 
+// trippingKeys fails where the run wants it.
 type trippingKeys struct {
 	tokens.Keys
 	c *canaries
@@ -198,7 +202,7 @@ func newCanaryRun(t *testing.T) *canaryRun {
 	return run
 }
 
-// ask sends a form and keeps what is secret in the answer.
+// ask sends a form and keeps the secrets of the answer.
 func (r *canaryRun) ask(path, as string, pairs ...string) servertest.Reply {
 	res := r.serve(r.Handler, servertest.Request(servertest.Issuer+path, as, servertest.Form(pairs...)))
 	r.keep("access token", res.String("access_token"))
@@ -206,7 +210,8 @@ func (r *canaryRun) ask(path, as string, pairs ...string) servertest.Reply {
 	return res
 }
 
-// administer sends JSON to the administration, and keeps the secrets that it answers.
+// administer sends JSON to the administration and keeps the secrets of the
+// answer.
 func (r *canaryRun) administer(method, path, body string) servertest.Reply {
 	req := httptest.NewRequest(method, path, strings.NewReader(body))
 	req.Header.Set("Content-Type", "application/json")
@@ -215,7 +220,7 @@ func (r *canaryRun) administer(method, path, body string) servertest.Reply {
 	return res
 }
 
-// serve is where errors and panics come out.
+// serve serves a request and writes errors and panics to their channels.
 func (r *canaryRun) serve(h http.Handler, req *http.Request) (res servertest.Reply) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -253,7 +258,8 @@ func (r *canaryRun) code(client string) string {
 	return u.Query().Get("code")
 }
 
-// flows runs every flow, with what it needs made before the fault begins; none but the first run must succeed.
+// flows runs every flow. What a flow needs is made before the fault begins.
+// Only a run without a fault must succeed.
 func (r *canaryRun) flows(trip func(string) error) {
 	t := r.t
 	r.canaries.trip = nil
@@ -311,10 +317,12 @@ func (r *canaryRun) flows(trip func(string) error) {
 	}
 }
 
-// A marker is in every secret there is: none is in a log, an event, a trace, an error or a panic, whatever flow ran, and wherever it
-// met an error or a panic whose value holds them all.
+// Every secret has a marker. No marker stands in a log, an event, a trace, an
+// error or a panic, in any flow, also when a call fails or panics with a value
+// that holds all secrets.
+//
 // Holds S58, S184.
-func TestCanary_NoSecretIsSaid(t *testing.T) {
+func TestCanary_NoSecretReachesAnOutput(t *testing.T) {
 	t.Parallel()
 	r := newCanaryRun(t)
 	r.flows(nil)
@@ -349,7 +357,8 @@ func mapValues(m map[string]string) (all []string) {
 	return all
 }
 
-// The search finds a secret in each place, however it is spelled: a canary that cannot die proves nothing.
+// The search finds a secret in each channel and encoding. Without this test an
+// empty result would prove nothing.
 func TestCanary_FindsALeak(t *testing.T) {
 	t.Parallel()
 	r := newCanaryRun(t)

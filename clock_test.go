@@ -7,15 +7,15 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
 )
 
-// skewed makes an instance one whose clock is ahead of the others by a time, or behind: what it writes has its times moved, and
-// what it reads is judged as it would judge it.
+// skewed is the store of an instance whose clock is ahead of the others: the
+// times that it writes are moved ahead, and those that it reads are moved
+// back.
 type skewed struct {
 	storage.Records
 	ahead atomic.Int64
@@ -50,7 +50,8 @@ func (s *skewed) Advance(ctx context.Context, from storage.State, next storage.R
 	return s.Records.Advance(ctx, from, s.written([]storage.Record{next})[0], s.written(inserts)...)
 }
 
-// twoClocks is an instance whose clock is right, and one over the same store whose clock is ahead.
+// twoClocks returns an instance whose clock is right, and one over the same
+// store whose clock is ahead.
 func twoClocks(t *testing.T, ahead time.Duration) (right, wrong *servertest.Server, clock *skewed) {
 	long := func(c *grantwell.Config) { c.CodeLifetime = 10 * time.Minute } // longer than clocks differ
 	right = servertest.New(t, long)
@@ -60,11 +61,12 @@ func twoClocks(t *testing.T, ahead time.Duration) (right, wrong *servertest.Serv
 	return right, wrong, clock
 }
 
-// Instances whose clocks differ redeem once between them, and none accepts a token after it has expired by its own clock: by the
-// others' it is late by the difference of the clocks at the most.
+// Two instances whose clocks differ redeem a code once between them. Neither
+// accepts a token after its expiry by its own clock, so a token lives longer
+// by the difference of the clocks at most.
 //
 // Holds F12, I1, I9.
-func TestClock_InstancesDiffer(t *testing.T) {
+func TestClock_DifferenceAddsNoUse(t *testing.T) {
 	t.Parallel()
 	for _, ahead := range []time.Duration{-5 * time.Minute, -30 * time.Second, 30 * time.Second, 5 * time.Minute} {
 		t.Run(ahead.String(), func(t *testing.T) {
@@ -97,10 +99,10 @@ func TestClock_InstancesDiffer(t *testing.T) {
 	}
 }
 
-// A clock that steps back makes nothing fresh: what was spent or revoked is so at any time.
+// A clock that steps back makes no spent or revoked token valid again.
 //
 // Holds F12, I1, I2, I5.
-func TestClock_StepsBack(t *testing.T) {
+func TestClock_StepBackRevivesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		_, d, clock := twoClocks(t, 0)
@@ -123,10 +125,10 @@ func TestClock_StepsBack(t *testing.T) {
 	})
 }
 
-// Beyond the seconds of 32 bits, signed or not, time goes on as before.
+// Times beyond the range of 32 bits, signed or unsigned, work as any others.
 //
 // Holds F12.
-func TestClock_LeapsFarAhead(t *testing.T) {
+func TestClock_WorksBeyond32Bits(t *testing.T) {
 	t.Parallel()
 	for _, year := range []int{2038, 2106} {
 		synctest.Test(t, func(t *testing.T) {

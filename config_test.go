@@ -6,18 +6,19 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage/memstore"
 	"github.com/grantwell/grantwell/tokens"
+	"github.com/stretchr/testify/require"
 )
 
-// A configuration that is not consistent builds no server, and the error names every field that is wrong.
+// New returns an error for a configuration that is not consistent, and the
+// error names every wrong field.
+//
 // Holds S23, S182.
-func TestNew_NamesWhatIsWrong(t *testing.T) {
+func TestNew_NamesEveryWrongField(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		change func(*grantwell.Config)
@@ -82,7 +83,7 @@ func TestNew_NamesWhatIsWrong(t *testing.T) {
 	}
 }
 
-// New keeps nothing of the caller's that it changes.
+// New changes nothing in the caller's configuration.
 func TestNew_LeavesTheConfigAlone(t *testing.T) {
 	t.Parallel()
 	list := []grants.Handler{&grants.AuthorizationCode{}, grants.ClientCredentials{}}
@@ -93,7 +94,9 @@ func TestNew_LeavesTheConfigAlone(t *testing.T) {
 	require.Nil(t, cfg.Records)
 }
 
-// A client that was promised signed tokens gets no other kind from a server that has no keys.
+// A client that is registered for signed tokens gets no other kind from a
+// server without keys.
+//
 // Holds S24.
 func TestAccessTokenFormat_IsNeverReplaced(t *testing.T) {
 	t.Parallel()

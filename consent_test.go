@@ -8,16 +8,17 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
 )
 
-// Only what is new is asked for, and one record for the client and the user grows.
+// Only new scopes are asked for, and the one record for the client and the
+// user grows.
+//
 // Holds S150.
-func TestConsent_Grows(t *testing.T) {
+func TestConsent_AsksOnlyForNewScopes(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	b := h.SignedIn("alice")
@@ -43,9 +44,11 @@ func TestConsent_Grows(t *testing.T) {
 	require.True(t, h.SignedIn("bob").Visit(servertest.AuthorizeURL("scope", "read"), nil).AsksConsent())
 }
 
-// Saying no to what is new leaves what was allowed before, and gives no code.
+// A user who denies new scopes keeps the consent to the old ones, and the
+// client gets no code.
+//
 // Holds S33, S150, R34.
-func TestConsent_NoToTheNew(t *testing.T) {
+func TestConsent_DenyingNewScopesKeepsTheOld(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	b := h.SignedIn("alice")
@@ -62,10 +65,12 @@ func TestConsent_NoToTheNew(t *testing.T) {
 	require.True(t, b.Visit(servertest.AuthorizeURL(), nil).AsksConsent())
 }
 
-// What a user withdraws ends at once: codes, refresh tokens and access tokens, and the user is asked again.
-// What is allowed after that stands on its own.
+// Withdrawing a consent ends its codes, refresh tokens and access tokens at
+// once, and the user is asked again. A consent that is given after that is
+// independent of it.
+//
 // Holds S94, S105, S151.
-func TestConsent_Withdrawn(t *testing.T) {
+func TestConsent_WithdrawalEndsTokens(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	b := h.SignedIn("alice")
@@ -99,9 +104,11 @@ func TestConsent_Withdrawn(t *testing.T) {
 	require.True(t, b.Visit(servertest.AuthorizeURL(), nil).AsksConsent())
 }
 
-// A code that was approved without a page, on the strength of a consent, rests on it as well.
+// A code that was approved without a page, because of an earlier consent, ends
+// with that consent too.
+//
 // Holds S94, S105.
-func TestConsent_WithdrawnAfterASilentApproval(t *testing.T) {
+func TestConsent_WithdrawalEndsSilentApprovals(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	b := h.SignedIn("alice")
@@ -115,9 +122,10 @@ func TestConsent_WithdrawnAfterASilentApproval(t *testing.T) {
 	h.Refresh("conf", narrow.String("refresh_token")).Fails(t, 400, "invalid_grant")
 }
 
-// Ending one family ends its code and its tokens, and leaves the consent.
+// Revoking one grant ends its code and its tokens, and keeps the consent.
+//
 // Holds S105.
-func TestConsent_RevokeGrant(t *testing.T) {
+func TestConsent_OutlivesARevokedGrant(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	b := h.SignedIn("alice")
@@ -133,8 +141,9 @@ func TestConsent_RevokeGrant(t *testing.T) {
 }
 
 // Consents are listed in pages, by client and by user.
+//
 // Holds S151.
-func TestConsent_Listed(t *testing.T) {
+func TestConsent_IsListedByClientAndUser(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	for _, who := range []string{"alice", "bob", "carol"} {
@@ -156,9 +165,11 @@ func TestConsent_Listed(t *testing.T) {
 	require.Len(t, recs, 2)
 }
 
-// prompt=consent asks for all of it again; prompt=none asks for nothing, and says what is missing.
+// prompt=consent asks for every scope again. prompt=none shows no page and
+// returns the error that names what is missing.
+//
 // Holds S152, R53.
-func TestConsent_Prompt(t *testing.T) {
+func TestConsent_PromptConsentAndNone(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	b := h.SignedIn("alice")
@@ -173,10 +184,11 @@ func TestConsent_Prompt(t *testing.T) {
 	require.Equal(t, "consent_required", b.Visit(servertest.AuthorizeURL("prompt", "none", "client_id", "native", "redirect_uri", "com.example.app:/cb"), nil).Params(t).Get("error"))
 }
 
-// prompt=login and max_age want a login that is newer than the request, and nobody gets round it: not by opening the
-// consent page, not by posting its form.
+// prompt=login and max_age need a login that is newer than the request.
+// Opening the consent page or posting its form does not get round it.
+//
 // Holds R53.
-func TestConsent_LoginAgain(t *testing.T) {
+func TestConsent_NewLoginCannotBeSkipped(t *testing.T) {
 	t.Parallel()
 	for name, pairs := range map[string][]string{"login": {"prompt", "login"}, "login and consent": {"prompt", "login consent"}, "max_age": {"max_age", "60"}, "max_age 0": {"max_age", "0"}} {
 		synctest.Test(t, func(t *testing.T) {
@@ -210,7 +222,9 @@ func TestConsent_LoginAgain(t *testing.T) {
 	}
 }
 
-// What anybody can imitate is asked about every time: a public client whose answer goes to an app or to this machine.
+// A public client whose answer goes to an app or to this machine is asked
+// every time, because another program can imitate it.
+//
 // Holds S152, R44, V69, V70.
 func TestConsent_PublicNativeClientIsAskedAgain(t *testing.T) {
 	t.Parallel()
@@ -227,8 +241,10 @@ func TestConsent_PublicNativeClientIsAskedAgain(t *testing.T) {
 	require.False(t, b.Visit(servertest.AuthorizeURL("client_id", "public"), nil).AsksConsent(), "a web site of its own")
 }
 
+// A client with SkipConsent is not asked for, and leaves no consent.
+//
 // Holds S34, V69.
-func TestConsent_Skipped(t *testing.T) {
+func TestConsent_IsSkippedForTrustedClients(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	res := h.SignedIn("alice").Send(servertest.AuthorizeURL("client_id", "trusted"), nil)
@@ -247,9 +263,11 @@ func TestConsent_Skipped(t *testing.T) {
 	require.NoError(t, public.Validate())
 }
 
-// A user whom the host has disabled gets nothing, consent or not.
+// A user whom the host has disabled gets no code and no token, with or without
+// a consent.
+//
 // Holds S94.
-func TestConsent_DisabledUser(t *testing.T) {
+func TestConsent_DisabledUserGetsNothing(t *testing.T) {
 	t.Parallel()
 	off := map[string]bool{}
 	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {

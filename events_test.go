@@ -5,19 +5,22 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/netip"
 	"strings"
 	"testing"
-
-	"github.com/stretchr/testify/require"
+	"unicode/utf8"
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
 )
 
-// Every outcome is one event, with the application and the user in fields of their own.
+// Every request is one event, with its client and its user in fields of their
+// own.
+//
 // Holds S183, S186.
 func TestEvents_OneForEachRequest(t *testing.T) {
 	t.Parallel()
@@ -97,7 +100,9 @@ func TestEvents_OneForEachRequest(t *testing.T) {
 	}
 }
 
-// No event, no log line and no error answer has a token, code, secret, password, verifier or assertion in it, whatever is sent where.
+// No event, log line or error answer has a token, code, secret, password,
+// verifier or assertion, whatever is sent to which endpoint.
+//
 // Holds S58, S184.
 func TestEvents_CarryNoSecret(t *testing.T) {
 	t.Parallel()
@@ -162,4 +167,55 @@ func TestEvents_CarryNoSecret(t *testing.T) {
 	for _, r := range recs {
 		require.NotContains(t, string(r.Data), "A3ddj3w")
 	}
+}
+
+// LogEvents writes what Config.Logger writes. The level tells a refusal from a
+// failure of the server.
+//
+// Holds S183.
+func TestLogEvents_WritesWhatTheLoggerWrites(t *testing.T) {
+	t.Parallel()
+	var own, adapted bytes.Buffer
+	untimed := &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == "time" {
+			return slog.Attr{}
+		}
+		return a
+	}}
+	var store *servertest.Hooked
+	d := servertest.New(t, func(cfg *grantwell.Config) {
+		store = servertest.HookRecords(cfg)
+		cfg.Logger = slog.New(slog.NewTextHandler(&own, untimed))
+		cfg.Events = grantwell.LogEvents(slog.New(slog.NewTextHandler(&adapted, untimed)))
+	})
+	own.Reset() // of the warning about the implicit grant
+	d.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+	d.Post("/token", "conf:wrong", "grant_type", "client_credentials")
+	store.Fail(errors.New(servertest.StoreFault))
+	d.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+	require.Equal(t, own.String(), adapted.String())
+	lines := strings.Split(strings.TrimSpace(own.String()), "\n")
+	require.Len(t, lines, 3)
+	for i, start := range []string{"level=INFO msg=oauth event.endpoint=token event.outcome=ok event.status=200", "level=WARN msg=oauth event.endpoint=token event.outcome=refused event.status=401",
+		"level=ERROR msg=oauth event.endpoint=token event.outcome=failed event.status=503"} {
+		require.True(t, strings.HasPrefix(lines[i], start), lines[i])
+	}
+}
+
+// The length of a reason is bounded, so that a caller cannot fill the log.
+//
+// Holds S186.
+func TestEvents_ReasonsAreBounded(t *testing.T) {
+	t.Parallel()
+	d := servertest.New(t, func(cfg *grantwell.Config) {
+		servertest.HookRecords(cfg).Fail(errors.New(strings.Repeat("ü", 30_000)))
+	})
+	d.Post("/token", servertest.Conf, "grant_type", "client_credentials", "scope", "read "+strings.Repeat("x", 30_000))
+	d.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+	for _, e := range d.Events() {
+		require.NotEmpty(t, e.Reason)
+		require.LessOrEqual(t, len(e.Reason), 520)
+		require.True(t, utf8.ValidString(e.Reason))
+	}
+	require.Len(t, d.Events(), 2)
 }

@@ -13,7 +13,8 @@ import (
 	"github.com/grantwell/grantwell/storage/memstore"
 )
 
-// staff stands for the host's own sign-in: who sent the request, and what they may do.
+// staff stands for the host's own sign-in. It knows who sent a request, and
+// what they may do.
 type staff map[string]string
 
 func (s staff) authorize(r *http.Request) (actor string, err error) {
@@ -31,8 +32,8 @@ func (s staff) authorize(r *http.Request) (actor string, err error) {
 	return name, nil
 }
 
-// The administration is served where the host mounts it, to whom the host lets in: here by its session
-// cookie, the staff to look and its administrators to change.
+// The host mounts the administration and decides who may use it: here the
+// staff may read, and administrators may change.
 func ExampleServer_Admin() {
 	store := memstore.New()
 	srv, err := grantwell.New(grantwell.Config{Issuer: "https://as.example", Clients: store, Records: store, Grants: []grants.Handler{grants.ClientCredentials{}},

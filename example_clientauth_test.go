@@ -20,8 +20,9 @@ import (
 	"github.com/grantwell/grantwell/storage/memstore"
 )
 
-// certificate authenticates clients by the self-signed certificate of their connection (RFC 8705 section 2.2), whose thumbprint
-// the host has put into the client's metadata. TLS has proven that the client has the key.
+// certificate authenticates clients by the self-signed certificate of their
+// connection (RFC 8705 section 2.2). The host has put its thumbprint into the
+// client's metadata. TLS has proven that the client has the key.
 type certificate struct{}
 
 func (certificate) Methods() []string { return []string{storage.AuthSelfSignedTLS} }
@@ -43,7 +44,7 @@ func thumbprint(c *x509.Certificate) string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-// A way of authenticating clients that the library does not have is three methods.
+// A host adds a method of client authentication with a type of three methods.
 func ExampleClientAuthenticator() {
 	store, mine := memstore.New(), &x509.Certificate{Raw: []byte("stands for the client's certificate")}
 	err := store.PutClient(context.Background(), storage.Client{ID: "app", AuthMethod: storage.AuthSelfSignedTLS, GrantTypes: []string{"client_credentials"},

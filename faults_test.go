@@ -8,12 +8,11 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
 )
 
 // sweep is one flow whose store calls fail one by one.
@@ -24,7 +23,7 @@ type sweep struct {
 	prepare func(d *servertest.Server) (request func() servertest.Reply, again func() servertest.Reply)
 }
 
-// sweeps are the endpoints and grants.
+// sweeps are the flows of all endpoints and grants.
 var sweeps = []sweep{
 	{"code", nil, func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
 		code := d.Code("conf")
@@ -101,8 +100,10 @@ var sweeps = []sweep{
 	}},
 }
 
-// Whatever call to the store fails, blocks past the deadline or panics, at every endpoint: no success, no token, no word of the cause; nothing is
-// half-written; and the process goes on.
+// At every endpoint each call of the store fails, blocks past the deadline or
+// panics in turn. The answer is no success and has no token and no text of the
+// cause, no write is half done, and the next request succeeds.
+//
 // Holds S165, S188, R224, V86, I3, I7, I12, F3.
 func TestFaults_EveryCallOfEveryEndpoint(t *testing.T) {
 	t.Parallel()
@@ -128,7 +129,8 @@ func TestFaults_EveryCallOfEveryEndpoint(t *testing.T) {
 	}
 }
 
-// runFault lets the n-th call fail and returns how many calls the flow makes when none does.
+// runFault lets the n-th call fail and returns how many calls the flow makes
+// when none does.
 func runFault(t *testing.T, flow sweep, fault func(context.Context) error, n int) int {
 	d, store := servertest.NewHooked(t, func(cfg *grantwell.Config) {
 		if flow.config != nil {
@@ -182,4 +184,83 @@ func snapshot(d *servertest.Server) map[storage.Kind]int {
 		m[r.Kind]++
 	}
 	return m
+}
+
+// A store that takes too long is cut off by the deadline.
+//
+// Holds R12.
+func TestFaults_DeadlineEndsASlowStore(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l, store := servertest.NewHooked(t, nil)
+		for _, slow := range []string{"Client", "Insert"} {
+			store.Before(func(ctx context.Context, call servertest.Call) error {
+				if call.Name == slow {
+					<-ctx.Done()
+					return ctx.Err()
+				}
+				return nil
+			})
+			start := time.Now()
+			res := l.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+			res.Fails(t, 503, "temporarily_unavailable")
+			require.NotEmpty(t, res.Header.Get("Retry-After"))
+			require.Equal(t, 2*time.Second, time.Since(start))
+		}
+		require.Empty(t, l.Records(storage.Query{}))
+	})
+}
+
+// A store that is down is a 503 and one that panics a 500, without a token.
+// Once it works again, requests succeed.
+//
+// Holds R12, R13.
+func TestFaults_StoreDownOrPanicking(t *testing.T) {
+	t.Parallel()
+	l, store := servertest.NewHooked(t, nil)
+	first := l.Redeem("conf", l.Code("conf"))
+	for _, call := range []string{"Client", "Get", "Insert", "Advance", "Revoke"} {
+		for _, panics := range []bool{false, true} {
+			code := l.Code("conf")
+			spent := l.Code("conf")
+			require.Equal(t, 200, l.Redeem("conf", spent).Status)
+			store.Before(func(_ context.Context, c servertest.Call) error {
+				if c.Name != call {
+					return nil
+				}
+				if panics {
+					panic("dial tcp db7.internal: refused")
+				}
+				return errors.New("dial tcp db7.internal: refused")
+			})
+			answers := map[string]servertest.Reply{}
+			if call != "Insert" && call != "Revoke" {
+				answers["code"] = l.Redeem("conf", code)
+			}
+			switch call {
+			case "Client", "Insert":
+				answers["client_credentials"] = l.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+			case "Revoke":
+				answers["second use"] = l.Redeem("conf", spent)
+			case "Get":
+				answers["introspect"] = l.Post("/introspect", servertest.Conf, "token", first.String("access_token"))
+				answers["refresh"] = l.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", first.String("refresh_token"))
+			case "Advance":
+				answers["revoke"] = l.Post("/revoke", servertest.Conf, "token", first.String("access_token"))
+			}
+			store.Before(nil)
+			for name, res := range answers {
+				if panics {
+					res.Fails(t, 500, "server_error")
+				} else {
+					res.Fails(t, 503, "temporarily_unavailable")
+					require.NotEmpty(t, res.Header.Get("Retry-After"), name)
+				}
+				res.IsOnlyAnError(t)
+				require.NotContains(t, res.Body, "db7")
+			}
+			require.NotEmpty(t, answers)
+			require.Equal(t, 200, l.Redeem("conf", code).Status, "the code is not lost with the store")
+		}
+	}
 }

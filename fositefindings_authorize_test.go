@@ -5,15 +5,17 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
 )
 
 // What fosite v0.49.0 lets through at its authorization endpoint does not come through ours. Each test says first what was observed there.
 
-// Registered https://127.0.0.1/cb matched http://127.0.0.1:4711/cb; user information matched; paths were compared decoded; any address of 127/8 varied in port.
+// In fosite a registered https://127.0.0.1/cb matched
+// http://127.0.0.1:4711/cb. User information matched, paths were compared
+// decoded, and any address of 127/8 could have any port.
+//
 // Holds R24, R25, V36.
 func TestFositeFinding_Endpoint_LoopbackIsMatchedLoosely(t *testing.T) {
 	t.Parallel()
@@ -26,7 +28,9 @@ func TestFositeFinding_Endpoint_LoopbackIsMatchedLoosely(t *testing.T) {
 	}
 }
 
-// Custom schemes were secure once registered, javascript: included.
+// In fosite every registered custom scheme counted as secure, javascript:
+// included.
+//
 // Holds R27.
 func TestFositeFinding_Endpoint_AnySchemeIsSecure(t *testing.T) {
 	t.Parallel()
@@ -39,7 +43,9 @@ func TestFositeFinding_Endpoint_AnySchemeIsSecure(t *testing.T) {
 	}
 }
 
-// Scopes matched by wildcard and audiences by URL prefix: https://api/../admin passed for https://api.
+// In fosite scopes matched by wildcard and audiences by URL prefix:
+// https://api/../admin passed for https://api.
+//
 // Holds R33.
 func TestFositeFinding_Endpoint_ScopesAndAudiencesMatchByPattern(t *testing.T) {
 	t.Parallel()
@@ -62,7 +68,9 @@ func TestFositeFinding_Endpoint_ScopesAndAudiencesMatchByPattern(t *testing.T) {
 	require.Equal(t, []string{"https://api.example"}, rec.Audience)
 }
 
-// A state of eight characters was forced on everybody, and state= was added to error redirects where none was sent.
+// In fosite a state needed eight characters, and state= was added to an error
+// redirect although the client had sent none.
+//
 // Holds R36, S31.
 func TestFositeFinding_Endpoint_StateIsForcedAndInvented(t *testing.T) {
 	t.Parallel()
@@ -75,7 +83,9 @@ func TestFositeFinding_Endpoint_StateIsForcedAndInvented(t *testing.T) {
 	require.NotContains(t, res.Body, `name="state"`)
 }
 
-// form_post came as a page without a policy, an unknown mode as JSON, and a custom scheme as #ZgotmplZ.
+// In fosite form_post was a page without a policy, an unknown mode was
+// answered with JSON, and a custom scheme became #ZgotmplZ.
+//
 // Holds R51, R52.
 func TestFositeFinding_Endpoint_ResponseModes(t *testing.T) {
 	t.Parallel()
@@ -89,7 +99,8 @@ func TestFositeFinding_Endpoint_ResponseModes(t *testing.T) {
 	require.Equal(t, "invalid_request", res.Params(t).Get("error"))
 }
 
-// There was no iss, neither in successes nor in errors.
+// In fosite neither successes nor errors had iss (RFC 9207).
+//
 // Holds R37, S41.
 func TestFositeFinding_Endpoint_NoIssuer(t *testing.T) {
 	t.Parallel()
@@ -100,7 +111,9 @@ func TestFositeFinding_Endpoint_NoIssuer(t *testing.T) {
 	require.Equal(t, true, h.Browser().Send("/.well-known/oauth-authorization-server", nil).JSON["authorization_response_iss_parameter_supported"])
 }
 
-// A public client without PKCE got a code; the challenge was never looked at; and after a wrong verifier the same code was redeemed without one.
+// In fosite a public client without PKCE got a code, the challenge was not
+// checked, and after a wrong verifier the same code was redeemed without one.
+//
 // Holds R48, R49, R50, S40.
 func TestFositeFinding_Endpoint_PKCE(t *testing.T) {
 	t.Parallel()
@@ -117,7 +130,9 @@ func TestFositeFinding_Endpoint_PKCE(t *testing.T) {
 	h.Redeem("public", code, "code_verifier", "-").Fails(t, 400, "invalid_grant")
 }
 
-// The first of two parameters won: a code came for a request with two clients or two redirect URIs.
+// In fosite the first of two equal parameters won: a request with two clients
+// or two redirect URIs got a code.
+//
 // Holds R23.
 func TestFositeFinding_Endpoint_FirstOfRepeatedParametersWins(t *testing.T) {
 	t.Parallel()
@@ -127,7 +142,8 @@ func TestFositeFinding_Endpoint_FirstOfRepeatedParametersWins(t *testing.T) {
 	}
 }
 
-// Response types were compared without regard to case.
+// In fosite response types were compared without regard to case.
+//
 // Holds R31.
 func TestFositeFinding_Endpoint_LetterCase(t *testing.T) {
 	t.Parallel()
@@ -139,7 +155,9 @@ func TestFositeFinding_Endpoint_LetterCase(t *testing.T) {
 	require.Equal(t, "invalid_scope", h.SignedIn("alice").Allow("scope", "READ").Params(t).Get("error"))
 }
 
-// Descriptions repeated what was sent, and codes came out that no registry has.
+// In fosite descriptions repeated what was sent, and some error codes stand in
+// no registry.
+//
 // Holds R19.
 func TestFositeFinding_Endpoint_ErrorsRepeatTheRequest(t *testing.T) {
 	t.Parallel()
@@ -153,7 +171,8 @@ func TestFositeFinding_Endpoint_ErrorsRepeatTheRequest(t *testing.T) {
 	}
 }
 
-// A request object was ignored without openid, and believed unsigned with it.
+// In fosite a request object was ignored without the scope openid, and
+// accepted unsigned with it.
 func TestFositeFinding_Endpoint_RequestObjects(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)

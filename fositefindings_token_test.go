@@ -4,13 +4,13 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
 )
 
-// Parallel redemptions: exactly one succeeds, and the losers get invalid_grant, not server_error.
+// Of concurrent redemptions one succeeds, and the others get invalid_grant,
+// not server_error.
 func TestFositeFinding_CodeRedemptionRaces(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, servertest.LongTimeout)
@@ -34,7 +34,8 @@ func TestFositeFinding_CodeRedemptionRaces(t *testing.T) {
 	}
 }
 
-// Whose a code is, is asked before whether it was used: another client's replay revokes nothing.
+// The server checks whose a code is before it checks whether the code was
+// used: another client's replay revokes nothing.
 func TestFositeFinding_ReuseByAnotherClientRevokes(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
@@ -45,7 +46,7 @@ func TestFositeFinding_ReuseByAnotherClientRevokes(t *testing.T) {
 	require.True(t, l.Valid(first.String("access_token")))
 }
 
-// A wrong verifier does not open the door to a second try without one.
+// A wrong verifier does not allow a second try without one.
 func TestFositeFinding_PKCESessionDeletedBeforeVerifying(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
@@ -69,7 +70,8 @@ func TestFositeFinding_RefreshIgnoresScope(t *testing.T) {
 	require.Equal(t, "read write", refresh(res.String("refresh_token"), "").String("scope"))
 }
 
-// A refresh token that was used is recognised at its third use as at its second, and by its own client only.
+// A used refresh token is recognised at its third use as at its second, and
+// only for its own client.
 func TestFositeFinding_RefreshReuse(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
@@ -85,7 +87,8 @@ func TestFositeFinding_RefreshReuse(t *testing.T) {
 	refresh(servertest.Conf).Fails(t, 400, "invalid_grant")
 }
 
-// Two methods in one request are refused; no credentials are 401 with a challenge; a raw secret is 401, not 400.
+// Two methods in one request are refused. Missing credentials are a 401 with a
+// challenge. A secret that was not encoded is a 401, not a 400.
 func TestFositeFinding_ClientAuthentication(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
@@ -102,7 +105,8 @@ func TestFositeFinding_ClientAuthentication(t *testing.T) {
 	l.Do(servertest.Request("/token", "empty:", cc)).Fails(t, 401, "invalid_client")
 }
 
-// Bodies are forms and bounded, parameters come once, unknown grants have their own code, and errors keep to ASCII.
+// Bodies are forms and bounded, no parameter is repeated, an unknown grant has
+// its own error code, and errors are ASCII.
 func TestFositeFinding_TokenEndpointParsing(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)

@@ -5,15 +5,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
 )
 
-// Handling a reuse removed the mark, so that a third use looked like an unknown token. Here the mark stays.
+// In fosite handling a reuse removed the mark, so that a third use looked like
+// an unknown token. Here the mark stays.
+//
 // Holds R164.
 func TestFositeFinding_ReuseMarkStays(t *testing.T) {
 	t.Parallel()
@@ -28,7 +29,9 @@ func TestFositeFinding_ReuseMarkStays(t *testing.T) {
 	}
 }
 
-// Reuse was handled before the client was checked, so that anybody with an old token could end a family.
+// In fosite reuse was handled before the client was checked, so that any
+// holder of an old token could end a family.
+//
 // Holds R160.
 func TestFositeFinding_ReuseChecksClientFirst(t *testing.T) {
 	t.Parallel()
@@ -41,7 +44,9 @@ func TestFositeFinding_ReuseChecksClientFirst(t *testing.T) {
 	require.True(t, d.Live(live))
 }
 
-// A lost race, a forged or an inactive token had other codes and statuses than RFC 6749 section 5.2 gives them.
+// In fosite a lost race, a forged token and an inactive one had other codes
+// and statuses than RFC 6749 section 5.2 gives them.
+//
 // Holds R162.
 func TestFositeFinding_RefreshErrorCodes(t *testing.T) {
 	t.Parallel()
@@ -57,16 +62,19 @@ func TestFositeFinding_RefreshErrorCodes(t *testing.T) {
 	})
 }
 
-// The scope parameter of a refresh was ignored.
+// In fosite the scope parameter of a refresh was ignored.
+//
 // Holds R161.
-func TestFositeFinding_RefreshScopeIsHeard(t *testing.T) {
+func TestFositeFinding_RefreshScopeIsRead(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
 	_, r1 := d.Family("conf")
 	require.Equal(t, "read", d.Refresh("conf", r1, "scope", "read").String("scope"))
 }
 
-// Any registered client could ask about any token, a refresh token too, and any bearer token was a credential for asking.
+// In fosite every registered client could ask about every token, also a
+// refresh token, and any bearer token was a credential for asking.
+//
 // Holds R231, R232, R228.
 func TestFositeFinding_IntrospectionHasOwners(t *testing.T) {
 	t.Parallel()
@@ -83,9 +91,11 @@ func TestFositeFinding_IntrospectionHasOwners(t *testing.T) {
 	require.NotEmpty(t, res.Header.Get("WWW-Authenticate"))
 }
 
-// The expiry of a refresh token was told as the access token's, and claims of the login could overwrite active and iss.
+// In fosite the expiry of a refresh token was that of the access token, and
+// claims of the login could overwrite active and iss.
+//
 // Holds S113, R246.
-func TestFositeFinding_IntrospectionTellsTheTruth(t *testing.T) {
+func TestFositeFinding_IntrospectionIsOfTheTokenItself(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
 	code := d.Authorize(grantwell.Approval{Subject: "alice", Claims: map[string]any{"active": false, "iss": "x", "token_type": "x", "nbf": 1}}, "scope", "read").Param("code")
@@ -98,7 +108,9 @@ func TestFositeFinding_IntrospectionTellsTheTruth(t *testing.T) {
 	require.NotContains(t, access, "nbf")
 }
 
-// A revocation without a token was accepted, and one of an access token ended the refresh token.
+// In fosite a revocation without a token was accepted, and revoking an access
+// token ended the refresh token.
+//
 // Holds R218, R221.
 func TestFositeFinding_RevocationOfAnAccessToken(t *testing.T) {
 	t.Parallel()
@@ -110,7 +122,9 @@ func TestFositeFinding_RevocationOfAnAccessToken(t *testing.T) {
 	d.Revoke("other", refresh).Fails(t, 400, "invalid_grant")
 }
 
-// Graceful rotation was the store's business and gave each retry a token of its own: the family forked.
+// In fosite graceful rotation was left to the store and gave each retry a
+// token of its own, so that the family forked.
+//
 // Holds R165, V6.
 func TestFositeFinding_GraceDoesNotFork(t *testing.T) {
 	t.Parallel()

@@ -8,19 +8,20 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
 )
 
 // the audience that tokens have by default
 
-// A live token with the scopes opens the handler, which finds whose it is; the credentials stay behind.
+// A live token with the scopes opens the handler, which reads the token from
+// its context. The credentials do not reach it.
+//
 // Holds S115, S124, S179.
-func TestGuard_LiveToken(t *testing.T) {
+func TestGuard_LiveTokenOpensTheHandler(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
 	g := introspect.Guard{Introspector: d.AS, Audience: []string{servertest.Issuer}}
@@ -38,9 +39,11 @@ func TestGuard_LiveToken(t *testing.T) {
 	require.Equal(t, "Bearer "+access, servertest.Bearer(g.Require("read")(http.HandlerFunc(servertest.ShowToken)), access).JSON["authorization"])
 }
 
-// The challenges for a token that is missing, unknown, expired, or whose client is gone.
+// A token that is missing, unknown, expired, or whose client is gone gets the
+// challenge of RFC 6750 section 3.
+//
 // Holds S116, S117.
-func TestGuard_Challenges(t *testing.T) {
+func TestGuard_ChallengesABadToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := servertest.New(t, nil)
@@ -79,9 +82,10 @@ func TestGuard_Challenges(t *testing.T) {
 	})
 }
 
-// The scopes that a route, a method or a request needs, all of them or any.
+// A route, a method or a request can need scopes, all of them or any of them.
+//
 // Holds S118, S119, S120, S122, S123.
-func TestGuard_Scopes(t *testing.T) {
+func TestGuard_NeedsAllOrAnyScopes(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
 	code := d.Authorize(grantwell.Approval{Subject: "alice"}, "scope", "read").Param("code")
@@ -119,9 +123,11 @@ func TestGuard_Scopes(t *testing.T) {
 	require.Equal(t, 200, ask("GET", "/open", read))
 }
 
-// Where a token is read: one place only, and never the query unless it is named.
+// A token is read in one place only, and from the query only if that is
+// configured.
+//
 // Holds S121.
-func TestGuard_Places(t *testing.T) {
+func TestGuard_ReadsTheTokenInOnePlace(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
 	access, _ := d.Family("conf")
@@ -146,8 +152,10 @@ func TestGuard_Places(t *testing.T) {
 	require.Equal(t, 400, servertest.Serve(h, req).Status)
 }
 
-// Tokens of a server elsewhere are asked about over HTTP: the same value in the context, by the local name of the client. No two tokens share an answer that is
-// kept, and where none is kept a revocation is seen at once.
+// Tokens of another server are introspected over HTTP, and the context has the
+// same value, with the client's local name. Two tokens never share a cached
+// answer, and without a cache a revocation is seen at once.
+//
 // Holds S125, V100, V101.
 func TestGuard_RemoteServer(t *testing.T) {
 	t.Parallel()

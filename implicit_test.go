@@ -10,14 +10,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
 )
 
+// The token is returned in the fragment, without a refresh token.
+//
 // Holds S41, S48, S49, R127.
 func TestImplicit_AnswersInTheFragment(t *testing.T) {
 	t.Parallel()
@@ -39,6 +40,8 @@ func TestImplicit_AnswersInTheFragment(t *testing.T) {
 	res.HasPageHeaders(t)
 }
 
+// Errors of an implicit request are returned in the fragment too.
+//
 // Holds S50, R128.
 func TestImplicit_ErrorsInTheFragment(t *testing.T) {
 	t.Parallel()
@@ -55,6 +58,8 @@ func TestImplicit_ErrorsInTheFragment(t *testing.T) {
 	require.Zero(t, h.CountOf(storage.Access))
 }
 
+// A server that does not list the grant refuses the response type.
+//
 // Holds S51, R126.
 func TestImplicit_OffByDefault(t *testing.T) {
 	t.Parallel()
@@ -72,7 +77,8 @@ func TestImplicit_OffByDefault(t *testing.T) {
 	servertest.NewSite(t, nil).Post("/token", servertest.Conf, "grant_type", "implicit").Fails(t, 400, "unsupported_grant_type")
 }
 
-// A request is answered as what it began as, whatever a browser posts later.
+// A request keeps its response type, whatever the browser posts later.
+//
 // Holds R130, V66.
 func TestImplicit_IsNotReachedFromACodeRequest(t *testing.T) {
 	t.Parallel()
@@ -91,10 +97,12 @@ func TestImplicit_IsNotReachedFromACodeRequest(t *testing.T) {
 	require.Zero(t, h.CountOf(storage.Access))
 }
 
-// Where both grants are on, a client that is registered for the combination gets both, in families of their own: the code is
-// redeemed once, and neither ends with the other.
+// With both grants, a client that is registered for the combination gets a
+// code and a token in families of their own: the code is redeemed once, and
+// neither ends with the other.
+//
 // Holds R32, R131.
-func TestImplicit_CodeAndToken(t *testing.T) {
+func TestImplicit_CodeAndTokenAreTwoFamilies(t *testing.T) {
 	t.Parallel()
 	for _, types := range []string{"code token", "token code"} {
 		h := servertest.NewSite(t, nil)
@@ -115,6 +123,8 @@ func TestImplicit_CodeAndToken(t *testing.T) {
 	require.Equal(t, "unauthorized_client", res.Params(t).Get("error"))
 }
 
+// A token of the implicit grant ends with the consent.
+//
 // Holds S94, S105.
 func TestImplicit_EndsWithTheConsent(t *testing.T) {
 	t.Parallel()
@@ -125,9 +135,10 @@ func TestImplicit_EndsWithTheConsent(t *testing.T) {
 	require.False(t, h.Introspect("conf", token).Active())
 }
 
-// A hook that refuses the token refuses it in the fragment, and nothing is left.
+// An error of a hook is returned in the fragment, and no live record is left.
+//
 // Holds R35, R128.
-func TestImplicit_HookRefuses(t *testing.T) {
+func TestImplicit_HookMayRefuse(t *testing.T) {
 	t.Parallel()
 	for _, hooks := range []grantwell.Hooks{
 		{Issue: func(context.Context, *grantwell.Issue) error { return grants.AccessDenied("Not today.") }},

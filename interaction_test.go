@@ -9,18 +9,19 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/storage/memstore"
+	"github.com/stretchr/testify/require"
 )
 
-// Two tabs of one browser keep their own state, client and scopes, whichever is answered first.
+// Two tabs of one browser keep their own state, client and scopes, whichever
+// is answered first.
+//
 // Holds S46.
-func TestInteraction_TwoTabs(t *testing.T) {
+func TestInteraction_TabsAreIndependent(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	b := h.Browser()
@@ -46,9 +47,11 @@ func TestInteraction_TwoTabs(t *testing.T) {
 	require.Equal(t, "read", res.String("scope"), res.Body)
 }
 
-// An interaction belongs to the browser that began it: knowing its handle is worth nothing elsewhere.
+// An interaction belongs to the browser that began it. Its handle is worth
+// nothing in another one.
+//
 // Holds R45, V17, V62, V67.
-func TestInteraction_StolenHandle(t *testing.T) {
+func TestInteraction_BelongsToItsBrowser(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	victim, thief := h.Browser(), h.SignedIn("mallory")
@@ -72,7 +75,9 @@ func TestInteraction_StolenHandle(t *testing.T) {
 	require.Zero(t, h.CountOf(storage.Code))
 }
 
-// A page that was made for one user is not answered by another who signed in since in the same browser.
+// A page that was made for one user is not answered by another user who signed
+// in since in the same browser.
+//
 // Holds R42, V73, V74, V75.
 func TestInteraction_AnotherUserInTheSameBrowser(t *testing.T) {
 	t.Parallel()
@@ -90,9 +95,11 @@ func TestInteraction_AnotherUserInTheSameBrowser(t *testing.T) {
 	require.Empty(t, scopes)
 }
 
-// Signing out between page and post leads back to the login page, and the request is not lost.
+// Signing out between the page and its post leads back to the login page, and
+// the request is not lost.
+//
 // Holds S25.
-func TestInteraction_SignedOutMeanwhile(t *testing.T) {
+func TestInteraction_SurvivesASignOut(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	b := h.SignedIn("alice")
@@ -106,7 +113,9 @@ func TestInteraction_SignedOutMeanwhile(t *testing.T) {
 	require.NotEmpty(t, q.Get("code"))
 }
 
-// An interaction ends with its lifetime, counted from the request, although its record is still there.
+// An interaction expires after its lifetime, counted from the request, while
+// its record still exists.
+//
 // Holds S25.
 func TestInteraction_Expires(t *testing.T) {
 	t.Parallel()
@@ -123,9 +132,11 @@ func TestInteraction_Expires(t *testing.T) {
 	})
 }
 
-// The cookie: by default it cannot be read by scripts, set by a neighbour, or sent in the clear or by a foreign form.
+// By default scripts cannot read the cookie, another subdomain cannot set it,
+// and it is not sent over plain HTTP or with another site's form.
+//
 // Holds S154.
-func TestInteraction_Cookie(t *testing.T) {
+func TestInteraction_CookieIsProtected(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	raw := h.Browser().Send(servertest.AuthorizeURL(), nil).Header.Values("Set-Cookie")
@@ -149,7 +160,9 @@ func TestInteraction_Cookie(t *testing.T) {
 	}
 }
 
-// A browser that has the cookie keeps it, so that its other tabs go on; one that somebody else left under the name does not hide it.
+// A browser that has the cookie keeps it, so that its other tabs go on. A
+// foreign cookie of the same name does not hide it.
+//
 // Holds S46, S154.
 func TestInteraction_CookieIsKept(t *testing.T) {
 	t.Parallel()

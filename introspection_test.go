@@ -11,18 +11,19 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
 )
 
-// An active token is described completely; what was stored with it can be read, and cannot pass for a registered member.
+// The answer for an active token is complete. Stored claims are in it, and
+// cannot take the place of a registered member.
+//
 // Holds S112, S169, S179, R229.
-func TestIntrospect_ActiveToken(t *testing.T) {
+func TestIntrospect_DescribesAnActiveToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := servertest.New(t, nil)
@@ -40,9 +41,10 @@ func TestIntrospect_ActiveToken(t *testing.T) {
 	})
 }
 
-// A token that is bound to a key says so.
+// The answer for a token that is bound to a key has cnf.
+//
 // Holds S112, R229.
-func TestIntrospect_Confirmation(t *testing.T) {
+func TestIntrospect_NamesTheKeyOfABoundToken(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
 	token := servertest.UnknownToken(t) // an access token has the same form
@@ -53,7 +55,9 @@ func TestIntrospect_Confirmation(t *testing.T) {
 	require.Equal(t, map[string]any{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}, d.Introspect("conf", token).JSON["cnf"])
 }
 
-// Every other token is told by the same two words, whatever is wrong with it.
+// Every other token is answered with active=false and nothing else, whatever
+// the cause.
+//
 // Holds S112, R230.
 func TestIntrospect_InactiveSaysNothingElse(t *testing.T) {
 	t.Parallel()
@@ -85,9 +89,11 @@ func TestIntrospect_InactiveSaysNothingElse(t *testing.T) {
 	})
 }
 
-// A client asks about its refresh token: its own expiry and kind. Nobody else learns of it.
+// A client may ask about its own refresh token and sees that token's own
+// expiry and kind. To other clients it is inactive.
+//
 // Holds S113, R231.
-func TestIntrospect_RefreshToken(t *testing.T) {
+func TestIntrospect_RefreshTokenIsItsClientsOnly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := servertest.New(t, nil)
@@ -103,9 +109,11 @@ func TestIntrospect_RefreshToken(t *testing.T) {
 	})
 }
 
-// A resource server learns about tokens that are meant for it; the host may allow more, for authenticated callers.
+// A resource server sees the tokens that are meant for it. The host may allow
+// authenticated callers more.
+//
 // Holds S114, R231, R232, V88, V89.
-func TestIntrospect_WhoIsEntitled(t *testing.T) {
+func TestIntrospect_OnlyEntitledCallers(t *testing.T) {
 	t.Parallel()
 	const api = "https://api.example"
 	d := servertest.New(t, nil)
@@ -138,9 +146,10 @@ func TestIntrospect_WhoIsEntitled(t *testing.T) {
 	require.Equal(t, "invalid_client", res.String("error"))
 }
 
-// The request itself.
+// A request needs an authenticated caller, a POST and one token.
+//
 // Holds R228, R233.
-func TestIntrospect_Requests(t *testing.T) {
+func TestIntrospect_RequestsAreChecked(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
 	access, _ := d.Family("conf")
@@ -158,7 +167,9 @@ func TestIntrospect_Requests(t *testing.T) {
 	require.Equal(t, 405, servertest.Serve(d.Handler, req).Status)
 }
 
-// What ends a token is seen by the very next question, on every instance, and in the process itself.
+// The end of a token is seen by the next request on every instance, and by the
+// server's own method.
+//
 // Holds S142, S167, R234, I6, V87, V92, V93.
 func TestIntrospect_EndsAreSeenAtOnce(t *testing.T) {
 	t.Parallel()
@@ -202,7 +213,9 @@ func TestIntrospect_EndsAreSeenAtOnce(t *testing.T) {
 	}
 }
 
-// The host's own check runs on every live token: a refusal makes it inactive, a fault is not an answer, and a panic is no pass.
+// The host's hook checks every live token. A refusal makes the token inactive,
+// an error is a 500, and a panic is not a pass.
+//
 // Holds S180.
 func TestIntrospect_ValidateHook(t *testing.T) {
 	t.Parallel()

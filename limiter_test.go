@@ -8,13 +8,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
+	"github.com/stretchr/testify/require"
 )
 
-// Failures count for their window, each by itself; successes do not count.
-func TestLimiter_Window(t *testing.T) {
+// Each failure counts for its own window. Successes do not count.
+func TestLimiter_FailuresCountForTheirWindow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := grantwell.NewLimiterWith(map[string]grantwell.Limit{"user": {Failures: 2, Window: time.Minute}, "off": {}})
@@ -44,8 +43,9 @@ func TestLimiter_Window(t *testing.T) {
 	})
 }
 
-// Near the limit guesses wait for those under way: a success frees the place, a failure closes it, and who gives up leaves.
-func TestLimiter_Waits(t *testing.T) {
+// Near the limit a guess waits for those in progress: a success frees a slot,
+// a failure takes it, and a caller whose context ends stops waiting.
+func TestLimiter_GuessesWaitNearTheLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := grantwell.NewLimiterWith(map[string]grantwell.Limit{"user": {Failures: 1, Window: time.Minute}})
@@ -76,7 +76,8 @@ func TestLimiter_Waits(t *testing.T) {
 	})
 }
 
-// Many names take no more memory than the bound allows, and do not push out what is under way.
+// Many names take no more memory than the bound allows, and do not evict
+// guesses in progress.
 func TestLimiter_IsBounded(t *testing.T) {
 	t.Parallel()
 	l := grantwell.NewLimiterWith(map[string]grantwell.Limit{"user": {Failures: 1, Window: time.Hour}})

@@ -7,16 +7,17 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
 )
 
-// Every page and every redirect that a browser sees forbids framing, keeping and telling where it came from.
+// Every page and every redirect to a browser forbids framing, caching and a
+// Referer.
+//
 // Holds S45, R38, R39, R40, R41.
-func TestPages_Headers(t *testing.T) {
+func TestPages_HaveSafeHeaders(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) { c.Paths.ShowCode = "/showcode" })
 	b := h.SignedIn("alice")
@@ -45,7 +46,8 @@ func TestPages_Headers(t *testing.T) {
 	}
 }
 
-// Nothing of a request is repeated on an error page, however it is put.
+// An error page repeats nothing of the request.
+//
 // Holds R19, V58, V59, V60, V63, V76.
 func TestPages_ErrorPageRepeatsNothing(t *testing.T) {
 	t.Parallel()
@@ -60,6 +62,8 @@ func TestPages_ErrorPageRepeatsNothing(t *testing.T) {
 	}
 }
 
+// The host may replace the error page and its texts.
+//
 // Holds R19, S153, V76.
 func TestPages_HostsOwnErrorPageAndTexts(t *testing.T) {
 	t.Parallel()
@@ -106,11 +110,14 @@ func TestPages_HostsOwnErrorPageAndTexts(t *testing.T) {
 	require.Equal(t, "invalid_scope", h.Browser().Send(servertest.AuthorizeURL("scope", "admin"), nil).Params(t).Get("error"))
 }
 
+// shownCode finds the code on the page.
 var shownCode = regexp.MustCompile(`<code id="authorization-code">([^<]+)</code>`)
 
-// The page that shows a code is there when it is asked for, shows what is one of our codes, and nothing else.
+// The page that shows a code exists only if it is configured, and shows only a
+// code that this server issued.
+//
 // Holds S44, R19, V60.
-func TestPages_ShowCode(t *testing.T) {
+func TestPages_CodePageShowsOnlyCodes(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	require.Equal(t, http.StatusNotFound, h.Browser().Send("/showcode?code=x", nil).Status)
@@ -142,15 +149,17 @@ func TestPages_ShowCode(t *testing.T) {
 	}
 }
 
-// A server whose grants have no such request says so on a page.
+// A server whose grants have no authorization request answers one with a page.
+//
 // Holds R23.
-func TestPages_NoFrontChannel(t *testing.T) {
+func TestPages_NoGrantUsesTheAuthorizationEndpoint(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) { c.Grants = c.Grants[2:] })
 	h.SignedIn("alice").Send(servertest.AuthorizeURL(), nil).IsPage(t, http.StatusBadRequest)
 }
 
-// Where TLS is required, a page over plain HTTP is an error page.
+// With RequireTLS a page over plain HTTP is an error page.
+//
 // Holds R39.
 func TestPages_RequireTLS(t *testing.T) {
 	t.Parallel()
@@ -161,7 +170,8 @@ func TestPages_RequireTLS(t *testing.T) {
 	require.NotEmpty(t, h.SignedIn("alice").Send(servertest.AuthorizeURL("client_id", "trusted"), nil).Params(t).Get("code"))
 }
 
-// A server below a path sends browsers to its own pages.
+// A server whose issuer has a path sends browsers to pages below it.
+//
 // Holds S25.
 func TestPages_IssuerWithAPath(t *testing.T) {
 	t.Parallel()

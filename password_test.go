@@ -12,15 +12,14 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
 )
 
-// newPassword is a local server that serves the password grant with f.
+// newPassword builds a server with one password grant.
 func newPassword(t *testing.T, g grants.Password, change func(*grantwell.Config)) *servertest.Server {
 	return servertest.New(t, func(cfg *grantwell.Config) {
 		cfg.Grants = []grants.Handler{g, grants.RefreshToken{}}
@@ -30,7 +29,9 @@ func newPassword(t *testing.T, g grants.Password, change func(*grantwell.Config)
 	})
 }
 
-// The authenticator alone decides; it gets the client, the scopes and the address, names the subject and may add claims.
+// The authenticator alone decides. It gets the client, the scopes and the
+// address, names the subject and may add claims.
+//
 // Holds S53, S54, S179.
 func TestPassword_AuthenticatorDecides(t *testing.T) {
 	t.Parallel()
@@ -61,9 +62,11 @@ func TestPassword_AuthenticatorDecides(t *testing.T) {
 	require.Empty(t, l.Login("a", "b").String("refresh_token"))
 }
 
-// Wrong, unknown, locked: one answer. Missing: another. A user store that fails: a third.
+// A wrong password, an unknown user and a locked one get the same answer. A
+// missing parameter and a failing user store have their own.
+//
 // Holds S55, S56, R133, R135, V96, V196.
-func TestPassword_Refusals(t *testing.T) {
+func TestPassword_RefusalsDoNotNameTheCause(t *testing.T) {
 	t.Parallel()
 	calls := 0
 	l := newPassword(t, grants.Password{Authenticator: servertest.AuthenticatorFunc(func(_ context.Context, l grants.Login) (grants.User, error) {
@@ -103,9 +106,11 @@ func TestPassword_Refusals(t *testing.T) {
 	require.Empty(t, l.Records(storage.Query{}))
 }
 
-// The grant is served only if it is listed, to clients that are registered for it, and only then in the metadata.
+// The grant is served only if it is listed, to clients that are registered for
+// it, and only then stands in the metadata.
+//
 // Holds S58, R132.
-func TestPassword_OffUnlessAsked(t *testing.T) {
+func TestPassword_OffUnlessListed(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) { cfg.Grants = []grants.Handler{grants.ClientCredentials{}} })
 	l.Login("johndoe", "A3ddj3w").Fails(t, 400, "unsupported_grant_type")
@@ -118,7 +123,8 @@ func TestPassword_OffUnlessAsked(t *testing.T) {
 	require.ErrorContains(t, err, "Authenticator")
 }
 
-// A password is decoded once, with all that it may hold.
+// A password is decoded once, whatever characters it has.
+//
 // Holds R136.
 func TestPassword_DecodedOnce(t *testing.T) {
 	t.Parallel()
@@ -128,7 +134,9 @@ func TestPassword_DecodedOnce(t *testing.T) {
 	}
 }
 
-// Past the limit for a user, however the name is spelled, nobody asks the authenticator; a success before it costs nothing.
+// Past the limit for a user the authenticator is not asked, however the name
+// is spelled. A success before it does not count.
+//
 // Holds S57, R134, V197.
 func TestPassword_LimitByUser(t *testing.T) {
 	t.Parallel()
@@ -160,7 +168,9 @@ func TestPassword_LimitByUser(t *testing.T) {
 	})
 }
 
-// Many names from one address are limited too: an IPv6 customer is one address.
+// Guesses for many names from one address are limited too. The addresses of
+// one IPv6 network count as one.
+//
 // Holds S57, V198.
 func TestPassword_LimitByAddress(t *testing.T) {
 	t.Parallel()
@@ -180,9 +190,10 @@ func TestPassword_LimitByAddress(t *testing.T) {
 	})
 }
 
-// Guesses at once do not pass the limit together.
+// Concurrent guesses do not pass the limit together.
+//
 // Holds R134, V16.
-func TestPassword_ParallelGuesses(t *testing.T) {
+func TestPassword_ConcurrentGuessesAreLimited(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var calls, limited atomic.Int32
@@ -205,7 +216,8 @@ func TestPassword_ParallelGuesses(t *testing.T) {
 	})
 }
 
-// The address that is limited is the caller's own, unless a trusted proxy says another.
+// The limit counts the caller's own address, unless a trusted proxy names
+// another one.
 func TestPassword_AddressBehindProxies(t *testing.T) {
 	t.Parallel()
 	var got netip.Addr

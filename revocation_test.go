@@ -9,15 +9,16 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
 )
 
-// An access token is revoked alone, with an empty 200, and at once on every instance. A second time is 200 too.
+// Revoking an access token ends that token alone, at once on every instance.
+// The answer is an empty 200, also the second time.
+//
 // Holds S97, R216, R222, I5.
 func TestRevoke_AccessTokenOnEveryInstance(t *testing.T) {
 	t.Parallel()
@@ -36,7 +37,9 @@ func TestRevoke_AccessTokenOnEveryInstance(t *testing.T) {
 	require.Equal(t, 200, second.Refresh("conf", refresh).Status, "the documented policy: an access token is revoked alone")
 }
 
-// A refresh token takes its whole family, whichever of the family it is: the live one, a spent one, or one that has expired.
+// Revoking a refresh token ends its whole family, whether the token is live,
+// spent or expired.
+//
 // Holds S98, R221, I4.
 func TestRevoke_RefreshTokenEndsTheFamily(t *testing.T) {
 	t.Parallel()
@@ -55,9 +58,10 @@ func TestRevoke_RefreshTokenEndsTheFamily(t *testing.T) {
 	}
 }
 
-// A hint is only a hint.
+// A wrong token_type_hint does not change the result (RFC 7009 section 2.1).
+//
 // Holds S99, R220.
-func TestRevoke_Hint(t *testing.T) {
+func TestRevoke_HintIsOnlyAHint(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
 	for _, hint := range []string{"", "access_token", "refresh_token", "nonsense", "ACCESS_TOKEN"} {
@@ -69,9 +73,10 @@ func TestRevoke_Hint(t *testing.T) {
 	}
 }
 
-// What cannot be live is revoked already.
+// An unknown token is answered with 200 (RFC 7009 section 2.2).
+//
 // Holds S100, R217.
-func TestRevoke_UnknownIsFine(t *testing.T) {
+func TestRevoke_UnknownTokenIsASuccess(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
 	for _, token := range []string{"x", servertest.UnknownToken(t), "a.b.c", strings.Repeat("y", 20_000), "\u00e4"} {
@@ -81,9 +86,11 @@ func TestRevoke_UnknownIsFine(t *testing.T) {
 	}
 }
 
-// Who is not the client revokes nothing; a public client revokes its own.
+// A caller that does not authenticate as the client revokes nothing. A public
+// client revokes its own tokens.
+//
 // Holds S101, S103, S106, R218, R223, R225, V26.
-func TestRevoke_WhoMay(t *testing.T) {
+func TestRevoke_OnlyTheAuthenticatedClient(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
 	access, _ := d.Family("conf")
@@ -106,7 +113,8 @@ func TestRevoke_WhoMay(t *testing.T) {
 	d.Refresh("public", refresh).Fails(t, 400, "invalid_grant")
 }
 
-// Another client's token lives, whatever the answer is configured to say.
+// Another client's token stays valid, whatever answer is configured for it.
+//
 // Holds S102, R219, V11.
 func TestRevoke_ForeignTokenLives(t *testing.T) {
 	t.Parallel()
@@ -132,9 +140,11 @@ func TestRevoke_ForeignTokenLives(t *testing.T) {
 	require.Equal(t, 403, d.Post("/api/oauth/revoke", "other:"+servertest.Secret, "token", res.String("access_token")).Status)
 }
 
-// When the store fails the caller is told to come again, and never that the token is revoked.
+// When the store fails the answer is a 503, and never says that the token is
+// revoked.
+//
 // Holds S165, R224, V86, I7.
-func TestRevoke_StoreDown(t *testing.T) {
+func TestRevoke_StoreFailureIsNoSuccess(t *testing.T) {
 	t.Parallel()
 	down := errors.New("store down: dial tcp 10.0.0.7:5432")
 	for _, call := range []string{"Get", "Advance", "Revoke"} {
@@ -164,9 +174,10 @@ func TestRevoke_StoreDown(t *testing.T) {
 	}
 }
 
-// Hooks run around a revocation, see what is revoked, and may refuse it.
+// Hooks run before and after a revocation, see the token, and may refuse.
+//
 // Holds S180.
-func TestRevoke_Hooks(t *testing.T) {
+func TestRevoke_HooksSeeTheTokenAndMayRefuse(t *testing.T) {
 	t.Parallel()
 	var seen []string
 	refuse := true
@@ -194,9 +205,10 @@ func TestRevoke_Hooks(t *testing.T) {
 	require.True(t, slices.Equal([]string{"before alice conf", "before alice conf", "after alice"}, seen), "%v", seen)
 }
 
-// Each hook sees the token, whether or not there is the other.
+// Each hook sees the token, with or without the other hook.
+//
 // Holds S180.
-func TestRevoke_OneHook(t *testing.T) {
+func TestRevoke_EachHookWorksAlone(t *testing.T) {
 	t.Parallel()
 	var seen []string
 	note := func(_ context.Context, tok *introspect.Token) error {
@@ -214,9 +226,11 @@ func TestRevoke_OneHook(t *testing.T) {
 	require.Equal(t, []string{"alice", "alice"}, seen)
 }
 
-// An administrator or the user ends an authorization, or the client, and everything of it stops at once; a client that is enabled again has its tokens back.
+// When an authorization or a client ends, all its tokens stop at once. A
+// client that is enabled again has its tokens back.
+//
 // Holds S105, S142, R168, V92.
-func TestRevoke_AuthorizationsAndClients(t *testing.T) {
+func TestRevoke_AuthorizationOrClientEndsAll(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
 	access, refresh := d.Family("conf")

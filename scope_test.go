@@ -8,15 +8,15 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
 )
 
-// everyWay runs a request for a scope through each way in and returns the scope that was granted, or the error code.
+// everyWay sends a request for a scope by each grant, and returns for each the
+// granted scope, or "!" and the error code.
 func everyWay(t *testing.T, l *servertest.Server, scope string) map[string]string {
 	out := map[string]string{}
 	told := func(name string, res servertest.Reply) {
@@ -50,7 +50,8 @@ func everyWay(t *testing.T, l *servertest.Server, scope string) map[string]strin
 	return out
 }
 
-// The same rules, with the same results, for every grant.
+// Every grant decides on scopes by the same rules with the same results.
+//
 // Holds S62, S128, S129, S130, S131, S132, S133, S135.
 func TestScope_SameRulesForEveryGrant(t *testing.T) {
 	t.Parallel()
@@ -125,6 +126,7 @@ func TestScope_SameRulesForEveryGrant(t *testing.T) {
 	}
 }
 
+// many returns n different scopes.
 func many(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -133,21 +135,34 @@ func many(n int) string {
 	return b.String()
 }
 
-// A parameter that only looks like scope is none.
+// A parameter whose name only begins with "scope" is not the scope.
+//
 // Holds V182.
-func TestScope_NoSparseParameter(t *testing.T) {
+func TestScope_OtherNamesAreNotScope(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
 	l.AddClient("conf", func(c *storage.Client) { c.DefaultScope = nil })
 	l.Do(servertest.Request("/token", servertest.Conf, cc+"&scope.999999999=read&scope[999999999]=read")).Fails(t, 400, "invalid_scope")
 }
 
-// The metadata list the scopes that are public, and those only.
-func TestScope_Metadata(t *testing.T) {
+// The metadata list the public scopes only.
+func TestScope_MetadataListsPublicOnes(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) {
 		cfg.Scopes.Known = []grantwell.Scope{{Name: "contacts", Description: "Access and change your email contacts", Public: true}, {Name: "internal"}}
 	})
 	meta := l.Do(httptest.NewRequest("GET", "/.well-known/oauth-authorization-server", nil))
 	require.Equal(t, []any{"contacts"}, meta.JSON["scopes_supported"])
+}
+
+// A scope is shown by its description, and by its name if it has none.
+//
+// Holds S134.
+func TestScope_HasADescription(t *testing.T) {
+	t.Parallel()
+	rules := grantwell.ScopeRules{Known: []grantwell.Scope{{Name: "read", Description: "Access and change your email contacts", Public: true}, {Name: "write"}}}
+	require.Equal(t, "Access and change your email contacts", rules.Description("read"))
+	require.Equal(t, "write", rules.Description("write"))
+	r := servertest.New(t, func(c *grantwell.Config) { c.Scopes = rules })
+	require.Equal(t, []any{"read"}, r.Get("/.well-known/oauth-authorization-server").JSON["scopes_supported"])
 }

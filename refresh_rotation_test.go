@@ -10,15 +10,15 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
 )
 
-// A refreshed token speaks for the same user, with the same scopes and audience.
+// A refreshed token has the same user, scopes and audience.
+//
 // Holds S85.
 func TestRefresh_KeepsSubjectAndScope(t *testing.T) {
 	t.Parallel()
@@ -34,9 +34,11 @@ func TestRefresh_KeepsSubjectAndScope(t *testing.T) {
 	require.Equal(t, "alice", is["sub"])
 }
 
-// What becomes of the refresh token that is used, by mode; a public client's is rotated in each.
+// The mode decides what becomes of a refresh token that was used. A public
+// client's token is rotated in every mode.
+//
 // Holds S86, S87, S88, R163.
-func TestRefresh_Modes(t *testing.T) {
+func TestRefresh_ModeDecidesOnTheUsedToken(t *testing.T) {
 	t.Parallel()
 	t.Run("rotate", func(t *testing.T) {
 		t.Parallel()
@@ -85,7 +87,9 @@ func TestRefresh_Modes(t *testing.T) {
 	})
 }
 
-// A rotated token that is used again ends its family, access tokens included, on every instance; a third use finds it ended still.
+// A rotated token that is used again ends its family, access tokens included,
+// on every instance. A third use is refused too.
+//
 // Holds S89, R164, I4.
 func TestRefresh_ReuseEndsFamily(t *testing.T) {
 	t.Parallel()
@@ -108,9 +112,11 @@ func TestRefresh_ReuseEndsFamily(t *testing.T) {
 	require.True(t, d.Live(bystander), "another family of the same user and client lives")
 }
 
-// Of any number of requests at once, one wins; strictly, the others count as reuse, and the family does not fork.
+// Of any number of concurrent requests one succeeds. Without a retry window
+// the others count as reuse, and the family does not fork.
+//
 // Holds S90, R165, V3, V6, I1, I11.
-func TestRefresh_ParallelHasOneWinner(t *testing.T) {
+func TestRefresh_ConcurrentUsesHaveOneWinner(t *testing.T) {
 	t.Parallel()
 	for range 20 {
 		d := servertest.New(t, nil)
@@ -131,7 +137,9 @@ func TestRefresh_ParallelHasOneWinner(t *testing.T) {
 	}
 }
 
-// Another client's request changes nothing for the owner, not even one with a token that was spent.
+// Another client's request changes nothing for the owner, also if it presents
+// a spent token.
+//
 // Holds S91, R160.
 func TestRefresh_OtherClientChangesNothing(t *testing.T) {
 	t.Parallel()
@@ -146,7 +154,8 @@ func TestRefresh_OtherClientChangesNothing(t *testing.T) {
 	require.Equal(t, 200, d.Refresh("conf", res.String("refresh_token")).Status)
 }
 
-// A confidential client authenticates, by its one method.
+// A confidential client must authenticate, by its one method.
+//
 // Holds R159.
 func TestRefresh_ClientAuthenticates(t *testing.T) {
 	t.Parallel()
@@ -165,7 +174,9 @@ func TestRefresh_ClientAuthenticates(t *testing.T) {
 	require.Equal(t, 200, d.Refresh("conf", refresh).Status)
 }
 
-// A refresh token that is not live is refused with one error, whatever the cause.
+// A refresh token that is not live is refused with one error, whatever the
+// cause.
+//
 // Holds R162.
 func TestRefresh_DeadTokensAreInvalidGrant(t *testing.T) {
 	t.Parallel()
@@ -184,9 +195,11 @@ func TestRefresh_DeadTokensAreInvalidGrant(t *testing.T) {
 	d.Post("/token", servertest.Conf, "grant_type", "refresh_token").Fails(t, 400, "invalid_request")
 }
 
-// Narrowing is for the access token alone, widening is refused, and neither changes the grant.
+// A narrower scope applies to the access token alone, a wider one is refused,
+// and neither changes the grant.
+//
 // Holds S93, R161.
-func TestRefresh_Scope(t *testing.T) {
+func TestRefresh_ScopeNarrowsOnly(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
 	_, r1 := d.Family("conf")
@@ -205,9 +218,11 @@ func TestRefresh_Scope(t *testing.T) {
 	require.Equal(t, "read write", res.String("scope"))
 }
 
-// A family ends at its absolute limit however often it is refreshed, and a token at its idle limit, both at use and without a sweep.
+// A family ends at its absolute limit however often it is refreshed, and a
+// token at its idle limit. Both hold at use, without a sweep.
+//
 // Holds S92, R169, V95, V98, I9.
-func TestRefresh_Lifetimes(t *testing.T) {
+func TestRefresh_AbsoluteAndIdleLimits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := servertest.New(t, func(cfg *grantwell.Config) { cfg.RefreshTokenLifetime = 43200 * time.Second })
@@ -247,7 +262,9 @@ func TestRefresh_Lifetimes(t *testing.T) {
 	})
 }
 
-// A token that is kept lives by its idle time, never past the end that its family had from the start.
+// A token that is not rotated lives by its idle time, and never past the end
+// that its family had from the start.
+//
 // Holds S87, S92.
 func TestPreserve_NeverExtendsTheFamily(t *testing.T) {
 	t.Parallel()
@@ -291,7 +308,9 @@ func TestPreserve_NeverExtendsTheFamily(t *testing.T) {
 	})
 }
 
-// What a grant rests on is looked at again at each refresh. A client that is gone fails its authentication already.
+// Each refresh checks again what the grant rests on. A client that is gone
+// fails its authentication before.
+//
 // Holds S94, R167, R168, V92, V93, V94, V96.
 func TestRefresh_EndsWithWhatItRestsOn(t *testing.T) {
 	t.Parallel()
@@ -338,7 +357,8 @@ func TestRefresh_EndsWithWhatItRestsOn(t *testing.T) {
 	}
 }
 
-// A client that may no longer refresh gets no refresh token with what is issued.
+// A client that may no longer refresh gets no refresh token.
+//
 // Holds R167.
 func TestRefresh_WithdrawnGrantTypeIssuesNone(t *testing.T) {
 	t.Parallel()
@@ -351,9 +371,11 @@ func TestRefresh_WithdrawnGrantTypeIssuesNone(t *testing.T) {
 	require.Empty(t, d.Records(storage.Query{Kind: storage.Refresh}))
 }
 
-// The family's earlier access tokens live on, or end, by option.
+// Earlier access tokens of the family live on by default, and end at a refresh
+// with EndAccess.
+//
 // Holds S96.
-func TestRefresh_EarlierAccessTokens(t *testing.T) {
+func TestRefresh_EndAccessEndsEarlierTokens(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []grants.Mode{grants.Rotate, grants.Preserve, grants.Once} {
 		for _, end := range []bool{false, true} {
@@ -369,7 +391,9 @@ func TestRefresh_EarlierAccessTokens(t *testing.T) {
 	}
 }
 
-// A token that is kept does not come back: a revocation at the same moment wins.
+// A token that is not rotated does not come back: a concurrent revocation
+// wins.
+//
 // Holds R227, I5, F10.
 func TestPreserve_RevocationWins(t *testing.T) {
 	t.Parallel()

@@ -8,15 +8,16 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-	"golang.org/x/crypto/bcrypt"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/bcrypt"
 )
 
-// Old and new secret both work until the overlap ends, then only the new; a secret that was promised its time has it.
+// The old secret and the new one both work until the overlap ends, then only
+// the new one. A later rotation does not shorten an overlap that was promised.
+//
 // Holds S140.
 func TestAdmin_SecretsRotateWithOverlap(t *testing.T) {
 	t.Parallel()
@@ -62,7 +63,9 @@ func TestAdmin_SecretsRotateWithOverlap(t *testing.T) {
 	})
 }
 
-// One of several secrets can be ended alone, but not the last; what needs no secret is given none.
+// One of several secrets can be ended by itself, but not the last one. A
+// client that needs no secret gets none.
+//
 // Holds S140, S141.
 func TestAdmin_SecretsEndAlone(t *testing.T) {
 	t.Parallel()
@@ -84,7 +87,8 @@ func TestAdmin_SecretsEndAlone(t *testing.T) {
 	}
 }
 
-// A shared key is one: it is replaced at once, and only by who says so.
+// A client has one shared key. It is replaced without an overlap, and only
+// when the administrator asks for it.
 func TestAdmin_SharedKeyIsReplacedAtOnce(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
@@ -103,9 +107,11 @@ func TestAdmin_SharedKeyIsReplacedAtOnce(t *testing.T) {
 	require.NotEqual(t, made.String("client_secret"), res.String("client_secret"))
 }
 
-// Every act is an event with its actor and the client before and after; no event and no log line has a secret or a hash.
+// Every action is an event with its actor and with the client before and
+// after. No event and no log line has a secret or a hash.
+//
 // Holds S146.
-func TestAdmin_ActsAreEvents(t *testing.T) {
+func TestAdmin_ActionsAreEvents(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	o := servertest.NewAdmin(t, func(cfg *grantwell.Config) { servertest.LogTo(cfg, &log) })
@@ -159,8 +165,9 @@ func TestAdmin_ActsAreEvents(t *testing.T) {
 	}
 }
 
-// An import may bring hashes of its own, but none that makes a guess cost the server minutes.
-func TestAdmin_HashesAreBounded(t *testing.T) {
+// An import may bring hashes, but none that makes one comparison cost the
+// server minutes.
+func TestAdmin_ImportedHashesAreBounded(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
 	cheap, err := bcrypt.GenerateFromPassword([]byte(servertest.Secret), bcrypt.MinCost)

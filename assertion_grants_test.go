@@ -13,14 +13,16 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/assertion"
+	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
+	"github.com/stretchr/testify/require"
 )
 
-// A client that signs for itself gets a token with no other authentication, for itself only.
+// A client that signs an assertion itself gets a token without further
+// authentication, and only for itself.
+//
 // Holds S63, S64, S65, S66, S69, S70, S72, S73, R141, R142, R143, R145, R147, R148.
 func TestJWTBearer_ClientSignsForItself(t *testing.T) {
 	t.Parallel()
@@ -61,7 +63,9 @@ func TestJWTBearer_ClientSignsForItself(t *testing.T) {
 	}
 }
 
-// A third party's assertion needs a client that authenticates, and is bounded by what the issuer may give.
+// The assertion of a third party needs a client that authenticates. The token
+// has no scope that the issuer may not give.
+//
 // Holds S71, S81, S83, R146, RF10, RF11, RF12, RF13.
 func TestJWTBearer_ThirdPartyNeedsAnAuthenticatedClient(t *testing.T) {
 	t.Parallel()
@@ -84,9 +88,11 @@ func TestJWTBearer_ThirdPartyNeedsAnAuthenticatedClient(t *testing.T) {
 	ask(servertest.Trusted, "refused").Fails(t, 400, "invalid_grant")
 }
 
-// Clients authenticate by JWT: audience our issuer only, each assertion once, the registered method only.
+// A client authenticates with a JWT whose audience is the issuer and nothing
+// else, once for each JWT, and only if that is its registered method.
+//
 // Holds S12, R99, R100, R101, R102, R103, RF3, RF4, RF7, RF8, RF9, RJ5, RB4.
-func TestPrivateKeyJWT_AudienceIsTheIssuerAndOnce(t *testing.T) {
+func TestClientJWT_AudienceIsTheIssuerAndUsedOnce(t *testing.T) {
 	t.Parallel()
 	r, p := servertest.NewAssertion(t, nil)
 	ask := func(a string, more ...string) servertest.Reply {
@@ -121,7 +127,9 @@ func TestPrivateKeyJWT_AudienceIsTheIssuerAndOnce(t *testing.T) {
 	r.Post("/token", servertest.Conf, "grant_type", "client_credentials", "client_assertion_type", assertion.ClientJWT, "client_assertion", good).Fails(t, 400, "invalid_request")
 }
 
-// An identity provider's assertion buys a token for its subject, once, and nothing that is not signed by it does.
+// An identity provider's SAML assertion buys one token for its subject. An
+// assertion that it did not sign buys nothing.
+//
 // Holds S75, S76, S77, S78, S80, S82, S83, S84, R150, R151, R156, RF1, RF5.
 func TestSAMLBearer_EndToEnd(t *testing.T) {
 	t.Parallel()
@@ -162,9 +170,10 @@ func TestSAMLBearer_EndToEnd(t *testing.T) {
 	r.Post("/token", "", "grant_type", assertion.GrantSAML2, "assertion", servertest.SAMLAssertion(t, p.IDP, nil)).Fails(t, 400, "invalid_grant")
 }
 
-// Of many presentations of one assertion at the same moment, one gets a token.
+// Of many concurrent uses of one assertion, one gets a token.
+//
 // Holds S69, S80, I1, I11.
-func TestAssertion_RacedIsUsedOnce(t *testing.T) {
+func TestAssertion_ConcurrentUsesGetOneToken(t *testing.T) {
 	t.Parallel()
 	r, p := servertest.NewAssertion(t, nil)
 	for range 5 {
@@ -183,5 +192,33 @@ func TestAssertion_RacedIsUsedOnce(t *testing.T) {
 			wg.Wait()
 			require.EqualValues(t, 1, wins.Load())
 		}
+	}
+}
+
+// An issuer may be allowed refresh tokens. A token outlives its assertion only
+// if the server is configured so. A parameter of an assertion request may not
+// be repeated.
+//
+// Holds RF2, RF17, RF18.
+func TestAssertionGrant_LifetimeAndRefresh(t *testing.T) {
+	t.Parallel()
+	for _, outlive := range []bool{false, true} {
+		key := servertest.ECKey(t)
+		r, _ := servertest.NewAssertion(t, func(c *grantwell.Config) {
+			v, err := assertion.NewJWT(assertion.JWTConfig{Issuer: c.Issuer, Replay: grants.Replay{Records: c.Records},
+				Issuers: assertion.Issuers(assertion.Issuer{ID: "https://fresh.example", JWKS: servertest.JWKS(t, &key.PublicKey), RefreshToken: true})})
+			require.NoError(t, err)
+			for i, g := range c.Grants {
+				if g.GrantType() == assertion.GrantJWT {
+					c.Grants[i] = grants.JWTBearer{Verifier: v, Bearer: grants.Bearer{OutliveAssertion: outlive}}
+				}
+			}
+		})
+		a := servertest.SignJWT(t, jose.ES256, key, servertest.AssertionClaims("https://fresh.example", "alice", servertest.Issuer))
+		r.Post("/token", servertest.Trusted, "grant_type", assertion.GrantJWT, "assertion", a, "assertion", a).Fails(t, 400, "invalid_request")
+		res := r.Post("/token", servertest.Trusted, "grant_type", assertion.GrantJWT, "assertion", a)
+		require.Equal(t, 200, res.Status, res.Body)
+		require.NotEmpty(t, res.String("refresh_token"))
+		require.Equal(t, outlive, res.JSON["expires_in"].(float64) > 130, res.Body)
 	}
 }

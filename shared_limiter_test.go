@@ -14,18 +14,17 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/storage/memstore"
+	"github.com/stretchr/testify/require"
 )
 
 var limitRounds = flag.Int("limitrounds", 20, "rounds of the race for a shared limit")
 
-// shuffled is a store whose calls take their time in between.
+// shuffled is a store whose inserts take a random time.
 type shuffled struct{ storage.Records }
 
 func (s shuffled) Insert(ctx context.Context, recs ...storage.Record) error {
@@ -39,6 +38,7 @@ func (s shuffled) Insert(ctx context.Context, recs ...storage.Record) error {
 	return err
 }
 
+// shared returns a limiter over a store.
 func shared(t testing.TB, records storage.Records, limits map[string]grantwell.Limit) *grantwell.SharedLimiter {
 	t.Helper()
 	l, err := grantwell.NewSharedLimiter(records, limits)
@@ -46,10 +46,12 @@ func shared(t testing.TB, records storage.Records, limits map[string]grantwell.L
 	return l
 }
 
-// Two servers over one store have one limit: of any number of guesses at once exactly the allowed number is made, for passwords
-// and for client secrets, and who is refused is told when to come back.
+// Two servers over one store have one limit. Of any number of concurrent
+// guesses exactly the allowed number is made, for passwords and for client
+// secrets, and a refused caller is told when to come back.
+//
 // Holds S57, S187, R108, R134, V16.
-func TestSharedLimiter_ParallelGuessesOnTwoServers(t *testing.T) {
+func TestSharedLimiter_TwoServersHaveOneLimit(t *testing.T) {
 	t.Parallel()
 	store := memstore.New()
 	for _, c := range servertest.Clients() {
@@ -120,7 +122,9 @@ func TestSharedLimiter_ParallelGuessesOnTwoServers(t *testing.T) {
 	}
 }
 
-// Right guesses do not count, whatever their number, and make room for those that wait for them on the other instance.
+// Right guesses do not count, whatever their number, and free slots for
+// guesses that wait on the other instance.
+//
 // Holds S187.
 func TestSharedLimiter_SuccessesDoNotCount(t *testing.T) {
 	t.Parallel()
@@ -161,7 +165,8 @@ func TestSharedLimiter_SuccessesDoNotCount(t *testing.T) {
 	})
 }
 
-// try makes one guess, and requires that it is made at once, or refused for as long as wait.
+// try makes one guess, and requires that it is made at once, or refused for as
+// long as wait.
 func try(t *testing.T, l grants.Limiter, key string, ok bool, wait time.Duration) {
 	t.Helper()
 	done, got, err := l.Attempt(t.Context(), key)
@@ -172,8 +177,9 @@ func try(t *testing.T, l grants.Limiter, key string, ok bool, wait time.Duration
 	}
 }
 
-// In no stretch of time as long as the window are there more failures than allowed, and every failure leaves in the end: new
-// instances come all the time, and guess at random times.
+// No period as long as the window has more failures than allowed, and every
+// failure expires in the end, also with new instances and random times.
+//
 // Holds S57, S187.
 func TestSharedLimiter_SlidingWindow(t *testing.T) {
 	t.Parallel()
@@ -219,7 +225,9 @@ func TestSharedLimiter_SlidingWindow(t *testing.T) {
 	})
 }
 
-// A guess whose end nobody heard of is a failure: the process died, or the store was gone.
+// A guess without a result counts as a failure: the process died, or the store
+// was not reachable.
+//
 // Holds S187.
 func TestSharedLimiter_LostGuessCounts(t *testing.T) {
 	t.Parallel()
@@ -243,7 +251,9 @@ func TestSharedLimiter_LostGuessCounts(t *testing.T) {
 	})
 }
 
-// What an attacker can make the store keep and do is bounded: refused guesses write nothing.
+// What a caller can make the store keep and do is bounded: refused guesses
+// write nothing.
+//
 // Holds S187.
 func TestSharedLimiter_WritesAreBounded(t *testing.T) {
 	t.Parallel()
@@ -278,7 +288,9 @@ func TestSharedLimiter_WritesAreBounded(t *testing.T) {
 	require.LessOrEqual(t, reads.Load()-r, int32(20), "a newcomer finds the newest version by strides")
 }
 
-// A limiter whose store fails, or holds something else, lets nobody guess: 503, and neither the authenticator nor a hash is asked.
+// With a store that fails, or that holds other data, no guess is made: the
+// answer is a 503, and neither the authenticator nor a hash is asked.
+//
 // Holds S187, R12.
 func TestSharedLimiter_StoreFailureIsNotOpen(t *testing.T) {
 	t.Parallel()
@@ -315,15 +327,15 @@ func TestSharedLimiter_StoreFailureIsNotOpen(t *testing.T) {
 	require.ErrorContains(t, err, "damaged")
 }
 
-// damagedStore answers with data that nobody wrote.
+// damagedStore answers with data that no limiter wrote.
 type damagedStore struct{ storage.Records }
 
 func (damagedStore) Get(context.Context, storage.Kind, string) (storage.Record, error) {
 	return storage.Record{Data: []byte("{")}, nil
 }
 
-// What cannot be kept is refused when it is configured.
-func TestSharedLimiter_Configuration(t *testing.T) {
+// A limit that the store cannot hold is refused by NewSharedLimiter.
+func TestSharedLimiter_ConfigurationIsChecked(t *testing.T) {
 	t.Parallel()
 	for want, limits := range map[string]map[string]grantwell.Limit{
 		"1000 failures": {"user": {Failures: 1001, Window: time.Minute}},
@@ -349,8 +361,9 @@ func TestSharedLimiter_Configuration(t *testing.T) {
 	require.Positive(t, wait)
 }
 
-// Where one era of records ends and the next begins, an instance that is slow to write and one that is quick cannot both
-// take the last place.
+// Where one era of records ends and the next begins, a slow instance and a
+// fast one cannot both take the last slot.
+//
 // Holds S187.
 func TestSharedLimiter_SlowWriterAtTheEndOfAnEra(t *testing.T) {
 	t.Parallel()
@@ -384,9 +397,11 @@ func TestSharedLimiter_SlowWriterAtTheEndOfAnEra(t *testing.T) {
 	})
 }
 
-// A client can have a limit of its own in place of the default; a class without one has the default, and never none.
+// A client can have a limit of its own in place of the default. A class
+// without a limit has the default, and never none.
+//
 // Holds S187.
-func TestLimit_OfAClientOverridesTheDefault(t *testing.T) {
+func TestSharedLimiter_ClientLimitReplacesTheDefault(t *testing.T) {
 	t.Parallel()
 	limits := map[string]grantwell.Limit{"client": {Failures: 3, Window: time.Hour}, "client/partner": {Failures: 1, Window: time.Minute}}
 	for name, limiter := range map[string]grants.Limiter{"memory": grantwell.NewLimiterWith(limits), "shared": shared(t, memstore.New(), limits)} {

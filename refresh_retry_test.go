@@ -10,14 +10,15 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
 )
 
+// retrying puts a refresh grant with a retry window of a minute, unless g has
+// another.
 func retrying(g grants.RefreshToken) func(*grantwell.Config) {
 	if g.RetryWindow == 0 {
 		g.RetryWindow = time.Minute
@@ -25,7 +26,9 @@ func retrying(g grants.RefreshToken) func(*grantwell.Config) {
 	return servertest.WithRefresh(g)
 }
 
-// Whoever asks again within the window gets the same bytes, and there is one live refresh token, whatever the number of requests at once.
+// Every retry within the window gets the same tokens, and there is one live
+// refresh token, however many requests come at once.
+//
 // Holds S89, S90, R165, V3, V6, I1, I11.
 func TestRetry_SameSuccessorForAll(t *testing.T) {
 	t.Parallel()
@@ -51,7 +54,9 @@ func TestRetry_SameSuccessorForAll(t *testing.T) {
 	}
 }
 
-// The window begins with the first use, and no retry prolongs it. What comes later is reuse. The answer's lifetime counts down.
+// The window begins with the first use, and no retry prolongs it. A later use
+// is reuse. The lifetime in the answer counts down.
+//
 // Holds S89, R166.
 func TestRetry_WindowIsNotRenewed(t *testing.T) {
 	t.Parallel()
@@ -72,9 +77,10 @@ func TestRetry_WindowIsNotRenewed(t *testing.T) {
 	})
 }
 
-// The retries are counted, also when they come at once.
+// The number of retries is bounded, also for concurrent requests.
+//
 // Holds R166.
-func TestRetry_Bounded(t *testing.T) {
+func TestRetry_CountIsBounded(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, retrying(grants.RefreshToken{MaxRetries: 3}))
 	_, refresh := d.Family("conf")
@@ -96,7 +102,9 @@ func TestRetry_Bounded(t *testing.T) {
 	require.Zero(t, d.ActiveOf(storage.Refresh))
 }
 
-// Only the same request of the same client, before its successor was used, is a retry; the rest is reuse.
+// Only the same request of the same client, before the successor was used, is
+// a retry. Every other second use is reuse.
+//
 // Holds S89, R164, R166.
 func TestRetry_OnlyTheSameRequest(t *testing.T) {
 	t.Parallel()
@@ -151,9 +159,10 @@ func TestRetry_OnlyTheSameRequest(t *testing.T) {
 	})
 }
 
-// The once-only mode retries too: the same access token, and no other.
+// Mode Once has retries too: they get the same access token.
+//
 // Holds S88, R166.
-func TestRetry_Once(t *testing.T) {
+func TestRetry_WorksInModeOnce(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, retrying(grants.RefreshToken{Mode: grants.Once}))
 	_, old := d.Family("conf")
@@ -163,9 +172,10 @@ func TestRetry_Once(t *testing.T) {
 	require.Equal(t, 2, d.ActiveOf(storage.Access))
 }
 
-// A retry is refused once what the grant rests on has ended.
+// A retry is refused once the user of the grant has been disabled.
+//
 // Holds R168.
-func TestRetry_LooksAtTheUserAgain(t *testing.T) {
+func TestRetry_EndsWithTheUser(t *testing.T) {
 	t.Parallel()
 	var disabled atomic.Bool
 	d := servertest.New(t, func(cfg *grantwell.Config) {
@@ -178,9 +188,11 @@ func TestRetry_LooksAtTheUserAgain(t *testing.T) {
 	d.Refresh("conf", old).Fails(t, 400, "invalid_grant")
 }
 
-// What the store keeps for a retry opens with the token that was presented and with nothing that is stored, and belongs to its record.
+// The answer that the store keeps for a retry is sealed: it opens only with
+// the token that was presented, and only in its own record.
+//
 // Holds R85, S163.
-func TestRetry_StoreAloneOpensNothing(t *testing.T) {
+func TestRetry_StoredAnswerNeedsTheToken(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, retrying(grants.RefreshToken{}))
 	_, one := d.Family("conf")

@@ -9,15 +9,16 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
 )
 
-// The whole way of a browser without a session: login, consent, code; one event.
+// A browser without a session goes through login and consent to a code, and
+// the server emits one event.
+//
 // Holds S25, S31, S35, S41, S148, S183.
 func TestConsentPage_LoginThenConsentThenCode(t *testing.T) {
 	t.Parallel()
@@ -58,7 +59,8 @@ func TestConsentPage_LoginThenConsentThenCode(t *testing.T) {
 	require.Contains(t, string(rec.Data), "sales")
 }
 
-// Who has a session sees no login page.
+// A user with a session sees no login page.
+//
 // Holds S26.
 func TestConsentPage_SessionSkipsLogin(t *testing.T) {
 	t.Parallel()
@@ -67,8 +69,11 @@ func TestConsentPage_SessionSkipsLogin(t *testing.T) {
 	require.NotEmpty(t, h.SignedIn("alice").Visit(servertest.AuthorizeURL("client_id", "trusted"), nil).Params(t).Get("code"))
 }
 
+// A user who denies gives access_denied and no code, and the decision cannot
+// be posted again.
+//
 // Holds S33, R34, S183.
-func TestConsentPage_NoThanks(t *testing.T) {
+func TestConsentPage_DenyGivesNoCode(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	b := h.SignedIn("alice")
@@ -87,8 +92,11 @@ func TestConsentPage_NoThanks(t *testing.T) {
 	require.Zero(t, h.CountOf(storage.Code))
 }
 
+// A scope that the user does not tick is not granted. Without any scope the
+// request is denied.
+//
 // Holds S149, R43.
-func TestConsentPage_Unticked(t *testing.T) {
+func TestConsentPage_UntickedScopesAreNotGranted(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	b := h.SignedIn("alice")
@@ -104,7 +112,9 @@ func TestConsentPage_Unticked(t *testing.T) {
 	b.Send("/consent", servertest.With(form, "scope", "read")).IsPage(t, http.StatusBadRequest)
 }
 
-// What a browser posts can narrow the request. It cannot widen or replace any part of it.
+// The posted form can narrow the request. It cannot widen or replace any part
+// of it.
+//
 // Holds R43, R130, V53, V64, V65, V66.
 func TestConsentPage_PostCannotChangeTheRequest(t *testing.T) {
 	t.Parallel()
@@ -127,8 +137,10 @@ func TestConsentPage_PostCannotChangeTheRequest(t *testing.T) {
 	require.Equal(t, []string{"read"}, scopes)
 }
 
+// A form without this browser's token for this request is refused.
+//
 // Holds R42, S45.
-func TestConsentPage_Forged(t *testing.T) {
+func TestConsentPage_ForgedPostIsRefused(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	b := h.SignedIn("alice")
@@ -158,9 +170,10 @@ func TestConsentPage_Forged(t *testing.T) {
 	require.NotEmpty(t, b.Send("/consent", form, "Sec-Fetch-Site", "same-origin").Params(t).Get("code"))
 }
 
-// A double click gives one code.
+// Two posts of one form give one code.
+//
 // Holds S25, V75.
-func TestConsentPage_PostedTwice(t *testing.T) {
+func TestConsentPage_DoubleClickGivesOneCode(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	b := h.SignedIn("alice")
@@ -188,6 +201,9 @@ func TestConsentPage_PostedTwice(t *testing.T) {
 	}
 }
 
+// A client that was deleted, disabled or changed while the page was open gets
+// no code.
+//
 // Holds R54, S27.
 func TestConsentPage_ClientChangedMeanwhile(t *testing.T) {
 	t.Parallel()
@@ -227,14 +243,18 @@ func TestConsentPage_ClientChangedMeanwhile(t *testing.T) {
 	require.Zero(t, h.CountOf(storage.Code))
 }
 
+// script is a text that would be markup, a template or code if a page did not
+// escape it.
 const script = `"><script>alert(1)</script><img src=x onerror=alert(1)>'{{.}}${713*991}`
 
-// tag finds what would be markup of an attacker's.
+// tag finds markup of an attacker's.
 var tag = regexp.MustCompile(`<script|<img src=x|onerror=alert\(1\)>|javascript:`)
 
-// Names, logos, links, scopes and users are text on the page, whatever they hold.
+// Names, logos, links, scopes and users are text on the page, whatever they
+// contain.
+//
 // Holds S45, S148, R19, R39, V57, V63, V72, V77.
-func TestConsentPage_Escapes(t *testing.T) {
+func TestConsentPage_EscapesEveryText(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, func(c *grantwell.Config, ui *grantwell.UI) {
 		c.Scopes.Known[0].Description = script
@@ -266,9 +286,11 @@ func TestConsentPage_Escapes(t *testing.T) {
 	require.Contains(t, res.Header.Get("Content-Security-Policy"), "form-action 'self' https://app.example;")
 }
 
-// A client without a name is named by its ID; a scope without a description by its own name.
+// A client without a name is shown by its ID, and a scope without a
+// description by its name.
+//
 // Holds S148.
-func TestConsentPage_WithoutTexts(t *testing.T) {
+func TestConsentPage_NamesTheClientByItsID(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) { c.Scopes.Known = nil })
 	res := h.SignedIn("alice").Visit(servertest.AuthorizeURL("client_id", "several"), nil)
@@ -276,9 +298,11 @@ func TestConsentPage_WithoutTexts(t *testing.T) {
 	require.Contains(t, res.Body, "<span>read</span>")
 }
 
-// A page of the host's own gets all that it needs, and what it posts is checked the same.
+// A page of the host's own gets all data that it needs, and its form is
+// checked in the same way.
+//
 // Holds S153, S45.
-func TestConsentPage_HostsOwn(t *testing.T) {
+func TestConsentPage_HostMayRenderItsOwn(t *testing.T) {
 	t.Parallel()
 	var got grantwell.ConsentPage
 	h := servertest.NewSite(t, func(_ *grantwell.Config, ui *grantwell.UI) {
@@ -311,9 +335,10 @@ func TestConsentPage_HostsOwn(t *testing.T) {
 	require.Equal(t, "read", h.Redeem("conf", q.Get("code")).String("scope"))
 }
 
-// Panics of the host's code are a page, and no code.
+// A panic in the host's code is answered with a page, and gives no code.
+//
 // Holds R35, S183.
-func TestConsentPage_HostPanics(t *testing.T) {
+func TestConsentPage_HostPanicGivesNoCode(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, func(_ *grantwell.Config, ui *grantwell.UI) {
 		ui.User = func(*http.Request) (grantwell.SignedIn, bool) { panic("secret-dsn") }
@@ -346,7 +371,8 @@ func TestConsentPage_HostPanics(t *testing.T) {
 	}
 }
 
-// A user's host may say more than yes and no.
+// An error of the host's hook reaches the client with its own code.
+//
 // Holds S183, R35.
 func TestConsentPage_HookErrorReachesTheClient(t *testing.T) {
 	t.Parallel()

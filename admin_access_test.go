@@ -8,19 +8,21 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
 )
 
+// newApp is the document of a new client.
 const newApp = `{"client_id":"app","client_name":"App","grant_types":["client_credentials"],"scope":["read"]}`
 
-// There is no administration without an authorization, nor over stores that cannot be administered, and nothing mounts it but the host.
+// Admin returns an error without an authorization function and over stores
+// that cannot be administered. Only the host mounts the handler.
+//
 // Holds S144.
-func TestAdmin_RefusesToBeAnOpenDoor(t *testing.T) {
+func TestAdmin_NeedsAnAuthorizationAndStores(t *testing.T) {
 	t.Parallel()
 	r := servertest.New(t, nil)
 	for _, cfg := range []grantwell.AdminConfig{{}, {Authorize: servertest.CallerName, Overlap: -1}, {Authorize: servertest.CallerName, Overlap: 1 << 62}} {
@@ -44,7 +46,9 @@ func TestAdmin_RefusesToBeAnOpenDoor(t *testing.T) {
 	}
 }
 
-// The host's authorization comes before everything: what it refuses learns and changes nothing, whatever it asks.
+// The host's authorization function runs before everything else. A caller that
+// it refuses learns nothing and changes nothing.
+//
 // Holds S144.
 func TestAdmin_AsksTheHostFirst(t *testing.T) {
 	t.Parallel()
@@ -86,7 +90,9 @@ func TestAdmin_AsksTheHostFirst(t *testing.T) {
 	}
 }
 
-// What another site can make a browser send changes nothing: forms and plain text, and any request that says it comes from there.
+// A request that another site makes a browser send changes nothing: forms,
+// plain text, and requests whose headers name another site.
+//
 // Holds S144.
 func TestAdmin_RefusesOtherSites(t *testing.T) {
 	t.Parallel()
@@ -114,9 +120,11 @@ func TestAdmin_RefusesOtherSites(t *testing.T) {
 	require.Empty(t, res.Header.Values("Set-Cookie"))
 }
 
-// Inputs are bounded, and what is not understood is refused, never skipped.
+// Inputs are bounded, and an unknown parameter, member or path is refused,
+// never ignored.
+//
 // Holds S144.
-func TestAdmin_RefusesWhatItDoesNotKnow(t *testing.T) {
+func TestAdmin_RefusesUnknownInput(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
 	for _, body := range []string{"", "{", "null", "[]", `"x"`, "{}{}", `{} x`, newApp + newApp, "{\"client_name\":\"\xff\"}", `{"client_id":"a","client_id":"b"}`,
@@ -147,8 +155,8 @@ func TestAdmin_RefusesWhatItDoesNotKnow(t *testing.T) {
 	require.Equal(t, "GET, PUT, DELETE", res.Header.Get("Allow"))
 }
 
-// A store that fails is 503 to all, and changes nothing half.
-func TestAdmin_StoreFails(t *testing.T) {
+// A store that fails is a 503 at every route, and no change is half done.
+func TestAdmin_StoreFailureChangesNothing(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
 	ctx, cancel := context.WithCancel(t.Context())

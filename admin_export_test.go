@@ -13,14 +13,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
 )
 
-// anyClient fills every field of a client, by its type, with something that registration takes. A new field is filled
-// too, and one of a type that is not known here fails the test: nothing can be forgotten by an export.
+// anyClient fills every field of a client, by its type, with a value that
+// registration takes. A new field of a known type is filled too. A field of an
+// unknown type fails the test, so that an export cannot forget it.
 func anyClient(t *testing.T, r *rand.Rand, i int) storage.Client {
 	t.Helper()
 	var c storage.Client
@@ -81,11 +81,13 @@ func anyClient(t *testing.T, r *rand.Rand, i int) storage.Client {
 	return c
 }
 
+// anyText returns a random text, often one that needs escapes.
 func anyText(r *rand.Rand) string {
 	all := []string{"", "a", "é", "\U0001F642", "\u2028", "<script>", `"quoted\"`, "two\nlines", "\x00", "&amp;", strings.Repeat("x", 300)}
 	return all[r.IntN(len(all))] + all[r.IntN(len(all))]
 }
 
+// anyTime returns the zero time or a random time.
 func anyTime(r *rand.Rand) time.Time {
 	if r.IntN(4) == 0 {
 		return time.Time{}
@@ -93,7 +95,8 @@ func anyTime(r *rand.Rand) time.Time {
 	return time.Unix(r.Int64N(8e9), r.Int64N(1e9)).In(time.FixedZone("", (r.IntN(27)-12)*3600+r.IntN(2)*1800))
 }
 
-// sameField compares as the stores promise: times as instants, keys as JSON, nil as empty.
+// sameField compares two fields as stores promise to keep them: times as
+// instants, keys as JSON, and nil as empty.
 func sameField(t *testing.T, name string, want, got reflect.Value) {
 	t.Helper()
 	switch w := want.Interface().(type) {
@@ -119,7 +122,9 @@ func sameField(t *testing.T, name string, want, got reflect.Value) {
 	}
 }
 
-// What is exported and imported is equal in every field, for clients of every kind, through documents of every size.
+// A registry that was exported and imported is equal in every field, for
+// clients of every kind and pages of every size.
+//
 // Holds S143.
 func TestAdmin_ExportAndImportAreEqual(t *testing.T) {
 	t.Parallel()
@@ -173,7 +178,9 @@ func TestAdmin_ExportAndImportAreEqual(t *testing.T) {
 	}
 }
 
-// No field of a client is left out of its JSON, by which stores and exports keep it.
+// Every field of a client has a name in its JSON, which stores and exports
+// keep.
+//
 // Holds S143.
 func TestClient_EveryFieldHasAName(t *testing.T) {
 	t.Parallel()
@@ -192,9 +199,11 @@ func TestClient_EveryFieldHasAName(t *testing.T) {
 	}
 }
 
-// A plain key is exported only if the administrator says so, and the document says what it gives away.
+// Plain shared keys are exported only when the administrator asks for them,
+// and the document says that it holds them.
+//
 // Holds S143.
-func TestAdmin_ExportOfPlainKeysIsAsked(t *testing.T) {
+func TestAdmin_ExportOfPlainKeysMustBeRequested(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
 	hashed := o.Admin("GET", "/export", "")
@@ -209,9 +218,11 @@ func TestAdmin_ExportOfPlainKeysIsAsked(t *testing.T) {
 	require.Contains(t, plain.Body, base64.StdEncoding.EncodeToString(c.SharedKey))
 }
 
-// An import checks all before it stores anything, and overwrites only if it is told to.
+// An import checks the whole document before it stores a client, and replaces
+// existing clients only on request.
+//
 // Holds S143.
-func TestAdmin_ImportIsAllChecked(t *testing.T) {
+func TestAdmin_ImportChecksAllBeforeItStores(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
 	document := o.Admin("GET", "/export", "").Body
@@ -253,7 +264,8 @@ func TestAdmin_ImportIsAllChecked(t *testing.T) {
 	require.Equal(t, 413, o.Admin("POST", "/import", strings.Repeat(" ", 16<<20+1)).Status)
 }
 
-// Whatever is sent as a client or a document is answered without a fault of ours.
+// No body that is sent as a client or as a document is answered with a server
+// error.
 func FuzzAdminBody(f *testing.F) {
 	f.Add("/clients", newApp)
 	f.Add("/import?existing=replace", `{"format":"grantwell.clients.v1","secrets":"hashed","clients":[{"client_id":"a","created_at":"2020-01-01T00:00:00Z","shared_key":"eA==","secrets":[{"hash":"$2a$10$x"}]}]}`)

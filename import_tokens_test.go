@@ -11,28 +11,27 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/tokens"
+	"github.com/stretchr/testify/require"
 )
 
-// oldAccess and oldRefresh are tokens as another server made them.
+// oldAccess and oldRefresh are tokens that another server issued.
 const (
 	oldAccess  = "SQrqUCvEAsgTgAGoaxlkdqkF1dvRkAfpMyREEqSKdoj9JEyR0CL3fJ"
 	oldRefresh = "Lh2pJKvQ0Vbn5kXJYwHgYtIl3rJ8o0w1vG9ZsbcTqE7u2a"
 )
 
-// digest is what the other server stored of a token.
+// digest returns what the other server stored of a token.
 func digest(hash crypto.Hash, token string, encode func([]byte) string) string {
 	h := hash.New()
 	h.Write([]byte(token))
 	return encode(h.Sum(nil))
 }
 
-// line is a grant of an export.
+// line returns a grant as a line of an export.
 func line(grant, client, access, refresh string) string {
 	in := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(time.RFC3339) }
 	return fmt.Sprintf(`{"grant":%q,"client_id":%q,"subject":"alice","scope":"read write","audience":["https://as.example"],"issued_at":%q,`+
@@ -40,9 +39,11 @@ func line(grant, client, access, refresh string) string {
 		grant, client, in(-time.Minute), access, in(time.Hour), refresh, in(24*time.Hour))
 }
 
-// A plain digest in any of its spellings is enough for both kinds of token to live on.
+// A plain digest, in any of its encodings, is enough for access and refresh
+// tokens to stay valid.
+//
 // Holds S163.
-func TestImported_DigestsLiveOn(t *testing.T) {
+func TestImportTokens_DigestKeepsATokenAlive(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		hash   crypto.Hash
@@ -105,8 +106,9 @@ func (c *counted) Get(ctx context.Context, kind storage.Kind, key string) (stora
 	return c.Records.Get(ctx, kind, key)
 }
 
-// A string that is no token costs no call of the store, or one for each form that it fits and kind that is looked for.
-func TestImported_GarbageStaysCheap(t *testing.T) {
+// A string that is no token costs no read of the store, or one for each
+// imported form that it fits and each kind of token.
+func TestImportTokens_GarbageCostsFewReads(t *testing.T) {
 	t.Parallel()
 	sha := tokens.Digest{Hash: crypto.SHA256}
 	exact := tokens.Digest{Hash: crypto.SHA1, Lengths: []int{54}}
@@ -139,8 +141,9 @@ func TestImported_GarbageStaysCheap(t *testing.T) {
 	}
 }
 
-// Whoever revokes an imported token ends it; a spent one that is exported as such ends the grant when it is used.
-func TestImported_RevocationAndReuse(t *testing.T) {
+// A revocation ends an imported token. A refresh token that was exported as
+// spent ends the grant when it is used.
+func TestImportTokens_RevocationAndReuse(t *testing.T) {
 	t.Parallel()
 	form := tokens.Digest{Hash: crypto.SHA1}
 	r := servertest.New(t, func(cfg *grantwell.Config) { cfg.Imported = []tokens.Imported{form} })
@@ -164,7 +167,8 @@ func TestImported_RevocationAndReuse(t *testing.T) {
 	require.False(t, r.Live(oldRefresh+"2"))
 }
 
-// An export is taken line by line: all of a grant or nothing, and an error names the line.
+// An export is read line by line, all of a grant or nothing of it, and an
+// error names the line.
 func TestImportTokens_RefusesWhatItCannotKeep(t *testing.T) {
 	t.Parallel()
 	form := tokens.Digest{Hash: crypto.SHA256}
@@ -207,8 +211,8 @@ func TestImportTokens_RefusesWhatItCannotKeep(t *testing.T) {
 	require.Equal(t, grantwell.ImportResult{Grants: 1, Tokens: 2, Changed: 1, Expired: 1}, res)
 }
 
-// A configuration that would let tokens be guessed is refused.
-func TestImported_ConfigIsChecked(t *testing.T) {
+// New refuses a configuration under which imported tokens could be guessed.
+func TestImportTokens_ConfigIsChecked(t *testing.T) {
 	t.Parallel()
 	for name, form := range map[string]tokens.Imported{"nil": nil, "no hash": tokens.Digest{}, "MD5": tokens.Digest{Hash: crypto.MD5},
 		"short tokens": tokens.Digest{Hash: crypto.SHA256, Lengths: []int{8}}, "no secret": tokens.FositeHMAC{},

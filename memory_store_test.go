@@ -11,17 +11,29 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/storage/memstore"
+	"github.com/stretchr/testify/require"
 )
 
-// scribble writes into all that a client refers to.
+// Without a store the server keeps its records in memory.
+//
+// Holds S158.
+func TestMemoryStore_IsTheDefault(t *testing.T) {
+	t.Parallel()
+	d := servertest.New(t, func(cfg *grantwell.Config) { cfg.Records = nil })
+	access, refresh := d.Family("conf")
+	require.True(t, d.Live(access))
+	require.Equal(t, 200, d.Revoke("conf", refresh).Status)
+	require.False(t, d.Live(access))
+	require.Empty(t, d.Records(storage.Query{}), "not the registry's store")
+}
+
+// scribble writes into everything that a client refers to.
 func scribble(c storage.Client) {
 	v := reflect.ValueOf(c)
 	for i := range v.NumField() {
@@ -38,9 +50,11 @@ func scribble(c storage.Client) {
 	}
 }
 
-// scribbler is everything of a host's that sees a client.
+// scribbler implements every interface of the host's that sees a client, and
+// writes into each client that it gets.
 type scribbler struct{ seen map[string]*atomic.Int32 }
 
+// on counts a client that was given to a place, and writes into it.
 func (s scribbler) on(where string, c storage.Client) {
 	s.seen[where].Add(1)
 	scribble(c)
@@ -70,7 +84,7 @@ func (s scribbler) Handle(_ context.Context, r *grants.Request) (*grants.Grant, 
 	return nil, grants.InvalidGrant("not %s today", subject)
 }
 
-// embedding is one of our grants with a part of the host's.
+// embedding is a grant of this module inside a type of the host's.
 type embedding struct {
 	grants.RefreshToken
 	s scribbler
@@ -82,7 +96,7 @@ func (e embedding) Handle(ctx context.Context, r *grants.Request) (*grants.Grant
 	return g, err
 }
 
-// clearing is a store of records that writes into what it was given.
+// clearing is a store that writes into the records that it is given.
 type clearing struct{ storage.Records }
 
 func (c clearing) Insert(ctx context.Context, recs ...storage.Record) error {
@@ -93,8 +107,9 @@ func (c clearing) Insert(ctx context.Context, recs ...storage.Record) error {
 	return err
 }
 
-// The memory store's clients are read where they lie, and no hook, handler, login or page of a host's can write there.
-func TestClient_NobodyReachesTheStores(t *testing.T) {
+// The server reads clients in the memory store's own memory. No hook, handler,
+// login or page of the host's can write there.
+func TestMemoryStore_HostCannotWriteItsClients(t *testing.T) {
 	t.Parallel()
 	t.Run("scopes by the rules", func(t *testing.T) { nobodyReaches(t, false) })
 	t.Run("scopes by the host", func(t *testing.T) { nobodyReaches(t, true) })
@@ -178,7 +193,8 @@ func nobodyReaches(t *testing.T, decide bool) {
 	}
 }
 
-// tenant is a store that embeds ours and decides for itself who is a client.
+// tenant is a store that embeds the memory store and has its own Client
+// method.
 type tenant struct{ *memstore.Store }
 
 var errTenant = errors.New("not of this tenant")
@@ -187,8 +203,9 @@ func (tenant) Client(context.Context, string) (storage.Client, error) {
 	return storage.Client{}, errTenant
 }
 
-// A store that embeds the memory store is asked by its own method.
-func TestClient_OfAnEmbeddingStore(t *testing.T) {
+// For a store that embeds the memory store the server calls that store's own
+// Client method.
+func TestMemoryStore_EmbeddingTypeDecides(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) { cfg.Clients = tenant{cfg.Clients.(*memstore.Store)} })
 	l.Post("/token", servertest.Conf, "grant_type", "client_credentials").Fails(t, 503, "temporarily_unavailable")

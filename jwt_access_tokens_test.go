@@ -12,24 +12,27 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/tokens"
+	"github.com/stretchr/testify/require"
 )
 
-// offline is a resource server's own check, by the keys that the server publishes.
+// offline returns the check of a resource server that knows only the published
+// keys.
 func offline(t *testing.T, d *servertest.Server) *introspect.JWT {
 	t.Helper()
 	return &introspect.JWT{Issuer: "https://as.example", Audience: []string{"https://as.example"}, Keys: []byte(d.Get("/jwks.json").Body)}
 }
 
-// A signed access token has the header and the claims of RFC 9068, and the resource's own check, introspection and the server itself agree on them.
+// A signed access token has the header and the claims of RFC 9068. The
+// resource server, the introspection endpoint and the server itself agree on
+// them.
+//
 // Holds S175, R242, R243, R244, S169.
-func TestJWT_CompleteAndAgreed(t *testing.T) {
+func TestJWT_AllChecksAgree(t *testing.T) {
 	t.Parallel()
 	for _, algorithm := range []string{tokens.RS256, tokens.ES256, tokens.EdDSA} {
 		key, err := tokens.GenerateKey(algorithm)
@@ -75,7 +78,9 @@ func TestJWT_CompleteAndAgreed(t *testing.T) {
 	}
 }
 
-// By default a signed token is recorded, and ends as any other does: by revocation, with its family, with its client.
+// By default a signed token has a record and ends as any other: by revocation,
+// with its family, and with its client.
+//
 // Holds S104, S97, S98, R221.
 func TestJWT_RevocableByDefault(t *testing.T) {
 	t.Parallel()
@@ -92,9 +97,12 @@ func TestJWT_RevocableByDefault(t *testing.T) {
 	require.False(t, own.Active)
 }
 
-// A token that is not recorded is told by its signature; it cannot be revoked, and the endpoint says so. Its client and its user are still looked at.
+// A token without a record is recognised by its signature. It cannot be
+// revoked, and the endpoint says so. Its client and its user are still
+// checked.
+//
 // Holds S104, R226.
-func TestJWT_Unrecorded(t *testing.T) {
+func TestJWT_UnrecordedCannotBeRevoked(t *testing.T) {
 	t.Parallel()
 	var off atomic.Bool
 	keys := servertest.Keys(t)
@@ -128,7 +136,9 @@ func TestJWT_Unrecorded(t *testing.T) {
 	})
 }
 
-// A JWT that our key signed and that is no access token of ours is none: another type, another issuer, no record.
+// A JWT that the server's key signed is no access token if it has another type
+// or issuer, or no record.
+//
 // Holds R86.
 func TestJWT_NotEveryJWTOfOurKey(t *testing.T) {
 	t.Parallel()
@@ -154,7 +164,9 @@ func TestJWT_NotEveryJWTOfOurKey(t *testing.T) {
 	require.False(t, free.Live(none))
 }
 
-// A hook adds claims and members, and cannot change what a token is or what the answer says.
+// A hook adds claims and members. It cannot change what a token is or what the
+// answer says.
+//
 // Holds S179, S180, R246, V102.
 func TestJWT_HooksCannotOverwrite(t *testing.T) {
 	t.Parallel()
@@ -195,7 +207,9 @@ func TestJWT_HooksCannotOverwrite(t *testing.T) {
 	}
 }
 
-// Tokens for two resources are two tokens, and nothing of the user but the subject is in one unless the host puts it there.
+// Two resources get two tokens. A token has no personal data but the subject
+// unless the host adds it.
+//
 // Holds R247.
 func TestJWT_OneAudienceNoPersonalData(t *testing.T) {
 	t.Parallel()
@@ -209,9 +223,11 @@ func TestJWT_OneAudienceNoPersonalData(t *testing.T) {
 	}
 }
 
-// While keys rotate under load, each token verifies by the JWKS served at that moment, and the next key is there before it signs.
+// While keys rotate under load, every token verifies by the JWK Set that is
+// served at that moment, and a key is published before it signs.
+//
 // Holds S172, R244, R245, I10.
-func TestJWT_RotationUnderLoad(t *testing.T) {
+func TestJWT_RotationBreaksNoToken(t *testing.T) {
 	t.Parallel()
 	var schedule []tokens.ScheduledKey
 	start := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC) // where synthetic time begins
@@ -260,9 +276,11 @@ func TestJWT_RotationUnderLoad(t *testing.T) {
 	})
 }
 
-// A resource checks signed tokens by the published keys alone, over HTTP.
+// A resource server checks signed tokens over HTTP with the published keys
+// alone.
+//
 // Holds S125, S175.
-func TestJWT_GuardByJWKS(t *testing.T) {
+func TestJWT_GuardNeedsOnlyPublishedKeys(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, servertest.Signed(servertest.Keys(t)))
 	ts := httptest.NewServer(d.Handler)

@@ -2,24 +2,70 @@ package grantwell_test
 
 import (
 	"context"
+	"flag"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
 )
 
-// Refreshes race with whatever ends the family, on two instances, in random order. When the end has been answered, nothing that any of them issued is live,
-// at either instance, by any way of asking; and no family has had two live refresh tokens.
+var redemptions = flag.Int("redemptions", 300, "how many codes and refresh tokens TestContention redeems, each 4 times at once")
+
+// Codes and refresh tokens, each offered several times at once, are each
+// redeemed once.
+//
+// Holds R116, R165, V3, V5, V6, I1, I3, I11, S189.
+func TestRedemption_ConcurrentUsesHaveOneWinner(t *testing.T) {
+	t.Parallel()
+	const attempts = 4
+	var doubles, orphans, won int
+	total := *redemptions
+	for done := 0; done < total; {
+		d := servertest.New(t, nil) // a fresh store now and then keeps a long run small
+		for range min(total-done, 5000) {
+			code := d.Code("conf")
+			kinds := []func() servertest.Reply{func() servertest.Reply { return d.Redeem("conf", code) }}
+			if done%2 == 1 {
+				_, token := d.Family("conf")
+				kinds[0] = func() servertest.Reply { return d.Refresh("conf", token) }
+			}
+			var successes atomic.Int32
+			servertest.Parallel(attempts, func(int) {
+				if kinds[0]().Status == 200 {
+					successes.Add(1)
+				}
+			})
+			switch n := successes.Load(); {
+			case n == 0:
+				orphans++
+			case n == 1:
+				won++
+			default:
+				doubles++
+			}
+			done++
+		}
+		require.Zero(t, d.ActiveOf(storage.Refresh), "a second use ended each family")
+	}
+	t.Logf("%d single-use objects, %d attempts: %d redeemed once, %d more than once, %d by nobody", total, total*attempts, won, doubles, orphans)
+	require.Zero(t, doubles)
+	require.Zero(t, orphans)
+	require.Equal(t, total, won)
+}
+
+// Refreshes race on two instances with the end of the family. Once the end was
+// answered, no token of the family is live at either instance, and no family
+// ever has two live refresh tokens.
+//
 // Holds R165, R222, R227, R234, I4, I5, I6, F10, F11, V6, S189.
-func TestRaces_NothingOutlivesItsFamily(t *testing.T) {
+func TestFamily_NothingOutlivesItsEnd(t *testing.T) {
 	t.Parallel()
 	ends := map[string]func(d *servertest.Server, spent, live string, off *atomic.Bool) bool{
 		"revoke the live token": func(d *servertest.Server, _, live string, _ *atomic.Bool) bool {
@@ -51,6 +97,7 @@ func TestRaces_NothingOutlivesItsFamily(t *testing.T) {
 	}
 }
 
+// raceFamily runs one race of refreshes against an end of the family.
 func raceFamily(t *testing.T, g grants.RefreshToken, end func(*servertest.Server, string, string, *atomic.Bool) bool) {
 	var off atomic.Bool
 	config := func(cfg *grantwell.Config) {
@@ -101,9 +148,11 @@ func raceFamily(t *testing.T, g grants.RefreshToken, end func(*servertest.Server
 	require.LessOrEqual(t, d.ActiveOf(storage.Refresh), 1, "the family never forked")
 }
 
-// A family as a model: random requests one after another, and after each the server says of every token what the model says.
+// Random requests run against the server and against a model of a family.
+// After each request the server says of every token what the model says.
+//
 // Holds I4, I5, I6, S86, S89, S98.
-func TestModel_AFamilyOfTokens(t *testing.T) {
+func TestFamily_BehavesAsTheModel(t *testing.T) {
 	t.Parallel()
 	type token struct {
 		text          string
@@ -155,9 +204,11 @@ func TestModel_AFamilyOfTokens(t *testing.T) {
 	}
 }
 
-// With no collector at all nothing expired is accepted; with one that never rests nothing live is lost.
+// Without any sweep no expired token is accepted, and with constant sweeps no
+// live token is lost.
+//
 // Holds I9, F13, V95.
-func TestRaces_TheCollectorIsOnlyAJanitor(t *testing.T) {
+func TestFamily_SweepingChangesNoAnswer(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
 	ctx, stop := context.WithCancel(t.Context())

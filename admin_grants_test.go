@@ -7,39 +7,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
 )
 
-// grantTo begins a grant of a user's, remembered or not, and returns its access
-// token.
-func grantTo(t *testing.T, o *servertest.Admin, client, subject, scope string, remember bool) string {
-	t.Helper()
-	approval := grantwell.Approval{Subject: subject, Remember: remember}
-	code := o.Authorize(approval, "client_id", client, "scope", scope).Param("code")
-	res := o.Redeem(client, code)
-	require.Equal(t, 200, res.Status, res.Body)
-	return res.String("access_token")
-}
-
-// listAll reads a listing over all its pages.
-func listAll(
-	t *testing.T, ask func(path string) servertest.Reply, path, name string,
-) (out []map[string]any) {
-	t.Helper()
-	for after := ""; ; {
-		res := ask(path + "&after=" + url.QueryEscape(after))
-		out = append(out, res.List(t, name)...)
-		if after = res.String("next"); after == "" {
-			return out
-		}
-	}
-}
-
-// Grants are listed by user, client, kind and scope, in pages, each once; ending one ends its tokens and no other's.
+// Grants are listed in pages by user, client, kind and scope, each once.
+// Ending one grant ends its tokens and no others.
+//
 // Holds S105, S151.
 func TestAdmin_GrantsAreListedAndRevoked(t *testing.T) {
 	t.Parallel()
@@ -90,7 +66,34 @@ func TestAdmin_GrantsAreListedAndRevoked(t *testing.T) {
 	require.True(t, o.Valid(tokens["confuser3"]) && o.Valid(tokens["otheruser2"]))
 }
 
-// Consents are listed by client, user and scope, in pages; withdrawing one ends all that rests on it, on every instance.
+// grantTo begins a grant of a user's, remembered or not, and returns its access
+// token.
+func grantTo(t *testing.T, o *servertest.Admin, client, subject, scope string, remember bool) string {
+	t.Helper()
+	approval := grantwell.Approval{Subject: subject, Remember: remember}
+	code := o.Authorize(approval, "client_id", client, "scope", scope).Param("code")
+	res := o.Redeem(client, code)
+	require.Equal(t, 200, res.Status, res.Body)
+	return res.String("access_token")
+}
+
+// listAll reads a listing over all its pages.
+func listAll(
+	t *testing.T, ask func(path string) servertest.Reply, path, name string,
+) (out []map[string]any) {
+	t.Helper()
+	for after := ""; ; {
+		res := ask(path + "&after=" + url.QueryEscape(after))
+		out = append(out, res.List(t, name)...)
+		if after = res.String("next"); after == "" {
+			return out
+		}
+	}
+}
+
+// Consents are listed in pages by client, user and scope. Withdrawing one ends
+// every token that rests on it, on every instance.
+//
 // Holds S105, S151.
 func TestAdmin_ConsentsAreListedAndRevoked(t *testing.T) {
 	t.Parallel()
@@ -114,9 +117,11 @@ func TestAdmin_ConsentsAreListedAndRevoked(t *testing.T) {
 	require.Equal(t, 204, o.Admin("DELETE", "/consents?client_id=conf&subject=user11", "").Status, "it is done when it was done before")
 }
 
-// Users see and end what is theirs, and nothing else, nor learn that it exists.
+// Users see and end their own grants and consents, and do not learn whether
+// others exist.
+//
 // Holds S151.
-func TestAccount_ShowsAndEndsOnlyOnesOwn(t *testing.T) {
+func TestAccount_ShowsAndEndsOnlyOwnGrants(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
 	alices, bobs := grantTo(t, o, "conf", "alice", "read", true), grantTo(t, o, "conf", "bob", "read", true)
@@ -152,7 +157,8 @@ func TestAccount_ShowsAndEndsOnlyOnesOwn(t *testing.T) {
 	require.True(t, o.Valid(bobs))
 }
 
-// Whatever a client is registered with, a hook can read.
+// A hook sees every field that a client was registered with.
+//
 // Holds S137.
 func TestAdmin_HooksReadEveryField(t *testing.T) {
 	t.Parallel()

@@ -11,19 +11,20 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/storage/memstore"
+	"github.com/stretchr/testify/require"
 )
 
-// A client is created, read, listed, changed and deleted; its secret is shown once, and no answer has a hash.
+// A client is created, read, listed, changed and deleted. Its secret is shown
+// once, and no answer has a hash.
+//
 // Holds S139, S144.
-func TestAdmin_ClientsAreKept(t *testing.T) {
+func TestAdmin_ClientLifeCycle(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
 	made := o.Admin("POST", "/clients", newApp)
@@ -65,7 +66,9 @@ func TestAdmin_ClientsAreKept(t *testing.T) {
 	o.Post("/token", "app:"+plain, "grant_type", "client_credentials").Fails(t, 401, "invalid_client")
 }
 
-// Registration checks what it takes, naming the field.
+// Registration checks every field that it takes and names the field that is
+// wrong.
+//
 // Holds S138, S144.
 func TestAdmin_BadClientsAreRefused(t *testing.T) {
 	t.Parallel()
@@ -83,7 +86,9 @@ func TestAdmin_BadClientsAreRefused(t *testing.T) {
 	}
 }
 
-// Nothing that has an act of its own is changed by the way: an update that would enable a client is refused.
+// An update changes no member that has a route of its own. An update that
+// would enable a disabled client is refused.
+//
 // Holds S144.
 func TestAdmin_UpdateKeepsReadOnlyMembers(t *testing.T) {
 	t.Parallel()
@@ -106,7 +111,9 @@ func TestAdmin_UpdateKeepsReadOnlyMembers(t *testing.T) {
 	o.Admin("DELETE", "/clients/app", "", "If-Match", read.Header.Get("ETag")).Fails(t, 412, "precondition_failed")
 }
 
-// A client that comes to need a secret is given one, and one that needs none keeps none.
+// A client whose new authentication method needs a secret gets one, and a
+// client whose new method needs none keeps none.
+//
 // Holds S139.
 func TestAdmin_MethodChangesCredentials(t *testing.T) {
 	t.Parallel()
@@ -134,8 +141,10 @@ func TestAdmin_MethodChangesCredentials(t *testing.T) {
 	}
 }
 
-// Disabling stops everything at once and enabling brings unexpired tokens back; deleting stops it for good, and what the
-// next client with that ID has begins with that client.
+// Disabling a client stops its tokens at once, and enabling it brings
+// unexpired tokens back. Deleting it stops them for good: a new client with
+// the same ID does not get them.
+//
 // Holds S105, S142, R110, R168.
 func TestAdmin_DisableAndDeleteStopTokens(t *testing.T) {
 	t.Parallel()
@@ -181,7 +190,9 @@ func TestAdmin_DisableAndDeleteStopTokens(t *testing.T) {
 	})
 }
 
-// All that was issued to a client ends in one write, with what rests on it: tokens, codes and the users' consents.
+// One write ends everything that was issued to a client: tokens, codes and the
+// users' consents.
+//
 // Holds S105.
 func TestAdmin_EndsAllTokensOfAClient(t *testing.T) {
 	t.Parallel()
@@ -214,7 +225,9 @@ func TestAdmin_EndsAllTokensOfAClient(t *testing.T) {
 	})
 }
 
-// Lists are paged by ID, odd ones included, and every client comes once.
+// Clients are listed in pages by ID, unusual IDs included, and each client
+// stands in the list once.
+//
 // Holds S144.
 func TestAdmin_ClientsArePaged(t *testing.T) {
 	t.Parallel()
@@ -245,7 +258,9 @@ func TestAdmin_ClientsArePaged(t *testing.T) {
 	}
 }
 
-// Changes at one moment are all kept: none is written over one that it did not see.
+// Of several updates that name the same ETag at once, one succeeds. None
+// overwrites a change that it did not see.
+//
 // Holds S144.
 func TestAdmin_ConcurrentChangesAreNotLost(t *testing.T) {
 	t.Parallel()
@@ -275,10 +290,11 @@ func TestAdmin_ConcurrentChangesAreNotLost(t *testing.T) {
 	require.Equal(t, 1, won)
 }
 
-// Acts that name no ETag all happen, whoever else changes the client at that moment from another process: nobody's
-// disabling is undone by another's rotation.
+// Concurrent actions without an ETag all happen, also from two processes: a
+// rotation does not undo another caller's disabling.
+//
 // Holds S144.
-func TestAdmin_ActsAtOnceAllHappen(t *testing.T) {
+func TestAdmin_ConcurrentActionsAllHappen(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
 	second, err := o.AS.Admin(grantwell.AdminConfig{Authorize: servertest.CallerName})
@@ -303,7 +319,8 @@ func TestAdmin_ActsAtOnceAllHappen(t *testing.T) {
 	}
 }
 
-// contested is a store in which somebody else is faster, a few times.
+// contested is a store in which another process changes the client first, a
+// given number of times.
 type contested struct {
 	*memstore.Store
 	lost, swaps int
@@ -317,7 +334,9 @@ func (c *contested) SwapClient(ctx context.Context, old *storage.Client, next st
 	return c.Store.SwapClient(ctx, old, next)
 }
 
-// An act that met another is done again on what it left; one that names an ETag, or meets others without an end, is told.
+// An action that lost against another change is repeated on the new state. One
+// that names an ETag, or that loses every time, is answered with a conflict.
+//
 // Holds S144.
 func TestAdmin_ContestedChanges(t *testing.T) {
 	t.Parallel()
@@ -345,9 +364,11 @@ func TestAdmin_ContestedChanges(t *testing.T) {
 	require.Equal(t, 200, plain.Admin("POST", "/clients/app/disable", "").Status)
 }
 
-// No retry of a refresh brings back what has ended.
+// After all tokens of a client were ended, the retry of a refresh gets
+// nothing.
+//
 // Holds S105.
-func TestAdmin_NoRetryOfWhatHasEnded(t *testing.T) {
+func TestAdmin_EndedTokensAreNotRetried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		o := servertest.NewAdmin(t, servertest.WithRefresh(grants.RefreshToken{RetryWindow: time.Minute}))

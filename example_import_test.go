@@ -15,7 +15,8 @@ import (
 	"github.com/grantwell/grantwell/tokens"
 )
 
-// Clients and live tokens come from files that were exported from another server, which kept secrets by bcrypt and tokens by SHA-1.
+// Clients and live tokens are read from files that another server exported. It
+// hashed secrets with bcrypt and tokens with SHA-1.
 func ExampleImportTokens() {
 	ctx := context.Background()
 	clients := strings.NewReader(`[{"client_id": "app", "client_secret_hash": "$2a$04$gTnlQ0qMfEU5MPHjHp1RqOCLmBhBPhCHQUnP0tTmxWkvnFUXUn3SW",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -12,20 +13,22 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-	"golang.org/x/crypto/argon2"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
+	"golang.org/x/crypto/argon2"
 )
 
+// cc is the body of a client credentials request.
 const cc = "grant_type=client_credentials"
 
-// Which credentials are accepted, in every place where they can stand.
+// A client authenticates by its registered method only, with one set of
+// credentials, in the place that the method names.
+//
 // Holds S5, S6, S9, S10, S11, S61, R82, R91, R93, R94, R95, R96, R97, R110, R132, R137, V22, V23, V24, V96.
-func TestClientAuth_Methods(t *testing.T) {
+func TestClientAuth_OnlyTheRegisteredMethod(t *testing.T) {
 	t.Parallel()
 	const body = "&client_secret=" + servertest.Secret
 	for _, tt := range []struct {
@@ -84,7 +87,9 @@ func TestClientAuth_Methods(t *testing.T) {
 	}
 }
 
-// ID and secret are form-decoded once, each by itself.
+// The ID and the secret of HTTP Basic are form-decoded once, each by itself
+// (RFC 6749 section 2.3.1).
+//
 // Holds S5, R89.
 func TestClientAuth_BasicIsDecodedOnce(t *testing.T) {
 	t.Parallel()
@@ -104,9 +109,10 @@ func TestClientAuth_BasicIsDecodedOnce(t *testing.T) {
 	}
 }
 
-// No Authorization header, however broken, is more than a refusal.
+// A malformed Authorization header is refused like wrong credentials.
+//
 // Holds R98.
-func TestClientAuth_MalformedHeaders(t *testing.T) {
+func TestClientAuth_MalformedHeaderIsRefused(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
 	good := base64.StdEncoding.EncodeToString([]byte(servertest.Conf))
@@ -128,7 +134,9 @@ func TestClientAuth_MalformedHeaders(t *testing.T) {
 	l.Do(req).Fails(t, 400, "invalid_request")
 }
 
-// Nobody learns from an answer whether a client exists, is disabled or has another method.
+// An answer does not show whether a client exists, is disabled or uses another
+// method.
+//
 // Holds S8, R90, R91, R92, V196.
 func TestClientAuth_OneAnswerForAllFailures(t *testing.T) {
 	t.Parallel()
@@ -147,14 +155,16 @@ func TestClientAuth_OneAnswerForAllFailures(t *testing.T) {
 	}
 }
 
-// argon2Hash is the usual encoding, with parameters that tests can pay.
+// argon2Hash encodes a secret as password libraries do, with parameters that
+// cost little.
 func argon2Hash(s string) string {
 	salt := []byte("0123456789abcdef")
 	return fmt.Sprintf("$argon2id$v=19$m=64,t=1,p=1$%s$%s", base64.RawStdEncoding.EncodeToString(salt),
 		base64.RawStdEncoding.EncodeToString(argon2.IDKey([]byte(s), salt, 1, 64, 1, 32)))
 }
 
-// Hashes that other systems made are accepted, and broken ones accept nothing.
+// Hashes that other systems made are accepted, and malformed ones accept no
+// secret.
 func TestClientSecret_ImportedHashes(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
@@ -183,9 +193,10 @@ func TestClientSecret_ImportedHashes(t *testing.T) {
 	}
 }
 
-// Two secrets may be live at once, and one that has expired opens nothing any more.
+// Two secrets may be live at once, and an expired secret is refused.
+//
 // Holds S140.
-func TestClientSecret_TwoLive(t *testing.T) {
+func TestClientSecret_TwoAreLiveUntilOneExpires(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := servertest.New(t, nil)
@@ -203,7 +214,9 @@ func TestClientSecret_TwoLive(t *testing.T) {
 	})
 }
 
-// The 21st failure within a minute is told to wait, at that address and for that client only; a right generated secret is never locked out.
+// The 21st failure within a minute has to wait, at that address and for that
+// client only. A right secret that the server generated is never locked out.
+//
 // Holds R108, V198.
 func TestClientAuth_FailuresAreLimited(t *testing.T) {
 	t.Parallel()
@@ -236,7 +249,8 @@ func TestClientAuth_FailuresAreLimited(t *testing.T) {
 	})
 }
 
-// counting is a limiter that knows how many guesses it let pass, and how many were said to be wrong.
+// counting is a limiter that counts the guesses that it let pass, and those
+// that were wrong.
 type counting struct {
 	grants.Limiter
 	passed, wrong atomic.Int32
@@ -256,7 +270,9 @@ func (c *counting) Attempt(ctx context.Context, key string) (func(bool), time.Du
 	}, wait, err
 }
 
-// No number of guesses at once passes the limit: each is counted before its place is free.
+// Concurrent guesses do not pass the limit: each failure is counted before its
+// slot is released.
+//
 // Holds V16.
 func TestClientAuth_ParallelGuessesAreLimited(t *testing.T) {
 	t.Parallel()
@@ -280,7 +296,9 @@ func TestClientAuth_ParallelGuessesAreLimited(t *testing.T) {
 	require.EqualValues(t, 44, refused.Load())
 }
 
-// A resource that is nobody's takes its client from the credentials alone, never from the query.
+// The introspection endpoint reads the client from the credentials and never
+// from the query.
+//
 // Holds S7, R6.
 func TestClientAuth_NotFromTheQuery(t *testing.T) {
 	t.Parallel()
@@ -292,4 +310,20 @@ func TestClientAuth_NotFromTheQuery(t *testing.T) {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		l.Do(req).Fails(t, 401, "invalid_client")
 	}
+}
+
+// A header in which a proxy might pass a client certificate authenticates no
+// client.
+//
+// Holds R16.
+func TestClientAuth_CertificateHeadersAreNotRead(t *testing.T) {
+	t.Parallel()
+	r := servertest.New(t, nil)
+	req, err := http.NewRequest(http.MethodPost, servertest.Issuer+"/token", strings.NewReader("grant_type=client_credentials&client_id=conf"))
+	require.NoError(t, err)
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	for _, h := range []string{"X-Client-Cert", "X-Forwarded-Client-Cert", "X-SSL-Client-Cert", "Client-Cert", "SSL-Client-Verify"} {
+		req.Header.Set(h, "SUCCESS")
+	}
+	r.Do(req).Fails(t, 401, "invalid_client")
 }

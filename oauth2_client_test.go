@@ -6,17 +6,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grantwell/grantwell/internal/servertest"
+	"github.com/grantwell/grantwell/introspect"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
-
-	"github.com/grantwell/grantwell/internal/servertest"
-	"github.com/grantwell/grantwell/introspect"
 )
 
-// The usual Go client, unchanged: code with PKCE, refresh by its token source, client credentials, password.
+// Package golang.org/x/oauth2 works unchanged: code with PKCE, refresh by its
+// token source, client credentials and password.
+//
 // Holds S85, S115, S175.
-func TestOAuth2Client_Unchanged(t *testing.T) {
+func TestOAuth2Client_WorksUnchanged(t *testing.T) {
 	t.Parallel()
 	r := servertest.New(t, nil).Listen()
 	ctx := context.WithValue(t.Context(), oauth2.HTTPClient, r.Client())

@@ -3,12 +3,13 @@ package grantwell_test
 import (
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell/internal/servertest"
+	"github.com/stretchr/testify/require"
 )
 
-// The whole of the code flow: code, tokens, refresh, introspection, revocation.
+// The whole code flow: authorization, redemption, refresh, introspection and
+// revocation.
+//
 // Holds S25, S31, S35, S41, S85, S86, S97, S112.
 func TestCodeFlow_EndToEnd(t *testing.T) {
 	t.Parallel()

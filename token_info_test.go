@@ -12,20 +12,23 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
 )
 
+// withTokenInfo returns a change of the configuration that serves the
+// endpoint.
 func withTokenInfo(ti grantwell.TokenInfo) func(*grantwell.Config) {
 	return func(cfg *grantwell.Config) { cfg.Paths.TokenInfo, cfg.TokenInfo = "/tokeninfo", ti }
 }
 
-// A live token is told by client, user, scope and remaining seconds, counting down.
+// The answer for a live token has its client, user, scope and remaining
+// seconds.
+//
 // Holds S107, S111, S179, R237.
-func TestTokenInfo_LiveToken(t *testing.T) {
+func TestTokenInfo_DescribesALiveToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := servertest.New(t, withTokenInfo(grantwell.TokenInfo{Fields: map[string]string{"Department": "dept", "Absent": "nothing", "user_id": "dept", "Audience": "dept"}}))
@@ -40,7 +43,9 @@ func TestTokenInfo_LiveToken(t *testing.T) {
 	})
 }
 
-// A token that is not live, or none of the caller's, is refused with one body for all causes but that it is missing.
+// A token that is not live, or not the caller's, is refused with one body.
+// Only a missing token has another.
+//
 // Holds S108, R238, R240.
 func TestTokenInfo_RefusesAlike(t *testing.T) {
 	t.Parallel()
@@ -67,9 +72,11 @@ func TestTokenInfo_RefusesAlike(t *testing.T) {
 	})
 }
 
-// It is as closed as introspection unless the host opens it, and off unless its path is set.
+// The endpoint needs an entitled caller as introspection does unless the host
+// opens it, and does not exist unless its path is set.
+//
 // Holds S110, R240.
-func TestTokenInfo_Callers(t *testing.T) {
+func TestTokenInfo_IsClosedByDefault(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, withTokenInfo(grantwell.TokenInfo{}))
 	access, _ := d.Family("conf")
@@ -83,9 +90,11 @@ func TestTokenInfo_Callers(t *testing.T) {
 	open.Post("/tokeninfo", "conf:wrong", "access_token", access).Fails(t, 401, "invalid_client") // who tries to be somebody must be
 }
 
-// A token in the query is read where that is enabled, and no event or log ever has it.
+// A token in the query is read only if that is enabled, and no event or log
+// line has it.
+//
 // Holds S109, R239.
-func TestTokenInfo_Query(t *testing.T) {
+func TestTokenInfo_QueryIsReadOnlyIfEnabled(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, withTokenInfo(grantwell.TokenInfo{Open: true}))
 	access, _ := d.Family("conf")
@@ -108,7 +117,9 @@ func TestTokenInfo_Query(t *testing.T) {
 	require.NotContains(t, strings.Join(events, " "), access)
 }
 
-// Whoever has no name cannot scan: tokens that are not valid are counted by address. Callers that authenticate are not held up by others.
+// Invalid tokens of callers that do not authenticate are counted by address.
+// Authenticated callers are not affected.
+//
 // Holds R241.
 func TestTokenInfo_ScanIsBounded(t *testing.T) {
 	t.Parallel()

@@ -4,17 +4,18 @@ import (
 	"context"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
 )
 
-// A client gets a token for itself and no refresh token, unless that was asked for by name.
+// A client gets a token for itself, and a refresh token only if the
+// configuration asks for one.
+//
 // Holds S59, S60, R138.
-func TestClientCredentials_SpeaksForTheClient(t *testing.T) {
+func TestClientCredentials_TokenIsTheClients(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) { cfg.Paths.TokenInfo = "/tokeninfo" })
 	res := l.Post("/token", servertest.Conf, "grant_type", "client_credentials")
@@ -34,15 +35,18 @@ func TestClientCredentials_SpeaksForTheClient(t *testing.T) {
 	require.NotContains(t, l.Post("/token", servertest.Conf, "grant_type", "client_credentials").JSON, "refresh_token")
 }
 
-// A public client has nothing to prove itself by, whatever the registry says.
+// A public client cannot authenticate, so it gets no token, whatever the
+// registry lists.
+//
 // Holds S61, R137.
-func TestClientCredentials_PublicClient(t *testing.T) {
+func TestClientCredentials_PublicClientIsRefused(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) { cfg.Clients = lenient{cfg.Clients} })
 	l.Post("/token", "", "grant_type", "client_credentials", "client_id", "public").Fails(t, 400, "unauthorized_client")
 }
 
-// lenient is a registry that lists every grant for everybody, as Client.Validate would not allow.
+// lenient is a registry that lists every grant type for every client, which
+// Client.Validate does not allow.
 type lenient struct{ storage.Clients }
 
 func (l lenient) Client(ctx context.Context, id string) (storage.Client, error) {
@@ -51,9 +55,11 @@ func (l lenient) Client(ctx context.Context, id string) (storage.Client, error) 
 	return c, err
 }
 
-// Scopes that the client may not have are refused; what it gets without asking is told.
+// A scope that the client may not have is refused. The answer names the scope
+// that the client got without asking.
+//
 // Holds S128, S130, S132, R139.
-func TestClientCredentials_Scope(t *testing.T) {
+func TestClientCredentials_ScopeIsTheClients(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
 	require.Equal(t, "read", l.Post("/token", servertest.Conf, "grant_type", "client_credentials").String("scope"))

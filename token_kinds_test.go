@@ -7,17 +7,18 @@ import (
 	"testing"
 	"unicode"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
 )
 
-// Every kind of secret at every place that takes another kind: refused, and it still works where it belongs.
+// A secret of one kind is refused in every place of another kind, and still
+// works in its own place.
+//
 // Holds R86, V7, V8, V90.
-func TestKinds_NoneStandsForAnother(t *testing.T) {
+func TestTokenKinds_NoneStandsForAnother(t *testing.T) {
 	t.Parallel()
 	for _, config := range []func(*grantwell.Config){func(*grantwell.Config) {}, servertest.Signed(servertest.Keys(t))} {
 		d := servertest.New(t, func(cfg *grantwell.Config) {
@@ -63,6 +64,7 @@ func TestKinds_NoneStandsForAnother(t *testing.T) {
 	}
 }
 
+// contains reports whether a list has a text.
 func contains(list []string, s string) bool {
 	for _, v := range list {
 		if v == s {
@@ -72,9 +74,11 @@ func contains(list []string, s string) bool {
 	return false
 }
 
-// A token that was cut, extended, changed in case or encoded anew is no token.
+// A token that was cut, extended, changed in case or encoded again is no
+// token.
+//
 // Holds R87, V91.
-func TestKinds_OnlyTheExactBytes(t *testing.T) {
+func TestTokenKinds_OnlyTheExactBytes(t *testing.T) {
 	t.Parallel()
 	for _, config := range []func(*grantwell.Config){func(*grantwell.Config) {}, servertest.Signed(servertest.Keys(t)), servertest.Unrecorded(servertest.Keys(t)), func(cfg *grantwell.Config) { cfg.AccessTokens.Prefix, cfg.RefreshTokens.Prefix = "gwa_", "gwr_" }} {
 		d := servertest.New(t, config)
@@ -96,6 +100,7 @@ func TestKinds_OnlyTheExactBytes(t *testing.T) {
 	}
 }
 
+// mutations returns changed copies of a token.
 func mutations(s string) []string {
 	flip := strings.Map(func(r rune) rune {
 		if unicode.IsUpper(r) {
@@ -113,4 +118,48 @@ func mutations(s string) []string {
 		}
 	}
 	return out
+}
+
+// A token or code with one changed character is refused, and so is a token of
+// another kind.
+//
+// Holds R86, R87, V91.
+func TestTokenKinds_ChangedCharacterIsRefused(t *testing.T) {
+	t.Parallel()
+	l := servertest.New(t, nil)
+	code := l.Code("conf")
+	got := l.Redeem("conf", l.Code("conf"))
+	at, rt := got.String("access_token"), got.String("refresh_token")
+	for _, wrong := range []string{code, at} {
+		l.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", wrong).Fails(t, 400, "invalid_grant")
+	}
+	for _, wrong := range []string{at, rt} {
+		l.Redeem("conf", wrong).Fails(t, 400, "invalid_grant")
+	}
+	for _, wrong := range []string{code, rt} {
+		require.False(t, l.Valid(wrong))
+	}
+	change := func(s string) []string {
+		swap := func(i int) string {
+			c := byte('A')
+			if s[i] == c {
+				c = 'B'
+			}
+			return s[:i] + string(c) + s[i+1:]
+		}
+		return []string{s[:len(s)-1], s + "A", s + "=", s + "\n", " " + s, strings.ToLower(s), strings.ToUpper(s), swap(0), swap(20), swap(len(s) - 1),
+			s[1:], strings.NewReplacer("-", "+", "_", "/").Replace(s) + "==", s + "." + s, strings.Repeat(s, 2)}
+	}
+	for _, c := range change(at) {
+		require.False(t, l.Valid(c), c)
+		require.Equal(t, false, l.Post("/introspect", servertest.Conf, "token", c).JSON["active"], c)
+	}
+	for _, c := range change(rt) {
+		l.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", c).Fails(t, 400, "invalid_grant")
+	}
+	for _, c := range change(code) {
+		l.Redeem("conf", c).Fails(t, 400, "invalid_grant")
+	}
+	require.True(t, l.Valid(at))
+	require.Equal(t, 200, l.Redeem("conf", code).Status)
 }

@@ -7,15 +7,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/stretchr/testify/require"
 )
-
-const partner = "https://partner.example"
 
 // elsewhere is an introspector that knows one token.
 type elsewhere struct {
@@ -23,12 +20,16 @@ type elsewhere struct {
 	err   error
 }
 
+const partner = "https://partner.example"
+
 func (e elsewhere) Introspect(context.Context, string) (*introspect.Token, error) {
 	return e.token, e.err
 }
 
-// A client of another server is attached to one that is registered here: that server's tokens then are the registered client's,
-// with no more scope than it may have, for as long as both are enabled.
+// A client of another server can be attached to one that is registered here.
+// That server's tokens then belong to the registered client, with no more
+// scope than it may have, while both are enabled.
+//
 // Holds S147, S141.
 func TestExternal_TokensResolveToTheClient(t *testing.T) {
 	t.Parallel()
@@ -94,8 +95,8 @@ func TestExternal_TokensResolveToTheClient(t *testing.T) {
 	require.False(t, ask(token).Active, "detached")
 }
 
-// What the other introspector answers is not trusted beyond what it is asked for.
-func TestExternal_Answers(t *testing.T) {
+// The server uses from another introspector's answer only what it asked for.
+func TestExternal_AnswersAreChecked(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
 	attach := func(id, to string) {
@@ -143,13 +144,14 @@ func TestExternal_Answers(t *testing.T) {
 	require.ErrorIs(t, err, errTenant)
 }
 
-// laxClients finds more than was asked for.
+// laxClients finds another client than the one that was asked for.
 type laxClients struct{ storage.Clients }
 
 func (c laxClients) Client(ctx context.Context, id string) (storage.Client, error) {
 	return c.Clients.Client(ctx, strings.Replace(id, "APP", "app", 1))
 }
 
+// brokenClients fails.
 type brokenClients struct{}
 
 func (brokenClients) Client(context.Context, string) (storage.Client, error) {
