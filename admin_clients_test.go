@@ -11,13 +11,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/storage/memstore"
-	"github.com/stretchr/testify/require"
 )
 
 // A client is created, read, listed, changed and deleted. Its secret is shown
@@ -52,7 +53,8 @@ func TestAdmin_ClientLifeCycle(t *testing.T) {
 	require.Equal(t, 200, put.Status, put.Body)
 	require.Equal(t, "New", put.String("client_name"))
 	require.NotContains(t, put.JSON, "client_secret")
-	o.Admin("PUT", "/clients/app", body, "If-Match", read.Header.Get("ETag")).Fails(t, 412, "precondition_failed")
+	o.Admin("PUT", "/clients/app", body, "If-Match", read.Header.Get("ETag")).Fails(t, 412,
+		"precondition_failed")
 	require.NotEmpty(t, o.Token("app:"+plain))
 
 	o.Admin("POST", "/clients", newApp).Fails(t, 409, "conflict")
@@ -63,7 +65,8 @@ func TestAdmin_ClientLifeCycle(t *testing.T) {
 	require.Equal(t, 204, o.Admin("DELETE", "/clients/app", "").Status)
 	o.Admin("DELETE", "/clients/app", "").Fails(t, 404, "not_found")
 	o.Admin("GET", "/clients/app", "").Fails(t, 404, "not_found")
-	o.Post("/token", "app:"+plain, "grant_type", "client_credentials").Fails(t, 401, "invalid_client")
+	o.Post("/token", "app:"+plain, "grant_type", "client_credentials").Fails(t, 401,
+		"invalid_client")
 }
 
 // Registration checks every field that it takes and names the field that is
@@ -73,16 +76,21 @@ func TestAdmin_ClientLifeCycle(t *testing.T) {
 func TestAdmin_BadClientsAreRefused(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
-	for _, uri := range []string{"", " ", "/cb", "https://app.example/cb#f", "javascript:alert(1)", "data:text/html,x"} {
+	for _, uri := range []string{"", " ", "/cb", "https://app.example/cb#f", "javascript:alert(1)",
+		"data:text/html,x"} {
 		res := o.Admin("POST", "/clients", fmt.Sprintf(`{"redirect_uris":[%q]}`, uri))
 		res.Fails(t, 400, "invalid_client_metadata")
 		require.Contains(t, res.String("error_description"), "redirect_uris")
 		conf := o.Admin("GET", "/clients/conf", "")
 		body := strings.Replace(conf.Body, servertest.Redirect, uri, 1)
-		o.Admin("PUT", "/clients/conf", body, "If-Match", "*").Fails(t, 400, "invalid_client_metadata")
+		o.Admin("PUT", "/clients/conf", body, "If-Match", "*").Fails(t, 400,
+			"invalid_client_metadata")
 	}
-	for _, member := range []string{`"client_id":"ü"`, `"scope":["a b"]`, `"token_endpoint_auth_method":"magic"`, `"access_token_lifetime":-1`, `"jwks_uri":"http://x"`} {
-		o.Admin("POST", "/clients", `{"grant_types":["client_credentials"],`+member+`}`).Fails(t, 400, "invalid_client_metadata")
+	for _, member := range []string{`"client_id":"ü"`, `"scope":["a b"]`,
+		`"token_endpoint_auth_method":"magic"`, `"access_token_lifetime":-1`,
+		`"jwks_uri":"http://x"`} {
+		o.Admin("POST", "/clients", `{"grant_types":["client_credentials"],`+member+`}`).Fails(t,
+			400, "invalid_client_metadata")
 	}
 }
 
@@ -98,17 +106,23 @@ func TestAdmin_UpdateKeepsReadOnlyMembers(t *testing.T) {
 	before, err := o.Store.Client(t.Context(), "app")
 	require.NoError(t, err)
 	read := o.Admin("GET", "/clients/app", "")
-	for _, member := range []string{`"disabled":false`, `"secrets":[]`, `"secrets":[{"hash":"sha256:x"}]`, `"shared_key":true`, `"created_by":"me"`, `"created_at":"2020-01-01T00:00:00Z"`, `"tokens_not_before":"2020-01-01T00:00:00Z"`} {
-		o.Admin("PUT", "/clients/app", `{"grant_types":["client_credentials"],`+member+`}`, "If-Match", "*").Fails(t, 400, "invalid_client_metadata")
+	for _, member := range []string{`"disabled":false`, `"secrets":[]`,
+		`"secrets":[{"hash":"sha256:x"}]`, `"shared_key":true`, `"created_by":"me"`,
+		`"created_at":"2020-01-01T00:00:00Z"`, `"tokens_not_before":"2020-01-01T00:00:00Z"`} {
+		o.Admin("PUT", "/clients/app", `{"grant_types":["client_credentials"],`+member+`}`,
+			"If-Match", "*").Fails(t, 400, "invalid_client_metadata")
 	}
-	o.Admin("PUT", "/clients/app", `{"client_id":"conf","grant_types":["client_credentials"]}`, "If-Match", "*").Fails(t, 400, "invalid_client_metadata")
-	put := o.Admin("PUT", "/clients/app", `{"grant_types":["client_credentials"]}`, "If-Match", `"x", `+read.Header.Get("ETag"))
+	o.Admin("PUT", "/clients/app", `{"client_id":"conf","grant_types":["client_credentials"]}`,
+		"If-Match", "*").Fails(t, 400, "invalid_client_metadata")
+	put := o.Admin("PUT", "/clients/app", `{"grant_types":["client_credentials"]}`, "If-Match",
+		`"x", `+read.Header.Get("ETag"))
 	require.Equal(t, 200, put.Status, put.Body)
 	after, err := o.Store.Client(t.Context(), "app")
 	require.NoError(t, err)
 	before.Name, before.Scope = "", nil
 	require.True(t, before.Equal(after), "what is left out is gone, but for the read-only members")
-	o.Admin("DELETE", "/clients/app", "", "If-Match", read.Header.Get("ETag")).Fails(t, 412, "precondition_failed")
+	o.Admin("DELETE", "/clients/app", "", "If-Match", read.Header.Get("ETag")).Fails(t, 412,
+		"precondition_failed")
 }
 
 // A client whose new authentication method needs a secret gets one, and a
@@ -119,13 +133,21 @@ func TestAdmin_MethodChangesCredentials(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
 	with := func(method string) servertest.Reply {
-		return o.Admin("PUT", "/clients/conf", `{"redirect_uris":["`+servertest.Redirect+`"],"token_endpoint_auth_method":"`+method+`"}`, "If-Match", "*")
+		return o.Admin("PUT", "/clients/conf",
+			`{"redirect_uris":["`+servertest.Redirect+`"],"token_endpoint_auth_method":"`+method+
+				`"}`, "If-Match", "*")
 	}
 	for _, step := range []struct {
 		method        string
 		plain, hashed bool
 		shared        bool
-	}{{"none", false, false, false}, {"client_secret_post", true, true, false}, {"client_secret_post", false, true, false}, {"client_secret_jwt", true, false, true}, {"client_secret_basic", true, true, false}} {
+	}{
+		{"none", false, false, false},
+		{"client_secret_post", true, true, false},
+		{"client_secret_post", false, true, false},
+		{"client_secret_jwt", true, false, true},
+		{"client_secret_basic", true, true, false},
+	} {
 		res := with(step.method)
 		require.Equal(t, 200, res.Status, res.Body)
 		require.Equal(t, step.plain, res.String("client_secret") != "", step.method)
@@ -136,7 +158,8 @@ func TestAdmin_MethodChangesCredentials(t *testing.T) {
 		require.Equal(t, step.shared, len(c.SharedKey) > 0)
 		if step.shared {
 			require.Equal(t, res.String("client_secret"), string(c.SharedKey))
-			require.NotContains(t, o.Admin("GET", "/clients/conf", "").Body, res.String("client_secret"))
+			require.NotContains(t, o.Admin("GET", "/clients/conf", "").Body,
+				res.String("client_secret"))
 		}
 	}
 }
@@ -171,7 +194,9 @@ func TestAdmin_DisableAndDeleteStopTokens(t *testing.T) {
 		time.Sleep(time.Second)
 		require.Equal(t, 204, o.Admin("DELETE", "/clients/conf", "").Status)
 		require.False(t, active())
-		made := o.Admin("POST", "/clients", `{"client_id":"conf","redirect_uris":["`+servertest.Redirect+`"],"grant_types":["authorization_code","refresh_token"],"scope":["read","write"]}`)
+		made := o.Admin("POST", "/clients",
+			`{"client_id":"conf","redirect_uris":["`+servertest.Redirect+
+				`"],"grant_types":["authorization_code","refresh_token"],"scope":["read","write"]}`)
 		require.Equal(t, 201, made.Status, made.Body)
 		reborn, err := o.Store.Client(t.Context(), "conf")
 		require.NoError(t, err)
@@ -199,7 +224,8 @@ func TestAdmin_EndsAllTokensOfAClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := servertest.NewAdmin(t, nil)
 		approve := grantwell.Approval{Subject: "alice", Remember: true}
-		access := o.Redeem("conf", o.Authorize(approve, "scope", "read").Param("code")).String("access_token")
+		access := o.Redeem("conf",
+			o.Authorize(approve, "scope", "read").Param("code")).String("access_token")
 		theirs, _ := o.Family("other")
 		have, err := o.AS.Consented(t.Context(), "conf", "alice")
 		require.NoError(t, err)
@@ -214,7 +240,8 @@ func TestAdmin_EndsAllTokensOfAClient(t *testing.T) {
 		require.NoError(t, err)
 		require.Nil(t, have)
 		time.Sleep(2 * time.Millisecond)
-		access = o.Redeem("conf", o.Authorize(approve, "scope", "read").Param("code")).String("access_token")
+		access = o.Redeem("conf",
+			o.Authorize(approve, "scope", "read").Param("code")).String("access_token")
 		tok, err := o.AS.Introspect(t.Context(), access)
 		require.NoError(t, err)
 		require.True(t, tok.Active)
@@ -233,8 +260,13 @@ func TestAdmin_ClientsArePaged(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
 	want := map[string]bool{"conf": true, "other": true, "post": true, "public": true}
-	for _, id := range []string{"a/b", `q"\uote`, "..", "%2F", "a b", "x?y=1&z", "https://app.example/meta"} {
-		c := storage.Client{ID: id, Secrets: []storage.Secret{storage.HashSecret("x")}, GrantTypes: []string{"client_credentials"}}
+	for _, id := range []string{"a/b", `q"\uote`, "..", "%2F", "a b", "x?y=1&z",
+		"https://app.example/meta"} {
+		c := storage.Client{
+			ID:         id,
+			Secrets:    []storage.Secret{storage.HashSecret("x")},
+			GrantTypes: []string{"client_credentials"},
+		}
 		require.NoError(t, o.Store.PutClient(t.Context(), c))
 		want[id] = true
 		res := o.Admin("GET", "/clients/"+url.PathEscape(id), "")
@@ -245,7 +277,8 @@ func TestAdmin_ClientsArePaged(t *testing.T) {
 	for _, limit := range []int{1, 3, 11, 1000} {
 		seen := map[string]bool{}
 		for after := ""; ; {
-			res := o.Admin("GET", fmt.Sprintf("/clients?limit=%d&after=%s", limit, url.QueryEscape(after)), "")
+			res := o.Admin("GET", fmt.Sprintf("/clients?limit=%d&after=%s", limit,
+				url.QueryEscape(after)), "")
 			for _, c := range res.List(t, "clients") {
 				require.False(t, seen[c["client_id"].(string)])
 				seen[c["client_id"].(string)] = true
@@ -274,7 +307,8 @@ func TestAdmin_ConcurrentChangesAreNotLost(t *testing.T) {
 		wg.Go(func() {
 			h := []http.Handler{o.AdminHandler, second}[i%2]
 			body := strings.Replace(read.Body, `"Sample"`, fmt.Sprintf(`"Sample %d"`, i), 1)
-			results <- servertest.SendJSON(h, "PUT", "/clients/conf", body, "X-Who", "root", "If-Match", read.Header.Get("ETag")).Status
+			results <- servertest.SendJSON(h, "PUT", "/clients/conf", body, "X-Who", "root",
+				"If-Match", read.Header.Get("ETag")).Status
 		})
 	}
 	wg.Wait()
@@ -302,9 +336,11 @@ func TestAdmin_ConcurrentActionsAllHappen(t *testing.T) {
 	for range 20 {
 		var wg sync.WaitGroup
 		var statuses [3]int
-		for i, path := range []string{"/clients/conf/disable", "/clients/conf/secret", "/clients/conf/revoke"} {
+		for i, path := range []string{"/clients/conf/disable", "/clients/conf/secret",
+			"/clients/conf/revoke"} {
 			wg.Go(func() {
-				statuses[i] = servertest.SendJSON([]http.Handler{o.AdminHandler, second}[i%2], "POST", path, "", "X-Who", "root").Status
+				statuses[i] = servertest.SendJSON([]http.Handler{o.AdminHandler, second}[i%2],
+					"POST", path, "", "X-Who", "root").Status
 			})
 		}
 		wg.Wait()
@@ -314,7 +350,9 @@ func TestAdmin_ConcurrentActionsAllHappen(t *testing.T) {
 		require.True(t, c.Disabled)
 		require.Len(t, c.Secrets, 2)
 		require.False(t, c.TokensNotBefore.IsZero())
-		c.Disabled, c.Secrets, c.TokensNotBefore = false, c.Secrets[:1], time.Time{}
+		c.Disabled = false
+		c.Secrets = c.Secrets[:1]
+		c.TokensNotBefore = time.Time{}
 		require.NoError(t, o.Store.PutClient(t.Context(), c))
 	}
 }
@@ -326,7 +364,9 @@ type contested struct {
 	lost, swaps int
 }
 
-func (c *contested) SwapClient(ctx context.Context, old *storage.Client, next storage.Client) error {
+func (c *contested) SwapClient(
+	ctx context.Context, old *storage.Client, next storage.Client,
+) error {
 	if c.swaps++; c.lost > 0 {
 		c.lost--
 		return storage.ErrConflict
@@ -358,7 +398,9 @@ func TestAdmin_ContestedChanges(t *testing.T) {
 	require.True(t, c.Disabled)
 
 	// A store that cannot compare is written to, and what is there is not created again.
-	plain := servertest.NewAdmin(t, func(c *grantwell.Config) { c.Clients = struct{ storage.Registrar }{c.Clients.(storage.Registrar)} })
+	plain := servertest.NewAdmin(t, func(c *grantwell.Config) {
+		c.Clients = struct{ storage.Registrar }{c.Clients.(storage.Registrar)}
+	})
 	require.Equal(t, 201, plain.Admin("POST", "/clients", newApp).Status)
 	plain.Admin("POST", "/clients", newApp).Fails(t, 409, "conflict")
 	require.Equal(t, 200, plain.Admin("POST", "/clients/app/disable", "").Status)
@@ -371,7 +413,8 @@ func TestAdmin_ContestedChanges(t *testing.T) {
 func TestAdmin_EndedTokensAreNotRetried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		o := servertest.NewAdmin(t, servertest.WithRefresh(grants.RefreshToken{RetryWindow: time.Minute}))
+		o := servertest.NewAdmin(t,
+			servertest.WithRefresh(grants.RefreshToken{RetryWindow: time.Minute}))
 		_, refresh := o.Family("conf")
 		require.Equal(t, 200, o.Refresh("conf", refresh).Status)
 		require.Equal(t, 200, o.Refresh("conf", refresh).Status)

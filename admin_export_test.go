@@ -13,9 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/stretchr/testify/require"
 )
 
 // anyClient fills every field of a client, by its type, with a value that
@@ -57,7 +58,10 @@ func anyClient(t *testing.T, r *rand.Rand, i int) storage.Client {
 			*p = json.RawMessage(`{"keys": [ {"kty":"RSA","kid":"<é&\u2028>", "n":1e400} ]}`)
 		case *[]storage.Secret:
 			for range 1 + r.IntN(2) {
-				*p = append(*p, storage.Secret{Hash: storage.HashSecret(anyText(r)).Hash, ExpiresAt: anyTime(r)})
+				*p = append(*p, storage.Secret{
+					Hash:      storage.HashSecret(anyText(r)).Hash,
+					ExpiresAt: anyTime(r),
+				})
 			}
 		default:
 			require.Fail(t, "the field "+name+" has a type that this test cannot fill")
@@ -66,8 +70,10 @@ func anyClient(t *testing.T, r *rand.Rand, i int) storage.Client {
 	// What registration demands; an alias has nothing of all this.
 	c.AliasOf = ""
 	c.ID = fmt.Sprintf("%c id/%d", ' '+1+rune(r.IntN(90)), i)
-	c.AuthMethod = []string{"", storage.AuthClientSecretBasic, storage.AuthClientSecretPost, storage.AuthClientSecretJWT, storage.AuthPrivateKeyJWT, storage.AuthTLS}[r.IntN(6)]
-	c.RedirectURIs, c.Origins = []string{"https://app.example/cb?a=1&b=<2>"[:29], "com.example:/x"}, []string{"https://app.example:1"}
+	c.AuthMethod = []string{"", storage.AuthClientSecretBasic, storage.AuthClientSecretPost,
+		storage.AuthClientSecretJWT, storage.AuthPrivateKeyJWT, storage.AuthTLS}[r.IntN(6)]
+	c.RedirectURIs = []string{"https://app.example/cb?a=1&b=<2>"[:29], "com.example:/x"}
+	c.Origins = []string{"https://app.example:1"}
 	c.Scope = []string{"b", "a<&>"}
 	c.DefaultScope = c.Scope[:r.IntN(3)]
 	c.AccessTokenFormat = []string{"", "jwt", "opaque"}[r.IntN(3)]
@@ -83,7 +89,8 @@ func anyClient(t *testing.T, r *rand.Rand, i int) storage.Client {
 
 // anyText returns a random text, often one that needs escapes.
 func anyText(r *rand.Rand) string {
-	all := []string{"", "a", "é", "\U0001F642", "\u2028", "<script>", `"quoted\"`, "two\nlines", "\x00", "&amp;", strings.Repeat("x", 300)}
+	all := []string{"", "a", "é", "\U0001F642", "\u2028", "<script>", `"quoted\"`, "two\nlines",
+		"\x00", "&amp;", strings.Repeat("x", 300)}
 	return all[r.IntN(len(all))] + all[r.IntN(len(all))]
 }
 
@@ -92,7 +99,8 @@ func anyTime(r *rand.Rand) time.Time {
 	if r.IntN(4) == 0 {
 		return time.Time{}
 	}
-	return time.Unix(r.Int64N(8e9), r.Int64N(1e9)).In(time.FixedZone("", (r.IntN(27)-12)*3600+r.IntN(2)*1800))
+	return time.Unix(r.Int64N(8e9), r.Int64N(1e9)).In(time.FixedZone("",
+		(r.IntN(27)-12)*3600+r.IntN(2)*1800))
 }
 
 // sameField compares two fields as stores promise to keep them: times as
@@ -140,8 +148,16 @@ func TestAdmin_ExportAndImportAreEqual(t *testing.T) {
 	for i := range 300 {
 		c := anyClient(t, r, i)
 		if i%10 == 0 {
-			c = storage.Client{ID: storage.ExternalID("https://idp.example", c.ID), AuthMethod: storage.AuthExternal, AliasOf: "conf", Name: c.Name,
-				Disabled: c.Disabled, CreatedAt: c.CreatedAt, TokensNotBefore: c.TokensNotBefore, Metadata: c.Metadata}
+			c = storage.Client{
+				ID:              storage.ExternalID("https://idp.example", c.ID),
+				AuthMethod:      storage.AuthExternal,
+				AliasOf:         "conf",
+				Name:            c.Name,
+				Disabled:        c.Disabled,
+				CreatedAt:       c.CreatedAt,
+				TokensNotBefore: c.TokensNotBefore,
+				Metadata:        c.Metadata,
+			}
 		}
 		require.NoError(t, from.Store.PutClient(t.Context(), c))
 		want[c.ID] = c
@@ -155,7 +171,8 @@ func TestAdmin_ExportAndImportAreEqual(t *testing.T) {
 		require.True(t, ever, "%s was never set", name)
 	}
 	for after := ""; ; {
-		page := from.Admin("GET", fmt.Sprintf("/export?shared_keys=include&limit=%d&after=%s", 1+r.IntN(100), url.QueryEscape(after)), "")
+		page := from.Admin("GET", fmt.Sprintf("/export?shared_keys=include&limit=%d&after=%s",
+			1+r.IntN(100), url.QueryEscape(after)), "")
 		require.Equal(t, 200, page.Status, page.Body)
 		res := to.Admin("POST", "/import?existing=replace", page.Body)
 		require.Equal(t, 200, res.Status, res.Body)
@@ -185,7 +202,8 @@ func TestAdmin_ExportAndImportAreEqual(t *testing.T) {
 func TestClient_EveryFieldHasAName(t *testing.T) {
 	t.Parallel()
 	names := map[string]bool{}
-	for _, typ := range []reflect.Type{reflect.TypeFor[storage.Client](), reflect.TypeFor[storage.Secret]()} {
+	for _, typ := range []reflect.Type{reflect.TypeFor[storage.Client](),
+		reflect.TypeFor[storage.Secret]()} {
 		for i := range typ.NumField() {
 			f := typ.Field(i)
 			name, options, _ := strings.Cut(f.Tag.Get("json"), ",")
@@ -209,7 +227,8 @@ func TestAdmin_ExportOfPlainKeysMustBeRequested(t *testing.T) {
 	hashed := o.Admin("GET", "/export", "")
 	require.Equal(t, "hashed", hashed.String("secrets"))
 	require.NotContains(t, hashed.Body, servertest.Secret)
-	require.Equal(t, 201, o.Admin("POST", "/clients", `{"client_id":"hs","token_endpoint_auth_method":"client_secret_jwt","grant_types":["client_credentials"]}`).Status)
+	require.Equal(t, 201, o.Admin("POST", "/clients",
+		`{"client_id":"hs","token_endpoint_auth_method":"client_secret_jwt","grant_types":["client_credentials"]}`).Status)
 	o.Admin("GET", "/export", "").Fails(t, 409, "conflict")
 	plain := o.Admin("GET", "/export?shared_keys=include", "")
 	require.Equal(t, "plain", plain.String("secrets"))
@@ -240,27 +259,38 @@ func TestAdmin_ImportChecksAllBeforeItStores(t *testing.T) {
 	require.NoError(t, err)
 	require.False(t, c.Disabled)
 
-	one := `{"client_id":"new","grant_types":["client_credentials"],"secrets":[{"hash":"` + storage.HashSecret(servertest.Secret).Hash + `"}]}`
+	one := `{"client_id":"new","grant_types":["client_credentials"],"secrets":[{"hash":"` +
+		storage.HashSecret(servertest.Secret).Hash + `"}]}`
 	for body, code := range map[string]string{
 		`{"clients":[]}`: "invalid_request",
-		`{"format":"grantwell.clients.v2","clients":[]}`:                                                                          "invalid_request",
-		`{"format":"grantwell.clients.v1"}` + one:                                                                                 "invalid_request",
-		`{"format":"grantwell.clients.v1","clients":[],"x":1}`:                                                                    "invalid_request",
-		`{"format":"grantwell.clients.v1","clients":{}}`:                                                                          "invalid_request",
-		`{"format":"grantwell.clients.v1","clients":[` + one + `,{}]}`:                                                            "invalid_client_metadata",
-		`{"format":"grantwell.clients.v1","clients":[` + one + `,` + one + `]}`:                                                   "invalid_client_metadata",
-		`{"format":"grantwell.clients.v1","clients":[` + one + `,null]}`:                                                          "invalid_client_metadata",
-		`{"format":"grantwell.clients.v1","clients":[` + one + `,` + strings.Replace(one, `"hash"`, `"plain"`, 1) + `]}`:          "invalid_client_metadata",
-		`{"format":"grantwell.clients.v1","clients":[` + strings.Replace(one, `"hash"`, `"note":"x","hash"`, 1) + `]}`:            "invalid_client_metadata",
-		`{"format":"grantwell.clients.v1","clients":[` + one + `,` + strings.Replace(one, `"client_id"`, `"client_Id"`, 1) + `]}`: "invalid_client_metadata",
-		`{"format":"grantwell.clients.v1","clients":[` + strings.Repeat(one+",", 1000) + one + `]}`:                               "invalid_request",
+		`{"format":"grantwell.clients.v2","clients":[]}`: "invalid_request",
+		`{"format":"grantwell.clients.v1"}` +
+			one: "invalid_request",
+		`{"format":"grantwell.clients.v1","clients":[],"x":1}`: "invalid_request",
+		`{"format":"grantwell.clients.v1","clients":{}}`:       "invalid_request",
+		`{"format":"grantwell.clients.v1","clients":[` + one +
+			`,{}]}`: "invalid_client_metadata",
+		`{"format":"grantwell.clients.v1","clients":[` + one + `,` + one +
+			`]}`: "invalid_client_metadata",
+		`{"format":"grantwell.clients.v1","clients":[` + one +
+			`,null]}`: "invalid_client_metadata",
+		`{"format":"grantwell.clients.v1","clients":[` + one + `,` + strings.Replace(one, `"hash"`,
+			`"plain"`, 1) + `]}`: "invalid_client_metadata",
+		`{"format":"grantwell.clients.v1","clients":[` + strings.Replace(one, `"hash"`,
+			`"note":"x","hash"`, 1) + `]}`: "invalid_client_metadata",
+		`{"format":"grantwell.clients.v1","clients":[` + one + `,` + strings.Replace(one,
+			`"client_id"`, `"client_Id"`, 1) + `]}`: "invalid_client_metadata",
+		`{"format":"grantwell.clients.v1","clients":[` + strings.Repeat(one+",",
+			1000) + one + `]}`: "invalid_request",
 	} {
 		o.Admin("POST", "/import", body).Fails(t, 400, code)
 		_, err := o.Store.Client(t.Context(), "new")
 		require.ErrorIs(t, err, storage.ErrNotFound)
 	}
-	require.Equal(t, 200, o.Admin("POST", "/import", `{"format":"grantwell.clients.v1","clients":[`+one+`]}`).Status)
-	require.Equal(t, 200, o.Admin("POST", "/import", `{"format":"grantwell.clients.v1","clients":[]}`).Status)
+	require.Equal(t, 200, o.Admin("POST", "/import",
+		`{"format":"grantwell.clients.v1","clients":[`+one+`]}`).Status)
+	require.Equal(t, 200, o.Admin("POST", "/import",
+		`{"format":"grantwell.clients.v1","clients":[]}`).Status)
 	require.Equal(t, 413, o.Admin("POST", "/import", strings.Repeat(" ", 16<<20+1)).Status)
 }
 
@@ -268,10 +298,12 @@ func TestAdmin_ImportChecksAllBeforeItStores(t *testing.T) {
 // error.
 func FuzzAdminBody(f *testing.F) {
 	f.Add("/clients", newApp)
-	f.Add("/import?existing=replace", `{"format":"grantwell.clients.v1","secrets":"hashed","clients":[{"client_id":"a","created_at":"2020-01-01T00:00:00Z","shared_key":"eA==","secrets":[{"hash":"$2a$10$x"}]}]}`)
+	f.Add("/import?existing=replace",
+		`{"format":"grantwell.clients.v1","secrets":"hashed","clients":[{"client_id":"a","created_at":"2020-01-01T00:00:00Z","shared_key":"eA==","secrets":[{"hash":"$2a$10$x"}]}]}`)
 	f.Add("/clients/conf/secret", `{"overlap_seconds":60}`)
 	f.Fuzz(func(t *testing.T, path, body string) {
-		if !slices.Contains([]string{"/clients", "/import?existing=replace", "/clients/conf/secret"}, path) {
+		if !slices.Contains([]string{"/clients", "/import?existing=replace",
+			"/clients/conf/secret"}, path) {
 			path = "/clients"
 		}
 		o := servertest.NewAdmin(t, nil)

@@ -7,10 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/stretchr/testify/require"
 )
 
 // Grants are listed in pages by user, client, kind and scope, each once.
@@ -30,8 +31,10 @@ func TestAdmin_GrantsAreListedAndRevoked(t *testing.T) {
 	grantTo(t, o, "conf", "user1", "read write", false)
 	root := func(path string) servertest.Reply { return o.Admin("GET", path, "") }
 	for path, want := range map[string]int{
-		"/grants?subject=user1": 7, "/grants?client_id=conf": 16, "/grants?client_id=conf&subject=user1": 4, "/grants?subject=user1&scope=write": 1,
-		"/grants?subject=user1&kind=access": 7, "/grants?subject=user1&kind=code": 0, "/grants?subject=nobody": 0, "/grants?client_id=other&scope=read": 15,
+		"/grants?subject=user1": 7, "/grants?client_id=conf": 16,
+		"/grants?client_id=conf&subject=user1": 4, "/grants?subject=user1&scope=write": 1,
+		"/grants?subject=user1&kind=access": 7, "/grants?subject=user1&kind=code": 0,
+		"/grants?subject=nobody": 0, "/grants?client_id=other&scope=read": 15,
 	} {
 		for _, limit := range []int{1, 4, 1000} {
 			seen := map[string]bool{}
@@ -42,12 +45,14 @@ func TestAdmin_GrantsAreListedAndRevoked(t *testing.T) {
 		}
 	}
 	one := root("/grants?subject=user2&client_id=conf&limit=1000").List(t, "grants")[0]
-	require.Equal(t, []any{"refresh", "conf", "user2", []any{"read"}}, []any{one["kind"], one["client_id"], one["subject"], one["scope"]})
+	require.Equal(t, []any{"refresh", "conf", "user2", []any{"read"}},
+		[]any{one["kind"], one["client_id"], one["subject"], one["scope"]})
 	require.NotContains(t, one, "key")
 
 	before := o.ActiveOf(storage.Access)
 	require.Equal(t, 204, o.Admin("DELETE", "/grants/"+one["grant_id"].(string), "").Status)
-	require.Equal(t, []any{"grant.revoke", one["grant_id"]}, []any{o.LastEvent().Admin.Action, o.LastEvent().GrantID})
+	require.Equal(t, []any{"grant.revoke", one["grant_id"]},
+		[]any{o.LastEvent().Admin.Action, o.LastEvent().GrantID})
 	require.Equal(t, before-1, o.ActiveOf(storage.Access))
 	require.Equal(t, 204, o.Admin("DELETE", "/grants/nothing", "").Status)
 
@@ -68,7 +73,9 @@ func TestAdmin_GrantsAreListedAndRevoked(t *testing.T) {
 
 // grantTo begins a grant of a user's, remembered or not, and returns its access
 // token.
-func grantTo(t *testing.T, o *servertest.Admin, client, subject, scope string, remember bool) string {
+func grantTo(
+	t *testing.T, o *servertest.Admin, client, subject, scope string, remember bool,
+) string {
 	t.Helper()
 	approval := grantwell.Approval{Subject: subject, Remember: remember}
 	code := o.Authorize(approval, "client_id", client, "scope", scope).Param("code")
@@ -105,16 +112,23 @@ func TestAdmin_ConsentsAreListedAndRevoked(t *testing.T) {
 	}
 	grantTo(t, o, "other", "user11", "read write", true)
 	root := func(path string) servertest.Reply { return o.Admin("GET", path, "") }
-	for path, want := range map[string]int{"/consents?client_id=conf": 12, "/consents?subject=user11": 2, "/consents?subject=user11&scope=write": 1, "/consents?client_id=other&subject=user1": 0} {
+	for path, want := range map[string]int{
+		"/consents?client_id=conf":                12,
+		"/consents?subject=user11":                2,
+		"/consents?subject=user11&scope=write":    1,
+		"/consents?client_id=other&subject=user1": 0,
+	} {
 		require.Len(t, listAll(t, root, path+"&limit=5", "consents"), want, path)
 	}
 	shown := root("/consents?client_id=conf&subject=user11").List(t, "consents")[0]
-	require.Equal(t, []any{"conf", "user11", []any{"read"}}, []any{shown["client_id"], shown["subject"], shown["scope"]})
+	require.Equal(t, []any{"conf", "user11", []any{"read"}},
+		[]any{shown["client_id"], shown["subject"], shown["scope"]})
 	require.True(t, second.Live(token))
 	require.Equal(t, 204, o.Admin("DELETE", "/consents?client_id=conf&subject=user11", "").Status)
 	require.False(t, second.Live(token))
 	require.Len(t, listAll(t, root, "/consents?subject=user11", "consents"), 1)
-	require.Equal(t, 204, o.Admin("DELETE", "/consents?client_id=conf&subject=user11", "").Status, "it is done when it was done before")
+	require.Equal(t, 204, o.Admin("DELETE", "/consents?client_id=conf&subject=user11", "").Status,
+		"it is done when it was done before")
 }
 
 // Users see and end their own grants and consents, and do not learn whether
@@ -124,7 +138,8 @@ func TestAdmin_ConsentsAreListedAndRevoked(t *testing.T) {
 func TestAccount_ShowsAndEndsOnlyOwnGrants(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
-	alices, bobs := grantTo(t, o, "conf", "alice", "read", true), grantTo(t, o, "conf", "bob", "read", true)
+	alices := grantTo(t, o, "conf", "alice", "read", true)
+	bobs := grantTo(t, o, "conf", "bob", "read", true)
 	alice := func(path string) servertest.Reply { return o.Account("alice", "GET", path) }
 	mine := alice("/grants").List(t, "grants")
 	require.Len(t, mine, 1)
@@ -137,7 +152,8 @@ func TestAccount_ShowsAndEndsOnlyOwnGrants(t *testing.T) {
 	alice("/consents?subject=bob").Fails(t, 403, "access_denied")
 	o.Account("alice", "DELETE", "/grants/"+theirs).Fails(t, 404, "not_found")
 	o.Account("alice", "DELETE", "/grants/nothing").Fails(t, 404, "not_found")
-	o.Account("alice", "DELETE", "/consents?client_id=conf&subject=bob").Fails(t, 400, "invalid_request")
+	o.Account("alice", "DELETE", "/consents?client_id=conf&subject=bob").Fails(t, 400,
+		"invalid_request")
 	o.Account("alice", "DELETE", "/grants?subject=bob").Fails(t, 405, "invalid_request")
 	for _, path := range []string{"/clients", "/export", "/clients/conf"} {
 		alice(path).Fails(t, 404, "not_found")
@@ -145,13 +161,16 @@ func TestAccount_ShowsAndEndsOnlyOwnGrants(t *testing.T) {
 	require.True(t, o.Valid(bobs))
 
 	require.Equal(t, 204, o.Account("alice", "DELETE", "/consents?client_id=conf").Status)
-	require.Equal(t, []any{"account", "alice", "consent.revoke", "alice", "conf"}, []any{o.LastEvent().Endpoint, o.LastEvent().Admin.Actor, o.LastEvent().Admin.Action, o.LastEvent().Subject, o.LastEvent().ClientID})
+	require.Equal(t, []any{"account", "alice", "consent.revoke", "alice", "conf"},
+		[]any{o.LastEvent().Endpoint, o.LastEvent().Admin.Actor, o.LastEvent().Admin.Action,
+			o.LastEvent().Subject, o.LastEvent().ClientID})
 	require.Equal(t, 204, o.Account("alice", "DELETE", "/consents?client_id=nobody").Status)
 	require.Empty(t, o.LastEvent().ClientID)
 	require.False(t, o.Valid(alices))
 	alices = grantTo(t, o, "conf", "alice", "read", false)
 	for _, g := range alice("/grants").List(t, "grants") {
-		require.Equal(t, 204, o.Account("alice", "DELETE", "/grants/"+g["grant_id"].(string)).Status)
+		require.Equal(t, 204, o.Account("alice", "DELETE",
+			"/grants/"+g["grant_id"].(string)).Status)
 	}
 	require.False(t, o.Valid(alices))
 	require.True(t, o.Valid(bobs))
@@ -164,7 +183,10 @@ func TestAdmin_HooksReadEveryField(t *testing.T) {
 	t.Parallel()
 	var seen storage.Client
 	o := servertest.NewAdmin(t, func(c *grantwell.Config) {
-		c.Hooks.Issue = func(_ context.Context, i *grantwell.Issue) error { seen = i.Client; return nil }
+		c.Hooks.Issue = func(_ context.Context, i *grantwell.Issue) error {
+			seen = i.Client
+			return nil
+		}
 	})
 	made := o.Admin("POST", "/clients", `{"client_id":"full","client_name":"Full","description":"d","logo_uri":"https://app.example/l.png","client_uri":"https://app.example","policy_uri":"https://app.example/p",
 		"tos_uri":"https://app.example/t","contacts":["ops@app.example"],"owner":"team a","redirect_uris":["`+servertest.Redirect+`"],"grant_types":["client_credentials"],"response_types":["code"],
@@ -175,7 +197,8 @@ func TestAdmin_HooksReadEveryField(t *testing.T) {
 	stored, err := o.Store.Client(t.Context(), "full")
 	require.NoError(t, err)
 	require.True(t, stored.Equal(seen))
-	require.Equal(t, []string{"Full", "team a", "root", "confidential", "ops@app.example"}, []string{seen.Name, seen.Owner, seen.CreatedBy, seen.Metadata["type"], seen.Contacts[0]})
+	require.Equal(t, []string{"Full", "team a", "root", "confidential", "ops@app.example"},
+		[]string{seen.Name, seen.Owner, seen.CreatedBy, seen.Metadata["type"], seen.Contacts[0]})
 	require.False(t, seen.CreatedAt.IsZero())
 	require.NotEmpty(t, seen.Certificates)
 	require.Equal(t, time.Minute, seen.AccessTokenLifetime)

@@ -6,16 +6,19 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/stretchr/testify/require"
 )
 
 // approved builds a host that calls do for the authorization request of a
 // target.
-func approved(t *testing.T, hooks grantwell.Hooks, target string, do func(*grantwell.Server, http.ResponseWriter, *http.Request, *grantwell.AuthorizeRequest)) (*servertest.Site, servertest.Reply) {
+func approved(
+	t *testing.T, hooks grantwell.Hooks, target string, do func(*grantwell.Server, http.ResponseWriter, *http.Request, *grantwell.AuthorizeRequest),
+) (*servertest.Site, servertest.Reply) {
 	t.Helper()
 	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) { c.Hooks = hooks })
 	h.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -44,21 +47,49 @@ func TestApprove_MistakesAndRefusalsGiveNoCode(t *testing.T) {
 		do    func(*grantwell.Server, http.ResponseWriter, *http.Request, *grantwell.AuthorizeRequest)
 		code  string // of the redirect; empty: a page
 	}{
-		"scope not requested": {do: approve(grantwell.Approval{Subject: "alice", Scope: []string{"read", "write"}}), code: "server_error"},
-		"no subject":          {do: approve(grantwell.Approval{}), code: "server_error"},
-		"nothing granted":     {do: approve(grantwell.Approval{Subject: "alice", Scope: []string{}}), code: "access_denied"},
-		"hook refuses":        {hooks: grantwell.Hooks{Authorize: denied}, do: approve(grantwell.Approval{Subject: "alice"}), code: "access_denied"},
-		"hook fails": {hooks: grantwell.Hooks{Authorize: func(context.Context, *grantwell.AuthorizeRequest, *grantwell.Approval) error { return errStore }},
-			do: approve(grantwell.Approval{Subject: "alice"}), code: "server_error"},
-		"hook widens": {hooks: grantwell.Hooks{Authorize: func(_ context.Context, _ *grantwell.AuthorizeRequest, a *grantwell.Approval) error {
-			a.Scope = append(a.Scope, "write")
-			return nil
-		}}, do: approve(grantwell.Approval{Subject: "alice"}), code: "server_error"},
-		"hook panics": {hooks: grantwell.Hooks{Authorize: func(context.Context, *grantwell.AuthorizeRequest, *grantwell.Approval) error { panic("secret-dsn") }},
+		"scope not requested": {
+			do:   approve(grantwell.Approval{Subject: "alice", Scope: []string{"read", "write"}}),
+			code: "server_error",
+		},
+		"no subject": {do: approve(grantwell.Approval{}), code: "server_error"},
+		"nothing granted": {
+			do:   approve(grantwell.Approval{Subject: "alice", Scope: []string{}}),
+			code: "access_denied",
+		},
+		"hook refuses": {
+			hooks: grantwell.Hooks{Authorize: denied},
+			do:    approve(grantwell.Approval{Subject: "alice"}),
+			code:  "access_denied",
+		},
+		"hook fails": {
+			hooks: grantwell.Hooks{Authorize: func(context.Context, *grantwell.AuthorizeRequest, *grantwell.Approval) error {
+				return errStore
+			}},
+			do:   approve(grantwell.Approval{Subject: "alice"}),
+			code: "server_error",
+		},
+		"hook widens": {
+			hooks: grantwell.Hooks{Authorize: func(_ context.Context, _ *grantwell.AuthorizeRequest, a *grantwell.Approval) error {
+				a.Scope = append(a.Scope, "write")
+				return nil
+			}},
+			do:   approve(grantwell.Approval{Subject: "alice"}),
+			code: "server_error",
+		},
+		"hook panics": {hooks: grantwell.Hooks{Authorize: func(context.Context, *grantwell.AuthorizeRequest, *grantwell.Approval) error {
+			panic("secret-dsn")
+		}},
 			do: approve(grantwell.Approval{Subject: "alice"})},
-		"last hook fails": {hooks: grantwell.Hooks{Authorized: func(context.Context, *grantwell.AuthorizeRequest, grantwell.Approval) error { return errStore }},
-			do: approve(grantwell.Approval{Subject: "alice"}), code: "server_error"},
-		"last hook panics": {hooks: grantwell.Hooks{Authorized: func(context.Context, *grantwell.AuthorizeRequest, grantwell.Approval) error { panic("secret-dsn") }},
+		"last hook fails": {
+			hooks: grantwell.Hooks{Authorized: func(context.Context, *grantwell.AuthorizeRequest, grantwell.Approval) error {
+				return errStore
+			}},
+			do:   approve(grantwell.Approval{Subject: "alice"}),
+			code: "server_error",
+		},
+		"last hook panics": {hooks: grantwell.Hooks{Authorized: func(context.Context, *grantwell.AuthorizeRequest, grantwell.Approval) error {
+			panic("secret-dsn")
+		}},
 			do: approve(grantwell.Approval{Subject: "alice"})},
 		"denied": {do: func(s *grantwell.Server, w http.ResponseWriter, r *http.Request, req *grantwell.AuthorizeRequest) {
 			s.Deny(w, r, req)
@@ -90,20 +121,22 @@ func TestApprove_AnswersARequestOnce(t *testing.T) {
 	t.Parallel()
 	yes := grantwell.Approval{Subject: "alice"}
 	second := httptest.NewRecorder()
-	h, res := approved(t, grantwell.Hooks{}, servertest.AuthorizeURL(), func(s *grantwell.Server, w http.ResponseWriter, r *http.Request, req *grantwell.AuthorizeRequest) {
-		s.Approve(w, r, req, yes)
-		s.Approve(second, r, req, yes)
-		s.Deny(httptest.NewRecorder(), r, req)
-	})
+	h, res := approved(t, grantwell.Hooks{}, servertest.AuthorizeURL(),
+		func(s *grantwell.Server, w http.ResponseWriter, r *http.Request, req *grantwell.AuthorizeRequest) {
+			s.Approve(w, r, req, yes)
+			s.Approve(second, r, req, yes)
+			s.Deny(httptest.NewRecorder(), r, req)
+		})
 	require.NotEmpty(t, res.Params(t).Get("code"))
 	require.Equal(t, http.StatusBadRequest, second.Code)
 	require.Empty(t, second.Header().Get("Location"))
 	require.Equal(t, 1, h.CountOf(storage.Code))
 
-	h, res = approved(t, grantwell.Hooks{}, servertest.AuthorizeURL(), func(s *grantwell.Server, w http.ResponseWriter, r *http.Request, req *grantwell.AuthorizeRequest) {
-		s.Deny(w, r, req)
-		s.Approve(httptest.NewRecorder(), r, req, yes)
-	})
+	h, res = approved(t, grantwell.Hooks{}, servertest.AuthorizeURL(),
+		func(s *grantwell.Server, w http.ResponseWriter, r *http.Request, req *grantwell.AuthorizeRequest) {
+			s.Deny(w, r, req)
+			s.Approve(httptest.NewRecorder(), r, req, yes)
+		})
 	require.Equal(t, "access_denied", res.Params(t).Get("error"))
 	require.Zero(t, h.CountOf(storage.Code))
 }
@@ -113,9 +146,13 @@ func TestApprove_AnswersARequestOnce(t *testing.T) {
 // Holds S149, S26.
 func TestApprove_MayNarrowScopes(t *testing.T) {
 	t.Parallel()
-	h, res := approved(t, grantwell.Hooks{}, servertest.AuthorizeURL(), func(s *grantwell.Server, w http.ResponseWriter, r *http.Request, req *grantwell.AuthorizeRequest) {
-		s.Approve(w, r, req, grantwell.Approval{Subject: "alice", Scope: []string{"write", "write"}})
-	})
+	h, res := approved(t, grantwell.Hooks{}, servertest.AuthorizeURL(),
+		func(s *grantwell.Server, w http.ResponseWriter, r *http.Request, req *grantwell.AuthorizeRequest) {
+			s.Approve(w, r, req, grantwell.Approval{
+				Subject: "alice",
+				Scope:   []string{"write", "write"},
+			})
+		})
 	recs := h.Records(storage.Query{Kind: storage.Code})
 	require.Len(t, recs, 1)
 	require.Equal(t, []string{"write"}, recs[0].Scope)
@@ -129,10 +166,11 @@ func TestApprove_MayNarrowScopes(t *testing.T) {
 // Holds S45, S153.
 func TestParseAuthorize_LeavesRoomForTheHostsPage(t *testing.T) {
 	t.Parallel()
-	_, res := approved(t, grantwell.Hooks{}, servertest.AuthorizeURL(), func(_ *grantwell.Server, w http.ResponseWriter, _ *http.Request, req *grantwell.AuthorizeRequest) {
-		require.Equal(t, []string{"read", "write"}, req.Scope)
-		_, _ = w.Write([]byte("my own page"))
-	})
+	_, res := approved(t, grantwell.Hooks{}, servertest.AuthorizeURL(),
+		func(_ *grantwell.Server, w http.ResponseWriter, _ *http.Request, req *grantwell.AuthorizeRequest) {
+			require.Equal(t, []string{"read", "write"}, req.Scope)
+			_, _ = w.Write([]byte("my own page"))
+		})
 	require.Equal(t, "my own page", res.Body)
 	res.HasPageHeaders(t)
 	require.NotContains(t, res.Header.Get("Content-Security-Policy"), "default-src")

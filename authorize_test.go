@@ -10,11 +10,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/stretchr/testify/require"
 )
 
 // The server redirects only to the verified redirect URI of a known client.
@@ -27,12 +28,18 @@ func TestAuthorize_UnknownClientOrRedirectIsAPage(t *testing.T) {
 	h.AddClient("off", func(c *storage.Client) { c.Disabled = true })
 	for _, who := range []*servertest.Browser{h.Browser(), h.SignedIn("alice")} {
 		for _, first := range [][]string{
-			{"client_id", "-"}, {"client_id", "nobody"}, {"client_id", "CONF"}, {"client_id", "conf "}, {"client_id", "off"}, {"client_id", strings.Repeat("x", 300)},
-			{"redirect_uri", "https://evil.example/"}, {"redirect_uri", servertest.Redirect + "/"}, {"client_id", "several", "redirect_uri", "-"},
+			{"client_id", "-"}, {"client_id", "nobody"}, {"client_id", "CONF"}, {"client_id",
+				"conf "}, {"client_id", "off"}, {"client_id", strings.Repeat("x", 300)},
+			{"redirect_uri", "https://evil.example/"}, {"redirect_uri", servertest.Redirect + "/"},
+			{"client_id", "several", "redirect_uri", "-"},
 		} {
-			for _, more := range [][]string{nil, {"response_type", "-"}, {"response_type", "nonsense"}, {"scope", "admin"}, {"prompt", "none"}, {"response_mode", "form_post"},
-				{"request_uri", "https://evil.example/r"}, {"request", "e30.e30."}, {"code_challenge", "-"}, {"rd", "https://evil.example/"}} {
-				res := who.Send(servertest.AuthorizeURL(append(append([]string{}, first...), more...)...), nil)
+			for _, more := range [][]string{nil, {"response_type", "-"},
+				{"response_type", "nonsense"}, {"scope", "admin"}, {"prompt", "none"},
+				{"response_mode", "form_post"},
+				{"request_uri", "https://evil.example/r"}, {"request", "e30.e30."},
+				{"code_challenge", "-"}, {"rd", "https://evil.example/"}} {
+				res := who.Send(servertest.AuthorizeURL(append(append([]string{}, first...),
+					more...)...), nil)
 				res.IsPage(t, http.StatusBadRequest)
 				require.NotContains(t, res.Body, "evil")
 			}
@@ -49,31 +56,64 @@ func TestAuthorize_RedirectURIIsComparedExactly(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	h.AddClient("tls", func(c *storage.Client) {
-		c.RedirectURIs = []string{"https://127.0.0.1/cb", "http://localhost/cb", "https://foo.example"}
+		c.RedirectURIs = []string{"https://127.0.0.1/cb", "http://localhost/cb",
+			"https://foo.example"}
 	})
 	for client, variants := range map[string][]string{
-		"conf": {servertest.Redirect + "/", "https://app.example/CB", "https://app.example/cb/../evil", "https://app.example/cb/..;/evil", "https://app.example/cb%2f..", "https://app.example/%63b",
-			servertest.Redirect + "?x=1", servertest.Redirect + "?", servertest.Redirect + "#f", servertest.Redirect + "#", "https://app.example.evil/cb", "https://app.example@evil/cb", `https://evil\@app.example/cb`,
-			"https://evil%5c@app.example/cb", "https://app.example:443/cb", "//app.example/cb", "https:/app.example/cb", "https://app.example/\tcb", "https://app.example/cb\n", "https://app.example/cb%0a",
-			"https://APP.example/cb", "HTTPS://app.example/cb", "https://аpp.example/cb", "https://xn--pp-7iba.example/cb", "http://app.example/cb", "https://[::1%25eth0]/cb", "https://[::1", "http://[::1",
-			"https://app.example./cb", "https://app.example//cb", "https://app.example/cb;x", " " + servertest.Redirect, servertest.Redirect + " ", "javascript:alert(1)", "data:text/html,x", "vbscript:x", "file:///etc/passwd",
-			"https://app.example/cb\x00", "https://app.example/\xff", "/\t/evil", "/%09/evil", "https:app.example/cb", "com.example.app:/cb", strings.Repeat("https://app.example/cb", 200)},
-		"native": {"http://127.0.0.1:80@evil/cb", "http://127.0.0.1.evil/cb", "http://127.0.0.2/cb", "http://2130706433/cb", "http://127.1/cb", "https://127.0.0.1/cb", "http://127.0.0.1:4711/CB", "http://127.0.0.1:4711/cb?x",
-			"http://127.0.0.1:0/cb", "http://127.0.0.1:99999/cb", "http://127.0.0.1:/cb", "http://127.0.0.1:+1/cb", "http://127.0.0.1:4711/%63b", "http://user@127.0.0.1:4711/cb", "http://[::1]:4711/x", "http://[0:0::1]/cb",
-			"http://[::1%25lo]/cb", "http://localhost:4711/cb", "com.example.app:/cb/", "com.example.app://cb", "COM.example.app:/cb", "com.example.app:/cb?x"},
-		"tls": {"http://127.0.0.1/cb", "https://127.0.0.1:4711/cb", "http://localhost:4711/cb", "https://fooXexample", "https://foo.example.evil", "https://foo.example/"},
+		"conf": {servertest.Redirect + "/", "https://app.example/CB",
+			"https://app.example/cb/../evil", "https://app.example/cb/..;/evil",
+			"https://app.example/cb%2f..", "https://app.example/%63b",
+			servertest.Redirect + "?x=1", servertest.Redirect + "?", servertest.Redirect + "#f",
+			servertest.Redirect + "#", "https://app.example.evil/cb", "https://app.example@evil/cb",
+			`https://evil\@app.example/cb`,
+			"https://evil%5c@app.example/cb", "https://app.example:443/cb", "//app.example/cb",
+			"https:/app.example/cb", "https://app.example/\tcb", "https://app.example/cb\n",
+			"https://app.example/cb%0a",
+			"https://APP.example/cb", "HTTPS://app.example/cb", "https://аpp.example/cb",
+			"https://xn--pp-7iba.example/cb", "http://app.example/cb", "https://[::1%25eth0]/cb",
+			"https://[::1", "http://[::1",
+			"https://app.example./cb", "https://app.example//cb", "https://app.example/cb;x",
+			" " + servertest.Redirect, servertest.Redirect + " ", "javascript:alert(1)",
+			"data:text/html,x", "vbscript:x", "file:///etc/passwd",
+			"https://app.example/cb\x00", "https://app.example/\xff", "/\t/evil", "/%09/evil",
+			"https:app.example/cb", "com.example.app:/cb", strings.Repeat("https://app.example/cb",
+				200)},
+		"native": {"http://127.0.0.1:80@evil/cb", "http://127.0.0.1.evil/cb", "http://127.0.0.2/cb",
+			"http://2130706433/cb", "http://127.1/cb", "https://127.0.0.1/cb",
+			"http://127.0.0.1:4711/CB", "http://127.0.0.1:4711/cb?x",
+			"http://127.0.0.1:0/cb", "http://127.0.0.1:99999/cb", "http://127.0.0.1:/cb",
+			"http://127.0.0.1:+1/cb", "http://127.0.0.1:4711/%63b", "http://user@127.0.0.1:4711/cb",
+			"http://[::1]:4711/x", "http://[0:0::1]/cb",
+			"http://[::1%25lo]/cb", "http://localhost:4711/cb", "com.example.app:/cb/",
+			"com.example.app://cb", "COM.example.app:/cb", "com.example.app:/cb?x"},
+		"tls": {"http://127.0.0.1/cb", "https://127.0.0.1:4711/cb", "http://localhost:4711/cb",
+			"https://fooXexample", "https://foo.example.evil", "https://foo.example/"},
 	} {
 		for _, uri := range variants {
-			res := h.SignedIn("alice").Send(servertest.AuthorizeURL("client_id", client, "redirect_uri", uri), nil)
+			res := h.SignedIn("alice").Send(servertest.AuthorizeURL("client_id", client,
+				"redirect_uri", uri), nil)
 			res.IsPage(t, http.StatusBadRequest)
 		}
 	}
-	for uri, client := range map[string]string{servertest.Redirect: "conf", "http://127.0.0.1:4711/cb": "native", "http://127.0.0.1/cb": "native", "http://[::1]:65535/cb": "native", "com.example.app:/cb": "native", "https://foo.example": "tls"} {
+	for uri, client := range map[string]string{
+		servertest.Redirect:        "conf",
+		"http://127.0.0.1:4711/cb": "native",
+		"http://127.0.0.1/cb":      "native",
+		"http://[::1]:65535/cb":    "native",
+		"com.example.app:/cb":      "native",
+		"https://foo.example":      "tls",
+	} {
 		res := h.SignedIn("alice").Allow("client_id", client, "redirect_uri", uri)
-		require.True(t, strings.HasPrefix(res.Header.Get("Location"), uri+"?code="), "%q: %d %s", uri, res.Status, res.Body)
+		require.True(t, strings.HasPrefix(res.Header.Get("Location"), uri+"?code="), "%q: %d %s",
+			uri, res.Status, res.Body)
 	}
-	for _, bad := range []string{"http://app.example/cb", "javascript:alert(1)", "data:text/html,x", "https://*.example/cb", "https://example.com*", servertest.Redirect + "#f", "https://a@b/cb"} {
-		require.ErrorContains(t, storage.Client{ID: "c", RedirectURIs: []string{bad}}.Validate(), "redirect_uris", bad)
+	for _, bad := range []string{"http://app.example/cb", "javascript:alert(1)", "data:text/html,x",
+		"https://*.example/cb", "https://example.com*", servertest.Redirect + "#f",
+		"https://a@b/cb"} {
+		require.ErrorContains(t, storage.Client{
+			ID:           "c",
+			RedirectURIs: []string{bad},
+		}.Validate(), "redirect_uris", bad)
 	}
 }
 
@@ -83,12 +123,20 @@ func TestAuthorize_RedirectURIIsComparedExactly(t *testing.T) {
 // Holds R26, R27, R30, V41.
 func TestAuthorize_BadStoredRedirectURIIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, uri := range []string{"http://app.example/cb", "javascript:alert(1)", servertest.Redirect + "?code=x", servertest.Redirect + "?a=1&iss=x", "https://app.example/*"} {
+	for _, uri := range []string{"http://app.example/cb", "javascript:alert(1)",
+		servertest.Redirect + "?code=x", servertest.Redirect + "?a=1&iss=x",
+		"https://app.example/*"} {
 		h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
-			c.Clients = legacy{storage.Client{ID: "old", RedirectURIs: []string{uri}, Scope: []string{"read"}}}
+			c.Clients = legacy{storage.Client{
+				ID:           "old",
+				RedirectURIs: []string{uri},
+				Scope:        []string{"read"},
+			}}
 		})
-		h.SignedIn("alice").Send(servertest.AuthorizeURL("client_id", "old", "redirect_uri", uri), nil).IsPage(t, http.StatusBadRequest)
-		h.SignedIn("alice").Send(servertest.AuthorizeURL("client_id", "old", "redirect_uri", "-"), nil).IsPage(t, http.StatusBadRequest)
+		h.SignedIn("alice").Send(servertest.AuthorizeURL("client_id", "old", "redirect_uri", uri),
+			nil).IsPage(t, http.StatusBadRequest)
+		h.SignedIn("alice").Send(servertest.AuthorizeURL("client_id", "old", "redirect_uri", "-"),
+			nil).IsPage(t, http.StatusBadRequest)
 	}
 }
 
@@ -104,9 +152,11 @@ func TestAuthorize_RedirectURIOmitted(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	res := h.SignedIn("alice").Allow("redirect_uri", "-")
-	require.True(t, strings.HasPrefix(res.Header.Get("Location"), servertest.Redirect+"?code="), res.Body)
+	require.True(t, strings.HasPrefix(res.Header.Get("Location"), servertest.Redirect+"?code="),
+		res.Body)
 	require.Equal(t, 200, h.Redeem("conf", res.Params(t).Get("code"), "redirect_uri", "-").Status)
-	h.SignedIn("alice").Send(servertest.AuthorizeURL("client_id", "several", "redirect_uri", "-"), nil).IsPage(t, http.StatusBadRequest)
+	h.SignedIn("alice").Send(servertest.AuthorizeURL("client_id", "several", "redirect_uri", "-"),
+		nil).IsPage(t, http.StatusBadRequest)
 }
 
 // A registered query stays byte for byte, and the answer is appended to it.
@@ -117,13 +167,17 @@ func TestAuthorize_RegisteredQueryIsKept(t *testing.T) {
 	h := servertest.NewSite(t, nil)
 	const uri = "https://app.example/cb?tenant=1&x=%2F"
 	for _, pairs := range [][]string{nil, {"scope", "admin"}, {"prompt", "none"}} {
-		res := h.SignedIn("alice").Allow(append([]string{"client_id", "query", "redirect_uri", uri}, pairs...)...)
+		res := h.SignedIn("alice").Allow(append([]string{"client_id", "query", "redirect_uri", uri},
+			pairs...)...)
 		require.Equal(t, http.StatusSeeOther, res.Status, res.Body)
-		require.True(t, strings.HasPrefix(res.Header.Get("Location"), uri+"&"), res.Header.Get("Location"))
+		require.True(t, strings.HasPrefix(res.Header.Get("Location"), uri+"&"),
+			res.Header.Get("Location"))
 		require.Len(t, res.Params(t)["state"], 1)
 	}
-	res := h.SignedIn("alice").Allow("client_id", "query", "redirect_uri", uri, "response_type", "token")
-	require.True(t, strings.HasPrefix(res.Header.Get("Location"), uri+"#access_token="), res.Header.Get("Location"))
+	res := h.SignedIn("alice").Allow("client_id", "query", "redirect_uri", uri,
+		"response_type", "token")
+	require.True(t, strings.HasPrefix(res.Header.Get("Location"), uri+"#access_token="),
+		res.Header.Get("Location"))
 }
 
 // Once the redirect URI is verified, every other error is redirected there
@@ -150,7 +204,8 @@ func TestAuthorize_ErrorsGoBackToTheClient(t *testing.T) {
 		{"invalid_scope", []string{"scope", "réad"}},
 		{"invalid_target", []string{"resource", "https://api.example/"}},
 		{"invalid_target", []string{"resource", "relative"}},
-		{"invalid_request", []string{"client_id", "public", "code_challenge", "-", "code_challenge_method", "-"}},
+		{"invalid_request", []string{"client_id", "public", "code_challenge", "-",
+			"code_challenge_method", "-"}},
 		{"invalid_request", []string{"code_challenge_method", "S512"}},
 		{"invalid_request", []string{"code_challenge_method", "plain"}},
 		{"invalid_request", []string{"code_challenge_method", "-"}},
@@ -170,7 +225,8 @@ func TestAuthorize_ErrorsGoBackToTheClient(t *testing.T) {
 	} {
 		res := h.Browser().Send(servertest.AuthorizeURL(c.pairs...), nil)
 		q := res.Params(t)
-		require.True(t, strings.HasPrefix(res.Header.Get("Location"), servertest.Redirect), res.Header.Get("Location"))
+		require.True(t, strings.HasPrefix(res.Header.Get("Location"), servertest.Redirect),
+			res.Header.Get("Location"))
 		require.Equal(t, c.code, q.Get("error"), "%v: %s", c.pairs, res.Header.Get("Location"))
 		require.Equal(t, "st", q.Get("state"))
 		require.Equal(t, servertest.Issuer, q.Get("iss"))
@@ -192,16 +248,26 @@ func TestAuthorize_ErrorsGoBackToTheClient(t *testing.T) {
 func TestAuthorize_StateIsReturnedUnchanged(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
-	states := []string{"x", "a b+c%2B%&=;#?/\\", "ünï\u2028cödé 🔑", strings.Repeat("long+", 200), `"><script>alert(1)</script>`, "%zz", "{\"a\":[1]}", "a\r\nSet-Cookie: x=1", "'`$(x)", " leading and trailing "}
+	states := []string{"x", "a b+c%2B%&=;#?/\\", "ünï\u2028cödé 🔑", strings.Repeat("long+", 200),
+		`"><script>alert(1)</script>`, "%zz", "{\"a\":[1]}", "a\r\nSet-Cookie: x=1", "'`$(x)",
+		" leading and trailing "}
 	for _, state := range states {
-		for name, pairs := range map[string][]string{"granted": {}, "implicit": {"response_type", "token"}, "scope": {"scope", "admin"}, "none": {"prompt", "none", "client_id", "other"}, "code in fragment": {"response_mode", "fragment"}} {
+		for name, pairs := range map[string][]string{
+			"granted":          {},
+			"implicit":         {"response_type", "token"},
+			"scope":            {"scope", "admin"},
+			"none":             {"prompt", "none", "client_id", "other"},
+			"code in fragment": {"response_mode", "fragment"},
+		} {
 			res := h.SignedIn("alice").Allow(append(pairs, "state", state)...)
 			require.Equal(t, []string{state}, res.Params(t)["state"], name)
 			require.Empty(t, res.Header.Get("Set-Cookie"))
 		}
 		b := h.SignedIn("alice")
-		form := b.Visit(servertest.AuthorizeURL("state", state, "prompt", "consent"), nil).ConsentForm(t)
-		require.Equal(t, state, b.Send("/consent", servertest.With(form, "decision", "deny")).Params(t).Get("state"))
+		form := b.Visit(servertest.AuthorizeURL("state", state, "prompt", "consent"),
+			nil).ConsentForm(t)
+		require.Equal(t, state, b.Send("/consent",
+			servertest.With(form, "decision", "deny")).Params(t).Get("state"))
 
 		res := h.SignedIn("alice").Allow("state", state, "response_mode", "form_post")
 		if strings.Contains(state, "\n") { // a form cannot carry it as it is
@@ -210,7 +276,11 @@ func TestAuthorize_StateIsReturnedUnchanged(t *testing.T) {
 		}
 		require.Equal(t, state, res.HiddenFields().Get("state"))
 	}
-	for _, pairs := range [][]string{{"state", "-"}, {"state", ""}, {"state", "-", "scope", "admin"}} {
+	for _, pairs := range [][]string{
+		{"state", "-"},
+		{"state", ""},
+		{"state", "-", "scope", "admin"},
+	} {
 		require.NotContains(t, h.SignedIn("alice").Allow(pairs...).Params(t), "state")
 	}
 }
@@ -222,7 +292,8 @@ func TestAuthorize_FormPost(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	for _, pairs := range [][]string{{}, {"scope", "admin"}} {
-		res := h.SignedIn("alice").Allow(append(pairs, "response_mode", "form_post", "state", `"><script>alert(1)</script>`)...)
+		res := h.SignedIn("alice").Allow(append(pairs, "response_mode", "form_post", "state",
+			`"><script>alert(1)</script>`)...)
 		require.Equal(t, http.StatusOK, res.Status)
 		res.HasPageHeaders(t)
 		require.Contains(t, res.Body, `action="`+servertest.Redirect+`"`)
@@ -231,7 +302,8 @@ func TestAuthorize_FormPost(t *testing.T) {
 		require.Equal(t, servertest.Issuer, res.HiddenFields().Get("iss"))
 		require.NotEqual(t, res.HiddenFields().Has("code"), res.HiddenFields().Has("error"))
 	}
-	res := h.SignedIn("alice").Allow("response_mode", "form_post", "client_id", "native", "redirect_uri", "com.example.app:/cb")
+	res := h.SignedIn("alice").Allow("response_mode", "form_post", "client_id", "native",
+		"redirect_uri", "com.example.app:/cb")
 	require.Equal(t, "invalid_request", res.Params(t).Get("error"))
 }
 
@@ -246,24 +318,33 @@ func TestAuthorize_OnlyGetAndPost(t *testing.T) {
 	b := h.SignedIn("alice")
 	require.NotEmpty(t, b.Do(http.MethodPost, "/authorize", query).Params(t).Get("code"))
 	require.Equal(t, 1, h.CountOf(storage.Code))
-	b.Do(http.MethodPost, "/authorize", strings.Repeat("x", 70_000)).IsPage(t, http.StatusRequestEntityTooLarge)
-	b.Do(http.MethodGet, "/authorize?x="+strings.Repeat("x", 70_000), "").IsPage(t, http.StatusRequestEntityTooLarge)
-	b.Do(http.MethodPost, "/authorize", query, "Content-Type", "multipart/form-data; boundary=x").IsPage(t, http.StatusBadRequest)
-	b.Do(http.MethodPost, "/authorize", `{"client_id":"trusted"}`, "Content-Type", "application/json").IsPage(t, http.StatusBadRequest)
-	b.Do(http.MethodPost, "/authorize?"+query, "state=x").IsPage(t, http.StatusBadRequest) // the query of a POST is not read
-	for _, method := range []string{http.MethodHead, http.MethodPut, http.MethodDelete, http.MethodPatch, http.MethodOptions, "BREW"} {
+	b.Do(http.MethodPost, "/authorize", strings.Repeat("x", 70_000)).IsPage(t,
+		http.StatusRequestEntityTooLarge)
+	b.Do(http.MethodGet, "/authorize?x="+strings.Repeat("x", 70_000), "").IsPage(t,
+		http.StatusRequestEntityTooLarge)
+	b.Do(http.MethodPost, "/authorize", query, "Content-Type",
+		"multipart/form-data; boundary=x").IsPage(t, http.StatusBadRequest)
+	b.Do(http.MethodPost, "/authorize", `{"client_id":"trusted"}`, "Content-Type",
+		"application/json").IsPage(t, http.StatusBadRequest)
+	b.Do(http.MethodPost, "/authorize?"+query, "state=x").IsPage(t,
+		http.StatusBadRequest) // the query of a POST is not read
+	for _, method := range []string{http.MethodHead, http.MethodPut, http.MethodDelete,
+		http.MethodPatch, http.MethodOptions, "BREW"} {
 		for _, path := range []string{"/authorize?" + query, "/consent?interaction=x"} {
 			res := b.Do(method, path, "", "Origin", "https://app.example")
 			res.IsPage(t, http.StatusMethodNotAllowed)
 			require.Equal(t, "GET, POST", res.Header.Get("Allow"))
 		}
 	}
-	for _, bad := range []string{"&state=twice", "&client_id=trusted", "&redirect_uri=" + url.QueryEscape(servertest.Redirect), "&x=%zz", "&x=%00", "&x=%ff", strings.Repeat("&p=1", 101)} {
+	for _, bad := range []string{"&state=twice", "&client_id=trusted",
+		"&redirect_uri=" + url.QueryEscape(servertest.Redirect), "&x=%zz", "&x=%00", "&x=%ff",
+		strings.Repeat("&p=1", 101)} {
 		b.Do(http.MethodGet, "/authorize?"+query+bad, "").IsPage(t, http.StatusBadRequest)
 	}
 	require.Equal(t, 1, h.CountOf(storage.Code))
 	// No preflight is answered and no origin is told that it may read.
-	b.Send(servertest.AuthorizeURL("client_id", "trusted"), nil, "Origin", "https://app.example").HasPageHeaders(t)
+	b.Send(servertest.AuthorizeURL("client_id", "trusted"), nil, "Origin",
+		"https://app.example").HasPageHeaders(t)
 }
 
 var errStore = errors.New("store: secret-dsn is down")
@@ -297,7 +378,9 @@ func TestAuthorize_StoreFailureGivesNoCode(t *testing.T) {
 		{"Insert", storage.Consent, nil},
 		{"Insert", storage.Access, []string{"client_id", "trusted", "response_type", "token"}},
 	} {
-		h := servertest.NewSite(t, func(cfg *grantwell.Config, _ *grantwell.UI) { failStore(cfg, c.call, c.kind) })
+		h := servertest.NewSite(t, func(cfg *grantwell.Config, _ *grantwell.UI) {
+			failStore(cfg, c.call, c.kind)
+		})
 		res := h.SignedIn("alice").Allow(c.pairs...)
 		q := res.Params(t)
 		require.Equal(t, "temporarily_unavailable", q.Get("error"), "%+v", c)
@@ -311,8 +394,11 @@ func TestAuthorize_StoreFailureGivesNoCode(t *testing.T) {
 	h := servertest.NewSite(t, func(cfg *grantwell.Config, _ *grantwell.UI) {
 		failStore(cfg, "Get", storage.Interaction)
 	})
-	h.SignedIn("alice").Visit(servertest.AuthorizeURL(), nil).IsPage(t, http.StatusServiceUnavailable)
-	h = servertest.NewSite(t, func(cfg *grantwell.Config, _ *grantwell.UI) { servertest.Hook(cfg).Fail(errStore, "Client") })
+	h.SignedIn("alice").Visit(servertest.AuthorizeURL(), nil).IsPage(t,
+		http.StatusServiceUnavailable)
+	h = servertest.NewSite(t, func(cfg *grantwell.Config, _ *grantwell.UI) {
+		servertest.Hook(cfg).Fail(errStore, "Client")
+	})
 	res := h.SignedIn("alice").Visit(servertest.AuthorizeURL(), nil)
 	res.IsPage(t, http.StatusServiceUnavailable)
 	require.NotContains(t, res.Body, "secret-dsn")
@@ -343,7 +429,12 @@ func TestAuthorize_CodeIsRandomAndShortLived(t *testing.T) {
 		h.Redeem("trusted", late).Fails(t, 400, "invalid_grant")
 		require.Equal(t, 202, h.CountOf(storage.Code))
 	})
-	_, err := grantwell.New(grantwell.Config{Issuer: servertest.Issuer, Clients: legacy{}, Grants: []grants.Handler{grants.AuthorizationCode{}}, CodeLifetime: 11 * time.Minute})
+	_, err := grantwell.New(grantwell.Config{
+		Issuer:       servertest.Issuer,
+		Clients:      legacy{},
+		Grants:       []grants.Handler{grants.AuthorizationCode{}},
+		CodeLifetime: 11 * time.Minute,
+	})
 	require.ErrorContains(t, err, "CodeLifetime")
 }
 
@@ -354,12 +445,17 @@ func TestAuthorize_CodeIsRandomAndShortLived(t *testing.T) {
 func TestAuthorize_HintsAreOnlyText(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
-	for _, name := range []string{"prompt", "login_hint", "ui_locales", "id_token_hint", "acr_values", "display", "claims", "max_age", "nonce", "subject", "user", "approved", "csrf", "interaction", "decision"} {
-		for _, value := range []string{"https://evil.example/", "\r\nLocation: https://evil.example/", "<script>", "allow", "alice", strings.Repeat("9", 3000)} {
+	for _, name := range []string{"prompt", "login_hint", "ui_locales", "id_token_hint",
+		"acr_values", "display", "claims", "max_age", "nonce", "subject", "user", "approved",
+		"csrf", "interaction", "decision"} {
+		for _, value := range []string{"https://evil.example/",
+			"\r\nLocation: https://evil.example/", "<script>", "allow", "alice", strings.Repeat("9",
+				3000)} {
 			res := h.Browser().Send(servertest.AuthorizeURL(name, value), nil)
 			to := res.Header.Get("Location")
 			require.Equal(t, http.StatusSeeOther, res.Status, "%s=%s", name, value)
-			require.True(t, strings.HasPrefix(to, "/login?interaction=") || strings.HasPrefix(to, servertest.Redirect+"?error=invalid_request"), to)
+			require.True(t, strings.HasPrefix(to, "/login?interaction=") || strings.HasPrefix(to,
+				servertest.Redirect+"?error=invalid_request"), to)
 			require.NotContains(t, to, "evil")
 		}
 	}

@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/assertion"
 	"github.com/grantwell/grantwell/grants"
@@ -29,7 +31,6 @@ import (
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/tokens"
-	"github.com/stretchr/testify/require"
 )
 
 // canaries holds the secrets of a run, and all text that the server gave to
@@ -67,7 +68,8 @@ func (c *canaries) leaks() (found []string) {
 	spellings := map[string][]spelling{}
 	for s, what := range c.secrets {
 		quoted, _ := json.Marshal(s)
-		for _, text := range []string{s, url.QueryEscape(s), strings.Trim(string(quoted), `"`), base64.StdEncoding.EncodeToString([]byte(s)),
+		for _, text := range []string{s, url.QueryEscape(s), strings.Trim(string(quoted), `"`),
+			base64.StdEncoding.EncodeToString([]byte(s)),
 			base64.RawURLEncoding.EncodeToString([]byte(s)), hex.EncodeToString([]byte(s))} {
 			spellings[text[:head]] = append(spellings[text[:head]], spelling{text, what})
 		}
@@ -103,7 +105,8 @@ func (c *canaries) configure(cfg *grantwell.Config, keys tokens.Keys) {
 		fmt.Fprintf(c.says("trace"), "%+v", call)
 		return ctx, func(out observe.Outcome) { fmt.Fprintln(c.says("trace"), out) }
 	}
-	cfg.Logger = slog.New(slog.NewJSONHandler(c.says("log"), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	cfg.Logger = slog.New(slog.NewJSONHandler(c.says("log"),
+		&slog.HandlerOptions{Level: slog.LevelDebug}))
 	cfg.Events = func(_ context.Context, e grantwell.Event) { _ = events.Encode(e) }
 	lister := cfg.Records.(storage.Lister)
 	store := servertest.HookRecords(cfg)
@@ -115,8 +118,12 @@ func (c *canaries) configure(cfg *grantwell.Config, keys tokens.Keys) {
 	cfg.Clients = observe.Clients(observer, cfg.Clients)
 	cfg.Keys = observe.Keys(observer, trippingKeys{keys, c})
 	limiter := cfg.Limiter
-	cfg.Limiter = tripping{limiter, func(_ context.Context, where string) error { return c.fails(where) }}
-	cfg.SubjectActive = func(context.Context, string) (bool, error) { return true, c.fails("subject") }
+	cfg.Limiter = tripping{limiter, func(_ context.Context, where string) error {
+		return c.fails(where)
+	}}
+	cfg.SubjectActive = func(context.Context, string) (bool, error) {
+		return true, c.fails("subject")
+	}
 	cfg.Hooks = grantwell.Hooks{
 		Authorize: func(context.Context, *grantwell.AuthorizeRequest, *grantwell.Approval) error {
 			return c.fails("authorize")
@@ -163,7 +170,11 @@ type canaryRun struct {
 const canaryPassword, canarySecret = "CANARY-pa55word/&=+ of a user", "CANARY-5ecret/&=+ of a client"
 
 func newCanaryRun(t *testing.T) *canaryRun {
-	c := &canaries{secrets: map[string]string{}, said: map[string]*bytes.Buffer{}, tripped: map[string]int{}}
+	c := &canaries{
+		secrets: map[string]string{},
+		said:    map[string]*bytes.Buffer{},
+		tripped: map[string]int{},
+	}
 	run := &canaryRun{canaries: c, t: t, p: servertest.NewParties(t)}
 	signing, err := tokens.GenerateKey(tokens.ES256)
 	require.NoError(t, err)
@@ -181,11 +192,16 @@ func newCanaryRun(t *testing.T) *canaryRun {
 		cfg.Limiter = grantwell.NewLimiterWith(nil)
 		c.configure(cfg, keys)
 	})
-	run.admin, err = run.AS.Admin(grantwell.AdminConfig{Authorize: func(*http.Request) (string, error) { return "root", c.fails("admin") }})
+	run.admin, err = run.AS.Admin(grantwell.AdminConfig{Authorize: func(*http.Request) (string, error) {
+		return "root", c.fails("admin")
+	}})
 	require.NoError(t, err)
 	run.p.Register(t, run.Store)
 	client := servertest.Clients()[0]
-	client.ID, client.Secrets, client.AccessTokenFormat = "canary", []storage.Secret{storage.HashSecret(canarySecret), {Hash: servertest.BcryptHash(t, canarySecret)}}, "jwt"
+	client.ID = "canary"
+	client.Secrets = []storage.Secret{storage.HashSecret(canarySecret),
+		{Hash: servertest.BcryptHash(t, canarySecret)}}
+	client.AccessTokenFormat = "jwt"
 	require.NoError(t, run.Store.PutClient(t.Context(), client))
 	c.keep("client secret", canarySecret, servertest.Secret, strings.Repeat("k", 32))
 	c.keep("hash of a secret", client.Secrets[0].Hash, client.Secrets[1].Hash)
@@ -204,7 +220,8 @@ func newCanaryRun(t *testing.T) *canaryRun {
 
 // ask sends a form and keeps the secrets of the answer.
 func (r *canaryRun) ask(path, as string, pairs ...string) servertest.Reply {
-	res := r.serve(r.Handler, servertest.Request(servertest.Issuer+path, as, servertest.Form(pairs...)))
+	res := r.serve(r.Handler,
+		servertest.Request(servertest.Issuer+path, as, servertest.Form(pairs...)))
 	r.keep("access token", res.String("access_token"))
 	r.keep("refresh token", res.String("refresh_token"))
 	return res
@@ -227,7 +244,8 @@ func (r *canaryRun) serve(h http.Handler, req *http.Request) (res servertest.Rep
 			fmt.Fprintf(r.says("panic"), "%v\n%s", p, debug.Stack())
 		}
 	}()
-	if res = servertest.Serve(h, req); res.Status >= 400 || strings.Contains(res.Header.Get("Location"), "error=") {
+	if res = servertest.Serve(h, req); res.Status >= 400 ||
+		strings.Contains(res.Header.Get("Location"), "error=") {
 		fmt.Fprintln(r.says("error"), res.Header, res.Body)
 	}
 	return res
@@ -247,7 +265,9 @@ func (r *canaryRun) code(client string) string {
 				r.keep("cookie", cookie.Value)
 			}
 		}
-		r.serve(r.Handler, servertest.Request(servertest.Issuer+"/consent", "", servertest.Form("csrf", "x"+form.Get("csrf"), "interaction", form.Get("interaction"), "decision", "allow")))
+		r.serve(r.Handler, servertest.Request(servertest.Issuer+"/consent", "",
+			servertest.Form("csrf", "x"+form.Get("csrf"), "interaction", form.Get("interaction"),
+				"decision", "allow")))
 		page = b.Send("/consent", form)
 	} else if page.Status >= 400 {
 		fmt.Fprintln(r.says("error"), page.Header, page.Body)
@@ -266,45 +286,73 @@ func (r *canaryRun) flows(trip func(string) error) {
 	const canary = "canary:" + canarySecret
 	code, wrong, spent := r.code("canary"), r.code("canary"), r.code("conf")
 	redeem := func(as, code, verifier string) servertest.Reply {
-		return r.ask("/token", as, "grant_type", "authorization_code", "code", code, "redirect_uri", servertest.Redirect, "code_verifier", verifier)
+		return r.ask("/token", as, "grant_type", "authorization_code", "code", code,
+			"redirect_uri", servertest.Redirect, "code_verifier", verifier)
 	}
 	first := redeem(servertest.Conf, spent, servertest.Verifier)
 	require.Equal(t, 200, first.Status, first.Body)
 	access, refresh := first.String("access_token"), first.String("refresh_token")
-	bearer := servertest.SignJWT(t, jose.ES256, r.p.AS, servertest.AssertionClaims(servertest.OtherAS, "bob", servertest.Issuer))
+	bearer := servertest.SignJWT(t, jose.ES256, r.p.AS,
+		servertest.AssertionClaims(servertest.OtherAS, "bob", servertest.Issuer))
 	saml := servertest.SAMLAssertion(t, r.p.IDP, nil)
-	auth := servertest.SignJWT(t, jose.ES256, r.p.Client, servertest.AssertionClaims("signer", "signer", servertest.Issuer))
-	r.keep("assertion", bearer, saml, auth, bearer[len(bearer)-40:], auth[len(auth)-40:], saml[len(saml)/2:][:200])
+	auth := servertest.SignJWT(t, jose.ES256, r.p.Client,
+		servertest.AssertionClaims("signer", "signer", servertest.Issuer))
+	r.keep("assertion", bearer, saml, auth, bearer[len(bearer)-40:], auth[len(auth)-40:],
+		saml[len(saml)/2:][:200])
 	bad := "CANARY" + strings.Repeat("-bad", 8)
 	r.keep("a wrong secret", bad)
 
 	r.canaries.trip = trip
 	answers := []servertest.Reply{
-		redeem(canary, code, servertest.Verifier), redeem(canary, wrong, bad+bad), redeem(servertest.Conf, bad, servertest.Verifier),
+		redeem(canary, code, servertest.Verifier), redeem(canary, wrong, bad+bad),
+		redeem(servertest.Conf, bad, servertest.Verifier),
 		r.ask("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", refresh),
-		r.ask("/token", canary, "grant_type", "password", "username", "u", "password", canaryPassword), r.ask("/token", canary, "grant_type", "password", "username", "u", "password", bad),
-		r.ask("/token", canary, "grant_type", "client_credentials"), r.ask("/token", "canary:"+bad, "grant_type", "client_credentials"),
-		r.ask("/token", servertest.Trusted, "grant_type", assertion.GrantJWT, "assertion", bearer), r.ask("/token", servertest.Trusted, "grant_type", assertion.GrantJWT, "assertion", bearer),
-		r.ask("/token", servertest.Trusted, "grant_type", assertion.GrantJWT, "assertion", auth), r.ask("/token", servertest.Trusted, "grant_type", assertion.GrantJWT, "assertion", bearer[:len(bearer)-9]+bad),
-		r.ask("/token", servertest.Trusted, "grant_type", assertion.GrantSAML2, "assertion", saml), r.ask("/token", servertest.Trusted, "grant_type", assertion.GrantSAML2, "assertion", saml),
-		r.ask("/token", servertest.Trusted, "grant_type", assertion.GrantSAML2, "assertion", saml[:400]+bad),
-		r.ask("/token", "", "grant_type", "client_credentials", "client_assertion_type", assertion.ClientJWT, "client_assertion", auth),
-		r.ask("/token", "", "grant_type", "client_credentials", "client_assertion_type", assertion.ClientJWT, "client_assertion", bearer),
-		r.ask("/introspect", servertest.Conf, "token", access), r.ask("/introspect", canary, "token", access), r.ask("/introspect", servertest.Conf, "token", bad),
-		r.ask("/tokeninfo", servertest.Conf, "access_token", access), r.ask("/tokeninfo?access_token="+access, servertest.Conf), r.ask("/token?code="+spent, servertest.Conf),
-		r.ask("/revoke", "other:"+servertest.Secret, "token", access), r.ask("/revoke", servertest.Conf, "token", access), r.ask("/introspect", servertest.Conf, "token", access), redeem(servertest.Conf, spent, servertest.Verifier),
+		r.ask("/token", canary, "grant_type", "password", "username", "u",
+			"password", canaryPassword), r.ask("/token", canary, "grant_type", "password",
+			"username", "u", "password", bad),
+		r.ask("/token", canary, "grant_type", "client_credentials"), r.ask("/token", "canary:"+bad,
+			"grant_type", "client_credentials"),
+		r.ask("/token", servertest.Trusted, "grant_type", assertion.GrantJWT, "assertion", bearer),
+		r.ask("/token", servertest.Trusted, "grant_type", assertion.GrantJWT, "assertion", bearer),
+		r.ask("/token", servertest.Trusted, "grant_type", assertion.GrantJWT, "assertion", auth),
+		r.ask("/token", servertest.Trusted, "grant_type", assertion.GrantJWT,
+			"assertion", bearer[:len(bearer)-9]+bad),
+		r.ask("/token", servertest.Trusted, "grant_type", assertion.GrantSAML2, "assertion", saml),
+		r.ask("/token", servertest.Trusted, "grant_type", assertion.GrantSAML2, "assertion", saml),
+		r.ask("/token", servertest.Trusted, "grant_type", assertion.GrantSAML2,
+			"assertion", saml[:400]+bad),
+		r.ask("/token", "", "grant_type", "client_credentials",
+			"client_assertion_type", assertion.ClientJWT, "client_assertion", auth),
+		r.ask("/token", "", "grant_type", "client_credentials",
+			"client_assertion_type", assertion.ClientJWT, "client_assertion", bearer),
+		r.ask("/introspect", servertest.Conf, "token", access), r.ask("/introspect", canary,
+			"token", access), r.ask("/introspect", servertest.Conf, "token", bad),
+		r.ask("/tokeninfo", servertest.Conf, "access_token", access),
+		r.ask("/tokeninfo?access_token="+access, servertest.Conf), r.ask("/token?code="+spent,
+			servertest.Conf),
+		r.ask("/revoke", "other:"+servertest.Secret, "token", access), r.ask("/revoke",
+			servertest.Conf, "token", access), r.ask("/introspect", servertest.Conf,
+			"token", access), redeem(servertest.Conf, spent, servertest.Verifier),
 		r.ask("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", refresh),
 	}
 	r.code("conf")
-	made := r.administer("POST", "/clients", `{"client_name":"made","grant_types":["client_credentials"],"scope":["read"]}`)
+	made := r.administer("POST", "/clients",
+		`{"client_name":"made","grant_types":["client_credentials"],"scope":["read"]}`)
 	exported := r.administer("GET", "/export?shared_keys=include", "")
-	for _, res := range []servertest.Reply{made, r.administer("POST", "/clients/"+made.String("client_id")+"/secret", "{}"), r.administer("POST", "/clients/hmac/disable", ""), r.administer("POST", "/clients/hmac/enable", ""),
-		r.administer("GET", "/grants?client_id=canary", ""), exported, r.administer("POST", "/import?existing=replace", exported.Body)} {
+	for _, res := range []servertest.Reply{made,
+		r.administer("POST", "/clients/"+made.String("client_id")+"/secret", "{}"),
+		r.administer("POST", "/clients/hmac/disable", ""), r.administer("POST",
+			"/clients/hmac/enable", ""),
+		r.administer("GET", "/grants?client_id=canary", ""), exported, r.administer("POST",
+			"/import?existing=replace", exported.Body)} {
 		require.True(t, trip != nil || res.Status < 300, "%d %s", res.Status, res.Body)
 	}
 	r.administer("POST", "/import", strings.Replace(exported.Body, `"`, "", 1))
 	r.administer("POST", "/clients", `{"client_secret":"`+bad+`"}`)
-	guarded := introspect.Guard{Introspector: r.AS, Audience: []string{servertest.Issuer}}.Require("read")(http.NotFoundHandler())
+	guarded := introspect.Guard{
+		Introspector: r.AS,
+		Audience:     []string{servertest.Issuer},
+	}.Require("read")(http.NotFoundHandler())
 	for _, s := range []string{access, refresh, bad} {
 		req := servertest.Request(servertest.Issuer+"/resource", "", "")
 		req.Header.Set("Authorization", "Bearer "+s)
@@ -326,7 +374,8 @@ func TestCanary_NoSecretReachesAnOutput(t *testing.T) {
 	t.Parallel()
 	r := newCanaryRun(t)
 	r.flows(nil)
-	places := []string{"Insert", "Get", "Advance", "Revoke", "limiter", "subject", "authorize", "issue", "issued", "revoke", "validate", "authenticator", "signing", "admin"}
+	places := []string{"Insert", "Get", "Advance", "Revoke", "limiter", "subject", "authorize",
+		"issue", "issued", "revoke", "validate", "authenticator", "signing", "admin"}
 	for _, where := range places {
 		for _, panics := range []bool{false, true} {
 			r.flows(func(at string) error {
@@ -341,7 +390,9 @@ func TestCanary_NoSecretReachesAnOutput(t *testing.T) {
 		}
 		require.NotZero(t, r.tripped[where], where)
 	}
-	for _, what := range []string{"client secret", "password", "verifier", "private key", "code", "access token", "refresh token", "assertion", "csrf", "interaction", "cookie", "a wrong secret"} {
+	for _, what := range []string{"client secret", "password", "verifier", "private key", "code",
+		"access token", "refresh token", "assertion", "csrf", "interaction", "cookie",
+		"a wrong secret"} {
 		require.Contains(t, mapValues(r.secrets), what)
 	}
 	for _, channel := range []string{"log", "event", "trace", "error"} {
@@ -363,13 +414,20 @@ func TestCanary_FindsALeak(t *testing.T) {
 	t.Parallel()
 	r := newCanaryRun(t)
 	r.flows(nil)
-	for s, what := range map[string]string{canaryPassword: "password", canarySecret: "client secret", r.code("conf"): "code"} {
+	for s, what := range map[string]string{
+		canaryPassword: "password",
+		canarySecret:   "client secret",
+		r.code("conf"): "code",
+	} {
 		for channel, buffer := range r.said {
 			clean := bytes.Clone(buffer.Bytes())
 			for _, leak := range []func(){
 				func() { fmt.Fprint(buffer, "got ", s) },
 				func() {
-					_ = json.NewEncoder(buffer).Encode(map[string]any{"time": time.Now(), "form": url.Values{"x": {s}}})
+					_ = json.NewEncoder(buffer).Encode(map[string]any{
+						"time": time.Now(),
+						"form": url.Values{"x": {s}},
+					})
 				},
 				func() { fmt.Fprint(buffer, url.Values{"x": {s}}.Encode()) },
 				func() { fmt.Fprintf(buffer, "%x", s) },

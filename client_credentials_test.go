@@ -4,11 +4,12 @@ import (
 	"context"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/stretchr/testify/require"
 )
 
 // A client gets a token for itself, and a refresh token only if the
@@ -24,15 +25,21 @@ func TestClientCredentials_TokenIsTheClients(t *testing.T) {
 	info := l.Post("/tokeninfo", servertest.Conf, "access_token", res.String("access_token"))
 	require.Equal(t, "conf", info.String("user_id"))
 	require.Equal(t, "conf", info.String("audience"))
-	require.Equal(t, "conf", l.Post("/introspect", servertest.Conf, "token", res.String("access_token")).String("sub"))
+	require.Equal(t, "conf", l.Post("/introspect", servertest.Conf,
+		"token", res.String("access_token")).String("sub"))
 
 	l = servertest.New(t, func(cfg *grantwell.Config) {
-		cfg.Grants = []grants.Handler{grants.ClientCredentials{Refresh: true}, grants.RefreshToken{}}
+		cfg.Grants = []grants.Handler{
+			grants.ClientCredentials{Refresh: true},
+			grants.RefreshToken{},
+		}
 	})
 	res = l.Post("/token", servertest.Conf, "grant_type", "client_credentials")
-	require.Equal(t, 200, l.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", res.String("refresh_token")).Status)
+	require.Equal(t, 200, l.Post("/token", servertest.Conf, "grant_type", "refresh_token",
+		"refresh_token", res.String("refresh_token")).Status)
 	l.AddClient("conf", func(c *storage.Client) { c.GrantTypes = []string{"client_credentials"} })
-	require.NotContains(t, l.Post("/token", servertest.Conf, "grant_type", "client_credentials").JSON, "refresh_token")
+	require.NotContains(t, l.Post("/token", servertest.Conf,
+		"grant_type", "client_credentials").JSON, "refresh_token")
 }
 
 // A public client cannot authenticate, so it gets no token, whatever the
@@ -42,7 +49,8 @@ func TestClientCredentials_TokenIsTheClients(t *testing.T) {
 func TestClientCredentials_PublicClientIsRefused(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) { cfg.Clients = lenient{cfg.Clients} })
-	l.Post("/token", "", "grant_type", "client_credentials", "client_id", "public").Fails(t, 400, "unauthorized_client")
+	l.Post("/token", "", "grant_type", "client_credentials", "client_id", "public").Fails(t, 400,
+		"unauthorized_client")
 }
 
 // lenient is a registry that lists every grant type for every client, which
@@ -62,11 +70,16 @@ func (l lenient) Client(ctx context.Context, id string) (storage.Client, error) 
 func TestClientCredentials_ScopeIsTheClients(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
-	require.Equal(t, "read", l.Post("/token", servertest.Conf, "grant_type", "client_credentials").String("scope"))
-	require.Equal(t, "write read", l.Post("/token", servertest.Conf, "grant_type", "client_credentials", "scope", "write read").String("scope"))
+	require.Equal(t, "read", l.Post("/token", servertest.Conf,
+		"grant_type", "client_credentials").String("scope"))
+	require.Equal(t, "write read",
+		l.Post("/token", servertest.Conf, "grant_type", "client_credentials",
+			"scope", "write read").String("scope"))
 	for _, s := range []string{"admin", "read admin", "READ", "rea", "reads"} {
-		l.Post("/token", servertest.Conf, "grant_type", "client_credentials", "scope", s).Fails(t, 400, "invalid_scope")
+		l.Post("/token", servertest.Conf, "grant_type", "client_credentials", "scope", s).Fails(t,
+			400, "invalid_scope")
 	}
 	l.AddClient("conf", func(c *storage.Client) { c.DefaultScope = nil })
-	l.Post("/token", servertest.Conf, "grant_type", "client_credentials").Fails(t, 400, "invalid_scope")
+	l.Post("/token", servertest.Conf, "grant_type", "client_credentials").Fails(t, 400,
+		"invalid_scope")
 }

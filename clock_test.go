@@ -7,10 +7,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/stretchr/testify/require"
 )
 
 // skewed is the store of an instance whose clock is ahead of the others: the
@@ -46,18 +47,25 @@ func (s *skewed) Get(ctx context.Context, kind storage.Kind, key string) (storag
 	return s.moved(r, -time.Duration(s.ahead.Load())), err
 }
 
-func (s *skewed) Advance(ctx context.Context, from storage.State, next storage.Record, inserts ...storage.Record) error {
+func (s *skewed) Advance(
+	ctx context.Context, from storage.State, next storage.Record, inserts ...storage.Record,
+) error {
 	return s.Records.Advance(ctx, from, s.written([]storage.Record{next})[0], s.written(inserts)...)
 }
 
 // twoClocks returns an instance whose clock is right, and one over the same
 // store whose clock is ahead.
 func twoClocks(t *testing.T, ahead time.Duration) (right, wrong *servertest.Server, clock *skewed) {
-	long := func(c *grantwell.Config) { c.CodeLifetime = 10 * time.Minute } // longer than clocks differ
+	long := func(c *grantwell.Config) {
+		c.CodeLifetime = 10 * time.Minute
+	} // longer than clocks differ
 	right = servertest.New(t, long)
 	clock = &skewed{Records: right.Store}
 	clock.ahead.Store(int64(ahead))
-	wrong = servertest.On(t, right.Store, func(c *grantwell.Config) { long(c); c.Records = clock })
+	wrong = servertest.On(t, right.Store, func(c *grantwell.Config) {
+		long(c)
+		c.Records = clock
+	})
 	return right, wrong, clock
 }
 
@@ -68,7 +76,8 @@ func twoClocks(t *testing.T, ahead time.Duration) (right, wrong *servertest.Serv
 // Holds F12, I1, I9.
 func TestClock_DifferenceAddsNoUse(t *testing.T) {
 	t.Parallel()
-	for _, ahead := range []time.Duration{-5 * time.Minute, -30 * time.Second, 30 * time.Second, 5 * time.Minute} {
+	for _, ahead := range []time.Duration{-5 * time.Minute, -30 * time.Second, 30 * time.Second,
+		5 * time.Minute} {
 		t.Run(ahead.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				right, wrong, _ := twoClocks(t, ahead)
@@ -80,8 +89,10 @@ func TestClock_DifferenceAddsNoUse(t *testing.T) {
 					next := two[0].Refresh("conf", res.String("refresh_token"))
 					require.Equal(t, 200, next.Status, next.Body)
 					two[0].Redeem("conf", code).Fails(t, 400, "invalid_grant")
-					require.False(t, two[1].Live(next.String("access_token")), "the reuse ended the family")
-					two[1].Refresh("conf", next.String("refresh_token")).Fails(t, 400, "invalid_grant")
+					require.False(t, two[1].Live(next.String("access_token")),
+						"the reuse ended the family")
+					two[1].Refresh("conf", next.String("refresh_token")).Fails(t, 400,
+						"invalid_grant")
 				}
 				access, _ := right.Family("conf")
 				time.Sleep(time.Hour - ahead - time.Nanosecond)
@@ -139,7 +150,8 @@ func TestClock_WorksBeyond32Bits(t *testing.T) {
 			require.False(t, d.Live(old))
 			d.Refresh("conf", refresh).Fails(t, 400, "invalid_grant")
 			access, refresh := d.Family("conf")
-			require.EqualValues(t, leap.Add(time.Hour).Unix(), d.Introspect("conf", access).JSON["exp"])
+			require.EqualValues(t, leap.Add(time.Hour).Unix(),
+				d.Introspect("conf", access).JSON["exp"])
 			require.Equal(t, 200, d.Refresh("conf", refresh).Status)
 			time.Sleep(time.Hour)
 			require.False(t, d.Live(access))

@@ -11,12 +11,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/tokens"
-	"github.com/stretchr/testify/require"
 )
 
 // A code buys tokens for its user and the scopes that the user consented to,
@@ -26,11 +27,14 @@ import (
 func TestCode_BuysTheConsentedScopes(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
-	for _, more := range [][]string{nil, {"scope", "read write"}, {"scope", "admin"}, {"scope", "write"}} {
+	for _, more := range [][]string{nil, {"scope", "read write"}, {"scope", "admin"},
+		{"scope", "write"}} {
 		res := l.Redeem("conf", l.Code("conf", "scope", "read"), more...)
 		require.Equal(t, 200, res.Status, res.Body)
 		require.Equal(t, "read", res.String("scope"))
-		require.Equal(t, "alice", l.Post("/introspect", servertest.Conf, "token", res.String("access_token")).String("sub"))
+		require.Equal(t, "alice",
+			l.Post("/introspect", servertest.Conf,
+				"token", res.String("access_token")).String("sub"))
 	}
 }
 
@@ -41,17 +45,22 @@ func TestCode_BuysTheConsentedScopes(t *testing.T) {
 func TestCode_OfAnotherClientIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, as, client, verifier, uri string }{
-		{"right in all else", "other:" + servertest.Secret, "", servertest.Verifier, servertest.Redirect},
-		{"wrong verifier", "other:" + servertest.Secret, "", strings.Repeat("x", 43), servertest.Redirect},
+		{"right in all else", "other:" + servertest.Secret, "", servertest.Verifier,
+			servertest.Redirect},
+		{"wrong verifier", "other:" + servertest.Secret, "", strings.Repeat("x", 43),
+			servertest.Redirect},
 		{"no verifier", "other:" + servertest.Secret, "", "", servertest.Redirect},
-		{"other redirect", "other:" + servertest.Secret, "", servertest.Verifier, "https://evil.example/"},
+		{"other redirect", "other:" + servertest.Secret, "", servertest.Verifier,
+			"https://evil.example/"},
 		{"a public client", "", "public", servertest.Verifier, servertest.Redirect},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			l := servertest.New(t, nil)
 			steal := func(code string) servertest.Reply {
-				return l.Post("/token", tt.as, "grant_type", "authorization_code", "client_id", tt.client, "code", code, "redirect_uri", tt.uri, "code_verifier", tt.verifier)
+				return l.Post("/token", tt.as, "grant_type", "authorization_code",
+					"client_id", tt.client, "code", code, "redirect_uri", tt.uri,
+					"code_verifier", tt.verifier)
 			}
 			code := l.Code("conf")
 			steal(code).Fails(t, 400, "invalid_grant")
@@ -62,7 +71,8 @@ func TestCode_OfAnotherClientIsRefused(t *testing.T) {
 			require.Equal(t, 200, owned.Status)
 			steal(code).Fails(t, 400, "invalid_grant")
 			require.True(t, l.Valid(owned.String("access_token")))
-			require.Equal(t, 200, l.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", owned.String("refresh_token")).Status)
+			require.Equal(t, 200, l.Post("/token", servertest.Conf, "grant_type", "refresh_token",
+				"refresh_token", owned.String("refresh_token")).Status)
 		})
 	}
 }
@@ -74,13 +84,19 @@ func TestCode_OfAnotherClientIsRefused(t *testing.T) {
 func TestCode_RedirectURIMustMatch(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
-	for _, uri := range []string{"", servertest.Redirect + "/", servertest.Redirect + "?a=b", strings.ToUpper(servertest.Redirect), "https://evil.example/cb", servertest.Redirect + "%2f", " " + servertest.Redirect} {
+	for _, uri := range []string{"", servertest.Redirect + "/", servertest.Redirect + "?a=b",
+		strings.ToUpper(servertest.Redirect), "https://evil.example/cb",
+		servertest.Redirect + "%2f", " " + servertest.Redirect} {
 		l.Redeem("conf", l.Code("conf"), "redirect_uri", uri).Fails(t, 400, "invalid_grant")
 	}
-	require.Equal(t, 200, l.Redeem("conf", l.Code("conf"), "redirect_uri", servertest.Redirect).Status)
-	require.Equal(t, 200, l.Redeem("conf", l.Code("conf", "redirect_uri", servertest.Omit), "redirect_uri", "").Status)
-	require.Equal(t, 200, l.Redeem("conf", l.Code("conf", "redirect_uri", servertest.Omit), "redirect_uri", servertest.Redirect).Status)
-	l.Redeem("conf", l.Code("conf", "redirect_uri", servertest.Omit), "redirect_uri", "https://evil.example/cb").Fails(t, 400, "invalid_grant")
+	require.Equal(t, 200, l.Redeem("conf", l.Code("conf"),
+		"redirect_uri", servertest.Redirect).Status)
+	require.Equal(t, 200, l.Redeem("conf", l.Code("conf", "redirect_uri", servertest.Omit),
+		"redirect_uri", "").Status)
+	require.Equal(t, 200, l.Redeem("conf", l.Code("conf", "redirect_uri", servertest.Omit),
+		"redirect_uri", servertest.Redirect).Status)
+	l.Redeem("conf", l.Code("conf", "redirect_uri", servertest.Omit),
+		"redirect_uri", "https://evil.example/cb").Fails(t, 400, "invalid_grant")
 }
 
 // Unknown, malformed, expired, spent and foreign codes get the same answer.
@@ -102,7 +118,15 @@ func TestCode_OneAnswerForAllFailures(t *testing.T) {
 		require.Equal(t, 200, l.Redeem("conf", last).Status)
 		time.Sleep(time.Nanosecond)
 		foreign := l.Code("other")
-		for name, code := range map[string]string{"malformed": "x", "long": strings.Repeat("x", 4000), "text": "ü\u2028\"", "expired": expired, "spent": last, "foreign": foreign, "unknown": mint()} {
+		for name, code := range map[string]string{
+			"malformed": "x",
+			"long":      strings.Repeat("x", 4000),
+			"text":      "ü\u2028\"",
+			"expired":   expired,
+			"spent":     last,
+			"foreign":   foreign,
+			"unknown":   mint(),
+		} {
 			require.Equal(t, want, l.Redeem("conf", code), name)
 		}
 	})
@@ -116,10 +140,15 @@ func TestCode_Lifetime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := servertest.New(t, func(cfg *grantwell.Config) { cfg.CodeLifetime = 10 * time.Minute })
-		l.AddClient("conf", func(c *storage.Client) { c.ID, c.CodeLifetime = "other", 30*time.Second })
+		l.AddClient("conf", func(c *storage.Client) {
+			c.ID = "other"
+			c.CodeLifetime = 30 * time.Second
+		})
 		long, short := l.Code("conf"), l.Code("other")
 		time.Sleep(30 * time.Second)
-		l.Post("/token", "other:"+servertest.Secret, "grant_type", "authorization_code", "code", short, "redirect_uri", servertest.Redirect, "code_verifier", servertest.Verifier).Fails(t, 400, "invalid_grant")
+		l.Post("/token", "other:"+servertest.Secret, "grant_type", "authorization_code",
+			"code", short, "redirect_uri", servertest.Redirect,
+			"code_verifier", servertest.Verifier).Fails(t, 400, "invalid_grant")
 		time.Sleep(9*time.Minute + 29*time.Second)
 		require.Equal(t, 200, l.Redeem("conf", long).Status)
 	})
@@ -134,13 +163,15 @@ func TestCode_SecondRedemptionRevokesFamily(t *testing.T) {
 	l := servertest.New(t, nil)
 	code := l.Code("conf")
 	first := l.Redeem("conf", code)
-	second := l.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", first.String("refresh_token"))
+	second := l.Post("/token", servertest.Conf, "grant_type", "refresh_token",
+		"refresh_token", first.String("refresh_token"))
 	require.Equal(t, 200, second.Status, second.Body)
 	bystander := l.Redeem("conf", l.Code("conf"))
 	l.Redeem("conf", code).Fails(t, 400, "invalid_grant")
 	require.False(t, l.Valid(first.String("access_token")))
 	require.False(t, l.Valid(second.String("access_token")))
-	l.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", second.String("refresh_token")).Fails(t, 400, "invalid_grant")
+	l.Post("/token", servertest.Conf, "grant_type", "refresh_token",
+		"refresh_token", second.String("refresh_token")).Fails(t, 400, "invalid_grant")
 	require.True(t, l.Valid(bystander.String("access_token")), "of the same user and client")
 	l.Redeem("conf", code).Fails(t, 400, "invalid_grant")
 }
@@ -159,7 +190,10 @@ func TestCode_ConcurrentRedemptionsHaveOneWinner(t *testing.T) {
 			start := make(chan struct{})
 			var wg sync.WaitGroup
 			for i := range n {
-				wg.Go(func() { <-start; answers[i] = l.Redeem("conf", code) })
+				wg.Go(func() {
+					<-start
+					answers[i] = l.Redeem("conf", code)
+				})
 			}
 			close(start)
 			wg.Wait()
@@ -198,15 +232,22 @@ func TestCode_ConcurrentRedemptionsHaveOneWinner(t *testing.T) {
 func TestCode_VerifierMustFitTheChallenge(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
-	for name, v := range map[string]string{"missing": "", "wrong": strings.Repeat("x", 43), "the challenge": servertest.Challenge, "short": servertest.Verifier[:42], "one character": "d",
-		"long": strings.Repeat("a", 129), "charset": servertest.Verifier[:42] + "+", "padded": servertest.Verifier + "=", "space": servertest.Verifier[:42] + " ", "not ASCII": servertest.Verifier[:41] + "é", "case": strings.ToUpper(servertest.Verifier)} {
+	for name, v := range map[string]string{"missing": "", "wrong": strings.Repeat("x", 43),
+		"the challenge": servertest.Challenge, "short": servertest.Verifier[:42],
+		"one character": "d",
+		"long":          strings.Repeat("a", 129), "charset": servertest.Verifier[:42] + "+",
+		"padded": servertest.Verifier + "=", "space": servertest.Verifier[:42] + " ",
+		"not ASCII": servertest.Verifier[:41] + "é", "case": strings.ToUpper(servertest.Verifier)} {
 		for _, client := range []string{"conf", "public"} {
-			code, as, id := l.Code(client), "", client
+			code := l.Code(client)
+			as := ""
+			id := client
 			if client == "conf" {
 				as, id = servertest.Conf, ""
 			}
 			try := func(v string) servertest.Reply {
-				return l.Post("/token", as, "grant_type", "authorization_code", "client_id", id, "code", code, "redirect_uri", servertest.Redirect, "code_verifier", v)
+				return l.Post("/token", as, "grant_type", "authorization_code", "client_id", id,
+					"code", code, "redirect_uri", servertest.Redirect, "code_verifier", v)
 			}
 			try(v).Fails(t, 400, "invalid_grant")
 			try(servertest.Verifier).Fails(t, 400, "invalid_grant") // spent
@@ -231,7 +272,8 @@ func TestCode_VerifierWithoutChallengeIsRefused(t *testing.T) {
 	none := []string{"code_challenge", servertest.Omit, "code_challenge_method", servertest.Omit}
 	l.Redeem("conf", l.Code("conf", none...)).Fails(t, 400, "invalid_grant")
 	code := l.Code("conf", none...)
-	require.Equal(t, 200, l.Post("/token", servertest.Conf, "grant_type", "authorization_code", "code", code, "redirect_uri", servertest.Redirect).Status)
+	require.Equal(t, 200, l.Post("/token", servertest.Conf, "grant_type", "authorization_code",
+		"code", code, "redirect_uri", servertest.Redirect).Status)
 }
 
 // The rules on PKCE hold when the code is redeemed as well, because an
@@ -249,11 +291,18 @@ func TestCode_PKCERulesHoldAtRedemption(t *testing.T) {
 		code        []string
 		verifier    string
 	}{
-		"required of all":        {grants.AuthorizationCode{}, grants.AuthorizationCode{RequirePKCE: true}, "conf", nil, none, ""},
-		"required, by pointer":   {grants.AuthorizationCode{}, &grants.AuthorizationCode{RequirePKCE: true}, "conf", nil, none, ""},
-		"required of the client": {grants.AuthorizationCode{}, grants.AuthorizationCode{}, "conf", func(c *storage.Client) { c.RequirePKCE = true }, none, ""},
-		"public":                 {grants.AuthorizationCode{PublicWithoutPKCE: true}, grants.AuthorizationCode{}, "public", nil, none, ""},
-		"plain":                  {grants.AuthorizationCode{AllowPlainPKCE: true}, grants.AuthorizationCode{}, "conf", nil, plain, servertest.Verifier},
+		"required of all": {grants.AuthorizationCode{},
+			grants.AuthorizationCode{RequirePKCE: true}, "conf", nil, none, ""},
+		"required, by pointer": {grants.AuthorizationCode{},
+			&grants.AuthorizationCode{RequirePKCE: true}, "conf", nil, none, ""},
+		"required of the client": {grants.AuthorizationCode{}, grants.AuthorizationCode{}, "conf",
+			func(c *storage.Client) {
+				c.RequirePKCE = true
+			}, none, ""},
+		"public": {grants.AuthorizationCode{PublicWithoutPKCE: true}, grants.AuthorizationCode{},
+			"public", nil, none, ""},
+		"plain": {grants.AuthorizationCode{AllowPlainPKCE: true}, grants.AuthorizationCode{},
+			"conf", nil, plain, servertest.Verifier},
 	} {
 		var second *servertest.Server
 		first := servertest.New(t, func(cfg *grantwell.Config) {
@@ -267,18 +316,26 @@ func TestCode_PKCERulesHoldAtRedemption(t *testing.T) {
 			as, id = "", "public"
 		}
 		redeem := func(l *servertest.Server) servertest.Reply {
-			return l.Post("/token", as, "grant_type", "authorization_code", "client_id", id, "code", first.Code(tt.client, tt.code...), "redirect_uri", servertest.Redirect, "code_verifier", tt.verifier)
+			return l.Post("/token", as, "grant_type", "authorization_code", "client_id", id,
+				"code", first.Code(tt.client, tt.code...), "redirect_uri", servertest.Redirect,
+				"code_verifier", tt.verifier)
 		}
 		require.Equal(t, 200, redeem(first).Status, name)
 		code := first.Code(tt.client, tt.code...)
 		if tt.register != nil {
 			first.AddClient("conf", tt.register)
 		}
-		second.Post("/token", as, "grant_type", "authorization_code", "client_id", id, "code", code, "redirect_uri", servertest.Redirect, "code_verifier", tt.verifier).Fails(t, 400, "invalid_grant")
+		second.Post("/token", as, "grant_type", "authorization_code", "client_id", id, "code", code,
+			"redirect_uri", servertest.Redirect, "code_verifier", tt.verifier).Fails(t, 400,
+			"invalid_grant")
 	}
 	// And a pointer to the settings counts as the settings do where the code is asked for.
-	l := servertest.New(t, func(cfg *grantwell.Config) { cfg.Grants[0] = &grants.AuthorizationCode{RequirePKCE: true} })
-	res := l.Do(httptest.NewRequest(http.MethodGet, "/authorize?response_type=code&client_id=conf&state=s&redirect_uri="+servertest.Redirect, nil))
+	l := servertest.New(t, func(cfg *grantwell.Config) {
+		cfg.Grants[0] = &grants.AuthorizationCode{RequirePKCE: true}
+	})
+	res := l.Do(httptest.NewRequest(http.MethodGet,
+		"/authorize?response_type=code&client_id=conf&state=s&redirect_uri="+servertest.Redirect,
+		nil))
 	require.Contains(t, res.Header.Get("Location"), "error=invalid_request")
 }
 
@@ -290,7 +347,9 @@ func TestCode_EndsWithWhatItRestsOn(t *testing.T) {
 	t.Parallel()
 	var off atomic.Bool
 	l := servertest.New(t, func(cfg *grantwell.Config) {
-		cfg.SubjectActive = func(_ context.Context, subject string) (bool, error) { return !off.Load() || subject != "alice", nil }
+		cfg.SubjectActive = func(_ context.Context, subject string) (bool, error) {
+			return !off.Load() || subject != "alice", nil
+		}
 	})
 	l.Approval.Remember = true
 
@@ -313,7 +372,9 @@ func TestCode_EndsWithWhatItRestsOn(t *testing.T) {
 
 	code = l.Code("public")
 	require.NoError(t, l.Store.DeleteClient(t.Context(), "public"))
-	l.Post("/token", "", "grant_type", "authorization_code", "client_id", "public", "code", code, "redirect_uri", servertest.Redirect, "code_verifier", servertest.Verifier).Fails(t, 401, "invalid_client")
+	l.Post("/token", "", "grant_type", "authorization_code", "client_id", "public", "code", code,
+		"redirect_uri", servertest.Redirect, "code_verifier", servertest.Verifier).Fails(t, 401,
+		"invalid_client")
 	require.Empty(t, access(t, l))
 }
 
@@ -325,7 +386,8 @@ func TestCode_PublicClientNamesItself(t *testing.T) {
 	t.Parallel()
 	r := servertest.New(t, nil)
 	code := r.Code("public")
-	form := []string{"grant_type", "authorization_code", "code", code, "redirect_uri", servertest.Redirect, "code_verifier", servertest.Verifier}
+	form := []string{"grant_type", "authorization_code", "code", code, "redirect_uri",
+		servertest.Redirect, "code_verifier", servertest.Verifier}
 	r.Post("/token", "", form...).Fails(t, 401, "invalid_client")
 	require.Equal(t, 200, r.Post("/token", "", append(form, "client_id", "public")...).Status)
 	code = r.Code("public")

@@ -9,11 +9,12 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/stretchr/testify/require"
 )
 
 // A browser without a session goes through login and consent to a code, and
@@ -45,7 +46,8 @@ func TestConsentPage_LoginThenConsentThenCode(t *testing.T) {
 	require.NotContains(t, res.Header.Get("Content-Security-Policy"), "form-action")
 	require.Len(t, h.Events(), 1)
 	e := h.Events()[0]
-	require.Equal(t, []any{"consent", "ok", "conf", "alice", "authorization_code", 303, []string{"read", "write"}},
+	require.Equal(t, []any{"consent", "ok", "conf", "alice", "authorization_code", 303,
+		[]string{"read", "write"}},
 		[]any{e.Endpoint, e.Outcome, e.ClientID, e.Subject, e.GrantType, e.Status, e.Scope})
 	require.NotEmpty(t, e.GrantID)
 	require.NotEqual(t, e.GrantID, page.ConsentForm(t).Get("interaction"))
@@ -66,7 +68,8 @@ func TestConsentPage_SessionSkipsLogin(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	require.True(t, h.SignedIn("alice").Visit(servertest.AuthorizeURL(), nil).AsksConsent())
-	require.NotEmpty(t, h.SignedIn("alice").Visit(servertest.AuthorizeURL("client_id", "trusted"), nil).Params(t).Get("code"))
+	require.NotEmpty(t, h.SignedIn("alice").Visit(servertest.AuthorizeURL("client_id", "trusted"),
+		nil).Params(t).Get("code"))
 }
 
 // A user who denies gives access_denied and no code, and the decision cannot
@@ -77,7 +80,8 @@ func TestConsentPage_DenyGivesNoCode(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	b := h.SignedIn("alice")
-	form := servertest.With(b.Visit(servertest.AuthorizeURL(), nil).ConsentForm(t), "decision", "deny")
+	form := servertest.With(b.Visit(servertest.AuthorizeURL(), nil).ConsentForm(t),
+		"decision", "deny")
 	q := b.Send("/consent", form).Params(t)
 	require.Equal(t, "access_denied", q.Get("error"))
 	require.Equal(t, "st", q.Get("state"))
@@ -86,8 +90,10 @@ func TestConsentPage_DenyGivesNoCode(t *testing.T) {
 	require.Zero(t, h.CountOf(storage.Consent))
 	require.Len(t, h.Events(), 1)
 	e := h.Events()[0]
-	require.Equal(t, []any{"consent", "refused", "access_denied", "conf", "alice", 303}, []any{e.Endpoint, e.Outcome, e.Error, e.ClientID, e.Subject, e.Status})
-	require.NotContains(t, e.GrantID+e.Reason, form.Get("interaction"), "the handle is no text for a log")
+	require.Equal(t, []any{"consent", "refused", "access_denied", "conf", "alice", 303},
+		[]any{e.Endpoint, e.Outcome, e.Error, e.ClientID, e.Subject, e.Status})
+	require.NotContains(t, e.GrantID+e.Reason, form.Get("interaction"),
+		"the handle is no text for a log")
 	b.Send("/consent", servertest.With(form, "decision", "allow")).IsPage(t, http.StatusBadRequest)
 	require.Zero(t, h.CountOf(storage.Code))
 }
@@ -100,7 +106,8 @@ func TestConsentPage_UntickedScopesAreNotGranted(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	b := h.SignedIn("alice")
-	q := b.Send("/consent", servertest.With(b.Visit(servertest.AuthorizeURL(), nil).ConsentForm(t), "scope", "write")).Params(t)
+	q := b.Send("/consent", servertest.With(b.Visit(servertest.AuthorizeURL(), nil).ConsentForm(t),
+		"scope", "write")).Params(t)
 	require.Equal(t, "write", h.Redeem("conf", q.Get("code")).String("scope"))
 	scopes, err := h.AS.Consented(t.Context(), "conf", "alice")
 	require.NoError(t, err)
@@ -108,7 +115,8 @@ func TestConsentPage_UntickedScopesAreNotGranted(t *testing.T) {
 
 	b = h.SignedIn("bob")
 	form := servertest.With(b.Visit(servertest.AuthorizeURL(), nil).ConsentForm(t), "scope", "-")
-	require.Equal(t, "access_denied", b.Send("/consent", form).Params(t).Get("error"), "nothing ticked is no")
+	require.Equal(t, "access_denied", b.Send("/consent", form).Params(t).Get("error"),
+		"nothing ticked is no")
 	b.Send("/consent", servertest.With(form, "scope", "read")).IsPage(t, http.StatusBadRequest)
 }
 
@@ -122,15 +130,20 @@ func TestConsentPage_PostCannotChangeTheRequest(t *testing.T) {
 	h.AddClient("conf", func(c *storage.Client) { c.Scope = append(c.Scope, "admin") })
 	b := h.SignedIn("alice")
 	form := b.Visit(servertest.AuthorizeURL("scope", "read"), nil).ConsentForm(t)
-	form = servertest.With(form, "client_id", "other", "redirect_uri", "https://evil.example/", "response_type", "token", "response_mode", "fragment",
-		"state", "mine", "code_challenge", "-", "subject", "bob", "approved", "true", "skip_consent", "true", "audience", "x", "resource", "https://api.example/", "nonce", "n", "scope.write", "true")
+	form = servertest.With(form, "client_id", "other", "redirect_uri", "https://evil.example/",
+		"response_type", "token", "response_mode", "fragment",
+		"state", "mine", "code_challenge", "-", "subject", "bob", "approved", "true",
+		"skip_consent", "true", "audience", "x", "resource", "https://api.example/", "nonce", "n",
+		"scope.write", "true")
 	form["scope"] = []string{"read", "write", "admin"}
 	res := b.Send("/consent?client_id=other&scope=admin&redirect_uri=https://evil.example/", form)
-	require.True(t, strings.HasPrefix(res.Header.Get("Location"), servertest.Redirect+"?code="), res.Header.Get("Location"))
+	require.True(t, strings.HasPrefix(res.Header.Get("Location"), servertest.Redirect+"?code="),
+		res.Header.Get("Location"))
 	require.Equal(t, "st", res.Params(t).Get("state"))
 	recs := h.Records(storage.Query{Kind: storage.Code})
 	require.Len(t, recs, 1)
-	require.Equal(t, []any{"conf", "alice", []string{"read"}, 0}, []any{recs[0].ClientID, recs[0].Subject, recs[0].Scope, len(recs[0].Audience)})
+	require.Equal(t, []any{"conf", "alice", []string{"read"}, 0},
+		[]any{recs[0].ClientID, recs[0].Subject, recs[0].Scope, len(recs[0].Audience)})
 	require.Contains(t, string(recs[0].Data), servertest.Challenge)
 	scopes, err := h.AS.Consented(t.Context(), "conf", "alice")
 	require.NoError(t, err)
@@ -146,11 +159,21 @@ func TestConsentPage_ForgedPostIsRefused(t *testing.T) {
 	b := h.SignedIn("alice")
 	form := b.Visit(servertest.AuthorizeURL(), nil).ConsentForm(t)
 	other := h.SignedIn("alice")
-	stolen := other.Visit(servertest.AuthorizeURL(), nil).ConsentForm(t).Get("csrf") // the same user's, in another browser
-	second := b.Visit(servertest.AuthorizeURL(), nil).ConsentForm(t).Get("csrf")     // the same browser's, for another request
-	for name, csrf := range map[string]string{"missing": "-", "wrong": strings.Repeat("A", 43), "of another browser": stolen, "of another request": second, "long": strings.Repeat("A", 5000), "cut": form.Get("csrf")[:42]} {
+	stolen := other.Visit(servertest.AuthorizeURL(),
+		nil).ConsentForm(t).Get("csrf") // the same user's, in another browser
+	second := b.Visit(servertest.AuthorizeURL(),
+		nil).ConsentForm(t).Get("csrf") // the same browser's, for another request
+	for name, csrf := range map[string]string{
+		"missing":            "-",
+		"wrong":              strings.Repeat("A", 43),
+		"of another browser": stolen,
+		"of another request": second,
+		"long":               strings.Repeat("A", 5000),
+		"cut":                form.Get("csrf")[:42],
+	} {
 		for _, decision := range []string{"allow", "deny"} {
-			b.Send("/consent", servertest.With(form, "csrf", csrf, "decision", decision)).IsPage(t, http.StatusForbidden)
+			b.Send("/consent", servertest.With(form, "csrf", csrf, "decision", decision)).IsPage(t,
+				http.StatusForbidden)
 			require.Zero(t, h.CountOf(storage.Code), name)
 		}
 	}
@@ -161,13 +184,16 @@ func TestConsentPage_ForgedPostIsRefused(t *testing.T) {
 	require.True(t, b.Do(http.MethodGet, "/consent?"+form.Encode(), "").AsksConsent())
 	b.Send("/consent", servertest.With(form, "decision", "-")).IsPage(t, http.StatusBadRequest)
 	b.Send("/consent", servertest.With(form, "decision", "maybe")).IsPage(t, http.StatusBadRequest)
-	b.Do(http.MethodPost, "/consent", form.Encode(), "Content-Type", "text/plain").IsPage(t, http.StatusBadRequest)
-	b.Do(http.MethodPost, "/consent", form.Encode()+"&decision=deny").IsPage(t, http.StatusBadRequest)
+	b.Do(http.MethodPost, "/consent", form.Encode(), "Content-Type", "text/plain").IsPage(t,
+		http.StatusBadRequest)
+	b.Do(http.MethodPost, "/consent", form.Encode()+"&decision=deny").IsPage(t,
+		http.StatusBadRequest)
 	b.Do(http.MethodPost, "/consent?"+form.Encode(), "x=1").IsPage(t, http.StatusBadRequest)
 	require.Zero(t, h.CountOf(storage.Code))
 	require.Zero(t, h.CountOf(storage.Consent))
 	// Refusing all of that did no harm to the genuine form.
-	require.NotEmpty(t, b.Send("/consent", form, "Sec-Fetch-Site", "same-origin").Params(t).Get("code"))
+	require.NotEmpty(t, b.Send("/consent", form, "Sec-Fetch-Site",
+		"same-origin").Params(t).Get("code"))
 }
 
 // Two posts of one form give one code.
@@ -197,7 +223,8 @@ func TestConsentPage_DoubleClickGivesOneCode(t *testing.T) {
 		require.Equal(t, 1, codes)
 		require.Equal(t, round+1, h.CountOf(storage.Code))
 		b.Send("/consent", form).IsPage(t, http.StatusBadRequest)
-		b.Send("/consent?interaction="+form.Get("interaction"), nil).IsPage(t, http.StatusBadRequest) // back button
+		b.Send("/consent?interaction="+form.Get("interaction"), nil).IsPage(t,
+			http.StatusBadRequest) // back button
 	}
 }
 
@@ -211,9 +238,13 @@ func TestConsentPage_ClientChangedMeanwhile(t *testing.T) {
 		"disabled": func(t *testing.T, h *servertest.Site) {
 			h.AddClient("conf", func(c *storage.Client) { c.Disabled = true })
 		},
-		"deleted": func(t *testing.T, h *servertest.Site) { require.NoError(t, h.Store.DeleteClient(t.Context(), "conf")) },
+		"deleted": func(t *testing.T, h *servertest.Site) {
+			require.NoError(t, h.Store.DeleteClient(t.Context(), "conf"))
+		},
 		"moved": func(t *testing.T, h *servertest.Site) {
-			h.AddClient("conf", func(c *storage.Client) { c.RedirectURIs = []string{"https://new.example/"} })
+			h.AddClient("conf", func(c *storage.Client) {
+				c.RedirectURIs = []string{"https://new.example/"}
+			})
 		},
 	} {
 		h := servertest.NewSite(t, nil)
@@ -221,7 +252,8 @@ func TestConsentPage_ClientChangedMeanwhile(t *testing.T) {
 		form := b.Visit(servertest.AuthorizeURL(), nil).ConsentForm(t)
 		change(t, h)
 		b.Send("/consent", form).IsPage(t, http.StatusBadRequest)
-		b.Send("/consent", servertest.With(form, "decision", "deny")).IsPage(t, http.StatusBadRequest)
+		b.Send("/consent", servertest.With(form, "decision", "deny")).IsPage(t,
+			http.StatusBadRequest)
 		require.Zero(t, h.CountOf(storage.Code), name)
 	}
 	// It loses a scope: that is not granted any more.
@@ -263,13 +295,21 @@ func TestConsentPage_EscapesEveryText(t *testing.T) {
 		}
 	})
 	const odd = `<script>${713*991}'{{.}}`
-	for _, link := range []string{"javascript:alert(1)", "https://x.example/" + script, "data:text/html,<script>alert(1)</script>", "//x.example/a.png", "JAVASCRIPT:alert(1)", " javascript:alert(1)"} {
+	for _, link := range []string{"javascript:alert(1)", "https://x.example/" + script,
+		"data:text/html,<script>alert(1)</script>", "//x.example/a.png", "JAVASCRIPT:alert(1)",
+		" javascript:alert(1)"} {
 		h.AddClient("evil", func(c *storage.Client) {
-			c.Name, c.Description, c.LogoURI, c.PolicyURI, c.TOSURI = script, script, link, link, link
+			c.Name = script
+			c.Description = script
+			c.LogoURI = link
+			c.PolicyURI = link
+			c.TOSURI = link
 			c.Scope = []string{"read", odd}
 			c.RedirectURIs = []string{"https://app.example;script-src/cb"}
 		})
-		res := h.Browser().Visit(servertest.AuthorizeURL("client_id", "evil", "redirect_uri", "https://app.example;script-src/cb", "scope", "read "+odd, "state", script, "login_hint", script), nil)
+		res := h.Browser().Visit(servertest.AuthorizeURL("client_id", "evil",
+			"redirect_uri", "https://app.example;script-src/cb", "scope", "read "+odd,
+			"state", script, "login_hint", script), nil)
 		form := res.ConsentForm(t)
 		require.NotRegexp(t, tag, res.Body)
 		require.Equal(t, []string{"read", odd}, form["scope"])
@@ -278,12 +318,15 @@ func TestConsentPage_EscapesEveryText(t *testing.T) {
 		require.NotContains(t, res.Body, "postMessage")
 		res.HasPageHeaders(t)
 		require.Equal(t, "text/html; charset=utf-8", res.Header.Get("Content-Type"))
-		require.Regexp(t, `^default-src 'none'; style-src 'nonce-[A-Za-z0-9_-]{22}'; img-src https: data:; form-action 'self' https:; frame-ancestors 'none'; base-uri 'none'$`, res.Header.Get("Content-Security-Policy"))
+		require.Regexp(t,
+			`^default-src 'none'; style-src 'nonce-[A-Za-z0-9_-]{22}'; img-src https: data:; form-action 'self' https:; frame-ancestors 'none'; base-uri 'none'$`,
+			res.Header.Get("Content-Security-Policy"))
 	}
 	h.AddClient("evil", func(c *storage.Client) { c.LogoURI = "https://app.example/logo.png" })
 	res := h.Browser().Visit(servertest.AuthorizeURL("client_id", "evil"), nil)
 	require.Contains(t, res.Body, `src="https://app.example/logo.png"`)
-	require.Contains(t, res.Header.Get("Content-Security-Policy"), "form-action 'self' https://app.example;")
+	require.Contains(t, res.Header.Get("Content-Security-Policy"),
+		"form-action 'self' https://app.example;")
 }
 
 // A client without a name is shown by its ID, and a scope without a
@@ -322,14 +365,21 @@ func TestConsentPage_HostMayRenderItsOwn(t *testing.T) {
 	res := b.Visit(servertest.AuthorizeURL("scope", "read"), nil)
 	require.Equal(t, "<div id=app></div>", res.Body)
 	res.HasPageHeaders(t)
-	require.NotContains(t, res.Header.Get("Content-Security-Policy"), "default-src", "its styles are its own business")
-	require.Equal(t, []any{"/consent", "alice", "conf", []grantwell.Scope{{Name: "read", Description: "See your photos"}}, []grantwell.Scope(nil)},
+	require.NotContains(t, res.Header.Get("Content-Security-Policy"), "default-src",
+		"its styles are its own business")
+	require.Equal(t, []any{"/consent", "alice", "conf", []grantwell.Scope{{
+		Name:        "read",
+		Description: "See your photos",
+	}}, []grantwell.Scope(nil)},
 		[]any{got.Action, got.User.Subject, got.Request.Client.ID, got.Asked, got.Granted})
 	b.Send(got.Action, servertest.With(post("read"), "csrf", "-")).IsPage(t, http.StatusForbidden)
 	require.NotEmpty(t, b.Send(got.Action, post("read", "write")).Params(t).Get("code"))
 
 	b.Visit(servertest.AuthorizeURL(), nil)
-	require.Equal(t, []grantwell.Scope{{Name: "write", Description: "Change your photos"}}, got.Asked)
+	require.Equal(t, []grantwell.Scope{{
+		Name:        "write",
+		Description: "Change your photos",
+	}}, got.Asked)
 	require.Equal(t, []grantwell.Scope{{Name: "read", Description: "See your photos"}}, got.Granted)
 	q := b.Send(got.Action, post()).Params(t)
 	require.Equal(t, "read", h.Redeem("conf", q.Get("code")).String("scope"))
@@ -350,13 +400,19 @@ func TestConsentPage_HostPanicGivesNoCode(t *testing.T) {
 
 	for _, boom := range []func(*grantwell.Config, *grantwell.UI){
 		func(_ *grantwell.Config, ui *grantwell.UI) {
-			ui.Consent = func(http.ResponseWriter, *http.Request, grantwell.ConsentPage) { panic("secret-dsn") }
+			ui.Consent = func(http.ResponseWriter, *http.Request, grantwell.ConsentPage) {
+				panic("secret-dsn")
+			}
 		},
 		func(c *grantwell.Config, _ *grantwell.UI) {
-			c.Scopes.Decide = func(context.Context, grantwell.ScopeRequest) ([]string, error) { panic("secret-dsn") }
+			c.Scopes.Decide = func(context.Context, grantwell.ScopeRequest) ([]string, error) {
+				panic("secret-dsn")
+			}
 		},
 		func(c *grantwell.Config, _ *grantwell.UI) {
-			c.Hooks.Authorize = func(context.Context, *grantwell.AuthorizeRequest, *grantwell.Approval) error { panic("secret-dsn") }
+			c.Hooks.Authorize = func(context.Context, *grantwell.AuthorizeRequest, *grantwell.Approval) error {
+				panic("secret-dsn")
+			}
 		},
 		func(c *grantwell.Config, _ *grantwell.UI) {
 			c.SubjectActive = func(context.Context, string) (bool, error) { panic("secret-dsn") }
@@ -378,7 +434,10 @@ func TestConsentPage_HookErrorReachesTheClient(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
 		c.Hooks.Authorize = func(_ context.Context, req *grantwell.AuthorizeRequest, _ *grantwell.Approval) error {
-			return &grants.Error{Code: "interaction_required", Description: "Accept \"the\" terms\r\n<first>."}
+			return &grants.Error{
+				Code:        "interaction_required",
+				Description: "Accept \"the\" terms\r\n<first>.",
+			}
 		}
 	})
 	q := h.SignedIn("alice").Allow().Params(t)

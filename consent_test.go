@@ -8,10 +8,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/stretchr/testify/require"
 )
 
 // Only new scopes are asked for, and the one record for the client and the
@@ -26,7 +27,8 @@ func TestConsent_AsksOnlyForNewScopes(t *testing.T) {
 	require.Equal(t, []string{"read"}, page.ConsentForm(t)["scope"])
 	b.Send("/consent", page.ConsentForm(t))
 
-	require.NotEmpty(t, b.Visit(servertest.AuthorizeURL("scope", "read"), nil).Params(t).Get("code"), "nothing new: no page")
+	require.NotEmpty(t, b.Visit(servertest.AuthorizeURL("scope", "read"),
+		nil).Params(t).Get("code"), "nothing new: no page")
 	page = b.Visit(servertest.AuthorizeURL("scope", "read write"), nil)
 	require.Equal(t, []string{"write"}, page.ConsentForm(t)["scope"])
 	require.Contains(t, page.Body, "allowed before")
@@ -40,8 +42,10 @@ func TestConsent_AsksOnlyForNewScopes(t *testing.T) {
 	require.False(t, b.Visit(servertest.AuthorizeURL("scope", "write read"), nil).AsksConsent())
 
 	// It is this client's and this user's.
-	require.True(t, b.Visit(servertest.AuthorizeURL("client_id", "other", "scope", "read"), nil).AsksConsent())
-	require.True(t, h.SignedIn("bob").Visit(servertest.AuthorizeURL("scope", "read"), nil).AsksConsent())
+	require.True(t, b.Visit(servertest.AuthorizeURL("client_id", "other", "scope", "read"),
+		nil).AsksConsent())
+	require.True(t, h.SignedIn("bob").Visit(servertest.AuthorizeURL("scope", "read"),
+		nil).AsksConsent())
 }
 
 // A user who denies new scopes keeps the consent to the old ones, and the
@@ -55,12 +59,14 @@ func TestConsent_DenyingNewScopesKeepsTheOld(t *testing.T) {
 	b.Allow("scope", "read")
 	codes := h.CountOf(storage.Code)
 	form := b.Visit(servertest.AuthorizeURL(), nil).ConsentForm(t)
-	require.Equal(t, "access_denied", b.Send("/consent", servertest.With(form, "decision", "deny")).Params(t).Get("error"))
+	require.Equal(t, "access_denied",
+		b.Send("/consent", servertest.With(form, "decision", "deny")).Params(t).Get("error"))
 	require.Equal(t, codes, h.CountOf(storage.Code))
 	b.Send("/consent", form).IsPage(t, http.StatusBadRequest) // the answer is final
 
 	// Unticking only the new one gives the old one.
-	q := b.Send("/consent", servertest.With(b.Visit(servertest.AuthorizeURL(), nil).ConsentForm(t), "scope", "-")).Params(t)
+	q := b.Send("/consent", servertest.With(b.Visit(servertest.AuthorizeURL(), nil).ConsentForm(t),
+		"scope", "-")).Params(t)
 	require.Equal(t, "read", h.Redeem("conf", q.Get("code")).String("scope"))
 	require.True(t, b.Visit(servertest.AuthorizeURL(), nil).AsksConsent())
 }
@@ -89,13 +95,18 @@ func TestConsent_WithdrawalEndsTokens(t *testing.T) {
 	h.Redeem("conf", code).Fails(t, 400, "invalid_grant")
 	h.Refresh("conf", first.String("refresh_token")).Fails(t, 400, "invalid_grant")
 	require.True(t, h.Introspect("conf", bob.String("access_token")).Active(), "another user's")
-	require.True(t, h.Introspect("other", elsewhere.String("access_token")).Active(), "another client's")
+	require.True(t, h.Introspect("other", elsewhere.String("access_token")).Active(),
+		"another client's")
 
 	require.True(t, b.Visit(servertest.AuthorizeURL(), nil).AsksConsent())
-	require.Equal(t, "consent_required", b.Visit(servertest.AuthorizeURL("prompt", "none"), nil).Params(t).Get("error"))
-	again := h.Redeem("conf", b.Send("/consent", page.ConsentForm(t)).Params(t).Get("code")) // the page was open all the while
+	require.Equal(t, "consent_required",
+		b.Visit(servertest.AuthorizeURL("prompt", "none"), nil).Params(t).Get("error"))
+	again := h.Redeem("conf",
+		b.Send("/consent",
+			page.ConsentForm(t)).Params(t).Get("code")) // the page was open all the while
 	require.True(t, h.Introspect("conf", again.String("access_token")).Active())
-	require.False(t, h.Introspect("conf", first.String("access_token")).Active(), "what was withdrawn stays so")
+	require.False(t, h.Introspect("conf", first.String("access_token")).Active(),
+		"what was withdrawn stays so")
 	require.False(t, b.Visit(servertest.AuthorizeURL(), nil).AsksConsent())
 
 	// And a second time.
@@ -113,7 +124,8 @@ func TestConsent_WithdrawalEndsSilentApprovals(t *testing.T) {
 	h := servertest.NewSite(t, nil)
 	b := h.SignedIn("alice")
 	b.Allow()
-	res := h.Redeem("conf", b.Visit(servertest.AuthorizeURL("prompt", "none"), nil).Params(t).Get("code"))
+	res := h.Redeem("conf", b.Visit(servertest.AuthorizeURL("prompt", "none"),
+		nil).Params(t).Get("code"))
 	require.True(t, h.Introspect("conf", res.String("access_token")).Active())
 	narrow := h.Refresh("conf", res.String("refresh_token"), "scope", "read")
 	require.Equal(t, 200, narrow.Status, narrow.Body)
@@ -152,7 +164,12 @@ func TestConsent_IsListedByClientAndUser(t *testing.T) {
 	}
 	seen := map[string]string{}
 	for after, first := "", true; first || after != ""; first = false {
-		recs, next, err := h.Store.(storage.Lister).List(t.Context(), storage.Query{Kind: storage.Consent, ClientID: "other", After: after, Limit: 2})
+		recs, next, err := h.Store.(storage.Lister).List(t.Context(), storage.Query{
+			Kind:     storage.Consent,
+			ClientID: "other",
+			After:    after,
+			Limit:    2,
+		})
 		require.NoError(t, err)
 		require.LessOrEqual(t, len(recs), 2)
 		for _, r := range recs {
@@ -160,7 +177,11 @@ func TestConsent_IsListedByClientAndUser(t *testing.T) {
 		}
 		after = next
 	}
-	require.Equal(t, map[string]string{"alice": "read write", "bob": "read write", "carol": "read write"}, seen)
+	require.Equal(t, map[string]string{
+		"alice": "read write",
+		"bob":   "read write",
+		"carol": "read write",
+	}, seen)
 	recs := h.Records(storage.Query{Kind: storage.Consent, Subject: "bob"})
 	require.Len(t, recs, 2)
 }
@@ -173,15 +194,25 @@ func TestConsent_PromptConsentAndNone(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	b := h.SignedIn("alice")
-	require.Equal(t, "consent_required", b.Visit(servertest.AuthorizeURL("prompt", "none"), nil).Params(t).Get("error"))
+	require.Equal(t, "consent_required",
+		b.Visit(servertest.AuthorizeURL("prompt", "none"), nil).Params(t).Get("error"))
 	b.Allow()
-	require.NotEmpty(t, b.Visit(servertest.AuthorizeURL("prompt", "none"), nil).Params(t).Get("code"))
-	require.Equal(t, []string{"read", "write"}, b.Visit(servertest.AuthorizeURL("prompt", "consent"), nil).ConsentForm(t)["scope"])
-	require.True(t, b.Visit(servertest.AuthorizeURL("client_id", "trusted", "prompt", "consent"), nil).AsksConsent())
-	require.Equal(t, "login_required", h.Browser().Visit(servertest.AuthorizeURL("prompt", "none"), nil).Params(t).Get("error"))
-	require.Equal(t, "login_required", h.Browser().Visit(servertest.AuthorizeURL("prompt", "none", "client_id", "trusted"), nil).Params(t).Get("error"))
-	require.Empty(t, h.Browser().Send(servertest.AuthorizeURL("prompt", "none"), nil).Header.Get("Set-Cookie"))
-	require.Equal(t, "consent_required", b.Visit(servertest.AuthorizeURL("prompt", "none", "client_id", "native", "redirect_uri", "com.example.app:/cb"), nil).Params(t).Get("error"))
+	require.NotEmpty(t, b.Visit(servertest.AuthorizeURL("prompt", "none"),
+		nil).Params(t).Get("code"))
+	require.Equal(t, []string{"read", "write"},
+		b.Visit(servertest.AuthorizeURL("prompt", "consent"), nil).ConsentForm(t)["scope"])
+	require.True(t, b.Visit(servertest.AuthorizeURL("client_id", "trusted", "prompt", "consent"),
+		nil).AsksConsent())
+	require.Equal(t, "login_required",
+		h.Browser().Visit(servertest.AuthorizeURL("prompt", "none"), nil).Params(t).Get("error"))
+	require.Equal(t, "login_required",
+		h.Browser().Visit(servertest.AuthorizeURL("prompt", "none", "client_id", "trusted"),
+			nil).Params(t).Get("error"))
+	require.Empty(t, h.Browser().Send(servertest.AuthorizeURL("prompt", "none"),
+		nil).Header.Get("Set-Cookie"))
+	require.Equal(t, "consent_required",
+		b.Visit(servertest.AuthorizeURL("prompt", "none", "client_id", "native",
+			"redirect_uri", "com.example.app:/cb"), nil).Params(t).Get("error"))
 }
 
 // prompt=login and max_age need a login that is newer than the request.
@@ -190,7 +221,12 @@ func TestConsent_PromptConsentAndNone(t *testing.T) {
 // Holds R53.
 func TestConsent_NewLoginCannotBeSkipped(t *testing.T) {
 	t.Parallel()
-	for name, pairs := range map[string][]string{"login": {"prompt", "login"}, "login and consent": {"prompt", "login consent"}, "max_age": {"max_age", "60"}, "max_age 0": {"max_age", "0"}} {
+	for name, pairs := range map[string][]string{
+		"login":             {"prompt", "login"},
+		"login and consent": {"prompt", "login consent"},
+		"max_age":           {"max_age", "60"},
+		"max_age 0":         {"max_age", "0"},
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			h := servertest.NewSite(t, nil)
 			b := h.SignedIn("alice")
@@ -216,8 +252,11 @@ func TestConsent_NewLoginCannotBeSkipped(t *testing.T) {
 				require.NotEmpty(t, res.Params(t).Get("code"), name)
 				time.Sleep(61 * time.Second)
 			}
-			require.Equal(t, "login_required", b.Visit(servertest.AuthorizeURL("prompt", "none", "max_age", "60"), nil).Params(t).Get("error"))
-			require.NotEmpty(t, b.Visit(servertest.AuthorizeURL("prompt", "none", "max_age", "62"), nil).Params(t).Get("code"))
+			require.Equal(t, "login_required",
+				b.Visit(servertest.AuthorizeURL("prompt", "none", "max_age", "60"),
+					nil).Params(t).Get("error"))
+			require.NotEmpty(t, b.Visit(servertest.AuthorizeURL("prompt", "none", "max_age", "62"),
+				nil).Params(t).Get("code"))
 		})
 	}
 }
@@ -230,15 +269,18 @@ func TestConsent_PublicNativeClientIsAskedAgain(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	b := h.SignedIn("alice")
-	for _, uri := range []string{"com.example.app:/cb", "http://127.0.0.1:4711/cb", "http://[::1]:4711/cb"} {
+	for _, uri := range []string{"com.example.app:/cb", "http://127.0.0.1:4711/cb",
+		"http://[::1]:4711/cb"} {
 		for range 2 {
-			page := b.Visit(servertest.AuthorizeURL("client_id", "native", "redirect_uri", uri), nil)
+			page := b.Visit(servertest.AuthorizeURL("client_id", "native", "redirect_uri", uri),
+				nil)
 			require.Equal(t, []string{"read", "write"}, page.ConsentForm(t)["scope"], uri)
 			require.NotEmpty(t, b.Send("/consent", page.ConsentForm(t)).Params(t).Get("code"))
 		}
 	}
 	b.Allow("client_id", "public")
-	require.False(t, b.Visit(servertest.AuthorizeURL("client_id", "public"), nil).AsksConsent(), "a web site of its own")
+	require.False(t, b.Visit(servertest.AuthorizeURL("client_id", "public"), nil).AsksConsent(),
+		"a web site of its own")
 }
 
 // A client with SkipConsent is not asked for, and leaves no consent.
@@ -250,14 +292,25 @@ func TestConsent_IsSkippedForTrustedClients(t *testing.T) {
 	res := h.SignedIn("alice").Send(servertest.AuthorizeURL("client_id", "trusted"), nil)
 	require.NotEmpty(t, res.Params(t).Get("code"))
 	require.Zero(t, h.CountOf(storage.Consent))
-	require.Equal(t, "invalid_scope", h.SignedIn("alice").Send(servertest.AuthorizeURL("client_id", "trusted", "scope", "admin"), nil).Params(t).Get("error"))
+	require.Equal(t, "invalid_scope",
+		h.SignedIn("alice").Send(servertest.AuthorizeURL("client_id", "trusted", "scope", "admin"),
+			nil).Params(t).Get("error"))
 
-	public := storage.Client{ID: "p", AuthMethod: storage.AuthNone, RedirectURIs: []string{servertest.Redirect}, Scope: []string{"read", "write"}, SkipConsent: true}
+	public := storage.Client{
+		ID:           "p",
+		AuthMethod:   storage.AuthNone,
+		RedirectURIs: []string{servertest.Redirect},
+		Scope:        []string{"read", "write"},
+		SkipConsent:  true,
+	}
 	require.ErrorContains(t, public.Validate(), "skip_consent")
 	for forced, want := range map[bool]bool{false: true, true: false} {
 		public.ForceSkipConsent = forced
-		h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) { c.Clients = legacy{public} })
-		require.Equal(t, want, h.SignedIn("alice").Visit(servertest.AuthorizeURL("client_id", "p"), nil).AsksConsent(), "forced %v", forced)
+		h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
+			c.Clients = legacy{public}
+		})
+		require.Equal(t, want, h.SignedIn("alice").Visit(servertest.AuthorizeURL("client_id", "p"),
+			nil).AsksConsent(), "forced %v", forced)
 	}
 	public.ForceSkipConsent = true
 	require.NoError(t, public.Validate())
@@ -271,9 +324,12 @@ func TestConsent_DisabledUserGetsNothing(t *testing.T) {
 	t.Parallel()
 	off := map[string]bool{}
 	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
-		c.SubjectActive = func(_ context.Context, subject string) (bool, error) { return !off[subject], nil }
+		c.SubjectActive = func(_ context.Context, subject string) (bool, error) {
+			return !off[subject], nil
+		}
 	})
-	require.Equal(t, "access_denied", h.SignedIn("conf").Allow().Params(t).Get("error"), "a user whose subject is a client's ID")
+	require.Equal(t, "access_denied", h.SignedIn("conf").Allow().Params(t).Get("error"),
+		"a user whose subject is a client's ID")
 	b := h.SignedIn("alice")
 	res := h.Redeem("conf", b.Allow().Params(t).Get("code"))
 	require.Equal(t, 200, res.Status, res.Body)

@@ -7,10 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
-	"github.com/stretchr/testify/require"
 )
 
 // Handlers are mounted one by one under paths of the host's choice, and no
@@ -28,11 +29,15 @@ func TestHandlers_MountedAlone(t *testing.T) {
 	l.Handler = mux
 	res := l.Post("/a/b/c", servertest.Conf, "grant_type", "client_credentials")
 	require.Equal(t, 200, res.Status, res.Body)
-	require.Equal(t, 200, l.Post("/info", servertest.Conf, "access_token", res.String("access_token")).Status)
-	require.Equal(t, 200, l.Post("/gone", servertest.Conf, "token", res.String("access_token")).Status)
-	l.Post("/info", servertest.Conf, "access_token", res.String("access_token")).Fails(t, 400, "invalid_token")
+	require.Equal(t, 200, l.Post("/info", servertest.Conf,
+		"access_token", res.String("access_token")).Status)
+	require.Equal(t, 200, l.Post("/gone", servertest.Conf,
+		"token", res.String("access_token")).Status)
+	l.Post("/info", servertest.Conf, "access_token", res.String("access_token")).Fails(t, 400,
+		"invalid_token")
 	require.Equal(t, 200, l.Do(httptest.NewRequest("GET", "/meta", nil)).Status)
-	require.Equal(t, 404, l.Post("/token", servertest.Conf, "grant_type", "client_credentials").Status)
+	require.Equal(t, 404, l.Post("/token", servertest.Conf,
+		"grant_type", "client_credentials").Status)
 }
 
 // Paths are compared byte for byte, and an endpoint that is switched off does
@@ -45,15 +50,18 @@ func TestPaths_AreExactAndMayBeOff(t *testing.T) {
 		cfg.Grants, cfg.Paths.Revoke = []grants.Handler{grants.ClientCredentials{}}, "-"
 	})
 	handler := l.AS.Handler()
-	for _, path := range []string{"/token/", "//token", "/Token", "/token%2f", "/./token", "/revoke", "/tokeninfo", "/jwks.json", "/authorize", "/"} {
+	for _, path := range []string{"/token/", "//token", "/Token", "/token%2f", "/./token",
+		"/revoke", "/tokeninfo", "/jwks.json", "/authorize", "/"} {
 		req := servertest.Request("/", servertest.Conf, "grant_type=client_credentials")
 		req.URL.Path = path
 		w := httptest.NewRecorder()
 		handler.ServeHTTP(w, req)
 		require.Equal(t, 404, w.Code, path)
 	}
-	for _, g := range []string{"authorization_code", "password", "refresh_token", "implicit", "urn:ietf:params:oauth:grant-type:jwt-bearer", "PASSWORD", "Client_Credentials"} {
-		l.Post("/token", servertest.Conf, "grant_type", g, "code", "x", "username", "johndoe", "password", "A3ddj3w").Fails(t, 400, "unsupported_grant_type")
+	for _, g := range []string{"authorization_code", "password", "refresh_token", "implicit",
+		"urn:ietf:params:oauth:grant-type:jwt-bearer", "PASSWORD", "Client_Credentials"} {
+		l.Post("/token", servertest.Conf, "grant_type", g, "code", "x", "username", "johndoe",
+			"password", "A3ddj3w").Fails(t, 400, "unsupported_grant_type")
 	}
 	meta := l.Do(httptest.NewRequest("GET", "/.well-known/oauth-authorization-server", nil))
 	require.Equal(t, []any{"client_credentials"}, meta.JSON["grant_types_supported"])
@@ -70,7 +78,8 @@ func TestEndpoints_OnlyPost(t *testing.T) {
 	l := servertest.New(t, nil)
 	for _, path := range []string{"/token", "/revoke", "/introspect"} {
 		for _, method := range []string{"GET", "HEAD", "PUT", "DELETE", "PATCH", "TRACE", "BREW"} {
-			req := servertest.Request(path, servertest.Conf, "grant_type=client_credentials&token=x")
+			req := servertest.Request(path, servertest.Conf,
+				"grant_type=client_credentials&token=x")
 			req.Method = method
 			res := l.Do(req)
 			require.Equal(t, 405, res.Status, method)
@@ -88,7 +97,8 @@ func TestEndpoints_AnswersHaveSafeHeaders(t *testing.T) {
 	t.Parallel()
 	r := servertest.New(t, func(c *grantwell.Config) { c.Paths.TokenInfo = "/tokeninfo" })
 	for _, path := range []string{"/token", "/revoke", "/introspect", "/tokeninfo"} {
-		for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete, http.MethodPatch, http.MethodHead, http.MethodPost} {
+		for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete,
+			http.MethodPatch, http.MethodHead, http.MethodPost} {
 			req, err := http.NewRequest(method, servertest.Issuer+path, nil)
 			require.NoError(t, err)
 			res := r.Do(req)
@@ -124,12 +134,20 @@ func TestEndpoints_AnswersHaveSafeHeaders(t *testing.T) {
 func TestRequireTLS_OnlyATrustedProxyMaySaySo(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) {
-		cfg.RequireTLS, cfg.TrustedProxies = true, []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
+		cfg.RequireTLS = true
+		cfg.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}
 	})
 	for _, tt := range []struct {
 		remote, proto string
 		status        int
-	}{{"192.0.2.1:1", "", 400}, {"192.0.2.1:1", "https", 400}, {"10.1.1.1:1", "", 400}, {"10.1.1.1:1", "http", 400}, {"10.1.1.1:1", "https", 200}, {"[::ffff:10.1.1.1]:1", "https", 200}} {
+	}{
+		{"192.0.2.1:1", "", 400},
+		{"192.0.2.1:1", "https", 400},
+		{"10.1.1.1:1", "", 400},
+		{"10.1.1.1:1", "http", 400},
+		{"10.1.1.1:1", "https", 200},
+		{"[::ffff:10.1.1.1]:1", "https", 200},
+	} {
 		req := servertest.Request("/token", servertest.Conf, "grant_type=client_credentials")
 		req.TLS = nil
 		req.RemoteAddr = tt.remote
@@ -147,11 +165,14 @@ func TestIssuer_NotFromHeaders(t *testing.T) {
 	plain := l.Do(httptest.NewRequest("GET", "/.well-known/oauth-authorization-server", nil))
 	evil := httptest.NewRequest("GET", "/.well-known/oauth-authorization-server", nil)
 	evil.Host = "evil.example"
-	for _, h := range []string{"X-Forwarded-Host", "X-Forwarded-Server", "X-Original-Host", "X-Host", "X-Forwarded-Prefix", "Forwarded"} {
+	for _, h := range []string{"X-Forwarded-Host", "X-Forwarded-Server", "X-Original-Host",
+		"X-Host", "X-Forwarded-Prefix", "Forwarded"} {
 		evil.Header.Set(h, "host=evil.example")
 	}
 	require.Equal(t, plain.Body, l.Do(evil).Body)
-	req := httptest.NewRequest("GET", "/authorize?response_type=code&client_id=conf&state=s&redirect_uri="+servertest.Redirect, nil)
+	req := httptest.NewRequest("GET",
+		"/authorize?response_type=code&client_id=conf&state=s&redirect_uri="+servertest.Redirect,
+		nil)
 	req.Host = "evil.example"
 	req.Header.Set("X-Forwarded-Host", "evil.example")
 	where := l.Do(req).Header.Get("Location")
@@ -173,9 +194,12 @@ func TestMetadata_IndependentOfTheRequest(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
 	want := d.Get(wellKnown)
-	req := httptest.NewRequest(http.MethodGet, "http://evil.example:8080"+wellKnown+"?issuer=https://evil.example", nil)
+	req := httptest.NewRequest(http.MethodGet,
+		"http://evil.example:8080"+wellKnown+"?issuer=https://evil.example", nil)
 	req.Host = "evil.example"
-	for name, value := range map[string]string{"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http", "Forwarded": "host=evil.example;proto=http", "X-Original-Host": "evil.example",
+	for name, value := range map[string]string{"X-Forwarded-Host": "evil.example",
+		"X-Forwarded-Proto": "http", "Forwarded": "host=evil.example;proto=http",
+		"X-Original-Host":    "evil.example",
 		"X-Forwarded-Prefix": "/evil", "Origin": "https://evil.example"} {
 		req.Header.Set(name, value)
 	}
@@ -183,5 +207,6 @@ func TestMetadata_IndependentOfTheRequest(t *testing.T) {
 	require.Equal(t, want.Body, got.Body)
 	require.Equal(t, want.Header, got.Header)
 	require.Equal(t, "*", got.Header.Get("Access-Control-Allow-Origin"))
-	require.Equal(t, 405, servertest.Serve(d.Handler, httptest.NewRequest(http.MethodPost, wellKnown, nil)).Status)
+	require.Equal(t, 405, servertest.Serve(d.Handler,
+		httptest.NewRequest(http.MethodPost, wellKnown, nil)).Status)
 }

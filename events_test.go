@@ -11,11 +11,12 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/stretchr/testify/require"
 )
 
 // Every request is one event, with its client and its user in fields of their
@@ -35,13 +36,28 @@ func TestEvents_OneForEachRequest(t *testing.T) {
 		return l.LastEvent()
 	}
 	code := l.Code("conf")
-	require.Equal(t, []string{"authorize", "ok", "conf", "alice"}, []string{last(1).Endpoint, last(1).Outcome, last(1).ClientID, last(1).Subject})
-	req := servertest.Request("/token", servertest.Conf, servertest.Form("grant_type", "authorization_code", "code", code, "redirect_uri", servertest.Redirect, "code_verifier", servertest.Verifier))
+	require.Equal(t, []string{"authorize", "ok", "conf", "alice"},
+		[]string{last(1).Endpoint, last(1).Outcome, last(1).ClientID, last(1).Subject})
+	req := servertest.Request("/token", servertest.Conf,
+		servertest.Form("grant_type", "authorization_code", "code", code,
+			"redirect_uri", servertest.Redirect, "code_verifier", servertest.Verifier))
 	req.Header.Set("X-Request-Id", "req-7")
 	first := l.Do(req)
 	e := last(2)
-	require.Equal(t, grantwell.Event{Time: e.Time, Endpoint: "token", Outcome: "ok", ClientID: "conf", Subject: "alice", GrantType: "authorization_code", GrantID: l.Events()[0].GrantID,
-		Scope: []string{"read", "write"}, Status: 200, Duration: e.Duration, Remote: netip.MustParseAddr("192.0.2.1"), RequestID: "req-7"}, e)
+	require.Equal(t, grantwell.Event{
+		Time:      e.Time,
+		Endpoint:  "token",
+		Outcome:   "ok",
+		ClientID:  "conf",
+		Subject:   "alice",
+		GrantType: "authorization_code",
+		GrantID:   l.Events()[0].GrantID,
+		Scope:     []string{"read", "write"},
+		Status:    200,
+		Duration:  e.Duration,
+		Remote:    netip.MustParseAddr("192.0.2.1"),
+		RequestID: "req-7",
+	}, e)
 	require.False(t, e.Time.IsZero())
 	require.Positive(t, e.Duration)
 	for i, refusal := range []struct {
@@ -50,21 +66,32 @@ func TestEvents_OneForEachRequest(t *testing.T) {
 	}{
 		{func() servertest.Reply { return l.Redeem("conf", code) }, "redeemed before"},
 		{func() servertest.Reply { return l.Redeem("conf", "x") }, "not one of our codes"},
-		{func() servertest.Reply { return l.Redeem("conf", l.Code("conf"), "redirect_uri", "") }, "redirect_uri differs"},
-		{func() servertest.Reply { return l.Post("/token", "conf:wrong", "grant_type", "client_credentials") }, "wrong secret"},
-		{func() servertest.Reply { return l.Post("/token", "nobody:wrong", "grant_type", "client_credentials") }, "unknown client"},
-		{func() servertest.Reply { return l.Post("/token", "post:wrong", "grant_type", "client_credentials") }, "not the registered method"},
 		{func() servertest.Reply {
-			return l.Post("/token", servertest.Conf, "grant_type", "client_credentials", "scope", "admin")
+			return l.Redeem("conf", l.Code("conf"), "redirect_uri", "")
+		}, "redirect_uri differs"},
+		{func() servertest.Reply {
+			return l.Post("/token", "conf:wrong", "grant_type", "client_credentials")
+		}, "wrong secret"},
+		{func() servertest.Reply {
+			return l.Post("/token", "nobody:wrong", "grant_type", "client_credentials")
+		}, "unknown client"},
+		{func() servertest.Reply {
+			return l.Post("/token", "post:wrong", "grant_type", "client_credentials")
+		}, "not the registered method"},
+		{func() servertest.Reply {
+			return l.Post("/token", servertest.Conf, "grant_type", "client_credentials",
+				"scope", "admin")
 		}, `scope "admin"`},
 		{func() servertest.Reply {
-			return l.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", first.String("refresh_token"))
+			return l.Post("/token", servertest.Conf, "grant_type", "refresh_token",
+				"refresh_token", first.String("refresh_token"))
 		}, "refresh token is revoked"},
 	} {
 		res := refusal.send()
 		require.GreaterOrEqual(t, res.Status, 400)
 		e := l.LastEvent()
-		require.Equal(t, []any{"refused", res.String("error"), res.Status}, []any{e.Outcome, e.Error, e.Status}, i)
+		require.Equal(t, []any{"refused", res.String("error"), res.Status},
+			[]any{e.Outcome, e.Error, e.Status}, i)
 		require.Contains(t, e.Reason, refusal.reason)
 		require.NotContains(t, res.Body, refusal.reason)
 		require.NotEmpty(t, e.RequestID)
@@ -80,11 +107,16 @@ func TestEvents_OneForEachRequest(t *testing.T) {
 	require.Contains(t, e.Reason, "db7 is down")
 	store.Before(nil)
 	for endpoint, send := range map[string]func(){
-		"revoke": func() { l.Post("/revoke", servertest.Conf, "token", first.String("access_token")) }, "introspect": func() { l.Post("/introspect", servertest.Conf, "token", first.String("access_token")) },
+		"revoke": func() {
+			l.Post("/revoke", servertest.Conf, "token", first.String("access_token"))
+		}, "introspect": func() {
+			l.Post("/introspect", servertest.Conf, "token", first.String("access_token"))
+		},
 	} {
 		n := len(l.Events())
 		send()
-		require.Equal(t, []string{endpoint, "conf"}, []string{last(n + 1).Endpoint, last(n + 1).ClientID})
+		require.Equal(t, []string{endpoint, "conf"},
+			[]string{last(n + 1).Endpoint, last(n + 1).ClientID})
 	}
 	for _, id := range []string{"a b", strings.Repeat("x", 65), "a\nb", "ü", ""} {
 		req := servertest.Request("/token", servertest.Conf, cc)
@@ -113,11 +145,14 @@ func TestEvents_CarryNoSecret(t *testing.T) {
 		cfg.Grants[2] = grants.Password{Authenticator: servertest.Users{"johndoe": canary}}
 	})
 	l.AddClient("conf", func(c *storage.Client) {
-		c.ID, c.AuthMethod, c.Secrets = "canary", storage.AuthClientSecretPost, []storage.Secret{storage.HashSecret(canary)}
+		c.ID = "canary"
+		c.AuthMethod = storage.AuthClientSecretPost
+		c.Secrets = []storage.Secret{storage.HashSecret(canary)}
 	})
 	code := l.Code("conf")
 	first := l.Redeem("conf", code)
-	second := l.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", first.String("refresh_token"))
+	second := l.Post("/token", servertest.Conf, "grant_type", "refresh_token",
+		"refresh_token", first.String("refresh_token"))
 	pass := l.Login("johndoe", canary)
 	secrets := []string{canary, code, servertest.Secret, servertest.Verifier, l.Code("conf")}
 	for _, res := range []servertest.Reply{first, second, pass} {
@@ -125,10 +160,12 @@ func TestEvents_CarryNoSecret(t *testing.T) {
 		secrets = append(secrets, res.String("access_token"), res.String("refresh_token"))
 	}
 	var answers []servertest.Reply
-	fields := []string{"client_secret", "code", "code_verifier", "password", "refresh_token", "token", "access_token", "assertion", "client_assertion", "subject_token"}
+	fields := []string{"client_secret", "code", "code_verifier", "password", "refresh_token",
+		"token", "access_token", "assertion", "client_assertion", "subject_token"}
 	sweep := func() {
 		for _, grant := range append(servertest.GrantTypes(), "magic") {
-			for _, as := range []string{"", servertest.Conf, "conf:" + canary, "nobody:" + canary, "canary:" + canary} {
+			for _, as := range []string{"", servertest.Conf, "conf:" + canary, "nobody:" + canary,
+				"canary:" + canary} {
 				for _, s := range append(secrets, canary+"\"\\\n", "%zz") {
 					form := []string{"grant_type", grant, "username", "johndoe"}
 					for _, f := range fields {
@@ -137,9 +174,12 @@ func TestEvents_CarryNoSecret(t *testing.T) {
 						}
 					}
 					for _, path := range []string{"/token", "/revoke", "/introspect"} {
-						answers = append(answers, l.Post(path, as, form...), l.Post(path+"?"+servertest.Form(form...), as, form...))
+						answers = append(answers, l.Post(path, as, form...),
+							l.Post(path+"?"+servertest.Form(form...), as, form...))
 					}
-					answers = append(answers, l.Do(servertest.Request("/token", as, "code="+s+"&code="+s)), l.Do(servertest.Request("/token", as, "code="+s+"&scope=%zz")))
+					answers = append(answers,
+						l.Do(servertest.Request("/token", as, "code="+s+"&code="+s)),
+						l.Do(servertest.Request("/token", as, "code="+s+"&scope=%zz")))
 				}
 			}
 		}
@@ -196,7 +236,8 @@ func TestLogEvents_WritesWhatTheLoggerWrites(t *testing.T) {
 	require.Equal(t, own.String(), adapted.String())
 	lines := strings.Split(strings.TrimSpace(own.String()), "\n")
 	require.Len(t, lines, 3)
-	for i, start := range []string{"level=INFO msg=oauth event.endpoint=token event.outcome=ok event.status=200", "level=WARN msg=oauth event.endpoint=token event.outcome=refused event.status=401",
+	for i, start := range []string{"level=INFO msg=oauth event.endpoint=token event.outcome=ok event.status=200",
+		"level=WARN msg=oauth event.endpoint=token event.outcome=refused event.status=401",
 		"level=ERROR msg=oauth event.endpoint=token event.outcome=failed event.status=503"} {
 		require.True(t, strings.HasPrefix(lines[i], start), lines[i])
 	}
@@ -210,7 +251,8 @@ func TestEvents_ReasonsAreBounded(t *testing.T) {
 	d := servertest.New(t, func(cfg *grantwell.Config) {
 		servertest.HookRecords(cfg).Fail(errors.New(strings.Repeat("ü", 30_000)))
 	})
-	d.Post("/token", servertest.Conf, "grant_type", "client_credentials", "scope", "read "+strings.Repeat("x", 30_000))
+	d.Post("/token", servertest.Conf, "grant_type", "client_credentials",
+		"scope", "read "+strings.Repeat("x", 30_000))
 	d.Post("/token", servertest.Conf, "grant_type", "client_credentials")
 	for _, e := range d.Events() {
 		require.NotEmpty(t, e.Reason)

@@ -36,17 +36,25 @@ func (s staff) authorize(r *http.Request) (actor string, err error) {
 // staff may read, and administrators may change.
 func ExampleServer_Admin() {
 	store := memstore.New()
-	srv, err := grantwell.New(grantwell.Config{Issuer: "https://as.example", Clients: store, Records: store, Grants: []grants.Handler{grants.ClientCredentials{}},
+	srv, err := grantwell.New(grantwell.Config{
+		Issuer:  "https://as.example",
+		Clients: store,
+		Records: store,
+		Grants:  []grants.Handler{grants.ClientCredentials{}},
 		Events: func(_ context.Context, e grantwell.Event) {
 			if e.Admin != nil {
 				fmt.Println("event:", e.Admin.Actor, e.Admin.Action, e.ClientID, e.Outcome)
 			}
-		}})
+		},
+	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	admin, err := srv.Admin(grantwell.AdminConfig{Authorize: staff{"s3": "carol/admin", "s7": "dave/support"}.authorize})
+	admin, err := srv.Admin(grantwell.AdminConfig{Authorize: staff{
+		"s3": "carol/admin",
+		"s7": "dave/support",
+	}.authorize})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -83,7 +91,12 @@ func ExampleServer_Admin() {
 // Users see what they granted to which application, and withdraw it.
 func ExampleServer_Account() {
 	store := memstore.New()
-	srv, err := grantwell.New(grantwell.Config{Issuer: "https://as.example", Clients: store, Records: store, Grants: []grants.Handler{grants.ClientCredentials{}}})
+	srv, err := grantwell.New(grantwell.Config{
+		Issuer:  "https://as.example",
+		Clients: store,
+		Records: store,
+		Grants:  []grants.Handler{grants.ClientCredentials{}},
+	})
 	if err != nil {
 		fmt.Println(err)
 		return

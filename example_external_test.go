@@ -25,15 +25,30 @@ func (p partners) Introspect(_ context.Context, token string) (*introspect.Token
 func ExampleServer_External() {
 	ctx, store := context.Background(), memstore.New()
 	for _, c := range []storage.Client{
-		{ID: "shop", Secrets: []storage.Secret{storage.HashSecret("correct horse battery staple")}, GrantTypes: []string{"client_credentials"}, Scope: []string{"orders:read"}},
-		{ID: storage.ExternalID("https://partner.example", "4711"), AuthMethod: storage.AuthExternal, AliasOf: "shop", Name: "The shop, at our partner"},
+		{
+			ID:         "shop",
+			Secrets:    []storage.Secret{storage.HashSecret("correct horse battery staple")},
+			GrantTypes: []string{"client_credentials"},
+			Scope:      []string{"orders:read"},
+		},
+		{
+			ID:         storage.ExternalID("https://partner.example", "4711"),
+			AuthMethod: storage.AuthExternal,
+			AliasOf:    "shop",
+			Name:       "The shop, at our partner",
+		},
 	} {
 		if err := store.PutClient(ctx, c); err != nil {
 			fmt.Println(err)
 			return
 		}
 	}
-	srv, err := grantwell.New(grantwell.Config{Issuer: "https://as.example", Clients: store, Records: store, Grants: []grants.Handler{grants.ClientCredentials{}}})
+	srv, err := grantwell.New(grantwell.Config{
+		Issuer:  "https://as.example",
+		Clients: store,
+		Records: store,
+		Grants:  []grants.Handler{grants.ClientCredentials{}},
+	})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -37,15 +37,23 @@ func ExampleImportTokens() {
 			log.Fatal(err)
 		}
 	}
-	form := tokens.Digest{Hash: crypto.SHA1, Lengths: []int{54, 46}} // of its access and refresh tokens
+	form := tokens.Digest{
+		Hash:    crypto.SHA1,
+		Lengths: []int{54, 46},
+	} // of its access and refresh tokens
 	done, err := grantwell.ImportTokens(ctx, store, form, export)
 	if err != nil {
 		log.Fatal(err) // names the line; run it again with the same file
 	}
 	fmt.Printf("%+v\n", done)
 
-	_, err = grantwell.New(grantwell.Config{Issuer: "https://as.example", Clients: store, Records: store,
-		Grants: []grants.Handler{grants.AuthorizationCode{}, grants.RefreshToken{}}, Imported: []tokens.Imported{form}})
+	_, err = grantwell.New(grantwell.Config{
+		Issuer:   "https://as.example",
+		Clients:  store,
+		Records:  store,
+		Grants:   []grants.Handler{grants.AuthorizationCode{}, grants.RefreshToken{}},
+		Imported: []tokens.Imported{form},
+	})
 	fmt.Println(err)
 	// Output:
 	// {Grants:1 Tokens:1 Known:0 Changed:0 Expired:0}

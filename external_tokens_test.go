@@ -7,11 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/stretchr/testify/require"
 )
 
 // elsewhere is an introspector that knows one token.
@@ -34,11 +35,19 @@ func (e elsewhere) Introspect(context.Context, string) (*introspect.Token, error
 func TestExternal_TokensResolveToTheClient(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
-	other := servertest.New(t, func(c *grantwell.Config) { c.Issuer = partner; servertest.Signed(servertest.Keys(t))(c) })
-	require.NoError(t, other.Store.PutClient(t.Context(), storage.Client{ID: "a b/c", Secrets: []storage.Secret{storage.HashSecret(servertest.Secret)},
-		GrantTypes: []string{"client_credentials"}, Scope: []string{"read", "write", "admin"}}))
+	other := servertest.New(t, func(c *grantwell.Config) {
+		c.Issuer = partner
+		servertest.Signed(servertest.Keys(t))(c)
+	})
+	require.NoError(t, other.Store.PutClient(t.Context(), storage.Client{
+		ID:         "a b/c",
+		Secrets:    []storage.Secret{storage.HashSecret(servertest.Secret)},
+		GrantTypes: []string{"client_credentials"},
+		Scope:      []string{"read", "write", "admin"},
+	}))
 	issue := func() string {
-		res := other.Post("/token", "a b/c:"+servertest.Secret, "grant_type", "client_credentials", "scope", "read admin")
+		res := other.Post("/token", "a b/c:"+servertest.Secret, "grant_type", "client_credentials",
+			"scope", "read admin")
 		require.Equal(t, 200, res.Status, res.Body)
 		return res.String("access_token")
 	}
@@ -50,11 +59,13 @@ func TestExternal_TokensResolveToTheClient(t *testing.T) {
 		return tok
 	}
 	early := issue()
-	require.Equal(t, &introspect.Token{Reason: introspect.ReasonClient}, ask(early), "attached to nothing")
+	require.Equal(t, &introspect.Token{Reason: introspect.ReasonClient}, ask(early),
+		"attached to nothing")
 
 	const path = "/clients/external:https:%2F%2Fpartner.example%20a%20b%2Fc"
 	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second))) // what a JWT says of time has whole seconds
-	made := o.Admin("POST", "/clients", `{"client_id":"external:https://partner.example a b/c","token_endpoint_auth_method":"external","alias_of":"conf","client_name":"At the partner"}`)
+	made := o.Admin("POST", "/clients",
+		`{"client_id":"external:https://partner.example a b/c","token_endpoint_auth_method":"external","alias_of":"conf","client_name":"At the partner"}`)
 	require.Equal(t, 201, made.Status, made.Body)
 	require.NotContains(t, made.JSON, "client_secret")
 	require.Equal(t, "client.create", o.LastEvent().Admin.Action)
@@ -65,17 +76,21 @@ func TestExternal_TokensResolveToTheClient(t *testing.T) {
 	token := issue()
 	got := ask(token)
 	require.True(t, got.Active, got.Reason)
-	require.Equal(t, []any{"conf", partner, "a b/c"}, []any{got.ClientID, got.Issuer, got.Extra["external_client_id"]})
+	require.Equal(t, []any{"conf", partner, "a b/c"},
+		[]any{got.ClientID, got.Issuer, got.Extra["external_client_id"]})
 	require.Equal(t, []string{"read"}, got.Scope, "conf may not have admin")
 	require.False(t, ask(early).Active, "issued before it was attached")
 	require.False(t, ask("garbage").Active)
 
 	// It is a client nowhere else.
 	const id = "external:https://partner.example a b/c"
-	o.Post("/token", "", "grant_type", "client_credentials", "client_id", id).Fails(t, 401, "invalid_client")
-	o.Post("/token", "", "grant_type", "client_credentials", "client_id", id, "client_secret", servertest.Secret).Fails(t, 401, "invalid_client")
+	o.Post("/token", "", "grant_type", "client_credentials", "client_id", id).Fails(t, 401,
+		"invalid_client")
+	o.Post("/token", "", "grant_type", "client_credentials", "client_id", id,
+		"client_secret", servertest.Secret).Fails(t, 401, "invalid_client")
 	o.Post("/introspect", "", "token", token, "client_id", id).Fails(t, 401, "invalid_client")
-	require.Equal(t, 400, o.Authorize(grantwell.Approval{Subject: "alice"}, "client_id", id, "scope", "read").Status)
+	require.Equal(t, 400, o.Authorize(grantwell.Approval{Subject: "alice"}, "client_id", id,
+		"scope", "read").Status)
 
 	for _, at := range []string{path, "/clients/conf"} {
 		require.Equal(t, 200, o.Admin("POST", at+"/disable", "").Status)
@@ -83,7 +98,9 @@ func TestExternal_TokensResolveToTheClient(t *testing.T) {
 		require.Equal(t, 200, o.Admin("POST", at+"/enable", "").Status)
 		require.True(t, ask(token).Active)
 	}
-	o.ChangeClient("conf", func(c *storage.Client) { c.TokensNotBefore = time.Now().Add(time.Hour) })
+	o.ChangeClient("conf", func(c *storage.Client) {
+		c.TokensNotBefore = time.Now().Add(time.Hour)
+	})
 	require.False(t, ask(token).Active, "the client's tokens have ended")
 	o.ChangeClient("conf", func(c *storage.Client) { c.TokensNotBefore = time.Time{} })
 	require.True(t, ask(token).Active)
@@ -100,35 +117,82 @@ func TestExternal_AnswersAreChecked(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
 	attach := func(id, to string) {
-		require.NoError(t, l.Store.PutClient(t.Context(), storage.Client{ID: storage.ExternalID(partner, id), AuthMethod: storage.AuthExternal, AliasOf: to}))
+		require.NoError(t, l.Store.PutClient(t.Context(), storage.Client{
+			ID:         storage.ExternalID(partner, id),
+			AuthMethod: storage.AuthExternal,
+			AliasOf:    to,
+		}))
 	}
 	attach("app", "conf")
 	attach("chained", storage.ExternalID(partner, "app"))
 	// A plain client that took such an ID is no alias.
-	require.NoError(t, l.Store.PutClient(t.Context(), storage.Client{ID: storage.ExternalID(partner, "plain"), AuthMethod: storage.AuthNone, RedirectURIs: []string{servertest.Redirect}}))
+	require.NoError(t, l.Store.PutClient(t.Context(), storage.Client{
+		ID:           storage.ExternalID(partner, "plain"),
+		AuthMethod:   storage.AuthNone,
+		RedirectURIs: []string{servertest.Redirect},
+	}))
 	for name, c := range map[string]struct {
 		in  introspect.Token
 		why introspect.Reason
 	}{
-		"live":            {introspect.Token{Active: true, ClientID: "app", Scope: []string{"read", "admin"}}, ""},
-		"of the issuer":   {introspect.Token{Active: true, ClientID: "app", Issuer: partner, Extra: map[string]any{"a": "b"}}, ""},
-		"of another":      {introspect.Token{Active: true, ClientID: "app", Issuer: partner + "/"}, introspect.ReasonIssuer},
-		"of ours":         {introspect.Token{Active: true, ClientID: "conf", Issuer: "https://as.example"}, introspect.ReasonIssuer},
-		"dead":            {introspect.Token{ClientID: "app", Reason: introspect.ReasonExpired}, introspect.ReasonExpired},
-		"of a client":     {introspect.Token{Active: true, ClientID: "conf"}, introspect.ReasonClient},
-		"of nobody":       {introspect.Token{Active: true}, introspect.ReasonClient},
-		"chained":         {introspect.Token{Active: true, ClientID: "chained"}, introspect.ReasonClient},
-		"of no alias":     {introspect.Token{Active: true, ClientID: "plain"}, introspect.ReasonClient},
-		"of a long ID":    {introspect.Token{Active: true, ClientID: strings.Repeat("x", 300)}, introspect.ReasonClient},
-		"of an ugly ID":   {introspect.Token{Active: true, ClientID: "app\x00"}, introspect.ReasonClient},
-		"of an other one": {introspect.Token{Active: true, ClientID: "APP"}, introspect.ReasonClient},
+		"live": {introspect.Token{
+			Active:   true,
+			ClientID: "app",
+			Scope:    []string{"read", "admin"},
+		}, ""},
+		"of the issuer": {introspect.Token{
+			Active:   true,
+			ClientID: "app",
+			Issuer:   partner,
+			Extra:    map[string]any{"a": "b"},
+		}, ""},
+		"of another": {introspect.Token{
+			Active:   true,
+			ClientID: "app",
+			Issuer:   partner + "/",
+		}, introspect.ReasonIssuer},
+		"of ours": {introspect.Token{
+			Active:   true,
+			ClientID: "conf",
+			Issuer:   "https://as.example",
+		}, introspect.ReasonIssuer},
+		"dead": {introspect.Token{
+			ClientID: "app",
+			Reason:   introspect.ReasonExpired,
+		}, introspect.ReasonExpired},
+		"of a client": {introspect.Token{
+			Active:   true,
+			ClientID: "conf",
+		}, introspect.ReasonClient},
+		"of nobody": {introspect.Token{Active: true}, introspect.ReasonClient},
+		"chained": {introspect.Token{
+			Active:   true,
+			ClientID: "chained",
+		}, introspect.ReasonClient},
+		"of no alias": {introspect.Token{
+			Active:   true,
+			ClientID: "plain",
+		}, introspect.ReasonClient},
+		"of a long ID": {introspect.Token{
+			Active:   true,
+			ClientID: strings.Repeat("x", 300),
+		}, introspect.ReasonClient},
+		"of an ugly ID": {introspect.Token{
+			Active:   true,
+			ClientID: "app\x00",
+		}, introspect.ReasonClient},
+		"of an other one": {introspect.Token{
+			Active:   true,
+			ClientID: "APP",
+		}, introspect.ReasonClient},
 	} {
 		got, err := l.AS.External(partner, elsewhere{token: &c.in}).Introspect(t.Context(), "x")
 		require.NoError(t, err, name)
 		require.Equal(t, c.why == "", got.Active, name)
 		require.Equal(t, c.why, got.Reason, name)
 		if got.Active {
-			require.Equal(t, []any{"conf", partner, "app"}, []any{got.ClientID, got.Issuer, got.Extra["external_client_id"]}, name)
+			require.Equal(t, []any{"conf", partner, "app"},
+				[]any{got.ClientID, got.Issuer, got.Extra["external_client_id"]}, name)
 		}
 	}
 	for _, e := range []elsewhere{{}, {err: errors.New("away")}} {
@@ -136,11 +200,17 @@ func TestExternal_AnswersAreChecked(t *testing.T) {
 		require.Error(t, err)
 	}
 	lax := servertest.New(t, func(c *grantwell.Config) { c.Clients = laxClients{l.Store} })
-	got, err := lax.AS.External(partner, elsewhere{token: &introspect.Token{Active: true, ClientID: "APP"}}).Introspect(t.Context(), "x")
+	got, err := lax.AS.External(partner, elsewhere{token: &introspect.Token{
+		Active:   true,
+		ClientID: "APP",
+	}}).Introspect(t.Context(), "x")
 	require.NoError(t, err)
 	require.False(t, got.Active, "the store compares without regard to case")
 	broken := servertest.New(t, func(c *grantwell.Config) { c.Clients = brokenClients{} })
-	_, err = broken.AS.External(partner, elsewhere{token: &introspect.Token{Active: true, ClientID: "app"}}).Introspect(t.Context(), "x")
+	_, err = broken.AS.External(partner, elsewhere{token: &introspect.Token{
+		Active:   true,
+		ClientID: "app",
+	}}).Introspect(t.Context(), "x")
 	require.ErrorIs(t, err, errTenant)
 }
 

@@ -8,18 +8,20 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/stretchr/testify/require"
 )
 
 // sweep is one flow whose store calls fail one by one.
 type sweep struct {
 	name   string
 	config func(*grantwell.Config)
-	// prepare runs with a store that works; the request that it returns is the one that meets the fault.
+	// prepare runs with a store that works; the request that it returns is the
+	// one that meets the fault.
 	prepare func(d *servertest.Server) (request func() servertest.Reply, again func() servertest.Reply)
 }
 
@@ -29,75 +31,104 @@ var sweeps = []sweep{
 		code := d.Code("conf")
 		return func() servertest.Reply { return d.Redeem("conf", code) }, nil
 	}},
-	{"code used before", nil, func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
-		code := d.Code("conf")
-		d.Redeem("conf", code)
-		return func() servertest.Reply { return d.Redeem("conf", code) }, nil
-	}},
-	{"code of another client", nil, func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
-		code := d.Code("conf")
-		return func() servertest.Reply { return d.Redeem("other", code) }, nil
-	}},
+	{"code used before", nil,
+		func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
+			code := d.Code("conf")
+			d.Redeem("conf", code)
+			return func() servertest.Reply { return d.Redeem("conf", code) }, nil
+		}},
+	{"code of another client", nil,
+		func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
+			code := d.Code("conf")
+			return func() servertest.Reply { return d.Redeem("other", code) }, nil
+		}},
 	{"refresh", nil, func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
 		_, token := d.Family("conf")
 		return func() servertest.Reply { return d.Refresh("conf", token) }, nil
 	}},
-	{"refresh that ends access tokens", servertest.WithRefresh(grants.RefreshToken{EndAccess: true}), func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
-		_, token := d.Family("conf")
-		return func() servertest.Reply { return d.Refresh("conf", token) }, nil
-	}},
-	{"refresh that is kept", servertest.WithRefresh(grants.RefreshToken{Mode: grants.Preserve}), func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
-		_, token := d.Family("conf")
-		return func() servertest.Reply { return d.Refresh("conf", token) }, nil
-	}},
-	{"refresh used before", nil, func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
-		_, token := d.Family("conf")
-		d.Refresh("conf", token)
-		return func() servertest.Reply { return d.Refresh("conf", token) }, nil
-	}},
-	{"retry", servertest.WithRefresh(grants.RefreshToken{RetryWindow: time.Minute}), func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
-		_, token := d.Family("conf")
-		d.Refresh("conf", token)
-		return func() servertest.Reply { return d.Refresh("conf", token) }, nil
-	}},
-	{"client credentials", nil, func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
-		return func() servertest.Reply { return d.Post("/token", servertest.Conf, "grant_type", "client_credentials") }, nil
-	}},
-	{"password", nil, func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
-		return func() servertest.Reply {
-			return d.Post("/token", servertest.Conf, "grant_type", "password", "username", "johndoe", "password", "A3ddj3w")
-		}, nil
-	}},
-	{"authorize", nil, func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
-		return func() servertest.Reply {
-			return d.Authorize(grantwell.Approval{Subject: "alice", Remember: true}, "scope", "read")
-		}, nil
-	}},
-	{"implicit", nil, func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
-		return func() servertest.Reply {
-			return d.Authorize(grantwell.Approval{Subject: "alice"}, "scope", "read", "response_type", "token")
-		}, nil
-	}},
-	{"revoke an access token", nil, func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
-		token, _ := d.Family("conf")
-		return func() servertest.Reply { return d.Revoke("conf", token) }, func() servertest.Reply { return d.Introspect("conf", token) }
-	}},
-	{"revoke a refresh token", nil, func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
-		_, token := d.Family("conf")
-		return func() servertest.Reply { return d.Revoke("conf", token) }, func() servertest.Reply { return d.Introspect("conf", token) }
-	}},
-	{"introspect", nil, func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
-		token, _ := d.Family("conf")
-		return func() servertest.Reply { return d.Introspect("conf", token) }, nil
-	}},
-	{"introspect a refresh token", nil, func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
-		_, token := d.Family("conf")
-		return func() servertest.Reply { return d.Introspect("conf", token) }, nil
-	}},
-	{"token information", withTokenInfo(grantwell.TokenInfo{}), func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
-		token, _ := d.Family("conf")
-		return func() servertest.Reply { return d.Post("/tokeninfo", servertest.Conf, "access_token", token) }, nil
-	}},
+	{"refresh that ends access tokens",
+		servertest.WithRefresh(grants.RefreshToken{EndAccess: true}),
+		func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
+			_, token := d.Family("conf")
+			return func() servertest.Reply { return d.Refresh("conf", token) }, nil
+		}},
+	{"refresh that is kept", servertest.WithRefresh(grants.RefreshToken{Mode: grants.Preserve}),
+		func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
+			_, token := d.Family("conf")
+			return func() servertest.Reply { return d.Refresh("conf", token) }, nil
+		}},
+	{"refresh used before", nil,
+		func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
+			_, token := d.Family("conf")
+			d.Refresh("conf", token)
+			return func() servertest.Reply { return d.Refresh("conf", token) }, nil
+		}},
+	{"retry", servertest.WithRefresh(grants.RefreshToken{RetryWindow: time.Minute}),
+		func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
+			_, token := d.Family("conf")
+			d.Refresh("conf", token)
+			return func() servertest.Reply { return d.Refresh("conf", token) }, nil
+		}},
+	{"client credentials", nil,
+		func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
+			return func() servertest.Reply {
+				return d.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+			}, nil
+		}},
+	{"password",
+		nil, func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
+			return func() servertest.Reply {
+				return d.Post("/token", servertest.Conf, "grant_type", "password",
+					"username", "johndoe", "password", "A3ddj3w")
+			}, nil
+		}},
+	{"authorize",
+		nil, func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
+			return func() servertest.Reply {
+				return d.Authorize(grantwell.Approval{
+					Subject:  "alice",
+					Remember: true,
+				}, "scope", "read")
+			}, nil
+		}},
+	{"implicit",
+		nil, func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
+			return func() servertest.Reply {
+				return d.Authorize(grantwell.Approval{Subject: "alice"}, "scope", "read",
+					"response_type", "token")
+			}, nil
+		}},
+	{"revoke an access token", nil,
+		func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
+			token, _ := d.Family("conf")
+			return func() servertest.Reply {
+				return d.Revoke("conf", token)
+			}, func() servertest.Reply { return d.Introspect("conf", token) }
+		}},
+	{"revoke a refresh token", nil,
+		func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
+			_, token := d.Family("conf")
+			return func() servertest.Reply {
+				return d.Revoke("conf", token)
+			}, func() servertest.Reply { return d.Introspect("conf", token) }
+		}},
+	{"introspect",
+		nil, func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
+			token, _ := d.Family("conf")
+			return func() servertest.Reply { return d.Introspect("conf", token) }, nil
+		}},
+	{"introspect a refresh token", nil,
+		func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
+			_, token := d.Family("conf")
+			return func() servertest.Reply { return d.Introspect("conf", token) }, nil
+		}},
+	{"token information", withTokenInfo(grantwell.TokenInfo{}),
+		func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
+			token, _ := d.Family("conf")
+			return func() servertest.Reply {
+				return d.Post("/tokeninfo", servertest.Conf, "access_token", token)
+			}, nil
+		}},
 }
 
 // At every endpoint each call of the store fails, blocks past the deadline or
@@ -154,7 +185,8 @@ func runFault(t *testing.T, flow sweep, fault func(context.Context) error, n int
 	}
 	require.NotEqual(t, 200, res.Status, "call %d: %s", n, res.Body)
 	all := res.Body + fmt.Sprint(res.Header)
-	for _, secret := range []string{"relation", "10.1.2.3", "pq:", "access_token", "refresh_token=", "code="} {
+	for _, secret := range []string{"relation", "10.1.2.3", "pq:", "access_token", "refresh_token=",
+		"code="} {
 		require.NotContains(t, all, secret, "call %d", n)
 	}
 	if location := res.Header.Get("Location"); location != "" {
@@ -162,10 +194,13 @@ func runFault(t *testing.T, flow sweep, fault func(context.Context) error, n int
 	} else {
 		require.GreaterOrEqual(t, res.Status, 500, "call %d: %s", n, res.Body)
 	}
-	require.Equal(t, before[storage.Access], snapshot(d)[storage.Access], "no access token was added")
-	require.Equal(t, before[storage.Refresh], snapshot(d)[storage.Refresh], "no refresh token either")
+	require.Equal(t, before[storage.Access], snapshot(d)[storage.Access],
+		"no access token was added")
+	require.Equal(t, before[storage.Refresh], snapshot(d)[storage.Refresh],
+		"no refresh token either")
 	if afterwards != nil {
-		require.Equal(t, true, afterwards().JSON["active"], "a revocation that failed left the token as it was")
+		require.Equal(t, true, afterwards().JSON["active"],
+			"a revocation that failed left the token as it was")
 	}
 	again := request()
 	require.NotContains(t, again.Body, "unavailable", "the process goes on")
@@ -239,14 +274,18 @@ func TestFaults_StoreDownOrPanicking(t *testing.T) {
 			}
 			switch call {
 			case "Client", "Insert":
-				answers["client_credentials"] = l.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+				answers["client_credentials"] = l.Post("/token", servertest.Conf,
+					"grant_type", "client_credentials")
 			case "Revoke":
 				answers["second use"] = l.Redeem("conf", spent)
 			case "Get":
-				answers["introspect"] = l.Post("/introspect", servertest.Conf, "token", first.String("access_token"))
-				answers["refresh"] = l.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", first.String("refresh_token"))
+				answers["introspect"] = l.Post("/introspect", servertest.Conf,
+					"token", first.String("access_token"))
+				answers["refresh"] = l.Post("/token", servertest.Conf,
+					"grant_type", "refresh_token", "refresh_token", first.String("refresh_token"))
 			case "Advance":
-				answers["revoke"] = l.Post("/revoke", servertest.Conf, "token", first.String("access_token"))
+				answers["revoke"] = l.Post("/revoke", servertest.Conf,
+					"token", first.String("access_token"))
 			}
 			store.Before(nil)
 			for name, res := range answers {
@@ -260,7 +299,8 @@ func TestFaults_StoreDownOrPanicking(t *testing.T) {
 				require.NotContains(t, res.Body, "db7")
 			}
 			require.NotEmpty(t, answers)
-			require.Equal(t, 200, l.Redeem("conf", code).Status, "the code is not lost with the store")
+			require.Equal(t, 200, l.Redeem("conf", code).Status,
+				"the code is not lost with the store")
 		}
 	}
 }

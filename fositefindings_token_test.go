@@ -4,9 +4,10 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/stretchr/testify/require"
 )
 
 // Of concurrent redemptions one succeeds, and the others get invalid_grant,
@@ -41,7 +42,8 @@ func TestFositeFinding_ReuseByAnotherClientRevokes(t *testing.T) {
 	l := servertest.New(t, nil)
 	code := l.Code("conf")
 	first := l.Redeem("conf", code)
-	l.Post("/token", "other:"+servertest.Secret, "grant_type", "authorization_code", "code", code, "redirect_uri", servertest.Redirect).Fails(t, 400, "invalid_grant")
+	l.Post("/token", "other:"+servertest.Secret, "grant_type", "authorization_code", "code", code,
+		"redirect_uri", servertest.Redirect).Fails(t, 400, "invalid_grant")
 	l.Redeem("conf", "x."+code[len(code)/2:]).Fails(t, 400, "invalid_grant")
 	require.True(t, l.Valid(first.String("access_token")))
 }
@@ -51,8 +53,11 @@ func TestFositeFinding_PKCESessionDeletedBeforeVerifying(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
 	code := l.Code("public")
-	for _, v := range []string{"wrong-wrong-wrong-wrong-wrong-wrong-wrong-wrong", "", servertest.Verifier} {
-		l.Post("/token", "", "grant_type", "authorization_code", "client_id", "public", "code", code, "redirect_uri", servertest.Redirect, "code_verifier", v).Fails(t, 400, "invalid_grant")
+	for _, v := range []string{"wrong-wrong-wrong-wrong-wrong-wrong-wrong-wrong", "",
+		servertest.Verifier} {
+		l.Post("/token", "", "grant_type", "authorization_code", "client_id", "public",
+			"code", code, "redirect_uri", servertest.Redirect, "code_verifier", v).Fails(t, 400,
+			"invalid_grant")
 	}
 }
 
@@ -62,7 +67,8 @@ func TestFositeFinding_RefreshIgnoresScope(t *testing.T) {
 	l := servertest.New(t, nil)
 	res := l.Redeem("conf", l.Code("conf", "scope", "read write"))
 	refresh := func(token, scope string) servertest.Reply {
-		return l.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", token, "scope", scope)
+		return l.Post("/token", servertest.Conf, "grant_type", "refresh_token",
+			"refresh_token", token, "scope", scope)
 	}
 	refresh(res.String("refresh_token"), "admin").Fails(t, 400, "invalid_scope")
 	res = refresh(res.String("refresh_token"), "read")
@@ -77,7 +83,8 @@ func TestFositeFinding_RefreshReuse(t *testing.T) {
 	l := servertest.New(t, nil)
 	first := l.Redeem("conf", l.Code("conf"))
 	refresh := func(as string) servertest.Reply {
-		return l.Post("/token", as, "grant_type", "refresh_token", "refresh_token", first.String("refresh_token"))
+		return l.Post("/token", as, "grant_type", "refresh_token",
+			"refresh_token", first.String("refresh_token"))
 	}
 	second := refresh(servertest.Conf)
 	refresh("other:"+servertest.Secret).Fails(t, 400, "invalid_grant")
@@ -92,7 +99,8 @@ func TestFositeFinding_RefreshReuse(t *testing.T) {
 func TestFositeFinding_ClientAuthentication(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
-	l.Do(servertest.Request("/token", servertest.Conf, cc+"&client_id=other&client_secret=wrong")).Fails(t, 400, "invalid_request")
+	l.Do(servertest.Request("/token", servertest.Conf,
+		cc+"&client_id=other&client_secret=wrong")).Fails(t, 400, "invalid_request")
 	res := l.Do(servertest.Request("/token", "", cc))
 	res.Fails(t, 401, "invalid_client")
 	require.NotEmpty(t, res.Header.Get("WWW-Authenticate"))
@@ -110,12 +118,15 @@ func TestFositeFinding_ClientAuthentication(t *testing.T) {
 func TestFositeFinding_TokenEndpointParsing(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
-	req := servertest.Request("/token", servertest.Conf, "--b\r\nContent-Disposition: form-data; name=\"grant_type\"\r\n\r\nclient_credentials\r\n--b--\r\n")
+	req := servertest.Request("/token", servertest.Conf,
+		"--b\r\nContent-Disposition: form-data; name=\"grant_type\"\r\n\r\nclient_credentials\r\n--b--\r\n")
 	req.Header.Set("Content-Type", "multipart/form-data; boundary=b")
 	l.Do(req).Fails(t, 400, "invalid_request")
 	l.Do(servertest.Request("/token", servertest.Conf, cc+"&"+cc)).Fails(t, 400, "invalid_request")
-	l.Do(servertest.Request("/token", servertest.Conf, "grant_type=magic")).Fails(t, 400, "unsupported_grant_type")
-	l.Do(servertest.Request("/token", servertest.Conf, "grant_type=CLIENT_CREDENTIALS")).Fails(t, 400, "unsupported_grant_type")
+	l.Do(servertest.Request("/token", servertest.Conf, "grant_type=magic")).Fails(t, 400,
+		"unsupported_grant_type")
+	l.Do(servertest.Request("/token", servertest.Conf, "grant_type=CLIENT_CREDENTIALS")).Fails(t,
+		400, "unsupported_grant_type")
 	res := l.Do(servertest.Request("/token", servertest.Conf, cc+"&scope=adm%c3%a9'%5c%3cx%3e"))
 	res.Fails(t, 400, "invalid_scope")
 	res.IsOnlyAnError(t)

@@ -5,11 +5,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/stretchr/testify/require"
 )
 
 // In fosite handling a reuse removed the mark, so that a third use looked like
@@ -40,7 +41,8 @@ func TestFositeFinding_ReuseChecksClientFirst(t *testing.T) {
 	live := d.Refresh("conf", r1).String("refresh_token")
 	d.Refresh("other", r1).Fails(t, 400, "invalid_grant")
 	d.Refresh("public", r1).Fails(t, 400, "invalid_grant")
-	d.Post("/token", "conf:wrong", "grant_type", "refresh_token", "refresh_token", r1).Fails(t, 401, "invalid_client")
+	d.Post("/token", "conf:wrong", "grant_type", "refresh_token", "refresh_token", r1).Fails(t, 401,
+		"invalid_client")
 	require.True(t, d.Live(live))
 }
 
@@ -56,7 +58,8 @@ func TestFositeFinding_RefreshErrorCodes(t *testing.T) {
 	d.Refresh("conf", forged).Fails(t, 400, "invalid_grant")
 	d.Refresh("conf", r1, "scope", "admin").Fails(t, 400, "invalid_scope")
 	servertest.Parallel(8, func(int) {
-		if res := d.Refresh("conf", r1); res.Status != 200 && (res.Status != 400 || res.String("error") != "invalid_grant") {
+		if res := d.Refresh("conf", r1); res.Status != 200 && (res.Status != 400 ||
+			res.String("error") != "invalid_grant") {
 			t.Errorf("a lost race is %d %s", res.Status, res.Body)
 		}
 	})
@@ -98,9 +101,13 @@ func TestFositeFinding_IntrospectionHasOwners(t *testing.T) {
 func TestFositeFinding_IntrospectionIsOfTheTokenItself(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
-	code := d.Authorize(grantwell.Approval{Subject: "alice", Claims: map[string]any{"active": false, "iss": "x", "token_type": "x", "nbf": 1}}, "scope", "read").Param("code")
+	code := d.Authorize(grantwell.Approval{
+		Subject: "alice",
+		Claims:  map[string]any{"active": false, "iss": "x", "token_type": "x", "nbf": 1},
+	}, "scope", "read").Param("code")
 	res := d.Redeem("conf", code)
-	access, refresh := d.Introspect("conf", res.String("access_token")).JSON, d.Introspect("conf", res.String("refresh_token")).JSON
+	access := d.Introspect("conf", res.String("access_token")).JSON
+	refresh := d.Introspect("conf", res.String("refresh_token")).JSON
 	require.Greater(t, refresh["exp"], access["exp"].(float64)+86400)
 	require.Equal(t, true, access["active"])
 	require.Equal(t, "https://as.example", access["iss"])

@@ -6,10 +6,11 @@ import (
 	"net/url"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/stretchr/testify/require"
 )
 
 // The preset Gateway has the paths, lengths, lifetimes and formats of that
@@ -25,9 +26,13 @@ func TestGateway_Formats(t *testing.T) {
 			return nil
 		}
 	})
-	l.AddClient("conf", func(c *storage.Client) { c.Scope = append(c.Scope, "resource.WRITE", "resource.READ") })
+	l.AddClient("conf", func(c *storage.Client) {
+		c.Scope = append(c.Scope, "resource.WRITE", "resource.READ")
+	})
 	ask := func(format string, more ...string) servertest.Reply {
-		return l.Post("/api/oauth/token", servertest.Conf, append([]string{"grant_type", "client_credentials", "scope", "resource.WRITE,resource.READ", "format", format}, more...)...)
+		return l.Post("/api/oauth/token", servertest.Conf,
+			append([]string{"grant_type", "client_credentials", "scope",
+				"resource.WRITE,resource.READ", "format", format}, more...)...)
 	}
 	for _, format := range []string{"", "json"} {
 		res := ask(format)
@@ -42,8 +47,10 @@ func TestGateway_Formats(t *testing.T) {
 		require.Equal(t, "application/x-www-form-urlencoded", res.Header.Get("Content-Type"))
 		q, err := url.ParseQuery(res.Body)
 		require.NoError(t, err)
-		require.Equal(t, []string{"resource.WRITE resource.READ", "Bearer", "3600", "x</response><y>&\x01", `{"n":1}`},
-			[]string{q.Get("scope"), q.Get("token_type"), q.Get("expires_in"), q.Get("a<b&c"), q.Get("1n")})
+		require.Equal(t, []string{"resource.WRITE resource.READ", "Bearer", "3600",
+			"x</response><y>&\x01", `{"n":1}`},
+			[]string{q.Get("scope"), q.Get("token_type"), q.Get("expires_in"), q.Get("a<b&c"),
+				q.Get("1n")})
 		require.Equal(t, "no-store", res.Header.Get("Cache-Control"))
 	}
 	res := ask("xml")
@@ -67,7 +74,8 @@ func TestGateway_Formats(t *testing.T) {
 		require.Equal(t, "application/json", res.Header.Get("Content-Type"))
 	}
 	res = ask("xml", "client_id", "other")
-	require.Equal(t, []any{400, "application/xml", "no-store"}, []any{res.Status, res.Header.Get("Content-Type"), res.Header.Get("Cache-Control")})
+	require.Equal(t, []any{400, "application/xml", "no-store"},
+		[]any{res.Status, res.Header.Get("Content-Type"), res.Header.Get("Cache-Control")})
 	require.Contains(t, res.Body, "<error>invalid_request</error>")
 	res = l.Post("/api/oauth/token", servertest.Conf, "grant_type", "magic", "format", "urlencoded")
 	q, err := url.ParseQuery(res.Body)
@@ -75,7 +83,8 @@ func TestGateway_Formats(t *testing.T) {
 	require.Equal(t, "unsupported_grant_type", q.Get("error"))
 
 	// Without the preset the parameter is one of those that are ignored.
-	plain := servertest.New(t, nil).Post("/token", servertest.Conf, "grant_type", "client_credentials", "format", "xml")
+	plain := servertest.New(t, nil).Post("/token", servertest.Conf,
+		"grant_type", "client_credentials", "format", "xml")
 	require.Equal(t, 200, plain.Status)
 	require.IsType(t, float64(0), plain.JSON["expires_in"])
 }

@@ -8,11 +8,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/stretchr/testify/require"
 )
 
 // the audience that tokens have by default
@@ -25,7 +26,10 @@ func TestGuard_LiveTokenOpensTheHandler(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
 	g := introspect.Guard{Introspector: d.AS, Audience: []string{servertest.Issuer}}
-	code := d.Authorize(grantwell.Approval{Subject: "alice", Claims: map[string]any{"dept": "eng"}}).Param("code")
+	code := d.Authorize(grantwell.Approval{
+		Subject: "alice",
+		Claims:  map[string]any{"dept": "eng"},
+	}).Param("code")
 	access := d.Redeem("conf", code).String("access_token")
 	res := servertest.Bearer(g.Require("read")(http.HandlerFunc(servertest.ShowToken)), access)
 	require.Equal(t, 200, res.Status, res.Body)
@@ -36,7 +40,9 @@ func TestGuard_LiveTokenOpensTheHandler(t *testing.T) {
 	require.InDelta(t, time.Now().Add(time.Hour).Unix(), res.JSON["exp"], 5)
 	require.Empty(t, res.JSON["authorization"])
 	g.KeepCredentials = true
-	require.Equal(t, "Bearer "+access, servertest.Bearer(g.Require("read")(http.HandlerFunc(servertest.ShowToken)), access).JSON["authorization"])
+	require.Equal(t, "Bearer "+access,
+		servertest.Bearer(g.Require("read")(http.HandlerFunc(servertest.ShowToken)),
+			access).JSON["authorization"])
 }
 
 // A token that is missing, unknown, expired, or whose client is gone gets the
@@ -47,7 +53,11 @@ func TestGuard_ChallengesABadToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := servertest.New(t, nil)
-		g := introspect.Guard{Introspector: d.AS, Audience: []string{servertest.Issuer}, Realm: "files"}
+		g := introspect.Guard{
+			Introspector: d.AS,
+			Audience:     []string{servertest.Issuer},
+			Realm:        "files",
+		}
 		h := g.Require("read")(http.HandlerFunc(servertest.ShowToken))
 		res := servertest.Bearer(h, "")
 		require.Equal(t, 401, res.Status)
@@ -55,7 +65,9 @@ func TestGuard_ChallengesABadToken(t *testing.T) {
 		require.NotContains(t, res.Header.Get("WWW-Authenticate"), "error")
 		gateway := g
 		gateway.GatewayStatus = true
-		require.Equal(t, 400, servertest.Bearer(gateway.Require("read")(http.HandlerFunc(servertest.ShowToken)), "").Status)
+		require.Equal(t,
+			400, servertest.Bearer(gateway.Require("read")(http.HandlerFunc(servertest.ShowToken)),
+				"").Status)
 
 		refused := func(token, text string) {
 			t.Helper()
@@ -94,10 +106,15 @@ func TestGuard_NeedsAllOrAnyScopes(t *testing.T) {
 	all := introspect.Guard{Introspector: d.AS, Audience: []string{servertest.Issuer}}
 	either := all
 	either.Match = introspect.Any
-	require.Equal(t, 200, servertest.Bearer(either.Require("read", "admin")(http.HandlerFunc(servertest.ShowToken)), read).Status)
-	require.Equal(t, 403, servertest.Bearer(either.Require("write", "admin")(http.HandlerFunc(servertest.ShowToken)), read).Status)
-	require.Equal(t, 200, servertest.Bearer(all.Require("read")(http.HandlerFunc(servertest.ShowToken)), both).Status, "extra scopes never hurt")
-	res := servertest.Bearer(all.Require("read", "write")(http.HandlerFunc(servertest.ShowToken)), read)
+	require.Equal(t, 200, servertest.Bearer(either.Require("read",
+		"admin")(http.HandlerFunc(servertest.ShowToken)), read).Status)
+	require.Equal(t, 403, servertest.Bearer(either.Require("write",
+		"admin")(http.HandlerFunc(servertest.ShowToken)), read).Status)
+	require.Equal(t,
+		200, servertest.Bearer(all.Require("read")(http.HandlerFunc(servertest.ShowToken)),
+			both).Status, "extra scopes never hurt")
+	res := servertest.Bearer(all.Require("read", "write")(http.HandlerFunc(servertest.ShowToken)),
+		read)
 	require.Equal(t, 403, res.Status)
 	require.Contains(t, res.Header.Get("WWW-Authenticate"), `error="insufficient_scope"`)
 	require.Contains(t, res.Header.Get("WWW-Authenticate"), `scope="read write"`)
@@ -111,7 +128,8 @@ func TestGuard_NeedsAllOrAnyScopes(t *testing.T) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", byMethod.Require()(http.HandlerFunc(servertest.ShowToken)))
-	mux.Handle("GET /open", all.Require()(http.HandlerFunc(servertest.ShowToken))) // a route's own guard wins
+	mux.Handle("GET /open",
+		all.Require()(http.HandlerFunc(servertest.ShowToken))) // a route's own guard wins
 	ask := func(method, path, token string) int {
 		req := httptest.NewRequest(method, path, nil)
 		req.Header.Set("Authorization", "Bearer "+token)
@@ -132,8 +150,16 @@ func TestGuard_ReadsTheTokenInOnePlace(t *testing.T) {
 	d := servertest.New(t, nil)
 	access, _ := d.Family("conf")
 	g := introspect.Guard{Introspector: d.AS, Audience: []string{servertest.Issuer}}
-	require.Equal(t, 401, servertest.Serve(g.Require()(http.HandlerFunc(servertest.ShowToken)), httptest.NewRequest("GET", "/?access_token="+access, nil)).Status)
-	g.Lookup = introspect.Lookup{Schemes: []string{"OAuth"}, FormField: "access_token", QueryField: "access_token", Extract: func(r *http.Request) (string, error) { return r.Header.Get("X-Token"), nil }}
+	require.Equal(t, 401, servertest.Serve(g.Require()(http.HandlerFunc(servertest.ShowToken)),
+		httptest.NewRequest("GET", "/?access_token="+access, nil)).Status)
+	g.Lookup = introspect.Lookup{
+		Schemes:    []string{"OAuth"},
+		FormField:  "access_token",
+		QueryField: "access_token",
+		Extract: func(r *http.Request) (string, error) {
+			return r.Header.Get("X-Token"), nil
+		},
+	}
 	h := g.Require()(http.HandlerFunc(servertest.ShowToken))
 	req := httptest.NewRequest("GET", "/", nil)
 	req.Header.Set("Authorization", "OAuth "+access)
@@ -164,11 +190,23 @@ func TestGuard_RemoteServer(t *testing.T) {
 	ts := httptest.NewServer(d.Handler)
 	t.Cleanup(ts.Close)
 	remote := func(age time.Duration) *introspect.Remote {
-		return &introspect.Remote{Endpoint: ts.URL + "/introspect", ClientID: "other", ClientSecret: servertest.Secret, Issuer: "https://as.example", MaxAge: age, MaxInactiveAge: age,
-			ClientMap: func(_ context.Context, id string) (string, error) { return "local-" + id, nil }}
+		return &introspect.Remote{
+			Endpoint:       ts.URL + "/introspect",
+			ClientID:       "other",
+			ClientSecret:   servertest.Secret,
+			Issuer:         "https://as.example",
+			MaxAge:         age,
+			MaxInactiveAge: age,
+			ClientMap: func(_ context.Context, id string) (string, error) {
+				return "local-" + id, nil
+			},
+		}
 	}
 	asking := introspect.Guard{Introspector: remote(0), Audience: []string{servertest.Issuer}}
-	keeping := introspect.Guard{Introspector: remote(time.Hour), Audience: []string{servertest.Issuer}}
+	keeping := introspect.Guard{
+		Introspector: remote(time.Hour),
+		Audience:     []string{servertest.Issuer},
+	}
 	one, _ := d.Family("conf")
 	code := d.Authorize(grantwell.Approval{Subject: "bob"}, "scope", "write").Param("code")
 	two := d.Redeem("conf", code).String("access_token")
@@ -178,11 +216,19 @@ func TestGuard_RemoteServer(t *testing.T) {
 			require.Equal(t, 200, res.Status, res.Body)
 			require.Equal(t, "alice", res.JSON["sub"])
 			require.Equal(t, "local-conf", res.JSON["client"])
-			require.Equal(t, 403, servertest.Bearer(g.Require("read")(http.HandlerFunc(servertest.ShowToken)), two).Status)
-			require.Equal(t, "bob", servertest.Bearer(g.Require("write")(http.HandlerFunc(servertest.ShowToken)), two).JSON["sub"], "no two tokens share an answer")
+			require.Equal(t,
+				403, servertest.Bearer(g.Require("read")(http.HandlerFunc(servertest.ShowToken)),
+					two).Status)
+			require.Equal(t,
+				"bob", servertest.Bearer(g.Require("write")(http.HandlerFunc(servertest.ShowToken)),
+					two).JSON["sub"], "no two tokens share an answer")
 		}
 	}
 	d.Revoke("conf", one)
-	require.Equal(t, 401, servertest.Bearer(asking.Require("read")(http.HandlerFunc(servertest.ShowToken)), one).Status, "at once where nothing is kept")
-	require.Equal(t, 200, servertest.Bearer(keeping.Require("read")(http.HandlerFunc(servertest.ShowToken)), one).Status, "within the bound that was configured")
+	require.Equal(t,
+		401, servertest.Bearer(asking.Require("read")(http.HandlerFunc(servertest.ShowToken)),
+			one).Status, "at once where nothing is kept")
+	require.Equal(t,
+		200, servertest.Bearer(keeping.Require("read")(http.HandlerFunc(servertest.ShowToken)),
+			one).Status, "within the bound that was configured")
 }

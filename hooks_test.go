@@ -9,13 +9,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/tokens"
-	"github.com/stretchr/testify/require"
 )
 
 // A hook adds claims and members. It cannot change the claims that the server
@@ -29,23 +30,37 @@ func TestHooks_CannotOverwrite(t *testing.T) {
 			servertest.Signed(servertest.Keys(t))(cfg)
 			cfg.AccessTokenFormat = format
 			scribble := func(i *grantwell.Issue) {
-				for _, name := range []string{"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "client_id", "scope", "cnf", "auth_time", "active", "SUB", "Aud", "username", "token_type"} {
+				for _, name := range []string{"iss", "sub", "aud", "exp", "iat", "nbf", "jti",
+					"client_id", "scope", "cnf", "auth_time", "active", "SUB", "Aud", "username",
+					"token_type"} {
 					i.Claims[name] = "evil"
 				}
-				for _, name := range []string{"access_token", "token_type", "expires_in", "refresh_token", "scope", "error", "error_description", "id_token"} {
+				for _, name := range []string{"access_token", "token_type", "expires_in",
+					"refresh_token", "scope", "error", "error_description", "id_token"} {
 					i.Response[name] = "evil"
 				}
-				i.Subject, i.GrantID, i.GrantType, i.Client.ID, i.Refresh = "evil", "evil", "evil", "evil", true
+				i.Subject = "evil"
+				i.GrantID = "evil"
+				i.GrantType = "evil"
+				i.Client.ID = "evil"
+				i.Refresh = true
 				i.Scope[0], i.Audience[0] = "evil", "evil"
-				i.Scope, i.Audience, i.ExpiresAt = append(i.Scope, "evil"), append(i.Audience, "evil"), time.Now().Add(1000*time.Hour)
+				i.Scope = append(i.Scope, "evil")
+				i.Audience = append(i.Audience, "evil")
+				i.ExpiresAt = time.Now().Add(1000 * time.Hour)
 				i.Client.Scope[0], i.Client.Audience = "evil", []string{"evil"}
 			}
 			cfg.Hooks.Issue = func(_ context.Context, i *grantwell.Issue) error {
 				scribble(i)
-				i.Claims["dept"], i.Response["greeting"], i.Response["a"] = "HR", "hello", []int{1, 2}
+				i.Claims["dept"] = "HR"
+				i.Response["greeting"] = "hello"
+				i.Response["a"] = []int{1, 2}
 				return nil
 			}
-			cfg.Hooks.Issued = func(_ context.Context, i grantwell.Issue) error { scribble(&i); return nil }
+			cfg.Hooks.Issued = func(_ context.Context, i grantwell.Issue) error {
+				scribble(&i)
+				return nil
+			}
 		})
 		res := l.Post("/token", servertest.Conf, "grant_type", "client_credentials")
 		require.Equal(t, 200, res.Status, res.Body)
@@ -63,7 +78,13 @@ func TestHooks_CannotOverwrite(t *testing.T) {
 		if format == "jwt" {
 			claims := servertest.TokenClaims(t, res.String("access_token"))
 			require.NotContains(t, claims, "SUB")
-			for name, v := range map[string]any{"iss": "https://as.example", "sub": "conf", "client_id": "conf", "scope": "read", "dept": "HR"} {
+			for name, v := range map[string]any{
+				"iss":       "https://as.example",
+				"sub":       "conf",
+				"client_id": "conf",
+				"scope":     "read",
+				"dept":      "HR",
+			} {
 				require.Equal(t, v, claims[name], name)
 			}
 			all, err := json.Marshal(claims)
@@ -81,8 +102,16 @@ func TestHooks_ClaimsMerge(t *testing.T) {
 	t.Parallel()
 	var seen map[string]any
 	l := servertest.New(t, func(cfg *grantwell.Config) {
-		cfg.Paths.TokenInfo, cfg.TokenInfo.Fields = "/tokeninfo", map[string]string{"Name": "Name", "Department": "Department", "scope": "Name"}
-		cfg.Hooks.Issue = func(_ context.Context, i *grantwell.Issue) error { i.Claims["Department"] = "HR"; return nil }
+		cfg.Paths.TokenInfo = "/tokeninfo"
+		cfg.TokenInfo.Fields = map[string]string{
+			"Name":       "Name",
+			"Department": "Department",
+			"scope":      "Name",
+		}
+		cfg.Hooks.Issue = func(_ context.Context, i *grantwell.Issue) error {
+			i.Claims["Department"] = "HR"
+			return nil
+		}
 		cfg.Hooks.Validate = func(_ context.Context, t *introspect.Token) error {
 			seen = t.Extra
 			t.Extra["checked"] = true
@@ -92,10 +121,13 @@ func TestHooks_ClaimsMerge(t *testing.T) {
 	l.Approval.Claims = map[string]any{"Name": "John", "Department": "IT"}
 	first := l.Redeem("conf", l.Code("conf", "scope", servertest.Omit))
 	require.Equal(t, 200, first.Status, first.Body)
-	second := l.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", first.String("refresh_token"))
+	second := l.Post("/token", servertest.Conf, "grant_type", "refresh_token",
+		"refresh_token", first.String("refresh_token"))
 	for _, res := range []servertest.Reply{first, second} {
 		info := l.Post("/tokeninfo", servertest.Conf, "access_token", res.String("access_token"))
-		require.Equal(t, []string{"John", "HR", "read"}, []string{info.String("Name"), info.String("Department"), info.String("scope")}, info.Body)
+		require.Equal(t, []string{"John", "HR", "read"},
+			[]string{info.String("Name"), info.String("Department"), info.String("scope")},
+			info.Body)
 		require.Equal(t, "John", seen["Name"])
 		intro := l.Post("/introspect", servertest.Conf, "token", res.String("access_token"))
 		require.Equal(t, true, intro.JSON["checked"])
@@ -109,11 +141,19 @@ func TestHooks_ClaimsMerge(t *testing.T) {
 func TestHooks_RefuseAndPanic(t *testing.T) {
 	t.Parallel()
 	type key struct{}
-	for _, at := range []string{"authorize", "authorized", "issue", "refresh", "issued", "revoke", "revoked", "validate", "decide", "limiter", "subject", "strategy", "request id", "events", "grant"} {
+	for _, at := range []string{"authorize", "authorized", "issue", "refresh", "issued", "revoke",
+		"revoked", "validate", "decide", "limiter", "subject", "strategy", "request id", "events",
+		"grant"} {
 		for mode, want := range map[string]struct {
 			status int
 			code   string
-		}{"refuse": {403, "access_denied"}, "fail": {500, "server_error"}, "panic": {500, "server_error"}, "panic with an error": {500, "server_error"}, "crash": {500, "server_error"}} {
+		}{
+			"refuse":              {403, "access_denied"},
+			"fail":                {500, "server_error"},
+			"panic":               {500, "server_error"},
+			"panic with an error": {500, "server_error"},
+			"crash":               {500, "server_error"},
+		} {
 			t.Run(at+"/"+mode, func(t *testing.T) {
 				t.Parallel()
 				on, strategy := "", &breaking{}
@@ -138,9 +178,10 @@ func TestHooks_RefuseAndPanic(t *testing.T) {
 					return none[len(on)] // a runtime error
 				}
 				l := servertest.New(t, func(cfg *grantwell.Config) {
-					cfg.Grants = append(cfg.Grants, servertest.HostGrant(func(ctx context.Context, _ *grants.Request) (*grants.Grant, error) {
-						return &grants.Grant{Subject: "s"}, trip(ctx, "grant")
-					}))
+					cfg.Grants = append(cfg.Grants,
+						servertest.HostGrant(func(ctx context.Context, _ *grants.Request) (*grants.Grant, error) {
+							return &grants.Grant{Subject: "s"}, trip(ctx, "grant")
+						}))
 					cfg.Hooks = grantwell.Hooks{
 						Authorize: func(ctx context.Context, _ *grantwell.AuthorizeRequest, _ *grantwell.Approval) error {
 							return trip(ctx, "authorize")
@@ -154,26 +195,43 @@ func TestHooks_RefuseAndPanic(t *testing.T) {
 							}
 							return trip(ctx, "issue")
 						},
-						Issued:   func(ctx context.Context, _ grantwell.Issue) error { return trip(ctx, "issued") },
-						Revoke:   func(ctx context.Context, _ *introspect.Token) error { return trip(ctx, "revoke") },
-						Revoked:  func(ctx context.Context, _ *introspect.Token) error { return trip(ctx, "revoked") },
-						Validate: func(ctx context.Context, _ *introspect.Token) error { return trip(ctx, "validate") },
+						Issued: func(ctx context.Context, _ grantwell.Issue) error {
+							return trip(ctx, "issued")
+						},
+						Revoke: func(ctx context.Context, _ *introspect.Token) error {
+							return trip(ctx, "revoke")
+						},
+						Revoked: func(ctx context.Context, _ *introspect.Token) error {
+							return trip(ctx, "revoked")
+						},
+						Validate: func(ctx context.Context, _ *introspect.Token) error {
+							return trip(ctx, "validate")
+						},
 					}
 					cfg.Scopes.Decide = func(ctx context.Context, r grantwell.ScopeRequest) ([]string, error) {
 						return r.Allowed, trip(ctx, "decide")
 					}
-					cfg.SubjectActive = func(ctx context.Context, _ string) (bool, error) { return true, trip(ctx, "subject") }
+					cfg.SubjectActive = func(ctx context.Context, _ string) (bool, error) {
+						return true, trip(ctx, "subject")
+					}
 					cfg.Limiter = tripping{cfg.Limiter, trip}
 					cfg.Strategy = strategy
 					strategy.trip = trip
-					cfg.RequestID = func(r *http.Request) string { _ = trip(r.Context(), "request id"); return "id" }
-					cfg.Events = func(ctx context.Context, _ grantwell.Event) { _ = trip(ctx, "events") }
+					cfg.RequestID = func(r *http.Request) string {
+						_ = trip(r.Context(), "request id")
+						return "id"
+					}
+					cfg.Events = func(ctx context.Context, _ grantwell.Event) {
+						_ = trip(ctx, "events")
+					}
 				})
 				inner := l.Handler
 				l.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 					inner.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), key{}, "v")))
 				})
-				l.AddClient("conf", func(c *storage.Client) { c.GrantTypes = append(c.GrantTypes, servertest.HostGrantType) })
+				l.AddClient("conf", func(c *storage.Client) {
+					c.GrantTypes = append(c.GrantTypes, servertest.HostGrantType)
+				})
 				first := l.Redeem("conf", l.Code("conf"))
 				require.Equal(t, 200, first.Status, first.Body)
 				access, refresh := first.String("access_token"), first.String("refresh_token")
@@ -181,21 +239,27 @@ func TestHooks_RefuseAndPanic(t *testing.T) {
 				var res servertest.Reply
 				switch at {
 				case "authorize", "authorized":
-					res = l.Do(httptest.NewRequest("GET", "/authorize?response_type=code&client_id=conf&state=s&redirect_uri="+servertest.Redirect, nil))
+					res = l.Do(httptest.NewRequest("GET",
+						"/authorize?response_type=code&client_id=conf&state=s&redirect_uri="+
+							servertest.Redirect, nil))
 					require.NotContains(t, res.Header.Get("Location")+res.Body, "code=")
 					require.NotContains(t, res.Header.Get("Location")+res.Body, "marker-text")
 				case "refresh":
-					res = l.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", refresh)
+					res = l.Post("/token", servertest.Conf, "grant_type", "refresh_token",
+						"refresh_token", refresh)
 				case "revoke", "revoked":
 					res = l.Post("/revoke", servertest.Conf, "token", access)
 				case "validate":
-					if res = l.Post("/introspect", servertest.Conf, "token", access); mode == "refuse" {
+					if res = l.Post("/introspect", servertest.Conf,
+						"token", access); mode == "refuse" {
 						require.Equal(t, false, res.JSON["active"])
 					}
 				case "limiter":
-					res = l.Post("/token", servertest.Conf, "grant_type", "password", "username", "johndoe", "password", "A3ddj3w")
+					res = l.Post("/token", servertest.Conf, "grant_type", "password",
+						"username", "johndoe", "password", "A3ddj3w")
 				case "subject":
-					res = l.Post("/token", servertest.Conf, "grant_type", "password", "username", "johndoe", "password", "A3ddj3w")
+					res = l.Post("/token", servertest.Conf, "grant_type", "password",
+						"username", "johndoe", "password", "A3ddj3w")
 				case "grant":
 					res = l.Post("/token", servertest.Conf, "grant_type", servertest.HostGrantType)
 				default:

@@ -5,11 +5,12 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/stretchr/testify/require"
 )
 
 // A grant of the host's own is served at the same endpoint by the same rules
@@ -19,38 +20,52 @@ import (
 func TestHostGrant_IsServedByTheSameRules(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) {
-		cfg.Grants = append(cfg.Grants, servertest.HostGrant(func(_ context.Context, r *grants.Request) (*grants.Grant, error) {
-			switch r.Form.Get("ticket") {
-			case "good":
-				return &grants.Grant{Subject: "bob", Refresh: true, Claims: map[string]any{"seat": 7}, Response: map[string]any{"seat": 7, "scope": "admin"}}, nil
-			case "nothing":
-				return nil, nil
-			case "nobody":
-				return &grants.Grant{}, nil
-			case "odd":
-				return nil, &grants.Error{Code: "ticket\n\"used\"", Description: "ü", Status: 42}
-			case "empty":
-				return nil, &grants.Error{}
-			case "beyond":
-				return nil, &grants.Error{Code: "x", Status: 1000}
-			case "success":
-				return nil, &grants.Error{Code: "x", Status: 200}
-			}
-			return nil, grants.InvalidGrant("no such ticket")
-		}))
+		cfg.Grants = append(cfg.Grants,
+			servertest.HostGrant(func(_ context.Context, r *grants.Request) (*grants.Grant, error) {
+				switch r.Form.Get("ticket") {
+				case "good":
+					return &grants.Grant{
+						Subject:  "bob",
+						Refresh:  true,
+						Claims:   map[string]any{"seat": 7},
+						Response: map[string]any{"seat": 7, "scope": "admin"},
+					}, nil
+				case "nothing":
+					return nil, nil
+				case "nobody":
+					return &grants.Grant{}, nil
+				case "odd":
+					return nil, &grants.Error{
+						Code:        "ticket\n\"used\"",
+						Description: "ü",
+						Status:      42,
+					}
+				case "empty":
+					return nil, &grants.Error{}
+				case "beyond":
+					return nil, &grants.Error{Code: "x", Status: 1000}
+				case "success":
+					return nil, &grants.Error{Code: "x", Status: 200}
+				}
+				return nil, grants.InvalidGrant("no such ticket")
+			}))
 	})
 	try := func(ticket string) servertest.Reply {
-		return l.Post("/token", servertest.Conf, "grant_type", servertest.HostGrantType, "ticket", ticket, "scope", "write")
+		return l.Post("/token", servertest.Conf, "grant_type", servertest.HostGrantType,
+			"ticket", ticket, "scope", "write")
 	}
 	try("good").Fails(t, 400, "unauthorized_client")
-	l.AddClient("conf", func(c *storage.Client) { c.GrantTypes = append(c.GrantTypes, servertest.HostGrantType) })
+	l.AddClient("conf", func(c *storage.Client) {
+		c.GrantTypes = append(c.GrantTypes, servertest.HostGrantType)
+	})
 	res := try("good")
 	require.Equal(t, 200, res.Status, res.Body)
 	require.Equal(t, "write", res.String("scope"))
 	require.Equal(t, 7.0, res.JSON["seat"])
 	intro := l.Post("/introspect", servertest.Conf, "token", res.String("access_token"))
 	require.Equal(t, []any{"bob", 7.0}, []any{intro.JSON["sub"], intro.JSON["seat"]})
-	require.Equal(t, 200, l.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", res.String("refresh_token")).Status)
+	require.Equal(t, 200, l.Post("/token", servertest.Conf, "grant_type", "refresh_token",
+		"refresh_token", res.String("refresh_token")).Status)
 	try("bad").Fails(t, 400, "invalid_grant")
 	try("nothing").Fails(t, 500, "server_error")
 	try("nobody").Fails(t, 500, "server_error")

@@ -9,12 +9,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/storage/memstore"
-	"github.com/stretchr/testify/require"
 )
 
 // Two tabs of one browser keep their own state, client and scopes, whichever
@@ -26,7 +27,8 @@ func TestInteraction_TabsAreIndependent(t *testing.T) {
 	h := servertest.NewSite(t, nil)
 	b := h.Browser()
 	one := b.Visit(servertest.AuthorizeURL("state", "one", "scope", "read"), nil)
-	two := b.Visit(servertest.AuthorizeURL("state", "two", "client_id", "other", "scope", "write"), nil)
+	two := b.Visit(servertest.AuthorizeURL("state", "two", "client_id", "other", "scope", "write"),
+		nil)
 	require.NotEqual(t, one.Interaction(t), two.Interaction(t))
 	twoPage := b.LogIn(two, "alice")
 	onePage := b.Visit(h.AS.ResumeURL(one.Interaction(t)), nil)
@@ -69,8 +71,10 @@ func TestInteraction_BelongsToItsBrowser(t *testing.T) {
 	own := thief.Visit(servertest.AuthorizeURL(), nil).ConsentForm(t)
 	victim.Send("/consent?interaction="+own.Get("interaction"), nil).IsPage(t, http.StatusForbidden)
 	victim.Send("/consent", own).IsPage(t, http.StatusForbidden)
-	for _, handle := range []string{"", "x", strings.Repeat("A", 44), strings.Repeat("A", 4096), "%00", "../../x"} {
-		victim.Send("/consent?interaction="+url.QueryEscape(handle), nil).IsPage(t, http.StatusBadRequest)
+	for _, handle := range []string{"", "x", strings.Repeat("A", 44), strings.Repeat("A", 4096),
+		"%00", "../../x"} {
+		victim.Send("/consent?interaction="+url.QueryEscape(handle), nil).IsPage(t,
+			http.StatusBadRequest)
 	}
 	require.Zero(t, h.CountOf(storage.Code))
 }
@@ -88,7 +92,8 @@ func TestInteraction_AnotherUserInTheSameBrowser(t *testing.T) {
 	b.Send("/consent", form).IsPage(t, http.StatusForbidden)
 	require.Zero(t, h.CountOf(storage.Code))
 	// Bob's own page for it works, and is Bob's.
-	q := b.Send("/consent", b.Send("/consent?interaction="+form.Get("interaction"), nil).ConsentForm(t)).Params(t)
+	q := b.Send("/consent", b.Send("/consent?interaction="+form.Get("interaction"),
+		nil).ConsentForm(t)).Params(t)
 	require.NotEmpty(t, q.Get("code"))
 	scopes, err := h.AS.Consented(t.Context(), "conf", "alice")
 	require.NoError(t, err)
@@ -120,14 +125,18 @@ func TestInteraction_SurvivesASignOut(t *testing.T) {
 func TestInteraction_Expires(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) { c.InteractionLifetime = 5 * time.Minute })
+		h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
+			c.InteractionLifetime = 5 * time.Minute
+		})
 		b := h.SignedIn("alice")
 		form := b.Visit(servertest.AuthorizeURL(), nil).ConsentForm(t)
 		time.Sleep(5*time.Minute - time.Second)
-		again := b.Send("/consent?interaction="+form.Get("interaction"), nil).ConsentForm(t) // showing the page again prolongs nothing
+		again := b.Send("/consent?interaction="+form.Get("interaction"),
+			nil).ConsentForm(t) // showing the page again prolongs nothing
 		time.Sleep(time.Second)
 		b.Send("/consent", again).IsPage(t, http.StatusBadRequest)
-		b.Send("/consent?interaction="+form.Get("interaction"), nil).IsPage(t, http.StatusBadRequest)
+		b.Send("/consent?interaction="+form.Get("interaction"), nil).IsPage(t,
+			http.StatusBadRequest)
 		require.Zero(t, h.CountOf(storage.Code))
 	})
 }
@@ -141,21 +150,40 @@ func TestInteraction_CookieIsProtected(t *testing.T) {
 	h := servertest.NewSite(t, nil)
 	raw := h.Browser().Send(servertest.AuthorizeURL(), nil).Header.Values("Set-Cookie")
 	require.Len(t, raw, 1)
-	require.Regexp(t, `^__Host-grantwell=[A-Za-z0-9_-]{43}; Path=/; HttpOnly; Secure; SameSite=Lax$`, raw[0])
+	require.Regexp(t,
+		`^__Host-grantwell=[A-Za-z0-9_-]{43}; Path=/; HttpOnly; Secure; SameSite=Lax$`, raw[0])
 
 	h = servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
-		c.Cookie = grantwell.Cookie{Name: "txn", Domain: "as.example", Path: "/consent", MaxAge: time.Hour}
+		c.Cookie = grantwell.Cookie{
+			Name:   "txn",
+			Domain: "as.example",
+			Path:   "/consent",
+			MaxAge: time.Hour,
+		}
 	})
 	raw = h.Browser().Send(servertest.AuthorizeURL(), nil).Header.Values("Set-Cookie")
 	require.Len(t, raw, 1)
-	require.Regexp(t, `^txn=[A-Za-z0-9_-]{43}; Path=/consent; Domain=as.example; Max-Age=3600; HttpOnly; Secure; SameSite=Lax$`, raw[0])
+	require.Regexp(t,
+		`^txn=[A-Za-z0-9_-]{43}; Path=/consent; Domain=as.example; Max-Age=3600; HttpOnly; Secure; SameSite=Lax$`,
+		raw[0])
 
-	h = servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) { c.Issuer, c.AllowHTTP = "http://localhost", true })
+	h = servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
+		c.Issuer = "http://localhost"
+		c.AllowHTTP = true
+	})
 	raw = h.Browser().Send(servertest.AuthorizeURL(), nil).Header.Values("Set-Cookie")
 	require.Regexp(t, `^grantwell=[A-Za-z0-9_-]{43}; Path=/; HttpOnly; SameSite=Lax$`, raw[0])
 
-	for name, bad := range map[string]grantwell.Cookie{"domain": {Name: "__Host-x", Domain: "as.example"}, "path": {Name: "__Host-x", Path: "/a"}} {
-		_, err := grantwell.New(grantwell.Config{Issuer: servertest.Issuer, Clients: memstore.New(), Grants: []grants.Handler{grants.AuthorizationCode{}}, Cookie: bad})
+	for name, bad := range map[string]grantwell.Cookie{
+		"domain": {Name: "__Host-x", Domain: "as.example"},
+		"path":   {Name: "__Host-x", Path: "/a"},
+	} {
+		_, err := grantwell.New(grantwell.Config{
+			Issuer:  servertest.Issuer,
+			Clients: memstore.New(),
+			Grants:  []grants.Handler{grants.AuthorizationCode{}},
+			Cookie:  bad,
+		})
 		require.ErrorContains(t, err, "Cookie", name)
 	}
 }

@@ -11,12 +11,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/stretchr/testify/require"
 )
 
 // The answer for an active token is complete. Stored claims are in it, and
@@ -28,14 +29,24 @@ func TestIntrospect_DescribesAnActiveToken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := servertest.New(t, nil)
 		now := time.Now().Unix()
-		code := d.Authorize(grantwell.Approval{Subject: "alice", Claims: map[string]any{"dept": "R&D", "active": false, "iss": "https://evil.example", "sub": "bob"}}).Param("code")
+		code := d.Authorize(grantwell.Approval{
+			Subject: "alice",
+			Claims: map[string]any{
+				"dept":   "R&D",
+				"active": false,
+				"iss":    "https://evil.example",
+				"sub":    "bob",
+			},
+		}).Param("code")
 		access := d.Redeem("conf", code).String("access_token")
 		req := servertest.Request("/introspect", servertest.Conf, servertest.Form("token", access))
 		req.Host = "evil.example"
 		res := servertest.Serve(d.Handler, req)
 		require.Equal(t, 200, res.Status, res.Body)
-		require.Equal(t, map[string]any{"active": true, "client_id": "conf", "sub": "alice", "aud": "https://as.example", "iss": "https://as.example",
-			"scope": "read write", "exp": float64(now + 3600), "iat": float64(now), "token_type": "Bearer", "dept": "R&D"}, res.JSON)
+		require.Equal(t, map[string]any{"active": true, "client_id": "conf", "sub": "alice",
+			"aud": "https://as.example", "iss": "https://as.example",
+			"scope": "read write", "exp": float64(now + 3600), "iat": float64(now),
+			"token_type": "Bearer", "dept": "R&D"}, res.JSON)
 		require.Equal(t, "no-store", res.Header.Get("Cache-Control"))
 		require.Equal(t, "application/json", res.Header.Get("Content-Type"))
 	})
@@ -50,9 +61,20 @@ func TestIntrospect_NamesTheKeyOfABoundToken(t *testing.T) {
 	token := servertest.UnknownToken(t) // an access token has the same form
 	data, err := grants.Data{Confirmation: map[string]string{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}.Encode()
 	require.NoError(t, err)
-	require.NoError(t, d.Store.Insert(t.Context(), storage.Record{Kind: storage.Access, Key: storage.Key(token), State: storage.Active, GrantID: "g", ClientID: "conf",
-		Subject: "alice", Scope: []string{"read"}, IssuedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour), Data: data}))
-	require.Equal(t, map[string]any{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}, d.Introspect("conf", token).JSON["cnf"])
+	require.NoError(t, d.Store.Insert(t.Context(), storage.Record{
+		Kind:      storage.Access,
+		Key:       storage.Key(token),
+		State:     storage.Active,
+		GrantID:   "g",
+		ClientID:  "conf",
+		Subject:   "alice",
+		Scope:     []string{"read"},
+		IssuedAt:  time.Now(),
+		ExpiresAt: time.Now().Add(time.Hour),
+		Data:      data,
+	}))
+	require.Equal(t, map[string]any{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"},
+		d.Introspect("conf", token).JSON["cnf"])
 }
 
 // Every other token is answered with active=false and nothing else, whatever
@@ -69,11 +91,13 @@ func TestIntrospect_InactiveSaysNothingElse(t *testing.T) {
 		require.Equal(t, 200, d.Refresh("conf", spent).Status)
 		foreign, _ := d.Family("other")
 		expired, _ := d.Family("conf")
-		tokens := map[string]string{"revoked": revoked, "spent": spent, "foreign": foreign, "unknown": servertest.UnknownToken(t), "malformed": "x", "three parts": "a.b.c",
+		tokens := map[string]string{"revoked": revoked, "spent": spent, "foreign": foreign,
+			"unknown": servertest.UnknownToken(t), "malformed": "x", "three parts": "a.b.c",
 			"long": strings.Repeat("z", 20_000), "code": d.Code("conf"), "text": "\u00e4 \""}
 		check := func(name, token string) {
 			for _, hint := range []string{"", "access_token", "refresh_token", "nonsense"} {
-				res := d.Post("/introspect", servertest.Conf, "token", token, "token_type_hint", hint)
+				res := d.Post("/introspect", servertest.Conf, "token", token,
+					"token_type_hint", hint)
 				require.Equal(t, 200, res.Status, name)
 				require.Equal(t, `{"active":false}`, res.Body, name)
 			}
@@ -97,7 +121,9 @@ func TestIntrospect_RefreshTokenIsItsClientsOnly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := servertest.New(t, nil)
-		d.ChangeClient("other", func(c *storage.Client) { c.Resources = []string{"https://as.example"} })
+		d.ChangeClient("other", func(c *storage.Client) {
+			c.Resources = []string{"https://as.example"}
+		})
 		_, refresh := d.Family("conf")
 		for _, hint := range []string{"", "access_token", "refresh_token"} {
 			res := d.Post("/introspect", servertest.Conf, "token", refresh, "token_type_hint", hint)
@@ -120,10 +146,14 @@ func TestIntrospect_OnlyEntitledCallers(t *testing.T) {
 	d.ChangeClient("conf", func(c *storage.Client) { c.Audience = []string{api} })
 	access, _ := d.Family("conf")
 	require.True(t, d.Live(access), "its own client")
-	ask := func(d *servertest.Server, who string) bool { return d.Introspect(who, access).JSON["active"] == true }
+	ask := func(d *servertest.Server, who string) bool {
+		return d.Introspect(who, access).JSON["active"] == true
+	}
 	require.False(t, ask(d, "other"))
 	require.False(t, ask(d, "public"))
-	d.ChangeClient("other", func(c *storage.Client) { c.Resources = []string{"https://other.example", "https://api.example/"} })
+	d.ChangeClient("other", func(c *storage.Client) {
+		c.Resources = []string{"https://other.example", "https://api.example/"}
+	})
 	require.False(t, ask(d, "other"), "another audience")
 	d.ChangeClient("other", func(c *storage.Client) { c.Resources = []string{api} })
 	require.True(t, ask(d, "other"))
@@ -135,7 +165,8 @@ func TestIntrospect_OnlyEntitledCallers(t *testing.T) {
 			return c.ID == "post" && tok.Subject == "alice" || c.ID == "public"
 		}
 	})
-	require.Equal(t, true, open.Post("/introspect", "", "client_id", "post", "client_secret", servertest.Secret, "token", access).JSON["active"])
+	require.Equal(t, true, open.Post("/introspect", "", "client_id", "post",
+		"client_secret", servertest.Secret, "token", access).JSON["active"])
 	require.False(t, ask(open, "public"))
 
 	// A user's token is no caller's credential.
@@ -154,8 +185,9 @@ func TestIntrospect_RequestsAreChecked(t *testing.T) {
 	d := servertest.New(t, nil)
 	access, _ := d.Family("conf")
 	for name, res := range map[string]servertest.Reply{
-		"anonymous": d.Post("/introspect", "", "token", access), "wrong secret": d.Post("/introspect", "conf:wrong", "token", access),
-		"id alone": d.Post("/introspect", "", "token", access, "client_id", "conf")} {
+		"anonymous":    d.Post("/introspect", "", "token", access),
+		"wrong secret": d.Post("/introspect", "conf:wrong", "token", access),
+		"id alone":     d.Post("/introspect", "", "token", access, "client_id", "conf")} {
 		res.Fails(t, 401, "invalid_client")
 		require.Contains(t, res.Header.Get("WWW-Authenticate"), "Basic", name)
 		require.Equal(t, "no-store", res.Header.Get("Cache-Control"))
@@ -181,29 +213,38 @@ func TestIntrospect_EndsAreSeenAtOnce(t *testing.T) {
 		"client disabled": func(d *servertest.Server, _ *atomic.Bool) {
 			d.ChangeClient("conf", func(c *storage.Client) { c.Disabled = true })
 		},
-		"client deleted": func(d *servertest.Server, _ *atomic.Bool) { _ = d.Store.DeleteClient(context.Background(), "conf") },
+		"client deleted": func(d *servertest.Server, _ *atomic.Bool) {
+			_ = d.Store.DeleteClient(context.Background(), "conf")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			var off atomic.Bool
 			config := func(cfg *grantwell.Config) {
-				cfg.SubjectActive = func(context.Context, string) (bool, error) { return !off.Load(), nil }
+				cfg.SubjectActive = func(context.Context, string) (bool, error) {
+					return !off.Load(), nil
+				}
 				cfg.Paths.TokenInfo = "/tokeninfo"
 			}
 			d := servertest.New(t, config)
 			second := servertest.On(t, d.Store, config)
-			d.ChangeClient("other", func(c *storage.Client) { c.Resources = []string{"https://as.example"} })
+			d.ChangeClient("other", func(c *storage.Client) {
+				c.Resources = []string{"https://as.example"}
+			})
 			code := d.Authorize(grantwell.Approval{Subject: "alice", Remember: true}).Param("code")
 			res := d.Redeem("conf", code)
 			access, refresh := res.String("access_token"), res.String("refresh_token")
 			for _, on := range []*servertest.Server{d, second} {
-				require.Equal(t, true, on.Introspect("other", access).JSON["active"], "seen at once")
-				require.Equal(t, 200, on.Post("/tokeninfo", "other:"+servertest.Secret, "access_token", access).Status)
+				require.Equal(t, true, on.Introspect("other", access).JSON["active"],
+					"seen at once")
+				require.Equal(t, 200, on.Post("/tokeninfo", "other:"+servertest.Secret,
+					"access_token", access).Status)
 			}
 			end(d, &off)
 			for _, on := range []*servertest.Server{d, second} {
 				require.Equal(t, `{"active":false}`, on.Introspect("other", access).Body)
-				require.Equal(t, 400, on.Post("/tokeninfo", "other:"+servertest.Secret, "access_token", access).Status)
+				require.Equal(t, 400, on.Post("/tokeninfo", "other:"+servertest.Secret,
+					"access_token", access).Status)
 				tok, err := on.AS.Introspect(t.Context(), access)
 				require.NoError(t, err)
 				require.False(t, tok.Active)
@@ -221,10 +262,15 @@ func TestIntrospect_ValidateHook(t *testing.T) {
 	t.Parallel()
 	var answer func(tok *introspect.Token) error
 	d := servertest.New(t, func(cfg *grantwell.Config) {
-		cfg.Hooks.Validate = func(_ context.Context, tok *introspect.Token) error { return answer(tok) }
+		cfg.Hooks.Validate = func(_ context.Context, tok *introspect.Token) error {
+			return answer(tok)
+		}
 	})
 	access, _ := d.Family("conf")
-	answer = func(tok *introspect.Token) error { tok.Extra["seen"] = "yes"; return nil }
+	answer = func(tok *introspect.Token) error {
+		tok.Extra["seen"] = "yes"
+		return nil
+	}
 	require.Equal(t, "yes", d.Introspect("conf", access).JSON["seen"])
 	answer = func(*introspect.Token) error { return grants.InvalidGrant("blocked") }
 	require.Equal(t, `{"active":false}`, d.Introspect("conf", access).Body)

@@ -7,11 +7,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/tokens"
-	"github.com/stretchr/testify/require"
 )
 
 // Lengths and lifetimes are those of the configuration, and those of the
@@ -24,11 +25,16 @@ func TestIssue_LengthsAndLifetimesAreConfigured(t *testing.T) {
 		l := servertest.New(t, func(cfg *grantwell.Config) {
 			servertest.Signed(servertest.Keys(t))(cfg)
 			cfg.AccessTokenFormat = "opaque"
-			cfg.AccessTokens, cfg.RefreshTokens, cfg.Codes = tokens.Opaque{Length: 54, Prefix: "gw_at_"}, tokens.Opaque{Length: 46}, tokens.Opaque{Length: 30}
+			cfg.AccessTokens = tokens.Opaque{Length: 54, Prefix: "gw_at_"}
+			cfg.RefreshTokens = tokens.Opaque{Length: 46}
+			cfg.Codes = tokens.Opaque{Length: 30}
 			cfg.AccessTokenLifetime, cfg.RefreshTokenLifetime = 20*time.Minute, 12*time.Hour
 		})
 		l.AddClient("conf", func(c *storage.Client) {
-			c.ID, c.AccessTokenLifetime, c.RefreshTokenLifetime, c.AccessTokenFormat = "other", time.Minute, time.Hour, "jwt"
+			c.ID = "other"
+			c.AccessTokenLifetime = time.Minute
+			c.RefreshTokenLifetime = time.Hour
+			c.AccessTokenFormat = "jwt"
 		})
 		code := l.Code("conf")
 		require.Len(t, code, 30)
@@ -37,9 +43,12 @@ func TestIssue_LengthsAndLifetimesAreConfigured(t *testing.T) {
 		require.True(t, strings.HasPrefix(res.String("access_token"), "gw_at_"))
 		require.Len(t, res.String("refresh_token"), 46)
 		require.Equal(t, 1200.0, res.JSON["expires_in"])
-		own := l.Post("/token", "other:"+servertest.Secret, "grant_type", "authorization_code", "code", l.Code("other"), "redirect_uri", servertest.Redirect, "code_verifier", servertest.Verifier)
+		own := l.Post("/token", "other:"+servertest.Secret, "grant_type", "authorization_code",
+			"code", l.Code("other"), "redirect_uri", servertest.Redirect,
+			"code_verifier", servertest.Verifier)
 		require.Equal(t, 60.0, own.JSON["expires_in"])
-		require.Equal(t, "other", servertest.TokenClaims(t, own.String("access_token"))["client_id"])
+		require.Equal(t, "other",
+			servertest.TokenClaims(t, own.String("access_token"))["client_id"])
 		refresh := func(as, token string) servertest.Reply {
 			return l.Post("/token", as, "grant_type", "refresh_token", "refresh_token", token)
 		}
@@ -52,7 +61,8 @@ func TestIssue_LengthsAndLifetimesAreConfigured(t *testing.T) {
 		next := refresh("other:"+servertest.Secret, own.String("refresh_token"))
 		require.Equal(t, 200, next.Status, next.Body)
 		time.Sleep(time.Minute)
-		refresh("other:"+servertest.Secret, next.String("refresh_token")).Fails(t, 400, "invalid_grant")
+		refresh("other:"+servertest.Secret, next.String("refresh_token")).Fails(t, 400,
+			"invalid_grant")
 		time.Sleep(11*time.Hour - time.Second)
 		last := refresh(servertest.Conf, res.String("refresh_token"))
 		require.Equal(t, 1.0, last.JSON["expires_in"], "no access token outlives its family")
@@ -82,8 +92,12 @@ func TestIssue_AudienceIsTheClientsFirst(t *testing.T) {
 		return i.Audience
 	}
 	require.Equal(t, []string{"https://as.example"}, aud(servertest.New(t, nil)))
-	l := servertest.New(t, func(cfg *grantwell.Config) { cfg.Audience = []string{"https://api.example"} })
+	l := servertest.New(t, func(cfg *grantwell.Config) {
+		cfg.Audience = []string{"https://api.example"}
+	})
 	require.Equal(t, []string{"https://api.example"}, aud(l))
-	l.AddClient("conf", func(c *storage.Client) { c.Audience = []string{"https://one.example", "https://two.example"} })
+	l.AddClient("conf", func(c *storage.Client) {
+		c.Audience = []string{"https://one.example", "https://two.example"}
+	})
 	require.Equal(t, []string{"https://one.example"}, aud(l))
 }

@@ -12,19 +12,24 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/tokens"
-	"github.com/stretchr/testify/require"
 )
 
 // offline returns the check of a resource server that knows only the published
 // keys.
 func offline(t *testing.T, d *servertest.Server) *introspect.JWT {
 	t.Helper()
-	return &introspect.JWT{Issuer: "https://as.example", Audience: []string{"https://as.example"}, Keys: []byte(d.Get("/jwks.json").Body)}
+	return &introspect.JWT{
+		Issuer:   "https://as.example",
+		Audience: []string{"https://as.example"},
+		Keys:     []byte(d.Get("/jwks.json").Body),
+	}
 }
 
 // A signed access token has the header and the claims of RFC 9068. The
@@ -39,14 +44,23 @@ func TestJWT_AllChecksAgree(t *testing.T) {
 		require.NoError(t, err)
 		keys, err := tokens.StaticKeys(key)
 		require.NoError(t, err)
-		for _, config := range []func(*grantwell.Config){servertest.Signed(keys), servertest.Unrecorded(keys)} {
+		for _, config := range []func(*grantwell.Config){servertest.Signed(keys),
+			servertest.Unrecorded(keys)} {
 			d := servertest.New(t, config)
-			code := d.Authorize(grantwell.Approval{Subject: "alice", Claims: map[string]any{"dept": "eng"}}).Param("code")
+			code := d.Authorize(grantwell.Approval{
+				Subject: "alice",
+				Claims:  map[string]any{"dept": "eng"},
+			}).Param("code")
 			res := d.Redeem("conf", code)
 			token := res.String("access_token")
-			require.Equal(t, map[string]any{"typ": "at+jwt", "alg": algorithm, "kid": key.ID}, servertest.TokenHeader(t, token))
+			require.Equal(t, map[string]any{
+				"typ": "at+jwt",
+				"alg": algorithm,
+				"kid": key.ID,
+			}, servertest.TokenHeader(t, token))
 			claims := servertest.TokenClaims(t, token)
-			for _, name := range []string{"iss", "exp", "aud", "sub", "client_id", "iat", "jti", "scope"} {
+			for _, name := range []string{"iss", "exp", "aud", "sub", "client_id", "iat", "jti",
+				"scope"} {
 				require.NotEmpty(t, claims[name], name)
 			}
 			require.Equal(t, "https://as.example", claims["iss"])
@@ -147,12 +161,21 @@ func TestJWT_NotEveryJWTOfOurKey(t *testing.T) {
 	keys, err := tokens.StaticKeys(key)
 	require.NoError(t, err)
 	now := time.Now()
-	claims := tokens.Claims{Subject: "alice", ClientID: "conf", ID: "1", Audience: []string{"https://as.example"}, Scope: []string{"read"}, IssuedAt: now, ExpiresAt: now.Add(time.Hour)}
+	claims := tokens.Claims{
+		Subject:   "alice",
+		ClientID:  "conf",
+		ID:        "1",
+		Audience:  []string{"https://as.example"},
+		Scope:     []string{"read"},
+		IssuedAt:  now,
+		ExpiresAt: now.Add(time.Hour),
+	}
 	ours, err := tokens.JWT{Keys: keys, Issuer: "https://as.example"}.Mint(t.Context(), claims)
 	require.NoError(t, err)
 	other, err := tokens.JWT{Keys: keys, Issuer: "https://other.example"}.Mint(t.Context(), claims)
 	require.NoError(t, err)
-	d, free := servertest.New(t, servertest.Signed(keys)), servertest.New(t, servertest.Unrecorded(keys))
+	d, free := servertest.New(t, servertest.Signed(keys)), servertest.New(t,
+		servertest.Unrecorded(keys))
 	require.False(t, d.Live(ours), "no record of it")
 	require.True(t, free.Live(ours))
 	require.False(t, free.Live(other), "another issuer")
@@ -160,7 +183,8 @@ func TestJWT_NotEveryJWTOfOurKey(t *testing.T) {
 	require.NoError(t, err)
 	relabelled := base64.RawURLEncoding.EncodeToString(h) + ours[strings.Index(ours, "."):]
 	require.False(t, free.Live(relabelled))
-	none := base64.RawURLEncoding.EncodeToString([]byte(`{"typ":"at+jwt","alg":"none"}`)) + ours[strings.Index(ours, "."):strings.LastIndex(ours, ".")+1]
+	none := base64.RawURLEncoding.EncodeToString([]byte(`{"typ":"at+jwt","alg":"none"}`)) +
+		ours[strings.Index(ours, "."):strings.LastIndex(ours, ".")+1]
 	require.False(t, free.Live(none))
 }
 
@@ -170,19 +194,26 @@ func TestJWT_NotEveryJWTOfOurKey(t *testing.T) {
 // Holds S179, S180, R246, V102.
 func TestJWT_HooksCannotOverwrite(t *testing.T) {
 	t.Parallel()
-	for _, config := range []func(*grantwell.Config){servertest.Signed(servertest.Keys(t)), func(*grantwell.Config) {}} {
+	for _, config := range []func(*grantwell.Config){servertest.Signed(servertest.Keys(t)),
+		func(*grantwell.Config) {}} {
 		d := servertest.New(t, func(cfg *grantwell.Config) {
 			config(cfg)
 			cfg.Hooks.Issue = func(_ context.Context, is *grantwell.Issue) error {
-				for _, name := range []string{"iss", "sub", "aud", "exp", "iat", "nbf", "jti", "client_id", "scope", "cnf", "active", "token_type", "Sub", "ISS"} {
+				for _, name := range []string{"iss", "sub", "aud", "exp", "iat", "nbf", "jti",
+					"client_id", "scope", "cnf", "active", "token_type", "Sub", "ISS"} {
 					is.Claims[name] = "evil"
 				}
-				for _, name := range []string{"access_token", "token_type", "expires_in", "refresh_token", "scope", "error", "Access_Token", "SCOPE"} {
+				for _, name := range []string{"access_token", "token_type", "expires_in",
+					"refresh_token", "scope", "error", "Access_Token", "SCOPE"} {
 					is.Response[name] = "evil"
 				}
 				is.Claims["dept"], is.Response["notice"] = "eng", "hello"
-				is.Subject, is.GrantID, is.ExpiresAt, is.Client.ID = "mallory", "evil", time.Now().Add(1000*time.Hour), "other"
-				is.Scope, is.Audience = append(is.Scope[:0], "admin"), append(is.Audience[:0], "https://evil.example")
+				is.Subject = "mallory"
+				is.GrantID = "evil"
+				is.ExpiresAt = time.Now().Add(1000 * time.Hour)
+				is.Client.ID = "other"
+				is.Scope = append(is.Scope[:0], "admin")
+				is.Audience = append(is.Audience[:0], "https://evil.example")
 				return nil
 			}
 		})
@@ -214,12 +245,15 @@ func TestJWT_HooksCannotOverwrite(t *testing.T) {
 func TestJWT_OneAudienceNoPersonalData(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, servertest.Signed(servertest.Keys(t)))
-	d.ChangeClient("conf", func(c *storage.Client) { c.Audience = []string{"https://one.example", "https://two.example"} })
+	d.ChangeClient("conf", func(c *storage.Client) {
+		c.Audience = []string{"https://one.example", "https://two.example"}
+	})
 	access, _ := d.Family("conf")
 	claims := servertest.TokenClaims(t, access)
 	require.Equal(t, "https://one.example", claims["aud"])
 	for name := range claims {
-		require.Contains(t, []string{"iss", "sub", "aud", "client_id", "scope", "iat", "exp", "jti", "auth_time"}, name)
+		require.Contains(t, []string{"iss", "sub", "aud", "client_id", "scope", "iat", "exp", "jti",
+			"auth_time"}, name)
 	}
 }
 
@@ -241,7 +275,11 @@ func TestJWT_RotationBreaksNoToken(t *testing.T) {
 		schedule = append(schedule, tokens.ScheduledKey{Key: key, NotBefore: at})
 	}
 	synctest.Test(t, func(t *testing.T) {
-		d := servertest.New(t, servertest.Signed(&tokens.Rotation{Source: tokens.Schedule(schedule...), PublishAhead: 2 * time.Hour, Keep: 2 * time.Hour}))
+		d := servertest.New(t, servertest.Signed(&tokens.Rotation{
+			Source:       tokens.Schedule(schedule...),
+			PublishAhead: 2 * time.Hour,
+			Keep:         2 * time.Hour,
+		}))
 		kids := map[any]bool{}
 		var early *introspect.JWT
 		var old string
@@ -254,7 +292,8 @@ func TestJWT_RotationBreaksNoToken(t *testing.T) {
 					t.Errorf("a token that fails at its own moment: %v %v", err, told)
 				}
 			})
-			token := d.Post("/token", servertest.Conf, "grant_type", "client_credentials").String("access_token")
+			token := d.Post("/token", servertest.Conf,
+				"grant_type", "client_credentials").String("access_token")
 			kids[servertest.TokenHeader(t, token)["kid"]] = true
 			if early != nil { // a resource that fetched the keys an hour ago
 				told, err := early.Introspect(t.Context(), token)
@@ -285,7 +324,12 @@ func TestJWT_GuardNeedsOnlyPublishedKeys(t *testing.T) {
 	d := servertest.New(t, servertest.Signed(servertest.Keys(t)))
 	ts := httptest.NewServer(d.Handler)
 	t.Cleanup(ts.Close)
-	in := &introspect.JWT{Issuer: "https://as.example", Audience: []string{"https://as.example"}, JWKSURI: ts.URL + "/jwks.json", AllowPrivate: true}
+	in := &introspect.JWT{
+		Issuer:       "https://as.example",
+		Audience:     []string{"https://as.example"},
+		JWKSURI:      ts.URL + "/jwks.json",
+		AllowPrivate: true,
+	}
 	guard := introspect.Guard{Introspector: in, Audience: []string{"https://as.example"}}
 	h := guard.Require("read")(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		tok, ok := introspect.FromContext(r.Context())

@@ -8,15 +8,19 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/grantwell/grantwell"
 	"github.com/stretchr/testify/require"
+
+	"github.com/grantwell/grantwell"
 )
 
 // Each failure counts for its own window. Successes do not count.
 func TestLimiter_FailuresCountForTheirWindow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := grantwell.NewLimiterWith(map[string]grantwell.Limit{"user": {Failures: 2, Window: time.Minute}, "off": {}})
+		l := grantwell.NewLimiterWith(map[string]grantwell.Limit{
+			"user": {Failures: 2, Window: time.Minute},
+			"off":  {},
+		})
 		try := func(key string, ok bool) time.Duration {
 			done, wait, err := l.Attempt(t.Context(), key)
 			require.NoError(t, err)
@@ -48,7 +52,10 @@ func TestLimiter_FailuresCountForTheirWindow(t *testing.T) {
 func TestLimiter_GuessesWaitNearTheLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := grantwell.NewLimiterWith(map[string]grantwell.Limit{"user": {Failures: 1, Window: time.Minute}})
+		l := grantwell.NewLimiterWith(map[string]grantwell.Limit{"user": {
+			Failures: 1,
+			Window:   time.Minute,
+		}})
 		done, _, err := l.Attempt(t.Context(), "user:a")
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -80,7 +87,10 @@ func TestLimiter_GuessesWaitNearTheLimit(t *testing.T) {
 // guesses in progress.
 func TestLimiter_IsBounded(t *testing.T) {
 	t.Parallel()
-	l := grantwell.NewLimiterWith(map[string]grantwell.Limit{"user": {Failures: 1, Window: time.Hour}})
+	l := grantwell.NewLimiterWith(map[string]grantwell.Limit{"user": {
+		Failures: 1,
+		Window:   time.Hour,
+	}})
 	held, _, err := l.Attempt(t.Context(), "user:held")
 	require.NoError(t, err)
 	for i := range 101_000 {

@@ -11,13 +11,14 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/storage/memstore"
-	"github.com/stretchr/testify/require"
 )
 
 // Without a store the server keeps its records in memory.
@@ -71,7 +72,9 @@ func (scribbler) Presented(_ *http.Request, form url.Values) (string, bool) {
 	return "certified", form.Get("certificate") != ""
 }
 
-func (s scribbler) Verify(_ context.Context, _ *http.Request, _ url.Values, c storage.Client) error {
+func (s scribbler) Verify(
+	_ context.Context, _ *http.Request, _ url.Values, c storage.Client,
+) error {
 	s.on("authenticator", c)
 	return nil
 }
@@ -117,7 +120,8 @@ func TestMemoryStore_HostCannotWriteItsClients(t *testing.T) {
 
 func nobodyReaches(t *testing.T, decide bool) {
 	s := scribbler{map[string]*atomic.Int32{}}
-	for _, where := range []string{"login", "authenticator", "grant", "embedding grant", "page", "Authorize", "Authorized", "Issue", "Issued", "MayIntrospect"} {
+	for _, where := range []string{"login", "authenticator", "grant", "embedding grant", "page",
+		"Authorize", "Authorized", "Issue", "Issued", "MayIntrospect"} {
 		s.seen[where] = new(atomic.Int32)
 	}
 	if decide {
@@ -125,9 +129,20 @@ func nobodyReaches(t *testing.T, decide bool) {
 	}
 	full := servertest.Clients()[0]
 	full.GrantTypes = append(slices.Clone(full.GrantTypes), s.GrantType())
-	full.DefaultScope, full.Audience, full.Resources, full.Contacts = []string{"read"}, []string{"https://api.example"}, []string{"https://api.example"}, []string{"ops"}
-	full.Origins, full.Metadata, full.JWKS = []string{servertest.Issuer}, map[string]string{"a": "b"}, []byte(`{"keys":[]}`)
-	certified := storage.Client{ID: "certified", AuthMethod: storage.AuthTLS, GrantTypes: []string{"client_credentials"}, Scope: []string{"read"}, DefaultScope: []string{"read"}}
+	full.DefaultScope = []string{"read"}
+	full.Audience = []string{"https://api.example"}
+	full.Resources = []string{"https://api.example"}
+	full.Contacts = []string{"ops"}
+	full.Origins = []string{servertest.Issuer}
+	full.Metadata = map[string]string{"a": "b"}
+	full.JWKS = []byte(`{"keys":[]}`)
+	certified := storage.Client{
+		ID:           "certified",
+		AuthMethod:   storage.AuthTLS,
+		GrantTypes:   []string{"client_credentials"},
+		Scope:        []string{"read"},
+		DefaultScope: []string{"read"},
+	}
 
 	l := servertest.New(t, func(cfg *grantwell.Config) {
 		cfg.Records = clearing{cfg.Records}
@@ -152,7 +167,10 @@ func nobodyReaches(t *testing.T, decide bool) {
 			s.on("Authorized", r.Client)
 			return nil
 		}
-		cfg.Hooks.Issue = func(_ context.Context, i *grantwell.Issue) error { s.on("Issue", i.Client); return nil }
+		cfg.Hooks.Issue = func(_ context.Context, i *grantwell.Issue) error {
+			s.on("Issue", i.Client)
+			return nil
+		}
 		cfg.Hooks.Issued = func(_ context.Context, i grantwell.Issue) error {
 			s.on("Issued", i.Client)
 			clear(i.Audience)
@@ -175,14 +193,21 @@ func nobodyReaches(t *testing.T, decide bool) {
 	res := l.Redeem("conf", l.Code("conf"))
 	require.Equal(t, 200, res.Status, res.Body)
 	// A grant that breaks its contract and changes the client harms its own request.
-	require.Equal(t, 400, l.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", res.String("refresh_token")).Status)
-	require.Equal(t, 200, l.Post("/introspect", "", "certificate", "yes", "token", res.String("access_token")).Status)
-	require.Equal(t, 200, l.Post("/token", servertest.Conf, "grant_type", "password", "username", "u", "password", "p").Status)
-	require.Equal(t, 200, l.Post("/token", servertest.Conf, "grant_type", "client_credentials").Status)
-	require.Equal(t, 200, l.Post("/token", "", "grant_type", "client_credentials", "certificate", "yes").Status)
+	require.Equal(t, 400, l.Post("/token", servertest.Conf, "grant_type", "refresh_token",
+		"refresh_token", res.String("refresh_token")).Status)
+	require.Equal(t, 200, l.Post("/introspect", "", "certificate", "yes",
+		"token", res.String("access_token")).Status)
+	require.Equal(t, 200, l.Post("/token", servertest.Conf, "grant_type", "password",
+		"username", "u", "password", "p").Status)
+	require.Equal(t, 200, l.Post("/token", servertest.Conf,
+		"grant_type", "client_credentials").Status)
+	require.Equal(t, 200, l.Post("/token", "", "grant_type", "client_credentials",
+		"certificate", "yes").Status)
 	l.Post("/token", servertest.Conf, "grant_type", s.GrantType()).Fails(t, 400, "invalid_grant")
-	require.Equal(t, 204, l.Do(httptest.NewRequest(http.MethodGet, "/mine?response_type=code&client_id=conf&redirect_uri="+url.QueryEscape(servertest.Redirect)+
-		"&code_challenge="+servertest.Challenge+"&code_challenge_method=S256", nil)).Status)
+	require.Equal(t, 204, l.Do(httptest.NewRequest(http.MethodGet,
+		"/mine?response_type=code&client_id=conf&redirect_uri="+
+			url.QueryEscape(servertest.Redirect)+
+			"&code_challenge="+servertest.Challenge+"&code_challenge_method=S256", nil)).Status)
 	for where, n := range s.seen {
 		require.NotZero(t, n.Load(), where)
 	}
@@ -207,6 +232,9 @@ func (tenant) Client(context.Context, string) (storage.Client, error) {
 // Client method.
 func TestMemoryStore_EmbeddingTypeDecides(t *testing.T) {
 	t.Parallel()
-	l := servertest.New(t, func(cfg *grantwell.Config) { cfg.Clients = tenant{cfg.Clients.(*memstore.Store)} })
-	l.Post("/token", servertest.Conf, "grant_type", "client_credentials").Fails(t, 503, "temporarily_unavailable")
+	l := servertest.New(t, func(cfg *grantwell.Config) {
+		cfg.Clients = tenant{cfg.Clients.(*memstore.Store)}
+	})
+	l.Post("/token", servertest.Conf, "grant_type", "client_credentials").Fails(t, 503,
+		"temporarily_unavailable")
 }

@@ -6,11 +6,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/grantwell/grantwell/internal/servertest"
-	"github.com/grantwell/grantwell/introspect"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
+
+	"github.com/grantwell/grantwell/internal/servertest"
+	"github.com/grantwell/grantwell/introspect"
 )
 
 // Package golang.org/x/oauth2 works unchanged: code with PKCE, refresh by its
@@ -21,11 +22,17 @@ func TestOAuth2Client_WorksUnchanged(t *testing.T) {
 	t.Parallel()
 	r := servertest.New(t, nil).Listen()
 	ctx := context.WithValue(t.Context(), oauth2.HTTPClient, r.Client())
-	cfg := oauth2.Config{ClientID: "conf", ClientSecret: servertest.Secret, RedirectURL: servertest.Redirect, Scopes: []string{"read", "write"},
-		Endpoint: oauth2.Endpoint{AuthURL: r.URL + "/authorize", TokenURL: r.URL + "/token"}}
+	cfg := oauth2.Config{
+		ClientID:     "conf",
+		ClientSecret: servertest.Secret,
+		RedirectURL:  servertest.Redirect,
+		Scopes:       []string{"read", "write"},
+		Endpoint:     oauth2.Endpoint{AuthURL: r.URL + "/authorize", TokenURL: r.URL + "/token"},
+	}
 
 	pkce := oauth2.GenerateVerifier()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, cfg.AuthCodeURL("state", oauth2.S256ChallengeOption(pkce)), nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet,
+		cfg.AuthCodeURL("state", oauth2.S256ChallengeOption(pkce)), nil)
 	require.NoError(t, err)
 	answer := r.Do(req).Params(t)
 	require.Equal(t, "state", answer.Get("state"))
@@ -50,7 +57,12 @@ func TestOAuth2Client_WorksUnchanged(t *testing.T) {
 	require.NotEqual(t, token.RefreshToken, fresh.RefreshToken)
 	require.True(t, r.Live(fresh.AccessToken))
 
-	machine := clientcredentials.Config{ClientID: "conf", ClientSecret: servertest.Secret, TokenURL: r.URL + "/token", Scopes: []string{"read"}}
+	machine := clientcredentials.Config{
+		ClientID:     "conf",
+		ClientSecret: servertest.Secret,
+		TokenURL:     r.URL + "/token",
+		Scopes:       []string{"read"},
+	}
 	own, err := machine.Token(ctx)
 	require.NoError(t, err)
 	require.True(t, r.Live(own.AccessToken))
@@ -63,6 +75,9 @@ func TestOAuth2Client_WorksUnchanged(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, r.Live(user.AccessToken))
 
-	guarded := introspect.Guard{Introspector: r.AS, Audience: []string{servertest.Issuer}}.Require("read")(http.HandlerFunc(servertest.ShowToken))
+	guarded := introspect.Guard{
+		Introspector: r.AS,
+		Audience:     []string{servertest.Issuer},
+	}.Require("read")(http.HandlerFunc(servertest.ShowToken))
 	require.Equal(t, 200, servertest.Bearer(guarded, user.AccessToken).Status)
 }

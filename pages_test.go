@@ -7,10 +7,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/stretchr/testify/require"
 )
 
 // Every page and every redirect to a browser forbids framing, caching and a
@@ -19,7 +20,9 @@ import (
 // Holds S45, R38, R39, R40, R41.
 func TestPages_HaveSafeHeaders(t *testing.T) {
 	t.Parallel()
-	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) { c.Paths.ShowCode = "/showcode" })
+	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
+		c.Paths.ShowCode = "/showcode"
+	})
 	b := h.SignedIn("alice")
 	page := b.Visit(servertest.AuthorizeURL(), nil)
 	for name, res := range map[string]servertest.Reply{
@@ -35,12 +38,14 @@ func TestPages_HaveSafeHeaders(t *testing.T) {
 		"shown code":          b.Send("/showcode", nil),
 	} {
 		res.HasPageHeaders(t)
-		require.NotContains(t, []int{http.StatusTemporaryRedirect, http.StatusPermanentRedirect}, res.Status, name)
+		require.NotContains(t, []int{http.StatusTemporaryRedirect, http.StatusPermanentRedirect},
+			res.Status, name)
 		if res.Header.Get("Location") != "" {
 			require.Equal(t, http.StatusSeeOther, res.Status, name)
 			require.Empty(t, res.Body, name)
 		} else {
-			require.Contains(t, res.Header.Get("Content-Security-Policy"), "default-src 'none'", name)
+			require.Contains(t, res.Header.Get("Content-Security-Policy"), "default-src 'none'",
+				name)
 		}
 		require.NotContains(t, res.Header.Get("Content-Security-Policy"), "unsafe", name)
 	}
@@ -52,8 +57,10 @@ func TestPages_HaveSafeHeaders(t *testing.T) {
 func TestPages_ErrorPageRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
-	for _, name := range []string{"client_id", "redirect_uri", "scope", "state", "response_type", "error", "error_description", "error_hint", "error_uri", "interaction", "prompt", "nonce"} {
-		for _, target := range []string{servertest.AuthorizeURL("client_id", "nobody", name, script), "/consent?" + url.Values{name: {script}}.Encode()} {
+	for _, name := range []string{"client_id", "redirect_uri", "scope", "state", "response_type",
+		"error", "error_description", "error_hint", "error_uri", "interaction", "prompt", "nonce"} {
+		for _, target := range []string{servertest.AuthorizeURL("client_id", "nobody",
+			name, script), "/consent?" + url.Values{name: {script}}.Encode()} {
 			res := h.Browser().Send(target, nil)
 			res.IsPage(t, http.StatusBadRequest)
 			require.NotContains(t, res.Body, "alert(1)")
@@ -101,13 +108,16 @@ func TestPages_HostsOwnErrorPageAndTexts(t *testing.T) {
 	res.HasPageHeaders(t)
 
 	h = servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
-		c.ErrorPage = func(http.ResponseWriter, *http.Request, int, string, string) { panic("secret-dsn") }
+		c.ErrorPage = func(http.ResponseWriter, *http.Request, int, string, string) {
+			panic("secret-dsn")
+		}
 		c.ErrorText = func(string, string) (string, string) { panic("secret-dsn") }
 	})
 	res = h.Browser().Send(servertest.AuthorizeURL("client_id", "nobody"), nil)
 	res.IsPage(t, http.StatusInternalServerError)
 	require.NotContains(t, res.Body, "secret-dsn")
-	require.Equal(t, "invalid_scope", h.Browser().Send(servertest.AuthorizeURL("scope", "admin"), nil).Params(t).Get("error"))
+	require.Equal(t, "invalid_scope",
+		h.Browser().Send(servertest.AuthorizeURL("scope", "admin"), nil).Params(t).Get("error"))
 }
 
 // shownCode finds the code on the page.
@@ -122,7 +132,9 @@ func TestPages_CodePageShowsOnlyCodes(t *testing.T) {
 	h := servertest.NewSite(t, nil)
 	require.Equal(t, http.StatusNotFound, h.Browser().Send("/showcode?code=x", nil).Status)
 
-	h = servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) { c.Paths.ShowCode = "/showcode" })
+	h = servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
+		c.Paths.ShowCode = "/showcode"
+	})
 	const uri = servertest.Issuer + "/showcode"
 	h.AddClient("device", func(c *storage.Client) { c.RedirectURIs = []string{uri} })
 	b := h.SignedIn("alice")
@@ -135,12 +147,17 @@ func TestPages_CodePageShowsOnlyCodes(t *testing.T) {
 	require.Contains(t, page.Header.Get("Content-Security-Policy"), "default-src 'none'")
 	require.Equal(t, 200, h.Redeem("device", res.Params(t).Get("code"), "redirect_uri", uri).Status)
 
-	denied := b.Send(b.Send(servertest.AuthorizeURL("client_id", "device", "redirect_uri", uri, "scope", "admin"), nil).Header.Get("Location"), nil)
+	denied := b.Send(b.Send(servertest.AuthorizeURL("client_id", "device", "redirect_uri", uri,
+		"scope", "admin"), nil).Header.Get("Location"), nil)
 	denied.IsPage(t, http.StatusBadRequest)
 	require.Contains(t, denied.Body, "invalid_scope")
 	code := res.Params(t).Get("code")
-	for _, q := range []string{"", "?code=" + code, "?code=" + code + "&iss=https://evil.example", "?iss=" + servertest.Issuer + "&code=call+0800-1234", "?iss=" + servertest.Issuer + "&code=" + url.QueryEscape(script),
-		"?iss=" + servertest.Issuer + "&code=" + code[1:], "?error=" + url.QueryEscape("call 0800-1234"), "?error=access_denied&error_description=" + url.QueryEscape(script)} {
+	for _, q := range []string{"", "?code=" + code, "?code=" + code + "&iss=https://evil.example",
+		"?iss=" + servertest.Issuer + "&code=call+0800-1234",
+		"?iss=" + servertest.Issuer + "&code=" + url.QueryEscape(script),
+		"?iss=" + servertest.Issuer + "&code=" + code[1:],
+		"?error=" + url.QueryEscape("call 0800-1234"),
+		"?error=access_denied&error_description=" + url.QueryEscape(script)} {
 		res := b.Send("/showcode"+q, nil)
 		res.IsPage(t, http.StatusBadRequest)
 		require.NotContains(t, res.Body, "0800")
@@ -154,7 +171,9 @@ func TestPages_CodePageShowsOnlyCodes(t *testing.T) {
 // Holds R23.
 func TestPages_NoGrantUsesTheAuthorizationEndpoint(t *testing.T) {
 	t.Parallel()
-	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) { c.Grants = c.Grants[2:] })
+	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
+		c.Grants = c.Grants[2:]
+	})
 	h.SignedIn("alice").Send(servertest.AuthorizeURL(), nil).IsPage(t, http.StatusBadRequest)
 }
 
@@ -166,8 +185,10 @@ func TestPages_RequireTLS(t *testing.T) {
 	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) { c.RequireTLS = true })
 	plain := "http://as.example" + servertest.AuthorizeURL("client_id", "trusted")
 	h.SignedIn("alice").Send(plain, nil).IsPage(t, http.StatusBadRequest)
-	h.SignedIn("alice").Send(plain, nil, "X-Forwarded-Proto", "https").IsPage(t, http.StatusBadRequest)
-	require.NotEmpty(t, h.SignedIn("alice").Send(servertest.AuthorizeURL("client_id", "trusted"), nil).Params(t).Get("code"))
+	h.SignedIn("alice").Send(plain, nil, "X-Forwarded-Proto", "https").IsPage(t,
+		http.StatusBadRequest)
+	require.NotEmpty(t, h.SignedIn("alice").Send(servertest.AuthorizeURL("client_id", "trusted"),
+		nil).Params(t).Get("code"))
 }
 
 // A server whose issuer has a path sends browsers to pages below it.
@@ -175,9 +196,14 @@ func TestPages_RequireTLS(t *testing.T) {
 // Holds S25.
 func TestPages_IssuerWithAPath(t *testing.T) {
 	t.Parallel()
-	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) { c.Issuer = servertest.Issuer + "/tenant" })
+	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
+		c.Issuer = servertest.Issuer + "/tenant"
+	})
 	res := h.Browser().Send(servertest.AuthorizeURL(), nil)
-	require.True(t, strings.HasPrefix(res.Header.Get("Location"), "/tenant/login?interaction="), res.Header.Get("Location"))
+	require.True(t, strings.HasPrefix(res.Header.Get("Location"), "/tenant/login?interaction="),
+		res.Header.Get("Location"))
 	require.Equal(t, "/tenant/consent?interaction=a%26b", h.AS.ResumeURL("a&b"))
-	require.Equal(t, servertest.Issuer+"/tenant", h.SignedIn("alice").Send(servertest.AuthorizeURL("client_id", "trusted"), nil).Params(t).Get("iss"))
+	require.Equal(t, servertest.Issuer+"/tenant",
+		h.SignedIn("alice").Send(servertest.AuthorizeURL("client_id", "trusted"),
+			nil).Params(t).Get("iss"))
 }

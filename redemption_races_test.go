@@ -9,14 +9,16 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/stretchr/testify/require"
 )
 
-var redemptions = flag.Int("redemptions", 300, "how many codes and refresh tokens TestContention redeems, each 4 times at once")
+var redemptions = flag.Int("redemptions", 300,
+	"how many codes and refresh tokens TestContention redeems, each 4 times at once")
 
 // Codes and refresh tokens, each offered several times at once, are each
 // redeemed once.
@@ -31,7 +33,9 @@ func TestRedemption_ConcurrentUsesHaveOneWinner(t *testing.T) {
 		d := servertest.New(t, nil) // a fresh store now and then keeps a long run small
 		for range min(total-done, 5000) {
 			code := d.Code("conf")
-			kinds := []func() servertest.Reply{func() servertest.Reply { return d.Redeem("conf", code) }}
+			kinds := []func() servertest.Reply{func() servertest.Reply {
+				return d.Redeem("conf", code)
+			}}
 			if done%2 == 1 {
 				_, token := d.Family("conf")
 				kinds[0] = func() servertest.Reply { return d.Refresh("conf", token) }
@@ -54,7 +58,8 @@ func TestRedemption_ConcurrentUsesHaveOneWinner(t *testing.T) {
 		}
 		require.Zero(t, d.ActiveOf(storage.Refresh), "a second use ended each family")
 	}
-	t.Logf("%d single-use objects, %d attempts: %d redeemed once, %d more than once, %d by nobody", total, total*attempts, won, doubles, orphans)
+	t.Logf("%d single-use objects, %d attempts: %d redeemed once, %d more than once, %d by nobody",
+		total, total*attempts, won, doubles, orphans)
 	require.Zero(t, doubles)
 	require.Zero(t, orphans)
 	require.Equal(t, total, won)
@@ -77,14 +82,22 @@ func TestFamily_NothingOutlivesItsEnd(t *testing.T) {
 		"reuse": func(d *servertest.Server, spent, _ string, _ *atomic.Bool) bool {
 			return d.Refresh("conf", spent).Status == 400
 		},
-		"disable the user": func(_ *servertest.Server, _, _ string, off *atomic.Bool) bool { off.Store(true); return true },
+		"disable the user": func(_ *servertest.Server, _, _ string, off *atomic.Bool) bool {
+			off.Store(true)
+			return true
+		},
 		"withdraw the consent": func(d *servertest.Server, _, _ string, _ *atomic.Bool) bool {
 			return d.AS.RevokeConsent(context.Background(), "conf", "alice") == nil
 		},
 	}
 	for name, end := range ends {
-		for _, g := range []grants.RefreshToken{{}, {Mode: grants.Preserve}, {RetryWindow: time.Minute, EndAccess: true}} {
-			if (name == "reuse" || name == "revoke the spent token") && g.Mode == grants.Preserve || name == "reuse" && g.RetryWindow > 0 {
+		for _, g := range []grants.RefreshToken{
+			{},
+			{Mode: grants.Preserve},
+			{RetryWindow: time.Minute, EndAccess: true},
+		} {
+			if (name == "reuse" || name == "revoke the spent token") && g.Mode == grants.Preserve ||
+				name == "reuse" && g.RetryWindow > 0 {
 				continue // nothing is spent, or the reuse is a retry
 			}
 			t.Run(name, func(t *testing.T) {
@@ -98,7 +111,9 @@ func TestFamily_NothingOutlivesItsEnd(t *testing.T) {
 }
 
 // raceFamily runs one race of refreshes against an end of the family.
-func raceFamily(t *testing.T, g grants.RefreshToken, end func(*servertest.Server, string, string, *atomic.Bool) bool) {
+func raceFamily(
+	t *testing.T, g grants.RefreshToken, end func(*servertest.Server, string, string, *atomic.Bool) bool,
+) {
 	var off atomic.Bool
 	config := func(cfg *grantwell.Config) {
 		servertest.WithRefresh(g)(cfg)
@@ -106,7 +121,10 @@ func raceFamily(t *testing.T, g grants.RefreshToken, end func(*servertest.Server
 	}
 	d := servertest.New(t, config)
 	nodes := []*servertest.Server{d, servertest.On(t, d.Store, config)}
-	first := d.Redeem("conf", d.Authorize(grantwell.Approval{Subject: "alice", Remember: true}).Param("code"))
+	first := d.Redeem("conf", d.Authorize(grantwell.Approval{
+		Subject:  "alice",
+		Remember: true,
+	}).Param("code"))
 	spent := first.String("refresh_token")
 	second := d.Refresh("conf", spent)
 	live := second.String("refresh_token")
@@ -182,7 +200,10 @@ func TestFamily_BehavesAsTheModel(t *testing.T) {
 				default:
 					require.Equal(t, 200, res.Status, res.Body)
 					m.spent = true
-					model = append(model, &token{text: res.String("access_token")}, &token{text: res.String("refresh_token"), refresh: true})
+					model = append(model, &token{text: res.String("access_token")}, &token{
+						text:    res.String("refresh_token"),
+						refresh: true,
+					})
 				}
 			case 1:
 				if rand.IntN(4) > 0 {
@@ -222,7 +243,8 @@ func TestFamily_SweepingChangesNoAnswer(t *testing.T) {
 		a1, r1 := d.Family("conf")
 		res := d.Refresh("conf", r1)
 		require.Equal(t, 200, res.Status, res.Body)
-		require.True(t, d.Live(a1) && d.Live(res.String("access_token")) && d.Live(res.String("refresh_token")))
+		require.True(t, d.Live(a1) && d.Live(res.String("access_token")) &&
+			d.Live(res.String("refresh_token")))
 		d.Refresh("conf", r1).Fails(t, 400, "invalid_grant")
 		require.False(t, d.Live(a1), "reuse is told from garbage although a sweep ran")
 	}

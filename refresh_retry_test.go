@@ -10,11 +10,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/stretchr/testify/require"
 )
 
 // retrying puts a refresh grant with a retry window of a minute, unless g has
@@ -180,7 +181,9 @@ func TestRetry_EndsWithTheUser(t *testing.T) {
 	var disabled atomic.Bool
 	d := servertest.New(t, func(cfg *grantwell.Config) {
 		retrying(grants.RefreshToken{})(cfg)
-		cfg.SubjectActive = func(context.Context, string) (bool, error) { return !disabled.Load(), nil }
+		cfg.SubjectActive = func(context.Context, string) (bool, error) {
+			return !disabled.Load(), nil
+		}
 	})
 	_, old := d.Family("conf")
 	require.Equal(t, 200, d.Refresh("conf", old).Status)
@@ -213,7 +216,8 @@ func TestRetry_StoredAnswerNeedsTheToken(t *testing.T) {
 		require.NotContains(t, string(rec1.Data), res.String("access_token"))
 		require.NotContains(t, string(rec1.Data), res.String("refresh_token"))
 	}
-	// Somebody who can write to the store moves another family's answer here: it does not open.
+	// Somebody who can write to the store moves another family's answer here: it
+	// does not open.
 	data1["retry"] = data2["retry"]
 	moved, err := json.Marshal(data1)
 	require.NoError(t, err)

@@ -10,11 +10,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/stretchr/testify/require"
 )
 
 // A refreshed token has the same user, scopes and audience.
@@ -27,7 +28,8 @@ func TestRefresh_KeepsSubjectAndScope(t *testing.T) {
 	res := d.Refresh("conf", refresh)
 	require.Equal(t, 200, res.Status, res.Body)
 	require.Equal(t, "read write", res.String("scope"))
-	was, is := d.Introspect("conf", first).JSON, d.Introspect("conf", res.String("access_token")).JSON
+	was := d.Introspect("conf", first).JSON
+	is := d.Introspect("conf", res.String("access_token")).JSON
 	for _, name := range []string{"sub", "scope", "aud", "client_id", "iss"} {
 		require.Equal(t, was[name], is[name], name)
 	}
@@ -73,7 +75,8 @@ func TestRefresh_ModeDecidesOnTheUsedToken(t *testing.T) {
 		require.NotEmpty(t, res.String("refresh_token"))
 		require.NotEqual(t, old, res.String("refresh_token"))
 		d.Refresh("public", old).Fails(t, 400, "invalid_grant")
-		d.Refresh("public", res.String("refresh_token")).Fails(t, 400, "invalid_grant") // the reuse ended the family
+		d.Refresh("public", res.String("refresh_token")).Fails(t, 400,
+			"invalid_grant") // the reuse ended the family
 	})
 	t.Run("once", func(t *testing.T) {
 		t.Parallel()
@@ -83,7 +86,8 @@ func TestRefresh_ModeDecidesOnTheUsedToken(t *testing.T) {
 		require.Equal(t, 200, res.Status, res.Body)
 		require.NotContains(t, res.JSON, "refresh_token")
 		d.Refresh("conf", old).Fails(t, 400, "invalid_grant")
-		require.False(t, d.Live(res.String("access_token")), "the second use ends what the first one bought")
+		require.False(t, d.Live(res.String("access_token")),
+			"the second use ends what the first one bought")
 	})
 }
 
@@ -150,7 +154,8 @@ func TestRefresh_OtherClientChangesNothing(t *testing.T) {
 	res := d.Refresh("conf", r1)
 	require.Equal(t, 200, res.Status, res.Body)
 	d.Refresh("other", r1).Fails(t, 400, "invalid_grant")
-	require.True(t, d.Live(res.String("access_token")), "only the owner's second use ends the family")
+	require.True(t, d.Live(res.String("access_token")),
+		"only the owner's second use ends the family")
 	require.Equal(t, 200, d.Refresh("conf", res.String("refresh_token")).Status)
 }
 
@@ -162,11 +167,16 @@ func TestRefresh_ClientAuthenticates(t *testing.T) {
 	d := servertest.New(t, nil)
 	_, refresh := d.Family("conf")
 	for name, res := range map[string]servertest.Reply{
-		"id alone":      d.Post("/token", "", "grant_type", "refresh_token", "refresh_token", refresh, "client_id", "conf"),
-		"wrong secret":  d.Post("/token", "conf:wrong", "grant_type", "refresh_token", "refresh_token", refresh),
-		"empty secret":  d.Post("/token", "conf:", "grant_type", "refresh_token", "refresh_token", refresh),
-		"other method":  d.Post("/token", "", "grant_type", "refresh_token", "refresh_token", refresh, "client_id", "conf", "client_secret", servertest.Secret),
-		"nobody at all": d.Post("/token", "", "grant_type", "refresh_token", "refresh_token", refresh),
+		"id alone": d.Post("/token", "", "grant_type", "refresh_token",
+			"refresh_token", refresh, "client_id", "conf"),
+		"wrong secret": d.Post("/token", "conf:wrong", "grant_type", "refresh_token",
+			"refresh_token", refresh),
+		"empty secret": d.Post("/token", "conf:", "grant_type", "refresh_token",
+			"refresh_token", refresh),
+		"other method": d.Post("/token", "", "grant_type", "refresh_token",
+			"refresh_token", refresh, "client_id", "conf", "client_secret", servertest.Secret),
+		"nobody at all": d.Post("/token", "", "grant_type", "refresh_token",
+			"refresh_token", refresh),
 	} {
 		require.Equal(t, 401, res.Status, "%s: %s", name, res.Body)
 		require.Equal(t, "invalid_client", res.String("error"), name)
@@ -185,14 +195,21 @@ func TestRefresh_DeadTokensAreInvalidGrant(t *testing.T) {
 	require.Equal(t, 200, d.Revoke("conf", revoked).Status)
 	_, stranger := servertest.New(t, nil).Family("conf")
 	var bodies []string
-	for name, token := range map[string]string{"unknown": stranger, "revoked": revoked, "malformed": "x", "long": strings.Repeat("a", 4000), "other alphabet": "\u00e4\u00f6"} {
+	for name, token := range map[string]string{
+		"unknown":        stranger,
+		"revoked":        revoked,
+		"malformed":      "x",
+		"long":           strings.Repeat("a", 4000),
+		"other alphabet": "\u00e4\u00f6",
+	} {
 		res := d.Refresh("conf", token)
 		require.Equal(t, 400, res.Status, "%s: %s", name, res.Body)
 		require.Equal(t, "invalid_grant", res.String("error"), name)
 		bodies = append(bodies, res.Body)
 	}
 	require.Len(t, slices.Compact(bodies), 1, "one body for all")
-	d.Post("/token", servertest.Conf, "grant_type", "refresh_token").Fails(t, 400, "invalid_request")
+	d.Post("/token", servertest.Conf, "grant_type", "refresh_token").Fails(t, 400,
+		"invalid_request")
 }
 
 // A narrower scope applies to the access token alone, a wider one is refused,
@@ -225,7 +242,9 @@ func TestRefresh_ScopeNarrowsOnly(t *testing.T) {
 func TestRefresh_AbsoluteAndIdleLimits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := servertest.New(t, func(cfg *grantwell.Config) { cfg.RefreshTokenLifetime = 43200 * time.Second })
+		d := servertest.New(t, func(cfg *grantwell.Config) {
+			cfg.RefreshTokenLifetime = 43200 * time.Second
+		})
 		_, refresh := d.Family("conf")
 		_, unused := d.Family("conf")
 		for range 11 {
@@ -237,7 +256,8 @@ func TestRefresh_AbsoluteAndIdleLimits(t *testing.T) {
 		time.Sleep(time.Hour - time.Second)
 		last := d.Refresh("conf", refresh)
 		require.Equal(t, 200, last.Status, last.Body)
-		require.LessOrEqual(t, last.JSON["expires_in"], float64(1), "no access token outlives its family")
+		require.LessOrEqual(t, last.JSON["expires_in"], float64(1),
+			"no access token outlives its family")
 		time.Sleep(time.Second)
 		d.Refresh("conf", last.String("refresh_token")).Fails(t, 400, "invalid_grant")
 		d.Refresh("conf", unused).Fails(t, 400, "invalid_grant")
@@ -291,21 +311,32 @@ func TestPreserve_NeverExtendsTheFamily(t *testing.T) {
 			})
 		})
 	}
-	t.Run("a record without a family end", func(t *testing.T) { // as an import from another server leaves it
-		t.Parallel()
-		synctest.Test(t, func(t *testing.T) {
-			d := servertest.New(t, servertest.WithRefresh(grants.RefreshToken{Mode: grants.Preserve}))
-			token := servertest.UnknownToken(t)
-			require.NoError(t, d.Store.Insert(t.Context(), storage.Record{Kind: storage.Refresh, Key: storage.Key(token), State: storage.Active, GrantID: "imported",
-				ClientID: "conf", Subject: "alice", Scope: []string{"read"}, IssuedAt: time.Now(), ExpiresAt: time.Now().Add(2 * time.Hour)}))
-			for range 3 {
+	t.Run("a record without a family end",
+		func(t *testing.T) { // as an import from another server leaves it
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				d := servertest.New(t,
+					servertest.WithRefresh(grants.RefreshToken{Mode: grants.Preserve}))
+				token := servertest.UnknownToken(t)
+				require.NoError(t, d.Store.Insert(t.Context(), storage.Record{
+					Kind:      storage.Refresh,
+					Key:       storage.Key(token),
+					State:     storage.Active,
+					GrantID:   "imported",
+					ClientID:  "conf",
+					Subject:   "alice",
+					Scope:     []string{"read"},
+					IssuedAt:  time.Now(),
+					ExpiresAt: time.Now().Add(2 * time.Hour),
+				}))
+				for range 3 {
+					time.Sleep(30 * time.Minute)
+					require.Equal(t, 200, d.Refresh("conf", token).Status)
+				}
 				time.Sleep(30 * time.Minute)
-				require.Equal(t, 200, d.Refresh("conf", token).Status)
-			}
-			time.Sleep(30 * time.Minute)
-			d.Refresh("conf", token).Fails(t, 400, "invalid_grant")
+				d.Refresh("conf", token).Fails(t, 400, "invalid_grant")
+			})
 		})
-	})
 }
 
 // Each refresh checks again what the grant rests on. A client that is gone
@@ -319,12 +350,15 @@ func TestRefresh_EndsWithWhatItRestsOn(t *testing.T) {
 		status int
 		code   string
 	}{
-		"user disabled": {func(_ *servertest.Server, off *atomic.Bool) { off.Store(true) }, 400, "invalid_grant"},
+		"user disabled": {func(_ *servertest.Server, off *atomic.Bool) {
+			off.Store(true)
+		}, 400, "invalid_grant"},
 		"consent withdrawn": {func(d *servertest.Server, _ *atomic.Bool) {
 			_ = d.AS.RevokeConsent(context.Background(), "conf", "alice")
 		}, 400, "invalid_grant"},
 		"grant revoked": {func(d *servertest.Server, _ *atomic.Bool) {
-			_ = d.AS.RevokeGrant(context.Background(), d.Records(storage.Query{Kind: storage.Refresh})[0].GrantID)
+			_ = d.AS.RevokeGrant(context.Background(),
+				d.Records(storage.Query{Kind: storage.Refresh})[0].GrantID)
 		}, 400, "invalid_grant"},
 		"scope taken": {func(d *servertest.Server, _ *atomic.Bool) {
 			d.ChangeClient("conf", func(c *storage.Client) { c.Scope = []string{"read"} })
@@ -332,20 +366,33 @@ func TestRefresh_EndsWithWhatItRestsOn(t *testing.T) {
 		"client disabled": {func(d *servertest.Server, _ *atomic.Bool) {
 			d.ChangeClient("conf", func(c *storage.Client) { c.Disabled = true })
 		}, 401, "invalid_client"},
-		"client deleted": {func(d *servertest.Server, _ *atomic.Bool) { _ = d.Store.DeleteClient(context.Background(), "conf") }, 401, "invalid_client"},
+		"client deleted": {func(d *servertest.Server, _ *atomic.Bool) {
+			_ = d.Store.DeleteClient(context.Background(), "conf")
+		}, 401, "invalid_client"},
 		"grant type withdrawn": {func(d *servertest.Server, _ *atomic.Bool) {
-			d.ChangeClient("conf", func(c *storage.Client) { c.GrantTypes = []string{"authorization_code"} })
+			d.ChangeClient("conf", func(c *storage.Client) {
+				c.GrantTypes = []string{"authorization_code"}
+			})
 		}, 400, "unauthorized_client"},
 	} {
-		for _, g := range []grants.RefreshToken{{}, {Mode: grants.Preserve}, {RetryWindow: time.Minute}} {
+		for _, g := range []grants.RefreshToken{
+			{},
+			{Mode: grants.Preserve},
+			{RetryWindow: time.Minute},
+		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				var disabled atomic.Bool
 				d := servertest.New(t, func(cfg *grantwell.Config) {
 					servertest.WithRefresh(g)(cfg)
-					cfg.SubjectActive = func(context.Context, string) (bool, error) { return !disabled.Load(), nil }
+					cfg.SubjectActive = func(context.Context, string) (bool, error) {
+						return !disabled.Load(), nil
+					}
 				})
-				code := d.Authorize(grantwell.Approval{Subject: "alice", Remember: true}).Param("code")
+				code := d.Authorize(grantwell.Approval{
+					Subject:  "alice",
+					Remember: true,
+				}).Param("code")
 				r1 := d.Redeem("conf", code).String("refresh_token")
 				r2 := d.Refresh("conf", r1).String("refresh_token")
 				require.NotEmpty(t, r2)
@@ -364,7 +411,9 @@ func TestRefresh_WithdrawnGrantTypeIssuesNone(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
 	code := d.Code("conf")
-	d.ChangeClient("conf", func(c *storage.Client) { c.GrantTypes = []string{"authorization_code"} })
+	d.ChangeClient("conf", func(c *storage.Client) {
+		c.GrantTypes = []string{"authorization_code"}
+	})
 	res := d.Redeem("conf", code)
 	require.Equal(t, http.StatusOK, res.Status, res.Body)
 	require.NotContains(t, res.JSON, "refresh_token")
@@ -379,7 +428,10 @@ func TestRefresh_EndAccessEndsEarlierTokens(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []grants.Mode{grants.Rotate, grants.Preserve, grants.Once} {
 		for _, end := range []bool{false, true} {
-			d := servertest.New(t, servertest.WithRefresh(grants.RefreshToken{Mode: mode, EndAccess: end}))
+			d := servertest.New(t, servertest.WithRefresh(grants.RefreshToken{
+				Mode:      mode,
+				EndAccess: end,
+			}))
 			access, refresh := d.Family("conf")
 			bystander, _ := d.Family("conf")
 			res := d.Refresh("conf", refresh)

@@ -9,11 +9,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/stretchr/testify/require"
 )
 
 // Revoking an access token ends that token alone, at once on every instance.
@@ -34,7 +35,8 @@ func TestRevoke_AccessTokenOnEveryInstance(t *testing.T) {
 		require.False(t, second.Live(access))
 		require.False(t, d.Live(access))
 	}
-	require.Equal(t, 200, second.Refresh("conf", refresh).Status, "the documented policy: an access token is revoked alone")
+	require.Equal(t, 200, second.Refresh("conf", refresh).Status,
+		"the documented policy: an access token is revoked alone")
 }
 
 // Revoking a refresh token ends its whole family, whether the token is live,
@@ -67,7 +69,8 @@ func TestRevoke_HintIsOnlyAHint(t *testing.T) {
 	for _, hint := range []string{"", "access_token", "refresh_token", "nonsense", "ACCESS_TOKEN"} {
 		access, refresh := d.Family("conf")
 		for _, token := range []string{access, refresh} {
-			require.Equal(t, 200, d.Post("/revoke", servertest.Conf, "token", token, "token_type_hint", hint).Status)
+			require.Equal(t, 200, d.Post("/revoke", servertest.Conf, "token", token,
+				"token_type_hint", hint).Status)
 			require.False(t, d.Live(token), hint)
 		}
 	}
@@ -79,7 +82,8 @@ func TestRevoke_HintIsOnlyAHint(t *testing.T) {
 func TestRevoke_UnknownTokenIsASuccess(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
-	for _, token := range []string{"x", servertest.UnknownToken(t), "a.b.c", strings.Repeat("y", 20_000), "\u00e4"} {
+	for _, token := range []string{"x", servertest.UnknownToken(t), "a.b.c",
+		strings.Repeat("y", 20_000), "\u00e4"} {
 		res := d.Revoke("conf", token)
 		require.Equal(t, 200, res.Status)
 		require.Empty(t, res.Body)
@@ -99,7 +103,8 @@ func TestRevoke_OnlyTheAuthenticatedClient(t *testing.T) {
 	d.Post("/revoke", "", "token", access, "client_id", "conf").Fails(t, 401, "invalid_client")
 	d.Post("/revoke", servertest.Conf).Fails(t, 400, "invalid_request")
 	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
-		res := servertest.Serve(d.Handler, httptest.NewRequest(method, "/revoke?callback=f&client_id=public&token="+access, nil))
+		res := servertest.Serve(d.Handler,
+			httptest.NewRequest(method, "/revoke?callback=f&client_id=public&token="+access, nil))
 		require.Equal(t, 405, res.Status)
 		require.Equal(t, "POST", res.Header.Get("Allow"))
 		require.NotContains(t, res.Body, "f(")
@@ -119,7 +124,9 @@ func TestRevoke_OnlyTheAuthenticatedClient(t *testing.T) {
 func TestRevoke_ForeignTokenLives(t *testing.T) {
 	t.Parallel()
 	for option, want := range map[int]int{0: 400, 400: 400, 403: 403, 200: 200} {
-		d := servertest.New(t, func(cfg *grantwell.Config) { cfg.Compat.ForeignRevocation = option })
+		d := servertest.New(t, func(cfg *grantwell.Config) {
+			cfg.Compat.ForeignRevocation = option
+		})
 		access, refresh := d.Family("conf")
 		for _, token := range []string{access, refresh} {
 			for _, thief := range []string{"other", "public"} {
@@ -137,7 +144,8 @@ func TestRevoke_ForeignTokenLives(t *testing.T) {
 	}
 	d := servertest.New(t, func(cfg *grantwell.Config) { *cfg = grantwell.Gateway(*cfg) })
 	res := d.Post("/api/oauth/token", servertest.Conf, "grant_type", "client_credentials")
-	require.Equal(t, 403, d.Post("/api/oauth/revoke", "other:"+servertest.Secret, "token", res.String("access_token")).Status)
+	require.Equal(t, 403, d.Post("/api/oauth/revoke", "other:"+servertest.Secret,
+		"token", res.String("access_token")).Status)
 }
 
 // When the store fails the answer is a 503, and never says that the token is
@@ -202,7 +210,8 @@ func TestRevoke_HooksSeeTheTokenAndMayRefuse(t *testing.T) {
 	refuse = false
 	require.Equal(t, 200, d.Revoke("conf", access).Status)
 	require.False(t, d.Live(access))
-	require.True(t, slices.Equal([]string{"before alice conf", "before alice conf", "after alice"}, seen), "%v", seen)
+	require.True(t, slices.Equal([]string{"before alice conf", "before alice conf", "after alice"},
+		seen), "%v", seen)
 }
 
 // Each hook sees the token, with or without the other hook.
@@ -239,8 +248,14 @@ func TestRevoke_AuthorizationOrClientEndsAll(t *testing.T) {
 	require.False(t, d.Live(access) || d.Live(refresh))
 	d.Refresh("conf", refresh).Fails(t, 400, "invalid_grant")
 
-	code := d.Authorize(grantwell.Approval{Subject: "alice", Remember: true}, "scope", "read").Param("code")
-	unused := d.Authorize(grantwell.Approval{Subject: "alice", Remember: true}, "scope", "read").Param("code")
+	code := d.Authorize(grantwell.Approval{
+		Subject:  "alice",
+		Remember: true,
+	}, "scope", "read").Param("code")
+	unused := d.Authorize(grantwell.Approval{
+		Subject:  "alice",
+		Remember: true,
+	}, "scope", "read").Param("code")
 	res := d.Redeem("conf", code)
 	require.NoError(t, d.AS.RevokeConsent(t.Context(), "conf", "alice"))
 	require.False(t, d.Live(res.String("access_token")) || d.Live(res.String("refresh_token")))
@@ -249,11 +264,14 @@ func TestRevoke_AuthorizationOrClientEndsAll(t *testing.T) {
 	access, refresh = d.Family("conf")
 	code = d.Code("conf")
 	d.ChangeClient("conf", func(c *storage.Client) { c.Disabled = true })
-	d.ChangeClient("other", func(c *storage.Client) { c.Resources = []string{"https://as.example"} }) // the tokens' audience
+	d.ChangeClient("other", func(c *storage.Client) {
+		c.Resources = []string{"https://as.example"}
+	}) // the tokens' audience
 	require.Equal(t, false, d.Introspect("other", access).JSON["active"])
 	d.Refresh("conf", refresh).Fails(t, 401, "invalid_client")
 	d.Redeem("conf", code).Fails(t, 401, "invalid_client")
-	require.Empty(t, d.Authorize(grantwell.Approval{Subject: "alice"}).Param("code"), "no authorization either")
+	require.Empty(t, d.Authorize(grantwell.Approval{Subject: "alice"}).Param("code"),
+		"no authorization either")
 	tok, err := d.AS.Introspect(t.Context(), access)
 	require.NoError(t, err)
 	require.False(t, tok.Active)

@@ -8,11 +8,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/stretchr/testify/require"
 )
 
 // everyWay sends a request for a scope by each grant, and returns for each the
@@ -24,10 +25,17 @@ func everyWay(t *testing.T, l *servertest.Server, scope string) map[string]strin
 			out[name] = "!" + res.String("error")
 		}
 	}
-	told("client_credentials", l.Post("/token", servertest.Conf, "grant_type", "client_credentials", "scope", scope))
+	told("client_credentials", l.Post("/token", servertest.Conf, "grant_type", "client_credentials",
+		"scope", scope))
 	told("password", l.Login("johndoe", "A3ddj3w", "scope", scope))
 	for _, kind := range []string{"code", "token"} {
-		q := url.Values{"response_type": {kind}, "client_id": {"conf"}, "redirect_uri": {servertest.Redirect}, "state": {"s"}, "scope": {scope}}
+		q := url.Values{
+			"response_type": {kind},
+			"client_id":     {"conf"},
+			"redirect_uri":  {servertest.Redirect},
+			"state":         {"s"},
+			"scope":         {scope},
+		}
 		res := l.Do(httptest.NewRequest("GET", "/authorize?"+q.Encode(), nil))
 		if res.Status == 500 { // a page for the user, who is not sent on
 			out[kind] = "!server_error"
@@ -44,7 +52,8 @@ func everyWay(t *testing.T, l *servertest.Server, scope string) map[string]strin
 			out[kind] = f.Get("scope")
 			require.True(t, f.Has("scope"), u)
 		default:
-			told(kind, l.Post("/token", servertest.Conf, "grant_type", "authorization_code", "code", f.Get("code"), "redirect_uri", servertest.Redirect))
+			told(kind, l.Post("/token", servertest.Conf, "grant_type", "authorization_code",
+				"code", f.Get("code"), "redirect_uri", servertest.Redirect))
 		}
 	}
 	return out
@@ -59,7 +68,9 @@ func TestScope_SameRulesForEveryGrant(t *testing.T) {
 	noDefault := func(c *storage.Client) { c.DefaultScope = nil }
 	openid := func(c *storage.Client) { c.Scope = append(c.Scope, "openid") }
 	decide := func(f func(grantwell.ScopeRequest) ([]string, error)) grantwell.ScopeRules {
-		return grantwell.ScopeRules{Decide: func(_ context.Context, r grantwell.ScopeRequest) ([]string, error) { return f(r) }}
+		return grantwell.ScopeRules{Decide: func(_ context.Context, r grantwell.ScopeRequest) ([]string, error) {
+			return f(r)
+		}}
 	}
 	gateway := grantwell.ScopeRules{Delimiters: ",+", Match: grantwell.MatchAny}
 	for name, tt := range map[string]struct {
@@ -67,39 +78,63 @@ func TestScope_SameRulesForEveryGrant(t *testing.T) {
 		client    func(*storage.Client)
 		ask, want string
 	}{
-		"default":                       {all, nil, "", "read"},
-		"no default":                    {all, noDefault, "", "!invalid_scope"},
-		"no default, empty allowed":     {grantwell.ScopeRules{AllowEmpty: true}, noDefault, "", ""},
-		"empty allowed, asked too much": {grantwell.ScopeRules{AllowEmpty: true, Match: grantwell.MatchAny}, noDefault, "admin", "!invalid_scope"},
-		"all":                           {all, nil, "write read", "write read"},
-		"all, one not allowed":          {all, nil, "read admin", "!invalid_scope"},
-		"any":                           {anyOf, nil, "admin write", "write"},
-		"any, none allowed":             {anyOf, nil, "admin root", "!invalid_scope"},
-		"repeated and spaced":           {all, nil, "  write   read write  read ", "write read"},
-		"only spaces":                   {all, nil, "   ", "read"},
-		"quote":                         {all, nil, `re"ad`, "!invalid_scope"},
-		"backslash":                     {anyOf, nil, `read a\b`, "!invalid_scope"},
-		"tab":                           {anyOf, nil, "read\twrite", "!invalid_scope"},
-		"not ASCII":                     {anyOf, nil, "read \u00e9", "!invalid_scope"},
-		"no-break space":                {anyOf, nil, "read\u00a0write", "!invalid_scope"},
-		"comma":                         {all, nil, "read,write", "!invalid_scope"},
-		"comma, the gateway's":          {gateway, nil, "write,read", "write read"},
-		"plus, the gateway's":           {gateway, nil, "write+read,,admin", "write read"},
-		"case":                          {all, nil, "Read", "!invalid_scope"},
-		"openid":                        {all, openid, "openid", "openid"},
-		"openid, not the client's":      {anyOf, nil, "openid read", "read"},
-		"openid, off":                   {grantwell.ScopeRules{Match: grantwell.MatchAny, NoOpenID: true}, openid, "openid read", "read"},
-		"openid, off, decided": {grantwell.ScopeRules{NoOpenID: true, Decide: func(context.Context, grantwell.ScopeRequest) ([]string, error) {
-			return []string{"openid", "read"}, nil
-		}}, openid, "openid read", "read"},
-		"decided":            {decide(func(r grantwell.ScopeRequest) ([]string, error) { return r.Requested[:1], nil }), nil, "hook write", "hook"},
-		"decided, twice":     {decide(func(grantwell.ScopeRequest) ([]string, error) { return []string{"read", "read"}, nil }), nil, "read", "read"},
-		"decided, refused":   {decide(func(grantwell.ScopeRequest) ([]string, error) { return nil, grants.InvalidScope("No.") }), nil, "read", "!invalid_scope"},
-		"decided, denied":    {decide(func(grantwell.ScopeRequest) ([]string, error) { return nil, grants.AccessDenied("No.") }), nil, "read", "!access_denied"},
-		"decided, nothing":   {decide(func(grantwell.ScopeRequest) ([]string, error) { return nil, nil }), nil, "read", "!invalid_scope"},
-		"decided, malformed": {decide(func(grantwell.ScopeRequest) ([]string, error) { return []string{"a b"}, nil }), nil, "read", "!server_error"},
-		"decided, failed":    {decide(func(grantwell.ScopeRequest) ([]string, error) { return nil, errors.New("no") }), nil, "read", "!server_error"},
-		"decided, panicked":  {decide(func(grantwell.ScopeRequest) ([]string, error) { panic("no") }), nil, "read", "!server_error"},
+		"default":    {all, nil, "", "read"},
+		"no default": {all, noDefault, "", "!invalid_scope"},
+		"no default, empty allowed": {grantwell.ScopeRules{AllowEmpty: true}, noDefault, "",
+			""},
+		"empty allowed, asked too much": {grantwell.ScopeRules{
+			AllowEmpty: true,
+			Match:      grantwell.MatchAny,
+		}, noDefault, "admin", "!invalid_scope"},
+		"all":                      {all, nil, "write read", "write read"},
+		"all, one not allowed":     {all, nil, "read admin", "!invalid_scope"},
+		"any":                      {anyOf, nil, "admin write", "write"},
+		"any, none allowed":        {anyOf, nil, "admin root", "!invalid_scope"},
+		"repeated and spaced":      {all, nil, "  write   read write  read ", "write read"},
+		"only spaces":              {all, nil, "   ", "read"},
+		"quote":                    {all, nil, `re"ad`, "!invalid_scope"},
+		"backslash":                {anyOf, nil, `read a\b`, "!invalid_scope"},
+		"tab":                      {anyOf, nil, "read\twrite", "!invalid_scope"},
+		"not ASCII":                {anyOf, nil, "read \u00e9", "!invalid_scope"},
+		"no-break space":           {anyOf, nil, "read\u00a0write", "!invalid_scope"},
+		"comma":                    {all, nil, "read,write", "!invalid_scope"},
+		"comma, the gateway's":     {gateway, nil, "write,read", "write read"},
+		"plus, the gateway's":      {gateway, nil, "write+read,,admin", "write read"},
+		"case":                     {all, nil, "Read", "!invalid_scope"},
+		"openid":                   {all, openid, "openid", "openid"},
+		"openid, not the client's": {anyOf, nil, "openid read", "read"},
+		"openid, off": {grantwell.ScopeRules{
+			Match:    grantwell.MatchAny,
+			NoOpenID: true,
+		}, openid, "openid read", "read"},
+		"openid, off, decided": {grantwell.ScopeRules{NoOpenID: true,
+			Decide: func(context.Context, grantwell.ScopeRequest) ([]string, error) {
+				return []string{"openid", "read"}, nil
+			}}, openid, "openid read", "read"},
+		"decided": {decide(func(r grantwell.ScopeRequest) ([]string, error) {
+			return r.Requested[:1], nil
+		}), nil, "hook write", "hook"},
+		"decided, twice": {decide(func(grantwell.ScopeRequest) ([]string, error) {
+			return []string{"read", "read"}, nil
+		}), nil, "read", "read"},
+		"decided, refused": {decide(func(grantwell.ScopeRequest) ([]string, error) {
+			return nil, grants.InvalidScope("No.")
+		}), nil, "read", "!invalid_scope"},
+		"decided, denied": {decide(func(grantwell.ScopeRequest) ([]string, error) {
+			return nil, grants.AccessDenied("No.")
+		}), nil, "read", "!access_denied"},
+		"decided, nothing": {decide(func(grantwell.ScopeRequest) ([]string, error) {
+			return nil, nil
+		}), nil, "read", "!invalid_scope"},
+		"decided, malformed": {decide(func(grantwell.ScopeRequest) ([]string, error) {
+			return []string{"a b"}, nil
+		}), nil, "read", "!server_error"},
+		"decided, failed": {decide(func(grantwell.ScopeRequest) ([]string, error) {
+			return nil, errors.New("no")
+		}), nil, "read", "!server_error"},
+		"decided, panicked": {decide(func(grantwell.ScopeRequest) ([]string, error) {
+			panic("no")
+		}), nil, "read", "!server_error"},
 		"decided, scribbled": {decide(func(r grantwell.ScopeRequest) ([]string, error) {
 			r.Requested[0], r.Allowed[0] = "x", "x"
 			return []string{"read"}, nil
@@ -107,7 +142,8 @@ func TestScope_SameRulesForEveryGrant(t *testing.T) {
 		"too many":               {anyOf, nil, strings.Repeat("read ", 500), "!invalid_"},
 		"too many different":     {anyOf, nil, many(101), "!invalid_"},
 		"as many as are allowed": {anyOf, nil, "read " + many(99), "read"},
-		"too long":               {anyOf, nil, "read " + strings.Repeat("x", 300), "!invalid_scope"},
+		"too long": {anyOf, nil, "read " + strings.Repeat("x", 300),
+			"!invalid_scope"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -142,14 +178,18 @@ func TestScope_OtherNamesAreNotScope(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
 	l.AddClient("conf", func(c *storage.Client) { c.DefaultScope = nil })
-	l.Do(servertest.Request("/token", servertest.Conf, cc+"&scope.999999999=read&scope[999999999]=read")).Fails(t, 400, "invalid_scope")
+	l.Do(servertest.Request("/token", servertest.Conf,
+		cc+"&scope.999999999=read&scope[999999999]=read")).Fails(t, 400, "invalid_scope")
 }
 
 // The metadata list the public scopes only.
 func TestScope_MetadataListsPublicOnes(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) {
-		cfg.Scopes.Known = []grantwell.Scope{{Name: "contacts", Description: "Access and change your email contacts", Public: true}, {Name: "internal"}}
+		cfg.Scopes.Known = []grantwell.Scope{
+			{Name: "contacts", Description: "Access and change your email contacts", Public: true},
+			{Name: "internal"},
+		}
 	})
 	meta := l.Do(httptest.NewRequest("GET", "/.well-known/oauth-authorization-server", nil))
 	require.Equal(t, []any{"contacts"}, meta.JSON["scopes_supported"])
@@ -160,9 +200,13 @@ func TestScope_MetadataListsPublicOnes(t *testing.T) {
 // Holds S134.
 func TestScope_HasADescription(t *testing.T) {
 	t.Parallel()
-	rules := grantwell.ScopeRules{Known: []grantwell.Scope{{Name: "read", Description: "Access and change your email contacts", Public: true}, {Name: "write"}}}
+	rules := grantwell.ScopeRules{Known: []grantwell.Scope{
+		{Name: "read", Description: "Access and change your email contacts", Public: true},
+		{Name: "write"},
+	}}
 	require.Equal(t, "Access and change your email contacts", rules.Description("read"))
 	require.Equal(t, "write", rules.Description("write"))
 	r := servertest.New(t, func(c *grantwell.Config) { c.Scopes = rules })
-	require.Equal(t, []any{"read"}, r.Get("/.well-known/oauth-authorization-server").JSON["scopes_supported"])
+	require.Equal(t, []any{"read"},
+		r.Get("/.well-known/oauth-authorization-server").JSON["scopes_supported"])
 }

@@ -13,12 +13,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/tokens"
-	"github.com/stretchr/testify/require"
 )
 
 // A copy of the store has no usable token, code or secret, and the server
@@ -31,7 +32,8 @@ func TestSecrets_StoreHoldsDigestsOnly(t *testing.T) {
 	code := l.Code("conf")
 	got := l.Redeem("conf", code)
 	unused := l.Code("conf")
-	secrets := []string{code, unused, got.String("access_token"), got.String("refresh_token"), servertest.Secret, servertest.Verifier}
+	secrets := []string{code, unused, got.String("access_token"), got.String("refresh_token"),
+		servertest.Secret, servertest.Verifier}
 	seen := map[string]bool{}
 	for _, s := range secrets[:4] {
 		require.GreaterOrEqual(t, len(s), 49) // 258 bits and a checksum
@@ -74,7 +76,8 @@ func TestSecrets_StoreHoldsDigestsOnly(t *testing.T) {
 func TestSecrets_DumpHoldsNothingUsable(t *testing.T) {
 	t.Parallel()
 	keys := servertest.Keys(t)
-	for _, config := range []func(*grantwell.Config){func(*grantwell.Config) {}, servertest.Signed(keys)} {
+	for _, config := range []func(*grantwell.Config){func(*grantwell.Config) {},
+		servertest.Signed(keys)} {
 		d := servertest.New(t, func(cfg *grantwell.Config) {
 			config(cfg)
 			servertest.WithRefresh(grants.RefreshToken{RetryWindow: time.Minute})(cfg)
@@ -94,15 +97,22 @@ func TestSecrets_DumpHoldsNothingUsable(t *testing.T) {
 			}
 			return r
 		}
-		code := keep(d.Authorize(grantwell.Approval{Subject: "alice", Remember: true})).Param("code")
-		keep(d.Authorize(grantwell.Approval{Subject: "alice"}, "scope", "read", "response_type", "token"))
-		keep(d.Authorize(grantwell.Approval{Subject: "alice"}, "client_id", "public", "scope", "read"))
+		code := keep(d.Authorize(grantwell.Approval{
+			Subject:  "alice",
+			Remember: true,
+		})).Param("code")
+		keep(d.Authorize(grantwell.Approval{Subject: "alice"}, "scope", "read",
+			"response_type", "token"))
+		keep(d.Authorize(grantwell.Approval{Subject: "alice"}, "client_id", "public",
+			"scope", "read"))
 		first := keep(d.Redeem("conf", code))
 		second := keep(d.Refresh("conf", first.String("refresh_token")))
-		keep(d.Refresh("conf", first.String("refresh_token"))) // a retry, so that a sealed answer is there
+		keep(d.Refresh("conf",
+			first.String("refresh_token"))) // a retry, so that a sealed answer is there
 		keep(d.Refresh("conf", second.String("refresh_token")))
 		keep(d.Post("/token", servertest.Conf, "grant_type", "client_credentials"))
-		keep(d.Post("/token", servertest.Conf, "grant_type", "password", "username", "johndoe", "password", "A3ddj3w"))
+		keep(d.Post("/token", servertest.Conf, "grant_type", "password", "username", "johndoe",
+			"password", "A3ddj3w"))
 		require.Greater(t, len(secrets), 10)
 
 		clients, err := d.Store.ListClients(t.Context(), "", 100)
@@ -134,7 +144,8 @@ func TestSecrets_DumpHoldsNothingUsable(t *testing.T) {
 		}
 		for _, c := range clients {
 			for _, s := range c.Secrets {
-				d.Post("/token", "conf:"+s.Hash, "grant_type", "client_credentials").Fails(t, 401, "invalid_client")
+				d.Post("/token", "conf:"+s.Hash, "grant_type", "client_credentials").Fails(t, 401,
+					"invalid_client")
 			}
 		}
 	}
@@ -152,7 +163,12 @@ func TestSecrets_GeneratedSecretIsStoredHashed(t *testing.T) {
 	require.Len(t, plain, 43)
 	require.NotContains(t, stored.Hash, plain)
 	require.Equal(t, storage.HashSecret(plain), stored)
-	require.Error(t, storage.Client{ID: "x", AuthMethod: storage.AuthClientSecretJWT, Secrets: []storage.Secret{stored}, RedirectURIs: []string{servertest.Redirect}}.Validate())
+	require.Error(t, storage.Client{
+		ID:           "x",
+		AuthMethod:   storage.AuthClientSecretJWT,
+		Secrets:      []storage.Secret{stored},
+		RedirectURIs: []string{servertest.Redirect},
+	}.Validate())
 }
 
 // Code that judges secrets never compares a secret, a verifier or a hash with
@@ -179,7 +195,8 @@ func TestSecrets_AreComparedInConstantTime(t *testing.T) {
 						if side == b.Y {
 							other = b.X
 						}
-						if lit, ok := other.(*ast.BasicLit); ok && lit.Value == `""` || isNil(other) {
+						if lit, ok := other.(*ast.BasicLit); ok && lit.Value == `""` ||
+							isNil(other) {
 							continue
 						}
 						require.NotEqual(t, word, id.Name, name)

@@ -14,12 +14,13 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/storage/memstore"
-	"github.com/stretchr/testify/require"
 )
 
 var limitRounds = flag.Int("limitrounds", 20, "rounds of the race for a shared limit")
@@ -39,7 +40,9 @@ func (s shuffled) Insert(ctx context.Context, recs ...storage.Record) error {
 }
 
 // shared returns a limiter over a store.
-func shared(t testing.TB, records storage.Records, limits map[string]grantwell.Limit) *grantwell.SharedLimiter {
+func shared(
+	t testing.TB, records storage.Records, limits map[string]grantwell.Limit,
+) *grantwell.SharedLimiter {
 	t.Helper()
 	l, err := grantwell.NewSharedLimiter(records, limits)
 	require.NoError(t, err)
@@ -62,7 +65,10 @@ func TestSharedLimiter_TwoServersHaveOneLimit(t *testing.T) {
 	for range 2 {
 		servers = append(servers, servertest.On(t, store, func(cfg *grantwell.Config) {
 			servertest.LongTimeout(cfg)
-			cfg.Limiter = shared(t, shuffled{store}, map[string]grantwell.Limit{"user": {Failures: 10, Window: time.Hour}, "client": {Failures: 20, Window: time.Hour}})
+			cfg.Limiter = shared(t, shuffled{store}, map[string]grantwell.Limit{
+				"user":   {Failures: 10, Window: time.Hour},
+				"client": {Failures: 20, Window: time.Hour},
+			})
 			cfg.Grants[2] = grants.Password{Authenticator: servertest.AuthenticatorFunc(func(_ context.Context, l grants.Login) (grants.User, error) {
 				guesses.Add(1)
 				runtime.Gosched()
@@ -98,11 +104,13 @@ func TestSharedLimiter_TwoServersHaveOneLimit(t *testing.T) {
 		guesses.Store(0)
 		user := fmt.Sprint("user", round)
 		wrong, limited := all(40, func(d *servertest.Server, i int) servertest.Reply {
-			return d.Post("/token", servertest.Conf, "grant_type", "password", "username", user, "password", fmt.Sprint(i))
+			return d.Post("/token", servertest.Conf, "grant_type", "password", "username", user,
+				"password", fmt.Sprint(i))
 		})
 		require.EqualValues(t, 10, guesses.Load())
 		require.Equal(t, []int32{10, 30}, []int32{wrong, limited})
-		res := servers[round%2].Post("/token", servertest.Conf, "grant_type", "password", "username", user, "password", "right")
+		res := servers[round%2].Post("/token", servertest.Conf, "grant_type", "password",
+			"username", user, "password", "right")
 		res.Fails(t, 429, "invalid_grant")
 		require.EqualValues(t, 10, guesses.Load(), "the authenticator is not asked")
 	}
@@ -111,13 +119,16 @@ func TestSharedLimiter_TwoServersHaveOneLimit(t *testing.T) {
 	})
 	require.Equal(t, []int32{20, 40}, []int32{wrong, limited})
 	for _, d := range servers {
-		require.Equal(t, 200, d.Post("/token", servertest.Conf, "grant_type", "client_credentials").Status, "the right secret has 256 bits, and is no guess")
+		require.Equal(t, 200, d.Post("/token", servertest.Conf,
+			"grant_type", "client_credentials").Status,
+			"the right secret has 256 bits, and is no guess")
 	}
 	recs := servers[0].Records(storage.Query{Kind: grantwell.Guesses})
 	require.NotEmpty(t, recs)
 	for _, r := range recs {
 		require.Empty(t, r.ClientID+r.Subject+r.GrantID)
-		require.True(t, r.ExpiresAt.After(time.Now()) && !r.ExpiresAt.After(time.Now().Add(4*time.Hour)), "%v", r.ExpiresAt)
+		require.True(t, r.ExpiresAt.After(time.Now()) &&
+			!r.ExpiresAt.After(time.Now().Add(4*time.Hour)), "%v", r.ExpiresAt)
 		require.NotContains(t, string(r.Data), "user")
 	}
 }
@@ -189,7 +200,10 @@ func TestSharedLimiter_SlidingWindow(t *testing.T) {
 		var failed []time.Time
 		refused := 0
 		for i := 0; len(failed) < 200; i++ {
-			l := shared(t, store, map[string]grantwell.Limit{"addr": {Failures: allowed, Window: window}}) // an instance that has just begun
+			l := shared(t, store, map[string]grantwell.Limit{"addr": {
+				Failures: allowed,
+				Window:   window,
+			}}) // an instance that has just begun
 			for range mathrand.IntN(12) {
 				done, wait, err := l.Attempt(t.Context(), "addr:x")
 				require.NoError(t, err)
@@ -285,7 +299,8 @@ func TestSharedLimiter_WritesAreBounded(t *testing.T) {
 	require.NoError(t, err)
 	require.Positive(t, wait)
 	require.Equal(t, w, writes.Load())
-	require.LessOrEqual(t, reads.Load()-r, int32(20), "a newcomer finds the newest version by strides")
+	require.LessOrEqual(t, reads.Load()-r, int32(20),
+		"a newcomer finds the newest version by strides")
 }
 
 // With a store that fails, or that holds other data, no guess is made: the
@@ -303,13 +318,17 @@ func TestSharedLimiter_StoreFailureIsNotOpen(t *testing.T) {
 			return grants.User{Subject: "u"}, nil
 		})}
 	})
-	d.ChangeClient("other", func(c *storage.Client) { c.Secrets = []storage.Secret{{Hash: servertest.BcryptHash(t, "hunter2")}} })
+	d.ChangeClient("other", func(c *storage.Client) {
+		c.Secrets = []storage.Secret{{Hash: servertest.BcryptHash(t, "hunter2")}}
+	})
 	login := func() servertest.Reply {
-		return d.Post("/token", servertest.Conf, "grant_type", "password", "username", "u", "password", "p")
+		return d.Post("/token", servertest.Conf, "grant_type", "password", "username", "u",
+			"password", "p")
 	}
 	for _, call := range []string{"Insert", "Get"} {
 		broken.Fail(errors.New(servertest.StoreFault), call)
-		for _, res := range []servertest.Reply{login(), d.Post("/token", "conf:wrong", "grant_type", "client_credentials"),
+		for _, res := range []servertest.Reply{login(),
+			d.Post("/token", "conf:wrong", "grant_type", "client_credentials"),
 			d.Post("/token", "other:hunter2", "grant_type", "client_credentials")} {
 			res.Fails(t, 503, "temporarily_unavailable")
 			require.NotEmpty(t, res.Header.Get("Retry-After"))
@@ -319,7 +338,8 @@ func TestSharedLimiter_StoreFailureIsNotOpen(t *testing.T) {
 	require.Zero(t, asked)
 	broken.Pass()
 	require.Equal(t, 200, login().Status)
-	require.Equal(t, 200, d.Post("/token", "other:hunter2", "grant_type", "client_credentials").Status)
+	require.Equal(t, 200, d.Post("/token", "other:hunter2",
+		"grant_type", "client_credentials").Status)
 
 	damaged := memstore.New()
 	l := shared(t, damagedStore{damaged}, nil)
@@ -348,7 +368,10 @@ func TestSharedLimiter_ConfigurationIsChecked(t *testing.T) {
 	_, err := grantwell.NewSharedLimiter(nil, nil)
 	require.ErrorContains(t, err, "missing")
 	// Many names leave the cache bounded, and what was counted stands.
-	l := shared(t, memstore.New(), map[string]grantwell.Limit{"user": {Failures: 1, Window: time.Hour}})
+	l := shared(t, memstore.New(), map[string]grantwell.Limit{"user": {
+		Failures: 1,
+		Window:   time.Hour,
+	}})
 	try(t, l, "user:first", false, 0)
 	if !testing.Short() {
 		for i := range 101_000 {
@@ -377,19 +400,25 @@ func TestSharedLimiter_SlowWriterAtTheEndOfAnEra(t *testing.T) {
 			}
 			return nil
 		})
-		for _, begun := range []time.Duration{119 * time.Second, 118*time.Second + 3*2*time.Minute} {
+		for _, begun := range []time.Duration{119 * time.Second,
+			118*time.Second + 3*2*time.Minute} {
 			time.Sleep(time.Until(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(begun)))
 			var passed atomic.Int32
 			guess := func(l *grantwell.SharedLimiter) {
-				if done, wait, err := l.Attempt(context.Background(), "user:a"); err == nil && wait == 0 {
+				if done, wait, err := l.Attempt(context.Background(), "user:a"); err == nil &&
+					wait == 0 {
 					passed.Add(1)
 					done(false)
 				}
 			}
 			var wg sync.WaitGroup
 			wg.Go(func() { guess(shared(t, slow, limits)) })
-			for _, after := range []time.Duration{1500 * time.Millisecond, 2500 * time.Millisecond, 4500 * time.Millisecond} {
-				wg.Go(func() { time.Sleep(after); guess(shared(t, store, limits)) })
+			for _, after := range []time.Duration{1500 * time.Millisecond, 2500 * time.Millisecond,
+				4500 * time.Millisecond} {
+				wg.Go(func() {
+					time.Sleep(after)
+					guess(shared(t, store, limits))
+				})
 			}
 			wg.Wait()
 			require.EqualValues(t, 1, passed.Load())
@@ -403,21 +432,31 @@ func TestSharedLimiter_SlowWriterAtTheEndOfAnEra(t *testing.T) {
 // Holds S187.
 func TestSharedLimiter_ClientLimitReplacesTheDefault(t *testing.T) {
 	t.Parallel()
-	limits := map[string]grantwell.Limit{"client": {Failures: 3, Window: time.Hour}, "client/partner": {Failures: 1, Window: time.Minute}}
-	for name, limiter := range map[string]grants.Limiter{"memory": grantwell.NewLimiterWith(limits), "shared": shared(t, memstore.New(), limits)} {
+	limits := map[string]grantwell.Limit{
+		"client":         {Failures: 3, Window: time.Hour},
+		"client/partner": {Failures: 1, Window: time.Minute},
+	}
+	for name, limiter := range map[string]grants.Limiter{
+		"memory": grantwell.NewLimiterWith(limits),
+		"shared": shared(t, memstore.New(), limits),
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := servertest.New(t, func(cfg *grantwell.Config) {
 				cfg.Limiter = limiter
-				cfg.LimitClass = func(id string) string { return map[string]string{"other": "partner", "nobody": "no such class"}[id] }
+				cfg.LimitClass = func(id string) string {
+					return map[string]string{"other": "partner", "nobody": "no such class"}[id]
+				}
 			})
 			for id, allowed := range map[string]int{"conf": 3, "other": 1, "nobody": 3} {
 				for range allowed {
-					d.Post("/token", id+":wrong", "grant_type", "client_credentials").Fails(t, 401, "invalid_client")
+					d.Post("/token", id+":wrong", "grant_type", "client_credentials").Fails(t, 401,
+						"invalid_client")
 				}
 				res := d.Post("/token", id+":wrong", "grant_type", "client_credentials")
 				res.Fails(t, 429, "invalid_client")
-				require.Equal(t, map[string]string{"other": "60"}[id] != "", res.Header.Get("Retry-After") == "60")
+				require.Equal(t, map[string]string{"other": "60"}[id] != "",
+					res.Header.Get("Retry-After") == "60")
 			}
 		})
 	}

@@ -7,11 +7,12 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/stretchr/testify/require"
 )
 
 // A secret of one kind is refused in every place of another kind, and still
@@ -20,12 +21,16 @@ import (
 // Holds R86, V7, V8, V90.
 func TestTokenKinds_NoneStandsForAnother(t *testing.T) {
 	t.Parallel()
-	for _, config := range []func(*grantwell.Config){func(*grantwell.Config) {}, servertest.Signed(servertest.Keys(t))} {
+	for _, config := range []func(*grantwell.Config){func(*grantwell.Config) {},
+		servertest.Signed(servertest.Keys(t))} {
 		d := servertest.New(t, func(cfg *grantwell.Config) {
 			config(cfg)
 			cfg.Paths.TokenInfo = "/tokeninfo"
 		})
-		guarded := introspect.Guard{Introspector: d.AS, AnyAudience: true}.Require()(http.HandlerFunc(servertest.ShowToken))
+		guarded := introspect.Guard{
+			Introspector: d.AS,
+			AnyAudience:  true,
+		}.Require()(http.HandlerFunc(servertest.ShowToken))
 		code := d.Code("conf")
 		access, refresh := d.Family("conf")
 		var consent string
@@ -35,20 +40,37 @@ func TestTokenKinds_NoneStandsForAnother(t *testing.T) {
 		}
 		require.NotEmpty(t, consent)
 		places := map[string]func(token string) bool{
-			"code":       func(s string) bool { return d.Redeem("conf", s).Status == 200 },
-			"refresh":    func(s string) bool { return d.Refresh("conf", s).Status == 200 },
-			"tokeninfo":  func(s string) bool { return d.Post("/tokeninfo", servertest.Conf, "access_token", s).Status == 200 },
-			"bearer":     func(s string) bool { return servertest.Bearer(guarded, s).Status == 200 },
+			"code":    func(s string) bool { return d.Redeem("conf", s).Status == 200 },
+			"refresh": func(s string) bool { return d.Refresh("conf", s).Status == 200 },
+			"tokeninfo": func(s string) bool {
+				return d.Post("/tokeninfo", servertest.Conf, "access_token", s).Status == 200
+			},
+			"bearer": func(s string) bool {
+				return servertest.Bearer(guarded, s).Status == 200
+			},
 			"introspect": func(s string) bool { return d.Live(s) },
 			"secret": func(s string) bool {
 				return d.Post("/token", "conf:"+s, "grant_type", "client_credentials").Status == 200
 			},
 			"password": func(s string) bool {
-				return d.Post("/token", servertest.Conf, "grant_type", "password", "username", "johndoe", "password", s).Status == 200
+				return d.Post("/token", servertest.Conf, "grant_type", "password",
+					"username", "johndoe", "password", s).Status == 200
 			},
 		}
-		belongs := map[string][]string{"code": {"code"}, "access": {"tokeninfo", "bearer", "introspect"}, "refresh": {"refresh", "introspect"}, "consent": nil, "grant": nil}
-		for kind, s := range map[string]string{"code": code, "access": access, "refresh": refresh, "consent": consent, "grant": d.Records(storage.Query{Kind: storage.Access})[0].GrantID} {
+		belongs := map[string][]string{
+			"code":    {"code"},
+			"access":  {"tokeninfo", "bearer", "introspect"},
+			"refresh": {"refresh", "introspect"},
+			"consent": nil,
+			"grant":   nil,
+		}
+		for kind, s := range map[string]string{
+			"code":    code,
+			"access":  access,
+			"refresh": refresh,
+			"consent": consent,
+			"grant":   d.Records(storage.Query{Kind: storage.Access})[0].GrantID,
+		} {
 			for place, accepts := range places {
 				if !contains(belongs[kind], place) {
 					require.False(t, accepts(s), "%s as %s", kind, place)
@@ -80,7 +102,12 @@ func contains(list []string, s string) bool {
 // Holds R87, V91.
 func TestTokenKinds_OnlyTheExactBytes(t *testing.T) {
 	t.Parallel()
-	for _, config := range []func(*grantwell.Config){func(*grantwell.Config) {}, servertest.Signed(servertest.Keys(t)), servertest.Unrecorded(servertest.Keys(t)), func(cfg *grantwell.Config) { cfg.AccessTokens.Prefix, cfg.RefreshTokens.Prefix = "gwa_", "gwr_" }} {
+	for _, config := range []func(*grantwell.Config){func(*grantwell.Config) {},
+		servertest.Signed(servertest.Keys(t)), servertest.Unrecorded(servertest.Keys(t)),
+		func(cfg *grantwell.Config) {
+			cfg.AccessTokens.Prefix = "gwa_"
+			cfg.RefreshTokens.Prefix = "gwr_"
+		}} {
 		d := servertest.New(t, config)
 		code := d.Code("conf")
 		access, refresh := d.Family("conf")
@@ -108,8 +135,11 @@ func mutations(s string) []string {
 		}
 		return unicode.ToUpper(r)
 	}, s)
-	out := []string{s[:len(s)-1], s[1:], s[:len(s)/2], s + "A", s + "=", s + "==", s + ".", "A" + s, s + s, s + " ", " " + s, s + "\n", s + "\t", strings.ToLower(s), strings.ToUpper(s), flip,
-		strings.NewReplacer("-", "+", "_", "/").Replace(s) + "+", base64.StdEncoding.EncodeToString([]byte(s)), strings.ReplaceAll(s, ".", ".."), s + "%00", s + "?", "Bearer " + s, s + ",", `"` + s + `"`}
+	out := []string{s[:len(s)-1], s[1:], s[:len(s)/2], s + "A", s + "=", s + "==", s + ".", "A" + s,
+		s + s, s + " ", " " + s, s + "\n", s + "\t", strings.ToLower(s), strings.ToUpper(s), flip,
+		strings.NewReplacer("-", "+", "_", "/").Replace(s) + "+",
+		base64.StdEncoding.EncodeToString([]byte(s)), strings.ReplaceAll(s, ".", ".."), s + "%00",
+		s + "?", "Bearer " + s, s + ",", `"` + s + `"`}
 	for i := range len(s) { // the last character of base64 has bits that a careless decoder ignores
 		b := []byte(s)
 		b[i] ^= 1
@@ -131,7 +161,8 @@ func TestTokenKinds_ChangedCharacterIsRefused(t *testing.T) {
 	got := l.Redeem("conf", l.Code("conf"))
 	at, rt := got.String("access_token"), got.String("refresh_token")
 	for _, wrong := range []string{code, at} {
-		l.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", wrong).Fails(t, 400, "invalid_grant")
+		l.Post("/token", servertest.Conf, "grant_type", "refresh_token",
+			"refresh_token", wrong).Fails(t, 400, "invalid_grant")
 	}
 	for _, wrong := range []string{at, rt} {
 		l.Redeem("conf", wrong).Fails(t, 400, "invalid_grant")
@@ -147,15 +178,19 @@ func TestTokenKinds_ChangedCharacterIsRefused(t *testing.T) {
 			}
 			return s[:i] + string(c) + s[i+1:]
 		}
-		return []string{s[:len(s)-1], s + "A", s + "=", s + "\n", " " + s, strings.ToLower(s), strings.ToUpper(s), swap(0), swap(20), swap(len(s) - 1),
-			s[1:], strings.NewReplacer("-", "+", "_", "/").Replace(s) + "==", s + "." + s, strings.Repeat(s, 2)}
+		return []string{s[:len(s)-1], s + "A", s + "=", s + "\n", " " + s, strings.ToLower(s),
+			strings.ToUpper(s), swap(0), swap(20), swap(len(s) - 1),
+			s[1:], strings.NewReplacer("-", "+", "_", "/").Replace(s) + "==", s + "." + s,
+			strings.Repeat(s, 2)}
 	}
 	for _, c := range change(at) {
 		require.False(t, l.Valid(c), c)
-		require.Equal(t, false, l.Post("/introspect", servertest.Conf, "token", c).JSON["active"], c)
+		require.Equal(t, false, l.Post("/introspect", servertest.Conf, "token", c).JSON["active"],
+			c)
 	}
 	for _, c := range change(rt) {
-		l.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", c).Fails(t, 400, "invalid_grant")
+		l.Post("/token", servertest.Conf, "grant_type", "refresh_token",
+			"refresh_token", c).Fails(t, 400, "invalid_grant")
 	}
 	for _, c := range change(code) {
 		l.Redeem("conf", c).Fails(t, 400, "invalid_grant")

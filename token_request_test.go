@@ -12,13 +12,14 @@ import (
 	"testing"
 
 	"github.com/go-jose/go-jose/v4"
+	"github.com/stretchr/testify/require"
+
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/tokens"
-	"github.com/stretchr/testify/require"
 )
 
 // Whatever is sent, the answer is one JSON object in the characters of RFC
@@ -36,45 +37,72 @@ func TestTokenRequest_RefusalIsOneJSONObject(t *testing.T) {
 		{"no grant type", "/token", "scope=read", "", servertest.Conf, 400, "invalid_request"},
 		{"empty grant type", "/token", "grant_type=", "", servertest.Conf, 400, "invalid_request"},
 		{"no body", "/token", "", "", servertest.Conf, 400, "invalid_request"},
-		{"unknown grant", "/token", "grant_type=magic%0d%0a%22%5c%c3%a9", "", servertest.Conf, 400, "unsupported_grant_type"},
-		{"implicit", "/token", "grant_type=implicit", "", servertest.Conf, 400, "unsupported_grant_type"},
+		{"unknown grant", "/token", "grant_type=magic%0d%0a%22%5c%c3%a9", "", servertest.Conf, 400,
+			"unsupported_grant_type"},
+		{"implicit", "/token", "grant_type=implicit", "", servertest.Conf, 400,
+			"unsupported_grant_type"},
 		{"grant type twice", "/token", cc + "&" + cc, "", servertest.Conf, 400, "invalid_request"},
-		{"scope twice", "/token", cc + "&scope=read&scope=read", "", servertest.Conf, 400, "invalid_request"},
-		{"scope twice, once empty", "/token", cc + "&scope=&scope=read", "", servertest.Conf, 400, "invalid_request"},
-		{"client_id twice", "/token", cc + "&client_id=conf&client_id=conf", "", servertest.Conf, 400, "invalid_request"},
-		{"code twice", "/token", "grant_type=authorization_code&code=a&code=b", "", servertest.Conf, 400, "invalid_request"},
-		{"unknown parameter twice", "/token", cc + "&x=1&x=2", "", servertest.Conf, 400, "invalid_request"},
+		{"scope twice", "/token", cc + "&scope=read&scope=read", "", servertest.Conf, 400,
+			"invalid_request"},
+		{"scope twice, once empty", "/token", cc + "&scope=&scope=read", "", servertest.Conf, 400,
+			"invalid_request"},
+		{"client_id twice", "/token", cc + "&client_id=conf&client_id=conf", "", servertest.Conf,
+			400, "invalid_request"},
+		{"code twice", "/token", "grant_type=authorization_code&code=a&code=b", "", servertest.Conf,
+			400, "invalid_request"},
+		{"unknown parameter twice", "/token", cc + "&x=1&x=2", "", servertest.Conf, 400,
+			"invalid_request"},
 		{"token twice", "/revoke", "token=a&token=b", "", servertest.Conf, 400, "invalid_request"},
-		{"token twice for introspection", "/introspect", "token=a&token=b", "", servertest.Conf, 400, "invalid_request"},
-		{"JSON", "/token", `{"grant_type":"client_credentials"}`, "application/json", servertest.Conf, 400, "invalid_request"},
-		{"multipart", "/token", "--b\r\nContent-Disposition: form-data; name=\"grant_type\"\r\n\r\nclient_credentials\r\n--b--\r\n", "multipart/form-data; boundary=b", servertest.Conf, 400, "invalid_request"},
+		{"token twice for introspection", "/introspect", "token=a&token=b", "", servertest.Conf,
+			400, "invalid_request"},
+		{"JSON", "/token", `{"grant_type":"client_credentials"}`, "application/json",
+			servertest.Conf, 400, "invalid_request"},
+		{"multipart",
+			"/token", "--b\r\nContent-Disposition: form-data; name=\"grant_type\"\r\n\r\nclient_credentials\r\n--b--\r\n",
+			"multipart/form-data; boundary=b", servertest.Conf, 400, "invalid_request"},
 		{"text", "/token", cc, "text/plain", servertest.Conf, 400, "invalid_request"},
 		{"no type", "/token", cc, "-", servertest.Conf, 400, "invalid_request"},
-		{"malformed type", "/token", cc, "application/x-www-form-urlencoded; =", servertest.Conf, 400, "invalid_request"},
+		{"malformed type", "/token", cc, "application/x-www-form-urlencoded; =", servertest.Conf,
+			400, "invalid_request"},
 		{"bad percent", "/token", cc + "&scope=%zz", "", servertest.Conf, 400, "invalid_request"},
 		{"lone percent", "/token", cc + "&scope=50%", "", servertest.Conf, 400, "invalid_request"},
 		{"NUL", "/token", cc + "&scope=a%00b", "", servertest.Conf, 400, "invalid_request"},
 		{"raw NUL", "/token", cc + "&scope=a\x00b", "", servertest.Conf, 400, "invalid_request"},
 		{"invalid UTF-8", "/token", cc + "&scope=%ff", "", servertest.Conf, 400, "invalid_request"},
-		{"overlong UTF-8", "/token", cc + "&scope=%c0%af", "", servertest.Conf, 400, "invalid_request"},
+		{"overlong UTF-8", "/token", cc + "&scope=%c0%af", "", servertest.Conf, 400,
+			"invalid_request"},
 		{"malformed name", "/token", cc + "&%=1", "", servertest.Conf, 400, "invalid_request"},
-		{"all in the query", "/token?" + cc + "&client_id=post&scope=read", "", "", servertest.Conf, 400, "invalid_request"},
-		{"secret in the query", "/token?client_id=post&client_secret=" + servertest.Secret, cc, "", "", 400, "invalid_request"},
-		{"escaped name in the query", "/token?client%5fsecret=" + servertest.Secret, cc, "", servertest.Conf, 400, "invalid_request"},
-		{"code in the query", "/token?code=abc", "grant_type=authorization_code&code=abc", "", servertest.Conf, 400, "invalid_request"},
-		{"assertion in the query", "/token?assertion=abc", cc, "", servertest.Conf, 400, "invalid_request"},
-		{"password in the query", "/token?password=abc", cc, "", servertest.Conf, 400, "invalid_request"},
-		{"verifier in the query", "/token?code_verifier=abc", cc, "", servertest.Conf, 400, "invalid_request"},
-		{"refresh token in the query", "/token?refresh_token=abc", cc, "", servertest.Conf, 400, "invalid_request"},
-		{"token in the query", "/revoke?token=abc", "token=abc", "", servertest.Conf, 400, "invalid_request"},
-		{"introspected token in the query", "/introspect?token=abc", "token=abc", "", servertest.Conf, 400, "invalid_request"},
-		{"client_id in the query only", "/token?client_id=public", "grant_type=password", "", "", 401, "invalid_client"},
+		{"all in the query", "/token?" + cc + "&client_id=post&scope=read", "", "", servertest.Conf,
+			400, "invalid_request"},
+		{"secret in the query", "/token?client_id=post&client_secret=" + servertest.Secret, cc, "",
+			"", 400, "invalid_request"},
+		{"escaped name in the query", "/token?client%5fsecret=" + servertest.Secret, cc, "",
+			servertest.Conf, 400, "invalid_request"},
+		{"code in the query", "/token?code=abc", "grant_type=authorization_code&code=abc", "",
+			servertest.Conf, 400, "invalid_request"},
+		{"assertion in the query", "/token?assertion=abc", cc, "", servertest.Conf, 400,
+			"invalid_request"},
+		{"password in the query", "/token?password=abc", cc, "", servertest.Conf, 400,
+			"invalid_request"},
+		{"verifier in the query", "/token?code_verifier=abc", cc, "", servertest.Conf, 400,
+			"invalid_request"},
+		{"refresh token in the query", "/token?refresh_token=abc", cc, "", servertest.Conf, 400,
+			"invalid_request"},
+		{"token in the query", "/revoke?token=abc", "token=abc", "", servertest.Conf, 400,
+			"invalid_request"},
+		{"introspected token in the query", "/introspect?token=abc", "token=abc", "",
+			servertest.Conf, 400, "invalid_request"},
+		{"client_id in the query only", "/token?client_id=public", "grant_type=password", "", "",
+			401, "invalid_client"},
 		{"no token", "/revoke", "x=y", "", servertest.Conf, 400, "invalid_request"},
 		{"no credentials", "/token", cc, "", "", 401, "invalid_client"},
 		{"wrong secret", "/token", cc, "", "conf:wrong", 401, "invalid_client"},
-		{"scope", "/token", cc + "&scope=adm%c3%a9'%5c%3cx%3e", "", servertest.Conf, 400, "invalid_scope"},
-		{"unknown code", "/token", "grant_type=authorization_code&code=%22%0a", "", servertest.Conf, 400, "invalid_grant"},
-		{"wrong password", "/token", "grant_type=password&username=%22x&password=y", "", servertest.Conf, 400, "invalid_grant"},
+		{"scope", "/token", cc + "&scope=adm%c3%a9'%5c%3cx%3e", "", servertest.Conf, 400,
+			"invalid_scope"},
+		{"unknown code", "/token", "grant_type=authorization_code&code=%22%0a", "", servertest.Conf,
+			400, "invalid_grant"},
+		{"wrong password", "/token", "grant_type=password&username=%22x&password=y", "",
+			servertest.Conf, 400, "invalid_grant"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -103,12 +131,16 @@ func TestTokenRequest_RefusalIsOneJSONObject(t *testing.T) {
 func TestTokenRequest_UnknownAndEmptyParametersAreIgnored(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
-	for _, body := range []string{"", "&foo=bar", "&scope=", "&scope", "&client_id=", "&client_secret=", "&code=", "&&", "&resource=https://a&resource=https://b", "&foo=%F0%9F%98%80"} {
-		res := l.Do(servertest.Request("/token", servertest.Conf, "grant_type=client_credentials"+body))
+	for _, body := range []string{"", "&foo=bar", "&scope=", "&scope", "&client_id=",
+		"&client_secret=", "&code=", "&&", "&resource=https://a&resource=https://b",
+		"&foo=%F0%9F%98%80"} {
+		res := l.Do(servertest.Request("/token", servertest.Conf,
+			"grant_type=client_credentials"+body))
 		require.Equal(t, 200, res.Status, body+res.Body)
 		require.Equal(t, "read", res.String("scope"))
 	}
-	l.Do(servertest.Request("/token", servertest.Conf, "grant_type=password&username=johndoe&password=")).Fails(t, 400, "invalid_request")
+	l.Do(servertest.Request("/token", servertest.Conf,
+		"grant_type=password&username=johndoe&password=")).Fails(t, 400, "invalid_request")
 	req := servertest.Request("/token", servertest.Conf, "grant_type=client_credentials")
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=UTF-8")
 	require.Equal(t, 200, l.Do(req).Status)
@@ -121,7 +153,10 @@ func TestTokenRequest_UnknownAndEmptyParametersAreIgnored(t *testing.T) {
 func TestTokenResponse_HasAllMembersAndNoNull(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) {
-		cfg.Hooks.Issue = func(_ context.Context, i *grantwell.Issue) error { i.Response["nothing"] = nil; return nil }
+		cfg.Hooks.Issue = func(_ context.Context, i *grantwell.Issue) error {
+			i.Response["nothing"] = nil
+			return nil
+		}
 	})
 	res := l.Redeem("conf", l.Code("conf", "scope", "read write"))
 	require.Equal(t, 200, res.Status, res.Body)
@@ -150,7 +185,8 @@ func TestErrorText_ReplacesTheTextOnly(t *testing.T) {
 		cfg.ErrorText = func(code, description string) (string, string) {
 			switch code {
 			case "unsupported_grant_type":
-				return "Gibt's nicht: \"\\\u00fc\r\n" + strings.Repeat("x", 1000), "https://help.example/\" a"
+				return "Gibt's nicht: \"\\\u00fc\r\n" + strings.Repeat("x",
+					1000), "https://help.example/\" a"
 			case "invalid_grant":
 				panic("no text")
 			}
@@ -167,7 +203,8 @@ func TestErrorText_ReplacesTheTextOnly(t *testing.T) {
 	require.NotContains(t, res.JSON, "error_description")
 	res = l.Post("/token", servertest.Conf, "grant_type", "authorization_code", "code", "x")
 	res.Fails(t, 400, "invalid_grant")
-	require.NotEmpty(t, res.String("error_description"), "the built-in text, if the function panics")
+	require.NotEmpty(t, res.String("error_description"),
+		"the built-in text, if the function panics")
 }
 
 // A body that is too large is refused before it is read to its end, with or
@@ -182,7 +219,9 @@ func TestTokenRequest_SizeIsBounded(t *testing.T) {
 		c, err := net.Dial("tcp", strings.TrimPrefix(r.URL, "http://"))
 		require.NoError(t, err)
 		defer c.Close()
-		_, err = c.Write([]byte("POST /token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n" + length + "\r\n\r\n"))
+		_, err = c.Write([]byte("POST /token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n" +
+			length +
+			"\r\n\r\n"))
 		require.NoError(t, err)
 		if strings.HasPrefix(length, "T") {
 			// Writing may fail: the server is free to close once it has answered.
@@ -202,22 +241,35 @@ func TestTokenRequest_SizeIsBounded(t *testing.T) {
 		many.WriteString("&resource=https://r.example")
 		list.WriteString("+a")
 	}
-	for name, body := range map[string]string{"resources": many.String(), "scopes": "&scope=" + list.String(), "spaces": "&scope=" + strings.Repeat("+", 10_000)} {
-		l.Do(servertest.Request("/token", servertest.Conf, "grant_type=client_credentials"+body)).Fails(t, map[bool]int{true: 413, false: 400}[len(body) > 64<<10], "invalid_request")
+	for name, body := range map[string]string{
+		"resources": many.String(),
+		"scopes":    "&scope=" + list.String(),
+		"spaces":    "&scope=" + strings.Repeat("+", 10_000),
+	} {
+		l.Do(servertest.Request("/token", servertest.Conf,
+			"grant_type=client_credentials"+body)).Fails(t, map[bool]int{
+			true:  413,
+			false: 400,
+		}[len(body) > 64<<10], "invalid_request")
 		require.Empty(t, l.Records(storage.Query{}), name)
 	}
 	var pairs string
 	for i := range 100 {
 		pairs += "&p" + strings.Repeat("x", i) + "=1"
 	}
-	l.Do(servertest.Request("/token", servertest.Conf, "grant_type=client_credentials"+pairs)).Fails(t, 400, "invalid_request")
+	l.Do(servertest.Request("/token", servertest.Conf,
+		"grant_type=client_credentials"+pairs)).Fails(t, 400, "invalid_request")
 }
 
 // Hostile input costs no more memory than its own size.
 //
 // Holds V149, V183.
-func TestTokenRequest_MemoryIsBounded(t *testing.T) { // not parallel: it reads the process's counters
-	l := servertest.New(t, func(cfg *grantwell.Config) { servertest.Signed(servertest.Keys(t))(cfg) })
+func TestTokenRequest_MemoryIsBounded(
+	t *testing.T,
+) { // not parallel: it reads the process's counters
+	l := servertest.New(t, func(cfg *grantwell.Config) {
+		servertest.Signed(servertest.Keys(t))(cfg)
+	})
 	dots := strings.Repeat(".", 1<<20)
 	cookies := servertest.Request("/token", servertest.Conf, cc)
 	for i := range 10_000 {
@@ -260,7 +312,8 @@ func TestTokenRequest_ConcurrentRequestsDoNotMix(t *testing.T) {
 	for i, a := range scopes {
 		for _, b := range scopes[i+1:] {
 			wg.Go(func() {
-				res := l.Post("/token", servertest.Conf, "grant_type", "client_credentials", "scope", b+" "+a)
+				res := l.Post("/token", servertest.Conf, "grant_type", "client_credentials",
+					"scope", b+" "+a)
 				if !(res.Status == 200 && res.String("scope") == b+" "+a) {
 					t.Errorf("%s %s: %s", a, b, res.Body)
 				}
@@ -298,13 +351,15 @@ func TestTokenRequest_SubjectThatIsAClientIsRefused(t *testing.T) {
 		c.Grants[2] = grants.Password{Authenticator: subjects{}}
 	})
 	ask := func(user string) servertest.Reply {
-		return r.Post("/token", servertest.Conf, "grant_type", "password", "username", user, "password", "x")
+		return r.Post("/token", servertest.Conf, "grant_type", "password", "username", user,
+			"password", "x")
 	}
 	ask("conf").Fails(t, 400, "invalid_grant")
 	ask("other").Fails(t, 400, "invalid_grant")
 	require.Equal(t, 200, ask("alice").Status)
 	res := r.Post("/token", servertest.Conf, "grant_type", "client_credentials")
-	tok, err := jose.ParseSignedCompact(res.String("access_token"), []jose.SignatureAlgorithm{jose.ES256})
+	tok, err := jose.ParseSignedCompact(res.String("access_token"),
+		[]jose.SignatureAlgorithm{jose.ES256})
 	require.NoError(t, err)
 	require.Contains(t, string(tok.UnsafePayloadWithoutVerification()), `"sub":"conf"`)
 }
