@@ -60,14 +60,14 @@ func TestAdmin_AsksTheHostFirst(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
 	requests := [][2]string{{"GET", "/clients"}, {"GET", "/clients/conf"},
-		{"GET", "/clients/nobody"}, {"POST", "/clients"}, {"PUT", "/clients/conf"}, {"DELETE",
-			"/clients/conf"},
-		{"POST", "/clients/conf/disable"}, {"POST", "/clients/conf/enable"}, {"POST",
-			"/clients/conf/secret"}, {"POST", "/clients/conf/revoke"}, {"DELETE",
-			"/clients/conf/secrets/x"},
-		{"GET", "/grants?subject=alice"}, {"DELETE", "/grants/x"}, {"DELETE",
-			"/grants?subject=alice"}, {"GET", "/consents?subject=alice"}, {"DELETE",
-			"/consents?subject=alice&client_id=conf"},
+		{"GET", "/clients/nobody"}, {"POST", "/clients"}, {"PUT", "/clients/conf"},
+		{"DELETE", "/clients/conf"},
+		{"POST", "/clients/conf/disable"}, {"POST", "/clients/conf/enable"},
+		{"POST", "/clients/conf/secret"}, {"POST", "/clients/conf/revoke"},
+		{"DELETE", "/clients/conf/secrets/x"},
+		{"GET", "/grants?subject=alice"}, {"DELETE", "/grants/x"},
+		{"DELETE", "/grants?subject=alice"}, {"GET", "/consents?subject=alice"},
+		{"DELETE", "/consents?subject=alice&client_id=conf"},
 		{"GET", "/export"}, {"POST", "/import"}, {"GET", "/nothing"}, {"PATCH", "/clients"}}
 	for _, q := range requests {
 		for _, h := range []http.Handler{o.AdminHandler, o.AccountHandler} {
@@ -163,8 +163,8 @@ func TestAdmin_RefusesUnknownInput(t *testing.T) {
 	o := servertest.NewAdmin(t, nil)
 	for _, body := range []string{"", "{", "null", "[]", `"x"`, "{}{}", `{} x`, newApp + newApp,
 		"{\"client_name\":\"\xff\"}", `{"client_id":"a","client_id":"b"}`,
-		`{"metadata":{"a":"1","a":"2"},"grant_types":["client_credentials"]}`, strings.Repeat("[",
-			60_000), strings.Repeat(`{"a":`, 12_000)} {
+		`{"metadata":{"a":"1","a":"2"},"grant_types":["client_credentials"]}`,
+		strings.Repeat("[", 60_000), strings.Repeat(`{"a":`, 12_000)} {
 		o.Admin("POST", "/clients", body).Fails(t, 400, "invalid_request")
 	}
 	o.Admin("POST", "/clients", `{"client_name":"`+strings.Repeat("x", 64<<10)+`"}`).Fails(t, 413,
@@ -190,8 +190,8 @@ func TestAdmin_RefusesUnknownInput(t *testing.T) {
 	}
 	o.Admin("DELETE", "/consents?client_id=conf", "").Fails(t, 400, "invalid_request")
 	for _, path := range []string{"/", "", "/clients/", "/clients//", "/clients/conf/",
-		"/clients/conf/x", "//clients", "/clients/conf/secrets/", "/clients/" + strings.Repeat("x",
-			513), "/clients/nobody"} {
+		"/clients/conf/x", "//clients", "/clients/conf/secrets/",
+		"/clients/" + strings.Repeat("x", 513), "/clients/nobody"} {
 		o.Admin("GET", "/x", "").Fails(t, 404, "not_found")
 		req := httptest.NewRequest("GET", "/", nil)
 		req.URL.Path, req.Header = path, http.Header{"X-Who": {"root"}}
@@ -212,8 +212,8 @@ func TestAdmin_StoreFailureChangesNothing(t *testing.T) {
 	cancel() // the store refuses a context that has ended
 	for _, q := range [][2]string{{"GET", "/clients"}, {"GET", "/clients/conf"},
 		{"POST", "/clients"}, {"DELETE", "/clients/conf"}, {"POST", "/clients/conf/disable"},
-		{"GET", "/grants?subject=alice"}, {"DELETE", "/grants/x"}, {"DELETE",
-			"/grants?subject=alice"}, {"GET", "/consents?subject=alice"},
+		{"GET", "/grants?subject=alice"}, {"DELETE", "/grants/x"},
+		{"DELETE", "/grants?subject=alice"}, {"GET", "/consents?subject=alice"},
 		{"DELETE", "/consents?subject=alice&client_id=conf"}, {"GET", "/export"}} {
 		req := httptest.NewRequestWithContext(ctx, q[0], q[1], strings.NewReader(newApp))
 		req.Header = http.Header{"X-Who": {"root"}, "Content-Type": {"application/json"}}

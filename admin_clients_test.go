@@ -65,8 +65,7 @@ func TestAdmin_ClientLifeCycle(t *testing.T) {
 	require.Equal(t, 204, o.Admin("DELETE", "/clients/app", "").Status)
 	o.Admin("DELETE", "/clients/app", "").Fails(t, 404, "not_found")
 	o.Admin("GET", "/clients/app", "").Fails(t, 404, "not_found")
-	o.Post("/token", "app:"+plain, "grant_type", "client_credentials").Fails(t, 401,
-		"invalid_client")
+	o.ClientCredentials("app:"+plain).Fails(t, 401, "invalid_client")
 }
 
 // Registration checks every field that it takes and names the field that is
@@ -120,7 +119,7 @@ func TestAdmin_UpdateKeepsReadOnlyMembers(t *testing.T) {
 	after, err := o.Store.Client(t.Context(), "app")
 	require.NoError(t, err)
 	before.Name, before.Scope = "", nil
-	require.True(t, before.Equal(after), "what is left out is gone, but for the read-only members")
+	require.True(t, before.Equal(after), "members that were left out are empty, except the read-only ones")
 	o.Admin("DELETE", "/clients/app", "", "If-Match", read.Header.Get("ETag")).Fails(t, 412,
 		"precondition_failed")
 }
@@ -298,7 +297,7 @@ func TestAdmin_ClientsArePaged(t *testing.T) {
 func TestAdmin_ConcurrentChangesAreNotLost(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
-	second, err := o.AS.Admin(grantwell.AdminConfig{Authorize: servertest.CallerName}) // as another process has its own
+	second, err := o.AS.Admin(grantwell.AdminConfig{Authorize: servertest.CallerName})
 	require.NoError(t, err)
 	read := o.Admin("GET", "/clients/conf", "")
 	var wg sync.WaitGroup
@@ -397,7 +396,8 @@ func TestAdmin_ContestedChanges(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, c.Disabled)
 
-	// A store that cannot compare is written to, and what is there is not created again.
+	// A store without SwapClient is written to directly, and an existing client is
+	// not created again.
 	plain := servertest.NewAdmin(t, func(c *grantwell.Config) {
 		c.Clients = struct{ storage.Registrar }{c.Clients.(storage.Registrar)}
 	})

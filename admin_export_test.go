@@ -67,7 +67,7 @@ func anyClient(t *testing.T, r *rand.Rand, i int) storage.Client {
 			require.Fail(t, "the field "+name+" has a type that this test cannot fill")
 		}
 	}
-	// What registration demands; an alias has nothing of all this.
+	// What registration demands. An alias has none of it.
 	c.AliasOf = ""
 	c.ID = fmt.Sprintf("%c id/%d", ' '+1+rune(r.IntN(90)), i)
 	c.AuthMethod = []string{"", storage.AuthClientSecretBasic, storage.AuthClientSecretPost,
@@ -171,8 +171,9 @@ func TestAdmin_ExportAndImportAreEqual(t *testing.T) {
 		require.True(t, ever, "%s was never set", name)
 	}
 	for after := ""; ; {
-		page := from.Admin("GET", fmt.Sprintf("/export?shared_keys=include&limit=%d&after=%s",
-			1+r.IntN(100), url.QueryEscape(after)), "")
+		page := from.Admin("GET",
+			fmt.Sprintf("/export?shared_keys=include&limit=%d&after=%s", 1+r.IntN(100),
+				url.QueryEscape(after)), "")
 		require.Equal(t, 200, page.Status, page.Body)
 		res := to.Admin("POST", "/import?existing=replace", page.Body)
 		require.Equal(t, 200, res.Status, res.Body)

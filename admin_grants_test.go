@@ -21,7 +21,7 @@ import (
 func TestAdmin_GrantsAreListedAndRevoked(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
-	tokens := map[string]string{} // access token by client and user
+	tokens := map[string]string{} // access tokens by client and user
 	for _, client := range []string{"conf", "other"} {
 		for n := range 15 {
 			user := fmt.Sprint("user", n%5)
@@ -128,7 +128,7 @@ func TestAdmin_ConsentsAreListedAndRevoked(t *testing.T) {
 	require.False(t, second.Live(token))
 	require.Len(t, listAll(t, root, "/consents?subject=user11", "consents"), 1)
 	require.Equal(t, 204, o.Admin("DELETE", "/consents?client_id=conf&subject=user11", "").Status,
-		"it is done when it was done before")
+		"a second withdrawal succeeds too")
 }
 
 // Users see and end their own grants and consents, and do not learn whether

@@ -25,7 +25,7 @@ func TestAdmin_SecretsRotateWithOverlap(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		o := servertest.NewAdmin(t, nil)
 		works := func(s string) bool {
-			return o.Post("/token", "conf:"+s, "grant_type", "client_credentials").Status == 200
+			return o.ClientCredentials("conf:"+s).Status == 200
 		}
 		rotate := func(body string) servertest.Reply {
 			return o.Admin("POST", "/clients/conf/secret", body)
@@ -55,7 +55,7 @@ func TestAdmin_SecretsRotateWithOverlap(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, c.Secrets, 2, "one of them has expired")
 		fourth := rotate("").String("client_secret")
-		require.NotEmpty(t, fourth, "an expired secret is in nobody's way")
+		require.NotEmpty(t, fourth, "an expired secret does not count")
 		last := rotate(`{"overlap_seconds":0}`).String("client_secret")
 		require.False(t, works(third) || works(fourth), "both end at once")
 
@@ -82,8 +82,7 @@ func TestAdmin_SecretsEndAlone(t *testing.T) {
 	o.Admin("DELETE", "/clients/conf/secrets/nothing", "").Fails(t, 404, "not_found")
 	res := o.Admin("DELETE", "/clients/conf/secrets/"+id(1), "")
 	require.Equal(t, 200, res.Status, res.Body)
-	o.Post("/token", servertest.Conf, "grant_type", "client_credentials").Fails(t, 401,
-		"invalid_client")
+	o.ClientCredentials(servertest.Conf).Fails(t, 401, "invalid_client")
 	require.NotEmpty(t, o.Token("conf:"+made.String("client_secret")))
 	o.Admin("DELETE", "/clients/conf/secrets/"+id(0), "").Fails(t, 409, "conflict")
 	o.Admin("POST", "/clients/public/secret", "").Fails(t, 409, "conflict")
@@ -176,17 +175,17 @@ func TestAdmin_ActionsAreEvents(t *testing.T) {
 		[]string{o.LastEvent().Outcome, o.LastEvent().Admin.Actor, o.LastEvent().Admin.Action})
 
 	require.Len(t, secrets, 6)
-	told := log.String()
-	require.Contains(t, told,
+	output := log.String()
+	require.Contains(t, output,
 		`"admin":{"actor":"root","action":"client.update","changed":["Name"]}`)
 	for _, e := range o.Events() {
-		told += fmt.Sprintf("%+v %+v", e, e.Admin)
+		output += fmt.Sprintf("%+v %+v", e, e.Admin)
 		if e.Admin != nil {
-			told += fmt.Sprintf("%+v %+v", e.Admin.Before, e.Admin.After)
+			output += fmt.Sprintf("%+v %+v", e.Admin.Before, e.Admin.After)
 		}
 	}
 	for _, s := range secrets {
-		require.NotContains(t, told, s)
+		require.NotContains(t, output, s)
 	}
 }
 

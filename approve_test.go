@@ -45,7 +45,7 @@ func TestApprove_MistakesAndRefusalsGiveNoCode(t *testing.T) {
 	for name, c := range map[string]struct {
 		hooks grantwell.Hooks
 		do    func(*grantwell.Server, http.ResponseWriter, *http.Request, *grantwell.AuthorizeRequest)
-		code  string // of the redirect; empty: a page
+		code  string // of the redirect, or empty for a page
 	}{
 		"scope not requested": {
 			do:   approve(grantwell.Approval{Subject: "alice", Scope: []string{"read", "write"}}),

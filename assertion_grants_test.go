@@ -159,13 +159,11 @@ func TestClientJWT_AudienceIsTheIssuerAndUsedOnce(t *testing.T) {
 		require.Equal(t, 401, res.Status, "%s: %s", name, res.Body)
 		require.Equal(t, "invalid_client", res.String("error"), name)
 	}
-	r.Post("/token", "", "grant_type", "client_credentials", "client_assertion", good).Fails(t, 401,
-		"invalid_client")
-	r.Post("/token", "", "grant_type", "client_credentials", "client_assertion", good,
-		"client_assertion_type", "urn:x").Fails(t, 401, "invalid_client")
-	r.Post("/token", servertest.Conf, "grant_type", "client_credentials",
-		"client_assertion_type", assertion.ClientJWT, "client_assertion", good).Fails(t, 400,
-		"invalid_request")
+	r.ClientCredentials("", "client_assertion", good).Fails(t, 401, "invalid_client")
+	r.ClientCredentials("", "client_assertion", good, "client_assertion_type", "urn:x").Fails(t,
+		401, "invalid_client")
+	r.ClientCredentials(servertest.Conf, "client_assertion_type", assertion.ClientJWT,
+		"client_assertion", good).Fails(t, 400, "invalid_request")
 }
 
 // An identity provider's SAML assertion buys one token for its subject. An

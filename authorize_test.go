@@ -26,10 +26,10 @@ func TestAuthorize_UnknownClientOrRedirectIsAPage(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
 	h.AddClient("off", func(c *storage.Client) { c.Disabled = true })
-	for _, who := range []*servertest.Browser{h.Browser(), h.SignedIn("alice")} {
+	for _, b := range []*servertest.Browser{h.Browser(), h.SignedIn("alice")} {
 		for _, first := range [][]string{
-			{"client_id", "-"}, {"client_id", "nobody"}, {"client_id", "CONF"}, {"client_id",
-				"conf "}, {"client_id", "off"}, {"client_id", strings.Repeat("x", 300)},
+			{"client_id", "-"}, {"client_id", "nobody"}, {"client_id", "CONF"},
+			{"client_id", "conf "}, {"client_id", "off"}, {"client_id", strings.Repeat("x", 300)},
 			{"redirect_uri", "https://evil.example/"}, {"redirect_uri", servertest.Redirect + "/"},
 			{"client_id", "several", "redirect_uri", "-"},
 		} {
@@ -38,7 +38,7 @@ func TestAuthorize_UnknownClientOrRedirectIsAPage(t *testing.T) {
 				{"response_mode", "form_post"},
 				{"request_uri", "https://evil.example/r"}, {"request", "e30.e30."},
 				{"code_challenge", "-"}, {"rd", "https://evil.example/"}} {
-				res := who.Send(servertest.AuthorizeURL(append(append([]string{}, first...),
+				res := b.Send(servertest.AuthorizeURL(append(append([]string{}, first...),
 					more...)...), nil)
 				res.IsPage(t, http.StatusBadRequest)
 				require.NotContains(t, res.Body, "evil")
@@ -76,8 +76,8 @@ func TestAuthorize_RedirectURIIsComparedExactly(t *testing.T) {
 			" " + servertest.Redirect, servertest.Redirect + " ", "javascript:alert(1)",
 			"data:text/html,x", "vbscript:x", "file:///etc/passwd",
 			"https://app.example/cb\x00", "https://app.example/\xff", "/\t/evil", "/%09/evil",
-			"https:app.example/cb", "com.example.app:/cb", strings.Repeat("https://app.example/cb",
-				200)},
+			"https:app.example/cb", "com.example.app:/cb",
+			strings.Repeat("https://app.example/cb", 200)},
 		"native": {"http://127.0.0.1:80@evil/cb", "http://127.0.0.1.evil/cb", "http://127.0.0.2/cb",
 			"http://2130706433/cb", "http://127.1/cb", "https://127.0.0.1/cb",
 			"http://127.0.0.1:4711/CB", "http://127.0.0.1:4711/cb?x",
@@ -270,7 +270,7 @@ func TestAuthorize_StateIsReturnedUnchanged(t *testing.T) {
 			servertest.With(form, "decision", "deny")).Params(t).Get("state"))
 
 		res := h.SignedIn("alice").Allow("state", state, "response_mode", "form_post")
-		if strings.Contains(state, "\n") { // a form cannot carry it as it is
+		if strings.Contains(state, "\n") { // a form cannot carry a line feed unchanged
 			require.Equal(t, "invalid_request", res.Params(t).Get("error"))
 			continue
 		}
@@ -342,7 +342,7 @@ func TestAuthorize_OnlyGetAndPost(t *testing.T) {
 		b.Do(http.MethodGet, "/authorize?"+query+bad, "").IsPage(t, http.StatusBadRequest)
 	}
 	require.Equal(t, 1, h.CountOf(storage.Code))
-	// No preflight is answered and no origin is told that it may read.
+	// The endpoint answers no preflight and allows no origin to read.
 	b.Send(servertest.AuthorizeURL("client_id", "trusted"), nil, "Origin",
 		"https://app.example").HasPageHeaders(t)
 }
@@ -449,8 +449,8 @@ func TestAuthorize_HintsAreOnlyText(t *testing.T) {
 		"acr_values", "display", "claims", "max_age", "nonce", "subject", "user", "approved",
 		"csrf", "interaction", "decision"} {
 		for _, value := range []string{"https://evil.example/",
-			"\r\nLocation: https://evil.example/", "<script>", "allow", "alice", strings.Repeat("9",
-				3000)} {
+			"\r\nLocation: https://evil.example/", "<script>", "allow", "alice",
+			strings.Repeat("9", 3000)} {
 			res := h.Browser().Send(servertest.AuthorizeURL(name, value), nil)
 			to := res.Header.Get("Location")
 			require.Equal(t, http.StatusSeeOther, res.Status, "%s=%s", name, value)

@@ -36,18 +36,18 @@ import (
 // canaries holds the secrets of a run, and all text that the server gave to
 // its host.
 type canaries struct {
-	secrets map[string]string // what it is, by the secret
-	said    map[string]*bytes.Buffer
+	secrets map[string]string // the kind of each secret
+	outputs map[string]*bytes.Buffer
 	tripped map[string]int
 	trip    func(where string) error
 }
 
-// says returns the buffer of a channel: log, event, trace, error or panic.
-func (c *canaries) says(channel string) io.Writer {
-	if c.said[channel] == nil {
-		c.said[channel] = new(bytes.Buffer)
+// output returns the buffer of a channel: log, event, trace, error or panic.
+func (c *canaries) output(channel string) io.Writer {
+	if c.outputs[channel] == nil {
+		c.outputs[channel] = new(bytes.Buffer)
 	}
-	return c.said[channel]
+	return c.outputs[channel]
 }
 
 // keep remembers secrets. Short ones are left out, because they could stand in
@@ -63,7 +63,7 @@ func (c *canaries) keep(what string, secrets ...string) {
 // leaks lists the secrets that stand in a channel's text, in any of the
 // encodings that a secret travels in.
 func (c *canaries) leaks() (found []string) {
-	const head = 16 // of a spelling: what is looked up at each place of a text
+	const head = 16 // the length of the prefix that is looked up at each place
 	type spelling struct{ text, what string }
 	spellings := map[string][]spelling{}
 	for s, what := range c.secrets {
@@ -74,8 +74,8 @@ func (c *canaries) leaks() (found []string) {
 			spellings[text[:head]] = append(spellings[text[:head]], spelling{text, what})
 		}
 	}
-	for channel, said := range c.said {
-		text := said.Bytes()
+	for channel, outputs := range c.outputs {
+		text := outputs.Bytes()
 		for i := range max(len(text)-head, 0) {
 			for _, s := range spellings[string(text[i:i+head])] {
 				if bytes.HasPrefix(text[i:], []byte(s.text)) {
@@ -100,12 +100,12 @@ func (c *canaries) fails(where string) error {
 // configure listens to everything that a server gives its host, and puts a
 // fault before every call of the host's.
 func (c *canaries) configure(cfg *grantwell.Config, keys tokens.Keys) {
-	events := json.NewEncoder(c.says("event"))
+	events := json.NewEncoder(c.output("event"))
 	observer := func(ctx context.Context, call observe.Call) (context.Context, func(observe.Outcome)) {
-		fmt.Fprintf(c.says("trace"), "%+v", call)
-		return ctx, func(out observe.Outcome) { fmt.Fprintln(c.says("trace"), out) }
+		fmt.Fprintf(c.output("trace"), "%+v", call)
+		return ctx, func(out observe.Outcome) { fmt.Fprintln(c.output("trace"), out) }
 	}
-	cfg.Logger = slog.New(slog.NewJSONHandler(c.says("log"),
+	cfg.Logger = slog.New(slog.NewJSONHandler(c.output("log"),
 		&slog.HandlerOptions{Level: slog.LevelDebug}))
 	cfg.Events = func(_ context.Context, e grantwell.Event) { _ = events.Encode(e) }
 	lister := cfg.Records.(storage.Lister)
@@ -172,7 +172,7 @@ const canaryPassword, canarySecret = "CANARY-pa55word/&=+ of a user", "CANARY-5e
 func newCanaryRun(t *testing.T) *canaryRun {
 	c := &canaries{
 		secrets: map[string]string{},
-		said:    map[string]*bytes.Buffer{},
+		outputs: map[string]*bytes.Buffer{},
 		tripped: map[string]int{},
 	}
 	run := &canaryRun{canaries: c, t: t, p: servertest.NewParties(t)}
@@ -241,12 +241,12 @@ func (r *canaryRun) administer(method, path, body string) servertest.Reply {
 func (r *canaryRun) serve(h http.Handler, req *http.Request) (res servertest.Reply) {
 	defer func() {
 		if p := recover(); p != nil {
-			fmt.Fprintf(r.says("panic"), "%v\n%s", p, debug.Stack())
+			fmt.Fprintf(r.output("panic"), "%v\n%s", p, debug.Stack())
 		}
 	}()
 	if res = servertest.Serve(h, req); res.Status >= 400 ||
 		strings.Contains(res.Header.Get("Location"), "error=") {
-		fmt.Fprintln(r.says("error"), res.Header, res.Body)
+		fmt.Fprintln(r.output("error"), res.Header, res.Body)
 	}
 	return res
 }
@@ -270,7 +270,7 @@ func (r *canaryRun) code(client string) string {
 				"decision", "allow")))
 		page = b.Send("/consent", form)
 	} else if page.Status >= 400 {
-		fmt.Fprintln(r.says("error"), page.Header, page.Body)
+		fmt.Fprintln(r.output("error"), page.Header, page.Body)
 	}
 	u, err := url.Parse(page.Header.Get("Location"))
 	require.NoError(r.t, err)
@@ -308,10 +308,10 @@ func (r *canaryRun) flows(trip func(string) error) {
 		redeem(servertest.Conf, bad, servertest.Verifier),
 		r.ask("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", refresh),
 		r.ask("/token", canary, "grant_type", "password", "username", "u",
-			"password", canaryPassword), r.ask("/token", canary, "grant_type", "password",
-			"username", "u", "password", bad),
-		r.ask("/token", canary, "grant_type", "client_credentials"), r.ask("/token", "canary:"+bad,
-			"grant_type", "client_credentials"),
+			"password", canaryPassword),
+		r.ask("/token", canary, "grant_type", "password", "username", "u", "password", bad),
+		r.ask("/token", canary, "grant_type", "client_credentials"),
+		r.ask("/token", "canary:"+bad, "grant_type", "client_credentials"),
 		r.ask("/token", servertest.Trusted, "grant_type", assertion.GrantJWT, "assertion", bearer),
 		r.ask("/token", servertest.Trusted, "grant_type", assertion.GrantJWT, "assertion", bearer),
 		r.ask("/token", servertest.Trusted, "grant_type", assertion.GrantJWT, "assertion", auth),
@@ -325,14 +325,16 @@ func (r *canaryRun) flows(trip func(string) error) {
 			"client_assertion_type", assertion.ClientJWT, "client_assertion", auth),
 		r.ask("/token", "", "grant_type", "client_credentials",
 			"client_assertion_type", assertion.ClientJWT, "client_assertion", bearer),
-		r.ask("/introspect", servertest.Conf, "token", access), r.ask("/introspect", canary,
-			"token", access), r.ask("/introspect", servertest.Conf, "token", bad),
+		r.ask("/introspect", servertest.Conf, "token", access),
+		r.ask("/introspect", canary, "token", access),
+		r.ask("/introspect", servertest.Conf, "token", bad),
 		r.ask("/tokeninfo", servertest.Conf, "access_token", access),
-		r.ask("/tokeninfo?access_token="+access, servertest.Conf), r.ask("/token?code="+spent,
-			servertest.Conf),
-		r.ask("/revoke", "other:"+servertest.Secret, "token", access), r.ask("/revoke",
-			servertest.Conf, "token", access), r.ask("/introspect", servertest.Conf,
-			"token", access), redeem(servertest.Conf, spent, servertest.Verifier),
+		r.ask("/tokeninfo?access_token="+access, servertest.Conf),
+		r.ask("/token?code="+spent, servertest.Conf),
+		r.ask("/revoke", "other:"+servertest.Secret, "token", access),
+		r.ask("/revoke", servertest.Conf, "token", access),
+		r.ask("/introspect", servertest.Conf, "token", access),
+		redeem(servertest.Conf, spent, servertest.Verifier),
 		r.ask("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", refresh),
 	}
 	r.code("conf")
@@ -341,10 +343,10 @@ func (r *canaryRun) flows(trip func(string) error) {
 	exported := r.administer("GET", "/export?shared_keys=include", "")
 	for _, res := range []servertest.Reply{made,
 		r.administer("POST", "/clients/"+made.String("client_id")+"/secret", "{}"),
-		r.administer("POST", "/clients/hmac/disable", ""), r.administer("POST",
-			"/clients/hmac/enable", ""),
-		r.administer("GET", "/grants?client_id=canary", ""), exported, r.administer("POST",
-			"/import?existing=replace", exported.Body)} {
+		r.administer("POST", "/clients/hmac/disable", ""),
+		r.administer("POST", "/clients/hmac/enable", ""),
+		r.administer("GET", "/grants?client_id=canary", ""), exported,
+		r.administer("POST", "/import?existing=replace", exported.Body)} {
 		require.True(t, trip != nil || res.Status < 300, "%d %s", res.Status, res.Body)
 	}
 	r.administer("POST", "/import", strings.Replace(exported.Body, `"`, "", 1))
@@ -396,7 +398,7 @@ func TestCanary_NoSecretReachesAnOutput(t *testing.T) {
 		require.Contains(t, mapValues(r.secrets), what)
 	}
 	for _, channel := range []string{"log", "event", "trace", "error"} {
-		require.Greater(t, r.said[channel].Len(), 10_000, channel)
+		require.Greater(t, r.outputs[channel].Len(), 10_000, channel)
 	}
 	require.Empty(t, r.leaks())
 }
@@ -419,7 +421,7 @@ func TestCanary_FindsALeak(t *testing.T) {
 		canarySecret:   "client secret",
 		r.code("conf"): "code",
 	} {
-		for channel, buffer := range r.said {
+		for channel, buffer := range r.outputs {
 			clean := bytes.Clone(buffer.Bytes())
 			for _, leak := range []func(){
 				func() { fmt.Fprint(buffer, "got ", s) },

@@ -172,20 +172,19 @@ func TestClientAuth_OneAnswerForAllFailures(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
 	l.AddClient("conf", func(c *storage.Client) { c.ID, c.Disabled = "off", true })
-	want := l.Post("/token", "conf:wrong", "grant_type", "client_credentials")
+	want := l.ClientCredentials("conf:wrong")
 	want.Fails(t, 401, "invalid_client")
 	require.Equal(t, `Basic realm="https://as.example"`, want.Header.Get("WWW-Authenticate"))
 	for _, as := range []string{"nobody:wrong", "off:wrong", "off:" + servertest.Secret,
-		"post:wrong", "post:" + servertest.Secret, "public:wrong", "conf:" + strings.Repeat("x",
-			600), "conf:"} {
-		got := l.Post("/token", as, "grant_type", "client_credentials")
+		"post:wrong", "post:" + servertest.Secret, "public:wrong",
+		"conf:" + strings.Repeat("x", 600), "conf:"} {
+		got := l.ClientCredentials(as)
 		require.Equal(t, want, got, as)
 	}
-	want = l.Post("/token", "", "grant_type", "client_credentials", "client_id", "post",
-		"client_secret", "wrong")
+	want = l.ClientCredentials("", "client_id", "post", "client_secret", "wrong")
 	for _, id := range []string{"nobody", "off", "conf", "public"} {
-		require.Equal(t, want, l.Post("/token", "", "grant_type", "client_credentials",
-			"client_id", id, "client_secret", "wrong"), id)
+		require.Equal(t, want, l.ClientCredentials("", "client_id", id, "client_secret", "wrong"),
+			id)
 	}
 }
 
@@ -228,7 +227,7 @@ func TestClientSecret_ImportedHashes(t *testing.T) {
 			c.ID = "imported"
 			c.Secrets = []storage.Secret{{Hash: tt.hash}}
 		})
-		res := l.Post("/token", "imported:"+tt.secret, "grant_type", "client_credentials")
+		res := l.ClientCredentials("imported:" + tt.secret)
 		require.Equal(t, tt.status, res.Status, name+res.Body)
 	}
 }
@@ -246,9 +245,7 @@ func TestClientSecret_TwoAreLiveUntilOneExpires(t *testing.T) {
 			old.ExpiresAt = time.Now().Add(time.Hour)
 			c.ID, c.Secrets = "two", []storage.Secret{old, slow}
 		})
-		status := func(s string) int {
-			return l.Post("/token", "two:"+s, "grant_type", "client_credentials").Status
-		}
+		status := func(s string) int { return l.ClientCredentials("two:" + s).Status }
 		require.Equal(t, []int{200, 200, 401}, []int{status("old"), status("slow"), status("new")})
 		time.Sleep(time.Hour - time.Nanosecond)
 		require.Equal(t, 200, status("old"))
@@ -333,8 +330,7 @@ func TestClientAuth_ParallelGuessesAreLimited(t *testing.T) {
 	var refused atomic.Int32
 	for range 64 {
 		wg.Go(func() {
-			if res := l.Post("/token", "chosen:guess",
-				"grant_type", "client_credentials"); res.Status == 429 {
+			if res := l.ClientCredentials("chosen:guess"); res.Status == 429 {
 				refused.Add(1)
 			}
 		})

@@ -19,14 +19,13 @@ import (
 func TestClientCredentials_TokenIsTheClients(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) { cfg.Paths.TokenInfo = "/tokeninfo" })
-	res := l.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+	res := l.ClientCredentials(servertest.Conf)
 	require.Equal(t, 200, res.Status, res.Body)
 	require.NotContains(t, res.JSON, "refresh_token")
 	info := l.Post("/tokeninfo", servertest.Conf, "access_token", res.String("access_token"))
 	require.Equal(t, "conf", info.String("user_id"))
 	require.Equal(t, "conf", info.String("audience"))
-	require.Equal(t, "conf", l.Post("/introspect", servertest.Conf,
-		"token", res.String("access_token")).String("sub"))
+	require.Equal(t, "conf", l.Introspect("conf", res.String("access_token")).String("sub"))
 
 	l = servertest.New(t, func(cfg *grantwell.Config) {
 		cfg.Grants = []grants.Handler{
@@ -34,12 +33,10 @@ func TestClientCredentials_TokenIsTheClients(t *testing.T) {
 			grants.RefreshToken{},
 		}
 	})
-	res = l.Post("/token", servertest.Conf, "grant_type", "client_credentials")
-	require.Equal(t, 200, l.Post("/token", servertest.Conf, "grant_type", "refresh_token",
-		"refresh_token", res.String("refresh_token")).Status)
+	res = l.ClientCredentials(servertest.Conf)
+	require.Equal(t, 200, l.Refresh("conf", res.String("refresh_token")).Status)
 	l.AddClient("conf", func(c *storage.Client) { c.GrantTypes = []string{"client_credentials"} })
-	require.NotContains(t, l.Post("/token", servertest.Conf,
-		"grant_type", "client_credentials").JSON, "refresh_token")
+	require.NotContains(t, l.ClientCredentials(servertest.Conf).JSON, "refresh_token")
 }
 
 // A public client cannot authenticate, so it gets no token, whatever the
@@ -49,8 +46,7 @@ func TestClientCredentials_TokenIsTheClients(t *testing.T) {
 func TestClientCredentials_PublicClientIsRefused(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) { cfg.Clients = lenient{cfg.Clients} })
-	l.Post("/token", "", "grant_type", "client_credentials", "client_id", "public").Fails(t, 400,
-		"unauthorized_client")
+	l.ClientCredentials("", "client_id", "public").Fails(t, 400, "unauthorized_client")
 }
 
 // lenient is a registry that lists every grant type for every client, which
@@ -70,16 +66,12 @@ func (l lenient) Client(ctx context.Context, id string) (storage.Client, error) 
 func TestClientCredentials_ScopeIsTheClients(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
-	require.Equal(t, "read", l.Post("/token", servertest.Conf,
-		"grant_type", "client_credentials").String("scope"))
+	require.Equal(t, "read", l.ClientCredentials(servertest.Conf).String("scope"))
 	require.Equal(t, "write read",
-		l.Post("/token", servertest.Conf, "grant_type", "client_credentials",
-			"scope", "write read").String("scope"))
+		l.ClientCredentials(servertest.Conf, "scope", "write read").String("scope"))
 	for _, s := range []string{"admin", "read admin", "READ", "rea", "reads"} {
-		l.Post("/token", servertest.Conf, "grant_type", "client_credentials", "scope", s).Fails(t,
-			400, "invalid_scope")
+		l.ClientCredentials(servertest.Conf, "scope", s).Fails(t, 400, "invalid_scope")
 	}
 	l.AddClient("conf", func(c *storage.Client) { c.DefaultScope = nil })
-	l.Post("/token", servertest.Conf, "grant_type", "client_credentials").Fails(t, 400,
-		"invalid_scope")
+	l.ClientCredentials(servertest.Conf).Fails(t, 400, "invalid_scope")
 }

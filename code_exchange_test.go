@@ -32,9 +32,7 @@ func TestCode_BuysTheConsentedScopes(t *testing.T) {
 		res := l.Redeem("conf", l.Code("conf", "scope", "read"), more...)
 		require.Equal(t, 200, res.Status, res.Body)
 		require.Equal(t, "read", res.String("scope"))
-		require.Equal(t, "alice",
-			l.Post("/introspect", servertest.Conf,
-				"token", res.String("access_token")).String("sub"))
+		require.Equal(t, "alice", l.Introspect("conf", res.String("access_token")).String("sub"))
 	}
 }
 
@@ -71,8 +69,7 @@ func TestCode_OfAnotherClientIsRefused(t *testing.T) {
 			require.Equal(t, 200, owned.Status)
 			steal(code).Fails(t, 400, "invalid_grant")
 			require.True(t, l.Valid(owned.String("access_token")))
-			require.Equal(t, 200, l.Post("/token", servertest.Conf, "grant_type", "refresh_token",
-				"refresh_token", owned.String("refresh_token")).Status)
+			require.Equal(t, 200, l.Refresh("conf", owned.String("refresh_token")).Status)
 		})
 	}
 }
@@ -146,9 +143,7 @@ func TestCode_Lifetime(t *testing.T) {
 		})
 		long, short := l.Code("conf"), l.Code("other")
 		time.Sleep(30 * time.Second)
-		l.Post("/token", "other:"+servertest.Secret, "grant_type", "authorization_code",
-			"code", short, "redirect_uri", servertest.Redirect,
-			"code_verifier", servertest.Verifier).Fails(t, 400, "invalid_grant")
+		l.Redeem("other", short).Fails(t, 400, "invalid_grant")
 		time.Sleep(9*time.Minute + 29*time.Second)
 		require.Equal(t, 200, l.Redeem("conf", long).Status)
 	})
@@ -163,16 +158,14 @@ func TestCode_SecondRedemptionRevokesFamily(t *testing.T) {
 	l := servertest.New(t, nil)
 	code := l.Code("conf")
 	first := l.Redeem("conf", code)
-	second := l.Post("/token", servertest.Conf, "grant_type", "refresh_token",
-		"refresh_token", first.String("refresh_token"))
+	second := l.Refresh("conf", first.String("refresh_token"))
 	require.Equal(t, 200, second.Status, second.Body)
 	bystander := l.Redeem("conf", l.Code("conf"))
 	l.Redeem("conf", code).Fails(t, 400, "invalid_grant")
 	require.False(t, l.Valid(first.String("access_token")))
 	require.False(t, l.Valid(second.String("access_token")))
-	l.Post("/token", servertest.Conf, "grant_type", "refresh_token",
-		"refresh_token", second.String("refresh_token")).Fails(t, 400, "invalid_grant")
-	require.True(t, l.Valid(bystander.String("access_token")), "of the same user and client")
+	l.Refresh("conf", second.String("refresh_token")).Fails(t, 400, "invalid_grant")
+	require.True(t, l.Valid(bystander.String("access_token")), "another family of the same user and client")
 	l.Redeem("conf", code).Fails(t, 400, "invalid_grant")
 }
 
@@ -329,7 +322,7 @@ func TestCode_PKCERulesHoldAtRedemption(t *testing.T) {
 			"redirect_uri", servertest.Redirect, "code_verifier", tt.verifier).Fails(t, 400,
 			"invalid_grant")
 	}
-	// And a pointer to the settings counts as the settings do where the code is asked for.
+	// A pointer to the settings works like the settings at the authorization request.
 	l := servertest.New(t, func(cfg *grantwell.Config) {
 		cfg.Grants[0] = &grants.AuthorizationCode{RequirePKCE: true}
 	})

@@ -26,14 +26,11 @@ func TestCodeFlow_EndToEnd(t *testing.T) {
 	require.InDelta(t, 3600, first.JSON["expires_in"], 1)
 	require.True(t, r.Live(first.String("access_token")))
 
-	second := r.Post("/token", servertest.Conf, "grant_type", "refresh_token",
-		"refresh_token", first.String("refresh_token"))
+	second := r.Refresh("conf", first.String("refresh_token"))
 	require.Equal(t, 200, second.Status, second.Body)
 	require.NotEqual(t, first.String("refresh_token"), second.String("refresh_token"))
-	require.Equal(t, 200, r.Post("/revoke", servertest.Conf,
-		"token", second.String("refresh_token")).Status)
+	require.Equal(t, 200, r.Revoke("conf", second.String("refresh_token")).Status)
 	require.False(t, r.Live(first.String("access_token")))
 	require.False(t, r.Live(second.String("access_token")))
-	r.Post("/token", servertest.Conf, "grant_type", "refresh_token",
-		"refresh_token", second.String("refresh_token")).Fails(t, 400, "invalid_grant")
+	r.Refresh("conf", second.String("refresh_token")).Fails(t, 400, "invalid_grant")
 }

@@ -174,6 +174,5 @@ func TestAccessTokenFormat_IsNeverReplaced(t *testing.T) {
 	c := servertest.Clients()[0]
 	c.ID, c.AccessTokenFormat = "signed", "jwt"
 	require.NoError(t, r.Store.PutClient(t.Context(), c))
-	r.Post("/token", "signed:"+servertest.Secret, "grant_type", "client_credentials").Fails(t, 500,
-		"server_error")
+	r.ClientCredentials("signed:"+servertest.Secret).Fails(t, 500, "server_error")
 }

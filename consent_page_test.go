@@ -27,7 +27,7 @@ func TestConsentPage_LoginThenConsentThenCode(t *testing.T) {
 	b := h.Browser()
 	res := b.Visit(servertest.AuthorizeURL(), nil)
 	res.HasPageHeaders(t)
-	require.Empty(t, h.Events(), "nothing is decided yet")
+	require.Empty(t, h.Events(), "no decision yet")
 	page := b.LogIn(res, "alice")
 	require.Contains(t, page.Body, "<h1>Sample is requesting permission to access:</h1>")
 	require.Contains(t, page.Body, "See your photos")
@@ -93,7 +93,7 @@ func TestConsentPage_DenyGivesNoCode(t *testing.T) {
 	require.Equal(t, []any{"consent", "refused", "access_denied", "conf", "alice", 303},
 		[]any{e.Endpoint, e.Outcome, e.Error, e.ClientID, e.Subject, e.Status})
 	require.NotContains(t, e.GrantID+e.Reason, form.Get("interaction"),
-		"the handle is no text for a log")
+		"the handle does not stand in an event")
 	b.Send("/consent", servertest.With(form, "decision", "allow")).IsPage(t, http.StatusBadRequest)
 	require.Zero(t, h.CountOf(storage.Code))
 }
@@ -116,7 +116,7 @@ func TestConsentPage_UntickedScopesAreNotGranted(t *testing.T) {
 	b = h.SignedIn("bob")
 	form := servertest.With(b.Visit(servertest.AuthorizeURL(), nil).ConsentForm(t), "scope", "-")
 	require.Equal(t, "access_denied", b.Send("/consent", form).Params(t).Get("error"),
-		"nothing ticked is no")
+		"a form without a scope denies")
 	b.Send("/consent", servertest.With(form, "scope", "read")).IsPage(t, http.StatusBadRequest)
 }
 
@@ -160,9 +160,9 @@ func TestConsentPage_ForgedPostIsRefused(t *testing.T) {
 	form := b.Visit(servertest.AuthorizeURL(), nil).ConsentForm(t)
 	other := h.SignedIn("alice")
 	stolen := other.Visit(servertest.AuthorizeURL(),
-		nil).ConsentForm(t).Get("csrf") // the same user's, in another browser
+		nil).ConsentForm(t).Get("csrf") // for the same user in another browser
 	second := b.Visit(servertest.AuthorizeURL(),
-		nil).ConsentForm(t).Get("csrf") // the same browser's, for another request
+		nil).ConsentForm(t).Get("csrf") // for another request in the same browser
 	for name, csrf := range map[string]string{
 		"missing":            "-",
 		"wrong":              strings.Repeat("A", 43),
@@ -180,7 +180,8 @@ func TestConsentPage_ForgedPostIsRefused(t *testing.T) {
 	for _, site := range []string{"cross-site", "same-site", "none"} {
 		b.Send("/consent", form, "Sec-Fetch-Site", site).IsPage(t, http.StatusForbidden)
 	}
-	// A GET decides nothing, whatever it carries; nor does a post without a decision.
+	// A GET decides nothing, whatever its query is. Nor does a post without a
+	// decision.
 	require.True(t, b.Do(http.MethodGet, "/consent?"+form.Encode(), "").AsksConsent())
 	b.Send("/consent", servertest.With(form, "decision", "-")).IsPage(t, http.StatusBadRequest)
 	b.Send("/consent", servertest.With(form, "decision", "maybe")).IsPage(t, http.StatusBadRequest)
@@ -191,7 +192,7 @@ func TestConsentPage_ForgedPostIsRefused(t *testing.T) {
 	b.Do(http.MethodPost, "/consent?"+form.Encode(), "x=1").IsPage(t, http.StatusBadRequest)
 	require.Zero(t, h.CountOf(storage.Code))
 	require.Zero(t, h.CountOf(storage.Consent))
-	// Refusing all of that did no harm to the genuine form.
+	// After all these refusals the genuine form still works.
 	require.NotEmpty(t, b.Send("/consent", form, "Sec-Fetch-Site",
 		"same-origin").Params(t).Get("code"))
 }
@@ -224,7 +225,7 @@ func TestConsentPage_DoubleClickGivesOneCode(t *testing.T) {
 		require.Equal(t, round+1, h.CountOf(storage.Code))
 		b.Send("/consent", form).IsPage(t, http.StatusBadRequest)
 		b.Send("/consent?interaction="+form.Get("interaction"), nil).IsPage(t,
-			http.StatusBadRequest) // back button
+			http.StatusBadRequest) // the form is posted again
 	}
 }
 
@@ -256,14 +257,14 @@ func TestConsentPage_ClientChangedMeanwhile(t *testing.T) {
 			http.StatusBadRequest)
 		require.Zero(t, h.CountOf(storage.Code), name)
 	}
-	// It loses a scope: that is not granted any more.
+	// A scope that the client has lost is not granted.
 	h := servertest.NewSite(t, nil)
 	b := h.SignedIn("alice")
 	form := b.Visit(servertest.AuthorizeURL(), nil).ConsentForm(t)
 	h.AddClient("conf", func(c *storage.Client) { c.Scope = []string{"read"} })
 	require.Equal(t, "invalid_scope", b.Send("/consent", form).Params(t).Get("error"))
 
-	// It goes after the last look at it that Resume takes.
+	// The client is deleted after Resume has looked it up for the last time.
 	h = servertest.NewSite(t, nil)
 	h.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if req, ok := h.AS.ParseAuthorize(w, r); ok {
@@ -444,5 +445,5 @@ func TestConsentPage_HookErrorReachesTheClient(t *testing.T) {
 	require.Equal(t, "interaction_required", q.Get("error"))
 	require.Equal(t, "Accept the terms<first>.", q.Get("error_description"))
 	require.Zero(t, h.CountOf(storage.Code))
-	require.Zero(t, h.CountOf(storage.Consent), "what was not granted is not remembered")
+	require.Zero(t, h.CountOf(storage.Consent), "a scope that was not granted is not stored")
 }

@@ -41,7 +41,7 @@ func TestConsent_AsksOnlyForNewScopes(t *testing.T) {
 	require.Equal(t, 1, h.CountOf(storage.Consent))
 	require.False(t, b.Visit(servertest.AuthorizeURL("scope", "write read"), nil).AsksConsent())
 
-	// It is this client's and this user's.
+	// The consent is for this client and this user only.
 	require.True(t, b.Visit(servertest.AuthorizeURL("client_id", "other", "scope", "read"),
 		nil).AsksConsent())
 	require.True(t, h.SignedIn("bob").Visit(servertest.AuthorizeURL("scope", "read"),
@@ -62,9 +62,9 @@ func TestConsent_DenyingNewScopesKeepsTheOld(t *testing.T) {
 	require.Equal(t, "access_denied",
 		b.Send("/consent", servertest.With(form, "decision", "deny")).Params(t).Get("error"))
 	require.Equal(t, codes, h.CountOf(storage.Code))
-	b.Send("/consent", form).IsPage(t, http.StatusBadRequest) // the answer is final
+	b.Send("/consent", form).IsPage(t, http.StatusBadRequest) // the decision is final
 
-	// Unticking only the new one gives the old one.
+	// Unticking the new scope alone grants the old one.
 	q := b.Send("/consent", servertest.With(b.Visit(servertest.AuthorizeURL(), nil).ConsentForm(t),
 		"scope", "-")).Params(t)
 	require.Equal(t, "read", h.Redeem("conf", q.Get("code")).String("scope"))
@@ -103,13 +103,13 @@ func TestConsent_WithdrawalEndsTokens(t *testing.T) {
 		b.Visit(servertest.AuthorizeURL("prompt", "none"), nil).Params(t).Get("error"))
 	again := h.Redeem("conf",
 		b.Send("/consent",
-			page.ConsentForm(t)).Params(t).Get("code")) // the page was open all the while
+			page.ConsentForm(t)).Params(t).Get("code")) // the page was open before the withdrawal
 	require.True(t, h.Introspect("conf", again.String("access_token")).Active())
 	require.False(t, h.Introspect("conf", first.String("access_token")).Active(),
-		"what was withdrawn stays so")
+		"the withdrawn tokens stay revoked")
 	require.False(t, b.Visit(servertest.AuthorizeURL(), nil).AsksConsent())
 
-	// And a second time.
+	// The same once more.
 	require.NoError(t, h.AS.RevokeConsent(t.Context(), "conf", "alice"))
 	require.False(t, h.Introspect("conf", again.String("access_token")).Active())
 	require.True(t, b.Visit(servertest.AuthorizeURL(), nil).AsksConsent())
@@ -230,7 +230,7 @@ func TestConsent_NewLoginCannotBeSkipped(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			h := servertest.NewSite(t, nil)
 			b := h.SignedIn("alice")
-			b.Allow() // all is consented: only the login is wanted
+			b.Allow() // everything is consented, so only the login is needed
 			form := b.Visit(servertest.AuthorizeURL("client_id", "other"), nil).ConsentForm(t)
 			time.Sleep(61 * time.Second)
 			for _, client := range []string{"conf", "trusted", "other"} {
@@ -246,7 +246,7 @@ func TestConsent_NewLoginCannotBeSkipped(t *testing.T) {
 				time.Sleep(time.Second)
 				res = b.LogIn(res, "alice")
 				if res.AsksConsent() {
-					time.Sleep(time.Second) // thinking it over makes no login stale that the request wanted
+					time.Sleep(time.Second) // the login stays new enough while the user reads the page
 					res = b.Send("/consent", res.ConsentForm(t))
 				}
 				require.NotEmpty(t, res.Params(t).Get("code"), name)

@@ -19,8 +19,7 @@ func TestCORS_OnlyTheClientsOwnOrigins(t *testing.T) {
 		cfg.Paths.TokenInfo, cfg.Origins = "/tokeninfo", []string{"https://extra.example"}
 	})
 	const own = "https://app.example"
-	token := l.Post("/token", servertest.Conf,
-		"grant_type", "client_credentials").String("access_token")
+	token := l.ClientCredentials(servertest.Conf).String("access_token")
 	for _, path := range []string{"/token", "/revoke", "/introspect", "/tokeninfo"} {
 		for origin, allowed := range map[string]bool{own: true, "https://evil.example": false,
 			"null": false, "https://app.example.evil.example": false,

@@ -36,8 +36,7 @@ func TestHandlers_MountedAlone(t *testing.T) {
 	l.Post("/info", servertest.Conf, "access_token", res.String("access_token")).Fails(t, 400,
 		"invalid_token")
 	require.Equal(t, 200, l.Do(httptest.NewRequest("GET", "/meta", nil)).Status)
-	require.Equal(t, 404, l.Post("/token", servertest.Conf,
-		"grant_type", "client_credentials").Status)
+	require.Equal(t, 404, l.ClientCredentials(servertest.Conf).Status)
 }
 
 // Paths are compared byte for byte, and an endpoint that is switched off does
@@ -182,7 +181,7 @@ func TestIssuer_NotFromHeaders(t *testing.T) {
 	req.Host = "evil.example"
 	res := l.Do(req)
 	require.Equal(t, 200, res.Status)
-	intro := l.Post("/introspect", servertest.Conf, "token", res.String("access_token"))
+	intro := l.Introspect("conf", res.String("access_token"))
 	require.Equal(t, "https://as.example", intro.String("iss"))
 	require.NotContains(t, intro.Body, "evil")
 }

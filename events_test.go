@@ -69,22 +69,16 @@ func TestEvents_OneForEachRequest(t *testing.T) {
 		{func() servertest.Reply {
 			return l.Redeem("conf", l.Code("conf"), "redirect_uri", "")
 		}, "redirect_uri differs"},
+		{func() servertest.Reply { return l.ClientCredentials("conf:wrong") }, "wrong secret"},
+		{func() servertest.Reply { return l.ClientCredentials("nobody:wrong") }, "unknown client"},
 		{func() servertest.Reply {
-			return l.Post("/token", "conf:wrong", "grant_type", "client_credentials")
-		}, "wrong secret"},
-		{func() servertest.Reply {
-			return l.Post("/token", "nobody:wrong", "grant_type", "client_credentials")
-		}, "unknown client"},
-		{func() servertest.Reply {
-			return l.Post("/token", "post:wrong", "grant_type", "client_credentials")
+			return l.ClientCredentials("post:wrong")
 		}, "not the registered method"},
 		{func() servertest.Reply {
-			return l.Post("/token", servertest.Conf, "grant_type", "client_credentials",
-				"scope", "admin")
+			return l.ClientCredentials(servertest.Conf, "scope", "admin")
 		}, `scope "admin"`},
 		{func() servertest.Reply {
-			return l.Post("/token", servertest.Conf, "grant_type", "refresh_token",
-				"refresh_token", first.String("refresh_token"))
+			return l.Refresh("conf", first.String("refresh_token"))
 		}, "refresh token is revoked"},
 	} {
 		res := refusal.send()
@@ -97,21 +91,19 @@ func TestEvents_OneForEachRequest(t *testing.T) {
 		require.NotEmpty(t, e.RequestID)
 	}
 	for _, e := range l.Events() {
-		require.NotEqual(t, "nobody", e.ClientID, "a name that anybody may send is not a client")
+		require.NotEqual(t, "nobody", e.ClientID, "an unverified name is not a client")
 	}
 	store.Before(func(context.Context, servertest.Call) error { return errors.New("db7 is down") })
 	n := len(l.Events())
-	l.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+	l.ClientCredentials(servertest.Conf)
 	e = last(n + 1)
 	require.Equal(t, "failed", e.Outcome)
 	require.Contains(t, e.Reason, "db7 is down")
 	store.Before(nil)
 	for endpoint, send := range map[string]func(){
 		"revoke": func() {
-			l.Post("/revoke", servertest.Conf, "token", first.String("access_token"))
-		}, "introspect": func() {
-			l.Post("/introspect", servertest.Conf, "token", first.String("access_token"))
-		},
+			l.Revoke("conf", first.String("access_token"))
+		}, "introspect": func() { l.Introspect("conf", first.String("access_token")) },
 	} {
 		n := len(l.Events())
 		send()
@@ -151,8 +143,7 @@ func TestEvents_CarryNoSecret(t *testing.T) {
 	})
 	code := l.Code("conf")
 	first := l.Redeem("conf", code)
-	second := l.Post("/token", servertest.Conf, "grant_type", "refresh_token",
-		"refresh_token", first.String("refresh_token"))
+	second := l.Refresh("conf", first.String("refresh_token"))
 	pass := l.Login("johndoe", canary)
 	secrets := []string{canary, code, servertest.Secret, servertest.Verifier, l.Code("conf")}
 	for _, res := range []servertest.Reply{first, second, pass} {
@@ -228,11 +219,11 @@ func TestLogEvents_WritesWhatTheLoggerWrites(t *testing.T) {
 		cfg.Logger = slog.New(slog.NewTextHandler(&own, untimed))
 		cfg.Events = grantwell.LogEvents(slog.New(slog.NewTextHandler(&adapted, untimed)))
 	})
-	own.Reset() // of the warning about the implicit grant
-	d.Post("/token", servertest.Conf, "grant_type", "client_credentials")
-	d.Post("/token", "conf:wrong", "grant_type", "client_credentials")
+	own.Reset() // removes the warning about the implicit grant
+	d.ClientCredentials(servertest.Conf)
+	d.ClientCredentials("conf:wrong")
 	store.Fail(errors.New(servertest.StoreFault))
-	d.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+	d.ClientCredentials(servertest.Conf)
 	require.Equal(t, own.String(), adapted.String())
 	lines := strings.Split(strings.TrimSpace(own.String()), "\n")
 	require.Len(t, lines, 3)
@@ -251,9 +242,8 @@ func TestEvents_ReasonsAreBounded(t *testing.T) {
 	d := servertest.New(t, func(cfg *grantwell.Config) {
 		servertest.HookRecords(cfg).Fail(errors.New(strings.Repeat("ü", 30_000)))
 	})
-	d.Post("/token", servertest.Conf, "grant_type", "client_credentials",
-		"scope", "read "+strings.Repeat("x", 30_000))
-	d.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+	d.ClientCredentials(servertest.Conf, "scope", "read "+strings.Repeat("x", 30_000))
+	d.ClientCredentials(servertest.Conf)
 	for _, e := range d.Events() {
 		require.NotEmpty(t, e.Reason)
 		require.LessOrEqual(t, len(e.Reason), 520)

@@ -102,7 +102,7 @@ func ExampleServer_Account() {
 		return
 	}
 	account, err := srv.Account(grantwell.AccountConfig{Subject: func(r *http.Request) (string, error) {
-		return "alice", nil // whose session the request has
+		return "alice", nil // the user of the request's session
 	}})
 	if err != nil {
 		fmt.Println(err)

@@ -74,7 +74,7 @@ func ExampleClientAuthenticator() {
 		fmt.Println(err)
 		return
 	}
-	for _, cert := range []*x509.Certificate{mine, {Raw: []byte("somebody else's")}} {
+	for _, cert := range []*x509.Certificate{mine, {Raw: []byte("another certificate")}} {
 		r := httptest.NewRequest(http.MethodPost, "/token",
 			strings.NewReader("grant_type=client_credentials&client_id=app"))
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")

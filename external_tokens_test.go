@@ -46,8 +46,7 @@ func TestExternal_TokensResolveToTheClient(t *testing.T) {
 		Scope:      []string{"read", "write", "admin"},
 	}))
 	issue := func() string {
-		res := other.Post("/token", "a b/c:"+servertest.Secret, "grant_type", "client_credentials",
-			"scope", "read admin")
+		res := other.ClientCredentials("a b/c:"+servertest.Secret, "scope", "read admin")
 		require.Equal(t, 200, res.Status, res.Body)
 		return res.String("access_token")
 	}
@@ -82,12 +81,11 @@ func TestExternal_TokensResolveToTheClient(t *testing.T) {
 	require.False(t, ask(early).Active, "issued before it was attached")
 	require.False(t, ask("garbage").Active)
 
-	// It is a client nowhere else.
+	// No other endpoint takes it as a client.
 	const id = "external:https://partner.example a b/c"
-	o.Post("/token", "", "grant_type", "client_credentials", "client_id", id).Fails(t, 401,
+	o.ClientCredentials("", "client_id", id).Fails(t, 401, "invalid_client")
+	o.ClientCredentials("", "client_id", id, "client_secret", servertest.Secret).Fails(t, 401,
 		"invalid_client")
-	o.Post("/token", "", "grant_type", "client_credentials", "client_id", id,
-		"client_secret", servertest.Secret).Fails(t, 401, "invalid_client")
 	o.Post("/introspect", "", "token", token, "client_id", id).Fails(t, 401, "invalid_client")
 	require.Equal(t, 400, o.Authorize(grantwell.Approval{Subject: "alice"}, "client_id", id,
 		"scope", "read").Status)
@@ -125,7 +123,7 @@ func TestExternal_AnswersAreChecked(t *testing.T) {
 	}
 	attach("app", "conf")
 	attach("chained", storage.ExternalID(partner, "app"))
-	// A plain client that took such an ID is no alias.
+	// A client that was registered with such an ID is no alias.
 	require.NoError(t, l.Store.PutClient(t.Context(), storage.Client{
 		ID:           storage.ExternalID(partner, "plain"),
 		AuthMethod:   storage.AuthNone,
@@ -164,7 +162,7 @@ func TestExternal_AnswersAreChecked(t *testing.T) {
 			Active:   true,
 			ClientID: "conf",
 		}, introspect.ReasonClient},
-		"of nobody": {introspect.Token{Active: true}, introspect.ReasonClient},
+		"without a subject or client": {introspect.Token{Active: true}, introspect.ReasonClient},
 		"chained": {introspect.Token{
 			Active:   true,
 			ClientID: "chained",

@@ -71,15 +71,12 @@ var sweeps = []sweep{
 		}},
 	{"client credentials", nil,
 		func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
-			return func() servertest.Reply {
-				return d.Post("/token", servertest.Conf, "grant_type", "client_credentials")
-			}, nil
+			return func() servertest.Reply { return d.ClientCredentials(servertest.Conf) }, nil
 		}},
 	{"password",
 		nil, func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
 			return func() servertest.Reply {
-				return d.Post("/token", servertest.Conf, "grant_type", "password",
-					"username", "johndoe", "password", "A3ddj3w")
+				return d.Login("johndoe", "A3ddj3w")
 			}, nil
 		}},
 	{"authorize",
@@ -180,7 +177,7 @@ func runFault(t *testing.T, flow sweep, fault func(context.Context) error, n int
 	})
 	res := request()
 	store.Pass()
-	if n > total { // the last round: nothing failed
+	if n > total { // no call failed: the flow is done
 		return total
 	}
 	require.NotEqual(t, 200, res.Status, "call %d: %s", n, res.Body)
@@ -237,7 +234,7 @@ func TestFaults_DeadlineEndsASlowStore(t *testing.T) {
 				return nil
 			})
 			start := time.Now()
-			res := l.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+			res := l.ClientCredentials(servertest.Conf)
 			res.Fails(t, 503, "temporarily_unavailable")
 			require.NotEmpty(t, res.Header.Get("Retry-After"))
 			require.Equal(t, 2*time.Second, time.Since(start))
@@ -274,18 +271,14 @@ func TestFaults_StoreDownOrPanicking(t *testing.T) {
 			}
 			switch call {
 			case "Client", "Insert":
-				answers["client_credentials"] = l.Post("/token", servertest.Conf,
-					"grant_type", "client_credentials")
+				answers["client_credentials"] = l.ClientCredentials(servertest.Conf)
 			case "Revoke":
 				answers["second use"] = l.Redeem("conf", spent)
 			case "Get":
-				answers["introspect"] = l.Post("/introspect", servertest.Conf,
-					"token", first.String("access_token"))
-				answers["refresh"] = l.Post("/token", servertest.Conf,
-					"grant_type", "refresh_token", "refresh_token", first.String("refresh_token"))
+				answers["introspect"] = l.Introspect("conf", first.String("access_token"))
+				answers["refresh"] = l.Refresh("conf", first.String("refresh_token"))
 			case "Advance":
-				answers["revoke"] = l.Post("/revoke", servertest.Conf,
-					"token", first.String("access_token"))
+				answers["revoke"] = l.Revoke("conf", first.String("access_token"))
 			}
 			store.Before(nil)
 			for name, res := range answers {

@@ -67,8 +67,7 @@ func TestFositeFinding_RefreshIgnoresScope(t *testing.T) {
 	l := servertest.New(t, nil)
 	res := l.Redeem("conf", l.Code("conf", "scope", "read write"))
 	refresh := func(token, scope string) servertest.Reply {
-		return l.Post("/token", servertest.Conf, "grant_type", "refresh_token",
-			"refresh_token", token, "scope", scope)
+		return l.Refresh("conf", token, "scope", scope)
 	}
 	refresh(res.String("refresh_token"), "admin").Fails(t, 400, "invalid_scope")
 	res = refresh(res.String("refresh_token"), "read")

@@ -58,8 +58,8 @@ func TestFositeFinding_RefreshErrorCodes(t *testing.T) {
 	d.Refresh("conf", forged).Fails(t, 400, "invalid_grant")
 	d.Refresh("conf", r1, "scope", "admin").Fails(t, 400, "invalid_scope")
 	servertest.Parallel(8, func(int) {
-		if res := d.Refresh("conf", r1); res.Status != 200 && (res.Status != 400 ||
-			res.String("error") != "invalid_grant") {
+		if res := d.Refresh("conf", r1); res.Status != 200 &&
+			(res.Status != 400 || res.String("error") != "invalid_grant") {
 			t.Errorf("a lost race is %d %s", res.Status, res.Body)
 		}
 	})

@@ -83,8 +83,7 @@ func TestGateway_Formats(t *testing.T) {
 	require.Equal(t, "unsupported_grant_type", q.Get("error"))
 
 	// Without the preset the parameter is one of those that are ignored.
-	plain := servertest.New(t, nil).Post("/token", servertest.Conf,
-		"grant_type", "client_credentials", "format", "xml")
+	plain := servertest.New(t, nil).ClientCredentials(servertest.Conf, "format", "xml")
 	require.Equal(t, 200, plain.Status)
 	require.IsType(t, float64(0), plain.JSON["expires_in"])
 }

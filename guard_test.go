@@ -129,7 +129,7 @@ func TestGuard_NeedsAllOrAnyScopes(t *testing.T) {
 	mux := http.NewServeMux()
 	mux.Handle("/", byMethod.Require()(http.HandlerFunc(servertest.ShowToken)))
 	mux.Handle("GET /open",
-		all.Require()(http.HandlerFunc(servertest.ShowToken))) // a route's own guard wins
+		all.Require()(http.HandlerFunc(servertest.ShowToken))) // the route's own guard takes precedence
 	ask := func(method, path, token string) int {
 		req := httptest.NewRequest(method, path, nil)
 		req.Header.Set("Authorization", "Bearer "+token)

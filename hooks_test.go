@@ -62,7 +62,7 @@ func TestHooks_CannotOverwrite(t *testing.T) {
 				return nil
 			}
 		})
-		res := l.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+		res := l.ClientCredentials(servertest.Conf)
 		require.Equal(t, 200, res.Status, res.Body)
 		require.NotContains(t, res.Body, "evil")
 		require.NotContains(t, res.JSON, "refresh_token")
@@ -70,7 +70,7 @@ func TestHooks_CannotOverwrite(t *testing.T) {
 		require.Equal(t, []any{1.0, 2.0}, res.JSON["a"])
 		require.Equal(t, "Bearer", res.String("token_type"))
 		require.LessOrEqual(t, res.JSON["expires_in"], 3600.0)
-		intro := l.Post("/introspect", servertest.Conf, "token", res.String("access_token"))
+		intro := l.Introspect("conf", res.String("access_token"))
 		require.Equal(t, true, intro.JSON["active"])
 		require.NotContains(t, intro.Body, "evil")
 		require.Equal(t, "HR", intro.String("dept"))
@@ -121,15 +121,14 @@ func TestHooks_ClaimsMerge(t *testing.T) {
 	l.Approval.Claims = map[string]any{"Name": "John", "Department": "IT"}
 	first := l.Redeem("conf", l.Code("conf", "scope", servertest.Omit))
 	require.Equal(t, 200, first.Status, first.Body)
-	second := l.Post("/token", servertest.Conf, "grant_type", "refresh_token",
-		"refresh_token", first.String("refresh_token"))
+	second := l.Refresh("conf", first.String("refresh_token"))
 	for _, res := range []servertest.Reply{first, second} {
 		info := l.Post("/tokeninfo", servertest.Conf, "access_token", res.String("access_token"))
 		require.Equal(t, []string{"John", "HR", "read"},
 			[]string{info.String("Name"), info.String("Department"), info.String("scope")},
 			info.Body)
 		require.Equal(t, "John", seen["Name"])
-		intro := l.Post("/introspect", servertest.Conf, "token", res.String("access_token"))
+		intro := l.Introspect("conf", res.String("access_token"))
 		require.Equal(t, true, intro.JSON["checked"])
 	}
 }
@@ -245,37 +244,33 @@ func TestHooks_RefuseAndPanic(t *testing.T) {
 					require.NotContains(t, res.Header.Get("Location")+res.Body, "code=")
 					require.NotContains(t, res.Header.Get("Location")+res.Body, "marker-text")
 				case "refresh":
-					res = l.Post("/token", servertest.Conf, "grant_type", "refresh_token",
-						"refresh_token", refresh)
+					res = l.Refresh("conf", refresh)
 				case "revoke", "revoked":
-					res = l.Post("/revoke", servertest.Conf, "token", access)
+					res = l.Revoke("conf", access)
 				case "validate":
-					if res = l.Post("/introspect", servertest.Conf,
-						"token", access); mode == "refuse" {
+					if res = l.Introspect("conf", access); mode == "refuse" {
 						require.Equal(t, false, res.JSON["active"])
 					}
 				case "limiter":
-					res = l.Post("/token", servertest.Conf, "grant_type", "password",
-						"username", "johndoe", "password", "A3ddj3w")
+					res = l.Login("johndoe", "A3ddj3w")
 				case "subject":
-					res = l.Post("/token", servertest.Conf, "grant_type", "password",
-						"username", "johndoe", "password", "A3ddj3w")
+					res = l.Login("johndoe", "A3ddj3w")
 				case "grant":
 					res = l.Post("/token", servertest.Conf, "grant_type", servertest.HostGrantType)
 				default:
-					res = l.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+					res = l.ClientCredentials(servertest.Conf)
 				}
 				require.NotContains(t, res.Body, "marker-text")
 				switch at {
 				case "authorize", "authorized":
-				case "request id", "events": // they come after the answer
+				case "request id", "events": // they run after the answer
 					require.Equal(t, 200, res.Status)
 				case "validate":
 					if mode != "refuse" {
 						require.GreaterOrEqual(t, res.Status, 500, res.Body)
 					}
 				case "limiter", "subject":
-					if mode == "fail" { // they ask something that may be down
+					if mode == "fail" { // they call a dependency that may be down
 						res.Fails(t, 503, "temporarily_unavailable")
 						break
 					}
@@ -284,7 +279,7 @@ func TestHooks_RefuseAndPanic(t *testing.T) {
 					res.Fails(t, want.status, want.code)
 				}
 				on = ""
-				res = l.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+				res = l.ClientCredentials(servertest.Conf)
 				require.Equal(t, 200, res.Status, "the next request: %s", res.Body)
 			})
 		}

@@ -62,10 +62,9 @@ func TestHostGrant_IsServedByTheSameRules(t *testing.T) {
 	require.Equal(t, 200, res.Status, res.Body)
 	require.Equal(t, "write", res.String("scope"))
 	require.Equal(t, 7.0, res.JSON["seat"])
-	intro := l.Post("/introspect", servertest.Conf, "token", res.String("access_token"))
+	intro := l.Introspect("conf", res.String("access_token"))
 	require.Equal(t, []any{"bob", 7.0}, []any{intro.JSON["sub"], intro.JSON["seat"]})
-	require.Equal(t, 200, l.Post("/token", servertest.Conf, "grant_type", "refresh_token",
-		"refresh_token", res.String("refresh_token")).Status)
+	require.Equal(t, 200, l.Refresh("conf", res.String("refresh_token")).Status)
 	try("bad").Fails(t, 400, "invalid_grant")
 	try("nothing").Fails(t, 500, "server_error")
 	try("nobody").Fails(t, 500, "server_error")

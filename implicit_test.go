@@ -95,7 +95,7 @@ func TestImplicit_OffByDefault(t *testing.T) {
 	servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) { c.Logger = warned })
 	require.Contains(t, log.String(), "level=WARN")
 	require.Contains(t, log.String(), "implicit")
-	// The token endpoint has no such grant either way.
+	// The token endpoint never serves this grant.
 	servertest.NewSite(t, nil).Post("/token", servertest.Conf, "grant_type", "implicit").Fails(t,
 		400, "unsupported_grant_type")
 }
@@ -115,7 +115,7 @@ func TestImplicit_IsNotReachedFromACodeRequest(t *testing.T) {
 	require.NotContains(t, res.Header.Get("Location"), "access_token")
 	require.Zero(t, h.CountOf(storage.Access))
 
-	// The client loses the type between page and post.
+	// The client loses the response type between the page and its post.
 	form = b.Visit(servertest.AuthorizeURL("response_type", "token", "prompt", "consent"),
 		nil).ConsentForm(t)
 	h.AddClient("conf", func(c *storage.Client) { c.ResponseTypes = []string{"code"} })
@@ -142,12 +142,12 @@ func TestImplicit_CodeAndTokenAreTwoFamilies(t *testing.T) {
 		require.Equal(t, 200, first.Status, first.Body)
 		h.Redeem("hybrid", q.Get("code")).Fails(t, 400, "invalid_grant")
 		require.False(t, h.Introspect("hybrid", first.String("access_token")).Active(),
-			"the replay ends what the code bought")
-		require.True(t, h.Introspect("hybrid", front).Active(), "and not what came beside it")
+			"the replay ends the tokens of the code")
+		require.True(t, h.Introspect("hybrid", front).Active(), "and not the token of the same answer")
 		require.Equal(t, 1, h.CountOf(storage.Refresh))
 	}
 	h := servertest.NewSite(t, nil)
-	res := h.SignedIn("alice").Allow("response_type", "code token") // conf has both, and not together
+	res := h.SignedIn("alice").Allow("response_type", "code token") // conf has both, but not the combination
 	require.Equal(t, "unauthorized_client", res.Params(t).Get("error"))
 }
 

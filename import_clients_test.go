@@ -55,12 +55,9 @@ func TestReadClients_HashedSecretsStayValid(t *testing.T) {
 			require.NoError(t, err)
 			r := servertest.New(t, nil)
 			require.NoError(t, r.Store.PutClient(t.Context(), list[0]))
-			require.Equal(t, 200, r.Post("/token", "moved:"+servertest.Secret,
-				"grant_type", "client_credentials").Status)
-			r.Post("/token", "moved:"+servertest.Secret+"x",
-				"grant_type", "client_credentials").Fails(t, 401, "invalid_client")
-			r.Post("/token", "moved:"+stored, "grant_type", "client_credentials").Fails(t, 401,
-				"invalid_client")
+			require.Equal(t, 200, r.ClientCredentials("moved:"+servertest.Secret).Status)
+			r.ClientCredentials("moved:"+servertest.Secret+"x").Fails(t, 401, "invalid_client")
+			r.ClientCredentials("moved:"+stored).Fails(t, 401, "invalid_client")
 		})
 	}
 }
@@ -81,7 +78,7 @@ func TestPBKDF2_IsBounded(t *testing.T) {
 			c := servertest.Clients()[0]
 			c.Secrets[0].Hash = stored
 			require.NoError(t, r.Store.PutClient(t.Context(), c))
-			res := r.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+			res := r.ClientCredentials(servertest.Conf)
 			res.Fails(t, 503, "temporarily_unavailable")
 			require.NotContains(t, res.Body, "PBKDF2")
 		})

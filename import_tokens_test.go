@@ -82,17 +82,13 @@ func TestImportTokens_DigestKeepsATokenAlive(t *testing.T) {
 			require.NoError(t, err)
 			require.True(t, in.Active)
 			require.False(t, r.Live(oldAccess[:len(oldAccess)-1]+"x"))
-			r.Post("/token", servertest.Conf, "grant_type", "refresh_token",
-				"refresh_token", oldAccess).Fails(t, 400, "invalid_grant")
-			r.Post("/token", "other:"+servertest.Secret, "grant_type", "refresh_token",
-				"refresh_token", oldRefresh).Fails(t, 400, "invalid_grant")
+			r.Refresh("conf", oldAccess).Fails(t, 400, "invalid_grant")
+			r.Refresh("other", oldRefresh).Fails(t, 400, "invalid_grant")
 
-			first := r.Post("/token", servertest.Conf, "grant_type", "refresh_token",
-				"refresh_token", oldRefresh)
+			first := r.Refresh("conf", oldRefresh)
 			require.Equal(t, 200, first.Status, first.Body)
 			require.True(t, r.Live(first.String("access_token")))
-			r.Post("/token", servertest.Conf, "grant_type", "refresh_token",
-				"refresh_token", oldRefresh).Fails(t, 400, "invalid_grant")
+			r.Refresh("conf", oldRefresh).Fails(t, 400, "invalid_grant")
 			for _, token := range []string{oldAccess, first.String("access_token"),
 				first.String("refresh_token")} {
 				require.False(t, r.Live(token), "a second use ends the grant")
@@ -146,9 +142,8 @@ func TestImportTokens_GarbageCostsFewReads(t *testing.T) {
 			})
 			require.False(t, r.Live(c.token))
 			require.Equal(t, c.reads, store.reads.Load())
-			require.Equal(t, 200, r.Post("/revoke", servertest.Conf, "token", c.token).Status)
-			r.Post("/token", servertest.Conf, "grant_type", "refresh_token",
-				"refresh_token", c.token).Fails(t, 400, "invalid_grant")
+			require.Equal(t, 200, r.Revoke("conf", c.token).Status)
+			r.Refresh("conf", c.token).Fails(t, 400, "invalid_grant")
 		})
 	}
 }
@@ -168,17 +163,15 @@ func TestImportTokens_RevocationAndReuse(t *testing.T) {
 	_, err := grantwell.ImportTokens(t.Context(), r.Store, form, strings.NewReader(lines))
 	require.NoError(t, err)
 
-	r.Post("/revoke", "other:"+servertest.Secret, "token", oldAccess).Fails(t, 400, "invalid_grant")
-	require.Equal(t, 200, r.Post("/revoke", servertest.Conf, "token", oldAccess).Status)
+	r.Revoke("other", oldAccess).Fails(t, 400, "invalid_grant")
+	require.Equal(t, 200, r.Revoke("conf", oldAccess).Status)
 	require.False(t, r.Live(oldAccess))
 	require.True(t, r.Live(oldRefresh))
-	require.Equal(t, 200, r.Post("/revoke", servertest.Conf, "token", oldRefresh).Status)
-	r.Post("/token", servertest.Conf, "grant_type", "refresh_token",
-		"refresh_token", oldRefresh).Fails(t, 400, "invalid_grant")
+	require.Equal(t, 200, r.Revoke("conf", oldRefresh).Status)
+	r.Refresh("conf", oldRefresh).Fails(t, 400, "invalid_grant")
 
 	require.True(t, r.Live(oldAccess+"2"))
-	r.Post("/token", servertest.Conf, "grant_type", "refresh_token", "refresh_token", used).Fails(t,
-		400, "invalid_grant")
+	r.Refresh("conf", used).Fails(t, 400, "invalid_grant")
 	require.False(t, r.Live(oldAccess+"2"))
 	require.False(t, r.Live(oldRefresh+"2"))
 }
@@ -227,7 +220,7 @@ func TestImportTokens_RefusesWhatItCannotKeep(t *testing.T) {
 			require.Equal(t, grantwell.ImportResult{
 				Grants: 1,
 				Tokens: 2,
-			}, res, "what came before is stored")
+			}, res, "the lines before it are stored")
 			sum, ok := form.Digest(strings.Repeat("x", 30))
 			require.True(t, ok)
 			_, err = r.Store.Get(t.Context(), storage.Refresh, storage.ImportedKey(sum))

@@ -35,7 +35,7 @@ func TestInteraction_TabsAreIndependent(t *testing.T) {
 	require.Contains(t, onePage.Body, "See your photos")
 	require.NotContains(t, onePage.Body, "Change your photos")
 
-	// A form of one tab is no form of the other.
+	// The form of one tab is not accepted for the other.
 	mixed := servertest.With(onePage.ConsentForm(t), "interaction", two.Interaction(t))
 	b.Send("/consent", mixed).IsPage(t, http.StatusForbidden)
 
@@ -62,12 +62,12 @@ func TestInteraction_BelongsToItsBrowser(t *testing.T) {
 	handle := res.Interaction(t)
 
 	thief.Send("/consent?interaction="+handle, nil).IsPage(t, http.StatusForbidden)
-	thief.Visit(servertest.AuthorizeURL(), nil) // now the thief has a cookie of its own
+	thief.Visit(servertest.AuthorizeURL(), nil) // gives the thief a cookie of its own
 	thief.Send("/consent?interaction="+handle, nil).IsPage(t, http.StatusForbidden)
 	thief.Send("/consent", page.ConsentForm(t)).IsPage(t, http.StatusForbidden)
 	require.Zero(t, h.CountOf(storage.Code))
 
-	// The other way round: the thief's own handle in the victim's browser.
+	// The thief's own handle does not work in the victim's browser either.
 	own := thief.Visit(servertest.AuthorizeURL(), nil).ConsentForm(t)
 	victim.Send("/consent?interaction="+own.Get("interaction"), nil).IsPage(t, http.StatusForbidden)
 	victim.Send("/consent", own).IsPage(t, http.StatusForbidden)
@@ -91,7 +91,7 @@ func TestInteraction_AnotherUserInTheSameBrowser(t *testing.T) {
 	b.SignIn("bob")
 	b.Send("/consent", form).IsPage(t, http.StatusForbidden)
 	require.Zero(t, h.CountOf(storage.Code))
-	// Bob's own page for it works, and is Bob's.
+	// Bob gets a page of his own for the request, and it works.
 	q := b.Send("/consent", b.Send("/consent?interaction="+form.Get("interaction"),
 		nil).ConsentForm(t)).Params(t)
 	require.NotEmpty(t, q.Get("code"))
@@ -132,7 +132,7 @@ func TestInteraction_Expires(t *testing.T) {
 		form := b.Visit(servertest.AuthorizeURL(), nil).ConsentForm(t)
 		time.Sleep(5*time.Minute - time.Second)
 		again := b.Send("/consent?interaction="+form.Get("interaction"),
-			nil).ConsentForm(t) // showing the page again prolongs nothing
+			nil).ConsentForm(t) // showing the page again does not prolong the interaction
 		time.Sleep(time.Second)
 		b.Send("/consent", again).IsPage(t, http.StatusBadRequest)
 		b.Send("/consent?interaction="+form.Get("interaction"), nil).IsPage(t,
@@ -205,7 +205,7 @@ func TestInteraction_CookieIsKept(t *testing.T) {
 	b.SignIn("alice")
 	sess := b.Jar.Cookies(u)
 	r := httptest.NewRequest(http.MethodGet, servertest.Issuer+"/consent?interaction="+handle, nil)
-	r.AddCookie(&http.Cookie{Name: mine.Name, Value: "left-by-somebody"})
+	r.AddCookie(&http.Cookie{Name: mine.Name, Value: "left-by-another-site"})
 	for _, c := range sess {
 		r.AddCookie(c)
 	}

@@ -58,7 +58,7 @@ func TestIntrospect_DescribesAnActiveToken(t *testing.T) {
 func TestIntrospect_NamesTheKeyOfABoundToken(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
-	token := servertest.UnknownToken(t) // an access token has the same form
+	token := servertest.UnknownToken(t)
 	data, err := grants.Data{Confirmation: map[string]string{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}.Encode()
 	require.NoError(t, err)
 	require.NoError(t, d.Store.Insert(t.Context(), storage.Record{
@@ -146,8 +146,8 @@ func TestIntrospect_OnlyEntitledCallers(t *testing.T) {
 	d.ChangeClient("conf", func(c *storage.Client) { c.Audience = []string{api} })
 	access, _ := d.Family("conf")
 	require.True(t, d.Live(access), "its own client")
-	ask := func(d *servertest.Server, who string) bool {
-		return d.Introspect(who, access).JSON["active"] == true
+	ask := func(d *servertest.Server, client string) bool {
+		return d.Introspect(client, access).JSON["active"] == true
 	}
 	require.False(t, ask(d, "other"))
 	require.False(t, ask(d, "public"))
@@ -158,7 +158,7 @@ func TestIntrospect_OnlyEntitledCallers(t *testing.T) {
 	d.ChangeClient("other", func(c *storage.Client) { c.Resources = []string{api} })
 	require.True(t, ask(d, "other"))
 	d.ChangeClient("public", func(c *storage.Client) { c.Resources = []string{api} })
-	require.False(t, ask(d, "public"), "who did not authenticate is anybody")
+	require.False(t, ask(d, "public"), "a caller without authentication is not entitled")
 
 	open := servertest.On(t, d.Store, func(cfg *grantwell.Config) {
 		cfg.MayIntrospect = func(_ context.Context, c storage.Client, tok *introspect.Token) bool {
@@ -169,7 +169,7 @@ func TestIntrospect_OnlyEntitledCallers(t *testing.T) {
 		"client_secret", servertest.Secret, "token", access).JSON["active"])
 	require.False(t, ask(open, "public"))
 
-	// A user's token is no caller's credential.
+	// An access token does not authenticate a caller.
 	req := servertest.Request("/introspect", "", servertest.Form("token", access))
 	req.Header.Set("Authorization", "Bearer "+access)
 	res := servertest.Serve(d.Handler, req)
@@ -193,7 +193,7 @@ func TestIntrospect_RequestsAreChecked(t *testing.T) {
 		require.Equal(t, "no-store", res.Header.Get("Cache-Control"))
 	}
 	d.Post("/introspect", servertest.Conf).Fails(t, 400, "invalid_request")
-	d.Post("/introspect", servertest.Conf, "token", "").Fails(t, 400, "invalid_request")
+	d.Introspect("conf", "").Fails(t, 400, "invalid_request")
 	req := httptest.NewRequest(http.MethodGet, "/introspect", nil)
 	req.SetBasicAuth("conf", servertest.Secret)
 	require.Equal(t, 405, servertest.Serve(d.Handler, req).Status)

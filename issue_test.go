@@ -43,9 +43,7 @@ func TestIssue_LengthsAndLifetimesAreConfigured(t *testing.T) {
 		require.True(t, strings.HasPrefix(res.String("access_token"), "gw_at_"))
 		require.Len(t, res.String("refresh_token"), 46)
 		require.Equal(t, 1200.0, res.JSON["expires_in"])
-		own := l.Post("/token", "other:"+servertest.Secret, "grant_type", "authorization_code",
-			"code", l.Code("other"), "redirect_uri", servertest.Redirect,
-			"code_verifier", servertest.Verifier)
+		own := l.Redeem("other", l.Code("other"))
 		require.Equal(t, 60.0, own.JSON["expires_in"])
 		require.Equal(t, "other",
 			servertest.TokenClaims(t, own.String("access_token"))["client_id"])
@@ -75,9 +73,9 @@ func TestIssue_LengthsAndLifetimesAreConfigured(t *testing.T) {
 func TestIssue_TokenType(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) { cfg.TokenType = "Custom" })
-	res := l.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+	res := l.ClientCredentials(servertest.Conf)
 	require.Equal(t, "Custom", res.String("token_type"))
-	intro := l.Post("/introspect", servertest.Conf, "token", res.String("access_token"))
+	intro := l.Introspect("conf", res.String("access_token"))
 	require.Equal(t, []any{true, "Custom"}, []any{intro.JSON["active"], intro.JSON["token_type"]})
 }
 
@@ -86,7 +84,7 @@ func TestIssue_TokenType(t *testing.T) {
 func TestIssue_AudienceIsTheClientsFirst(t *testing.T) {
 	t.Parallel()
 	aud := func(l *servertest.Server) any {
-		res := l.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+		res := l.ClientCredentials(servertest.Conf)
 		i, err := l.AS.Introspect(context.Background(), res.String("access_token"))
 		require.NoError(t, err)
 		return i.Audience

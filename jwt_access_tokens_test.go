@@ -65,23 +65,23 @@ func TestJWT_AllChecksAgree(t *testing.T) {
 			}
 			require.Equal(t, "https://as.example", claims["iss"])
 
-			told, err := offline(t, d).Introspect(t.Context(), token)
+			checked, err := offline(t, d).Introspect(t.Context(), token)
 			require.NoError(t, err)
-			require.True(t, told.Active, told.Reason)
+			require.True(t, checked.Active, checked.Reason)
 			own, err := d.AS.Introspect(t.Context(), token)
 			require.NoError(t, err)
 			var remote introspect.Token
 			require.NoError(t, json.Unmarshal([]byte(d.Introspect("conf", token).Body), &remote))
 			for _, other := range []*introspect.Token{own, &remote} {
 				require.True(t, other.Active)
-				require.Equal(t, told.Scope, other.Scope)
-				require.Equal(t, told.Subject, other.Subject)
-				require.Equal(t, told.ClientID, other.ClientID)
-				require.Equal(t, told.Issuer, other.Issuer)
-				require.Equal(t, told.Audience, other.Audience)
-				require.Equal(t, told.ExpiresAt.Unix(), other.ExpiresAt.Unix())
-				require.Equal(t, told.IssuedAt.Unix(), other.IssuedAt.Unix())
-				require.Equal(t, told.Extra["dept"], other.Extra["dept"])
+				require.Equal(t, checked.Scope, other.Scope)
+				require.Equal(t, checked.Subject, other.Subject)
+				require.Equal(t, checked.ClientID, other.ClientID)
+				require.Equal(t, checked.Issuer, other.Issuer)
+				require.Equal(t, checked.Audience, other.Audience)
+				require.Equal(t, checked.ExpiresAt.Unix(), other.ExpiresAt.Unix())
+				require.Equal(t, checked.IssuedAt.Unix(), other.IssuedAt.Unix())
+				require.Equal(t, checked.Extra["dept"], other.Extra["dept"])
 			}
 			jwks := d.Get("/jwks.json")
 			require.Equal(t, 200, jwks.Status)
@@ -130,7 +130,7 @@ func TestJWT_UnrecordedCannotBeRevoked(t *testing.T) {
 	d.Revoke("conf", token).Fails(t, 400, "unsupported_token_type")
 	require.True(t, d.Live(token))
 	require.Equal(t, 200, d.Revoke("conf", refresh).Status)
-	require.Equal(t, 200, d.Revoke("conf", "a.b.c").Status, "what is no token is revoked already")
+	require.Equal(t, 200, d.Revoke("conf", "a.b.c").Status, "a string that is no token counts as revoked")
 	tampered := token[:len(token)-2] + "AA"
 	require.False(t, d.Live(tampered))
 	off.Store(true)
@@ -223,12 +223,12 @@ func TestJWT_HooksCannotOverwrite(t *testing.T) {
 		require.Equal(t, "hello", res.JSON["notice"])
 		require.Equal(t, "read write", res.String("scope"))
 		require.InDelta(t, 3600, res.JSON["expires_in"], 1)
-		told := d.Introspect("conf", res.String("access_token"))
-		require.NotContains(t, told.Body, "evil")
-		require.Equal(t, "alice", told.JSON["sub"])
-		require.Equal(t, "conf", told.JSON["client_id"])
-		require.Equal(t, "https://as.example", told.JSON["aud"])
-		require.Equal(t, "eng", told.JSON["dept"])
+		checked := d.Introspect("conf", res.String("access_token"))
+		require.NotContains(t, checked.Body, "evil")
+		require.Equal(t, "alice", checked.JSON["sub"])
+		require.Equal(t, "conf", checked.JSON["client_id"])
+		require.Equal(t, "https://as.example", checked.JSON["aud"])
+		require.Equal(t, "eng", checked.JSON["dept"])
 		if token := res.String("access_token"); strings.Count(token, ".") == 2 {
 			claims, err := json.Marshal(servertest.TokenClaims(t, token))
 			require.NoError(t, err)
@@ -286,24 +286,23 @@ func TestJWT_RotationBreaksNoToken(t *testing.T) {
 		for step := range 60 {
 			keys := offline(t, d)
 			servertest.Parallel(8, func(int) {
-				res := d.Post("/token", servertest.Conf, "grant_type", "client_credentials")
-				told, err := keys.Introspect(context.Background(), res.String("access_token"))
-				if err != nil || !told.Active {
-					t.Errorf("a token that fails at its own moment: %v %v", err, told)
+				res := d.ClientCredentials(servertest.Conf)
+				checked, err := keys.Introspect(context.Background(), res.String("access_token"))
+				if err != nil || !checked.Active {
+					t.Errorf("a new token that does not verify: %v %v", err, checked)
 				}
 			})
-			token := d.Post("/token", servertest.Conf,
-				"grant_type", "client_credentials").String("access_token")
+			token := d.ClientCredentials(servertest.Conf).String("access_token")
 			kids[servertest.TokenHeader(t, token)["kid"]] = true
-			if early != nil { // a resource that fetched the keys an hour ago
-				told, err := early.Introspect(t.Context(), token)
+			if early != nil { // a resource server that fetched the keys an hour ago
+				checked, err := early.Introspect(t.Context(), token)
 				require.NoError(t, err)
-				require.True(t, told.Active)
+				require.True(t, checked.Active)
 			}
 			if old != "" {
-				told, err := keys.Introspect(t.Context(), old)
+				checked, err := keys.Introspect(t.Context(), old)
 				require.NoError(t, err)
-				require.True(t, told.Active, "a token of before the rotation")
+				require.True(t, checked.Active, "a token from before the rotation")
 			}
 			old = token
 			if step%6 == 0 {

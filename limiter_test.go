@@ -26,7 +26,7 @@ func TestLimiter_FailuresCountForTheirWindow(t *testing.T) {
 			require.NoError(t, err)
 			if wait == 0 {
 				done(ok)
-				done(!ok) // a second call says nothing
+				done(!ok) // a second call has no effect
 			}
 			return wait
 		}

@@ -77,10 +77,9 @@ func TestMetadata_ListsWhatIsEnabled(t *testing.T) {
 			"issuer": "https://as.example", "token_endpoint": "https://as.example/token",
 			"revocation_endpoint":   "https://as.example/revoke",
 			"grant_types_supported": list("client_credentials"), "response_types_supported": list(),
-			"token_endpoint_auth_methods_supported":      list("client_secret_jwt"),
-			"revocation_endpoint_auth_methods_supported": list("client_secret_jwt"),
-			"token_endpoint_auth_signing_alg_values_supported": list("HS256", "HS384",
-				"HS512"),
+			"token_endpoint_auth_methods_supported":            list("client_secret_jwt"),
+			"revocation_endpoint_auth_methods_supported":       list("client_secret_jwt"),
+			"token_endpoint_auth_signing_alg_values_supported": list("HS256", "HS384", "HS512"),
 			"revocation_endpoint_auth_signing_alg_values_supported": list("HS256", "HS384",
 				"HS512"),
 		}},
@@ -94,8 +93,9 @@ func TestMetadata_ListsWhatIsEnabled(t *testing.T) {
 			"authorization_endpoint":   "https://as.example/authorize",
 			"token_endpoint":           "https://as.example/t",
 			"grant_types_supported":    list("authorization_code"),
-			"response_types_supported": list("code"), "response_modes_supported": list("query",
-				"fragment", "form_post"),
+			"response_types_supported": list("code"),
+			"response_modes_supported": list("query", "fragment",
+				"form_post"),
 			"code_challenge_methods_supported":               list("S256", "plain"),
 			"authorization_response_iss_parameter_supported": true,
 			"token_endpoint_auth_methods_supported": list("client_secret_basic",
@@ -139,16 +139,16 @@ func TestMetadata_EveryListedEndpointWorks(t *testing.T) {
 		}
 		for _, m := range meta["token_endpoint_auth_methods_supported"].([]any) {
 			as, form := map[string]string{"client_secret_basic": servertest.Conf}[m.(string)], map[string][]string{
-				"client_secret_basic": nil, "client_secret_post": {"client_id", "post",
-					"client_secret", servertest.Secret}, "none": {"client_id",
-					"public"}}[m.(string)]
+				"client_secret_basic": nil,
+				"client_secret_post":  {"client_id", "post", "client_secret", servertest.Secret},
+				"none":                {"client_id", "public"}}[m.(string)]
 			login := append([]string{"grant_type", "password", "username", "johndoe", "password",
 				"A3ddj3w"}, form...)
 			res := d.Post(local("token_endpoint"), as, login...)
 			require.Equal(t, 200, res.Status, "%s: %s", m, res.Body)
-			told := d.Post(local("introspection_endpoint"), as,
+			answer := d.Post(local("introspection_endpoint"), as,
 				append([]string{"token", res.String("access_token")}, form...)...)
-			require.Equal(t, true, told.JSON["active"], m)
+			require.Equal(t, true, answer.JSON["active"], m)
 			require.Equal(t, 200, d.Post(local("revocation_endpoint"), as,
 				append([]string{"token", res.String("access_token")}, form...)...).Status)
 		}

@@ -70,7 +70,7 @@ func TestPassword_AuthenticatorDecides(t *testing.T) {
 	info := l.Post("/tokeninfo", servertest.Conf, "access_token", res.String("access_token"))
 	require.Equal(t, "sub-1", info.String("user_id"))
 	require.Equal(t, "HR", info.String("Department"))
-	intro := l.Post("/introspect", servertest.Conf, "token", res.String("access_token"))
+	intro := l.Introspect("conf", res.String("access_token"))
 	require.Equal(t, "sub-1", intro.String("sub"))
 	require.NotContains(t, intro.Body, "evil")
 

@@ -30,7 +30,7 @@ func TestRedemption_ConcurrentUsesHaveOneWinner(t *testing.T) {
 	var doubles, orphans, won int
 	total := *redemptions
 	for done := 0; done < total; {
-		d := servertest.New(t, nil) // a fresh store now and then keeps a long run small
+		d := servertest.New(t, nil) // new stores keep the memory of a long run small
 		for range min(total-done, 5000) {
 			code := d.Code("conf")
 			kinds := []func() servertest.Reply{func() servertest.Reply {
@@ -58,7 +58,7 @@ func TestRedemption_ConcurrentUsesHaveOneWinner(t *testing.T) {
 		}
 		require.Zero(t, d.ActiveOf(storage.Refresh), "a second use ended each family")
 	}
-	t.Logf("%d single-use objects, %d attempts: %d redeemed once, %d more than once, %d by nobody",
+	t.Logf("%d single-use objects, %d attempts: %d redeemed once, %d more than once, %d never",
 		total, total*attempts, won, doubles, orphans)
 	require.Zero(t, doubles)
 	require.Zero(t, orphans)
@@ -98,7 +98,7 @@ func TestFamily_NothingOutlivesItsEnd(t *testing.T) {
 		} {
 			if (name == "reuse" || name == "revoke the spent token") && g.Mode == grants.Preserve ||
 				name == "reuse" && g.RetryWindow > 0 {
-				continue // nothing is spent, or the reuse is a retry
+				continue // no token is spent, or the reuse is a retry
 			}
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
@@ -135,7 +135,7 @@ func raceFamily(
 		on := nodes[i%2]
 		if i == 0 {
 			for range rand.IntN(50) {
-				on.Get("/nowhere") // a random while
+				on.Get("/nowhere") // takes a random time
 			}
 			if !end(on, spent, live, &off) {
 				t.Error("the end was refused")
@@ -246,7 +246,7 @@ func TestFamily_SweepingChangesNoAnswer(t *testing.T) {
 		require.True(t, d.Live(a1) && d.Live(res.String("access_token")) &&
 			d.Live(res.String("refresh_token")))
 		d.Refresh("conf", r1).Fails(t, 400, "invalid_grant")
-		require.False(t, d.Live(a1), "reuse is told from garbage although a sweep ran")
+		require.False(t, d.Live(a1), "reuse is recognised after a sweep")
 	}
 	stop()
 	sweeping.Wait()

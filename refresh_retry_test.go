@@ -216,8 +216,8 @@ func TestRetry_StoredAnswerNeedsTheToken(t *testing.T) {
 		require.NotContains(t, string(rec1.Data), res.String("access_token"))
 		require.NotContains(t, string(rec1.Data), res.String("refresh_token"))
 	}
-	// Somebody who can write to the store moves another family's answer here: it
-	// does not open.
+	// A writer to the store moves the answer of another family here. It does not
+	// open.
 	data1["retry"] = data2["retry"]
 	moved, err := json.Marshal(data1)
 	require.NoError(t, err)

@@ -87,7 +87,7 @@ func TestRefresh_ModeDecidesOnTheUsedToken(t *testing.T) {
 		require.NotContains(t, res.JSON, "refresh_token")
 		d.Refresh("conf", old).Fails(t, 400, "invalid_grant")
 		require.False(t, d.Live(res.String("access_token")),
-			"the second use ends what the first one bought")
+			"the second use ends the tokens of the first one")
 	})
 }
 
@@ -175,7 +175,7 @@ func TestRefresh_ClientAuthenticates(t *testing.T) {
 			"refresh_token", refresh),
 		"other method": d.Post("/token", "", "grant_type", "refresh_token",
 			"refresh_token", refresh, "client_id", "conf", "client_secret", servertest.Secret),
-		"nobody at all": d.Post("/token", "", "grant_type", "refresh_token",
+		"no client": d.Post("/token", "", "grant_type", "refresh_token",
 			"refresh_token", refresh),
 	} {
 		require.Equal(t, 401, res.Status, "%s: %s", name, res.Body)
@@ -312,7 +312,7 @@ func TestPreserve_NeverExtendsTheFamily(t *testing.T) {
 		})
 	}
 	t.Run("a record without a family end",
-		func(t *testing.T) { // as an import from another server leaves it
+		func(t *testing.T) { // as an import from another server stores it
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				d := servertest.New(t,
@@ -398,7 +398,7 @@ func TestRefresh_EndsWithWhatItRestsOn(t *testing.T) {
 				require.NotEmpty(t, r2)
 				c.end(d, &disabled)
 				d.Refresh("conf", r2).Fails(t, c.status, c.code)
-				d.Refresh("conf", r1).Fails(t, c.status, c.code) // a retry, in the third mode
+				d.Refresh("conf", r1).Fails(t, c.status, c.code) // a retry in the third mode
 			})
 		}
 	}

@@ -69,8 +69,7 @@ func TestRevoke_HintIsOnlyAHint(t *testing.T) {
 	for _, hint := range []string{"", "access_token", "refresh_token", "nonsense", "ACCESS_TOKEN"} {
 		access, refresh := d.Family("conf")
 		for _, token := range []string{access, refresh} {
-			require.Equal(t, 200, d.Post("/revoke", servertest.Conf, "token", token,
-				"token_type_hint", hint).Status)
+			require.Equal(t, 200, d.Revoke("conf", token, "token_type_hint", hint).Status)
 			require.False(t, d.Live(token), hint)
 		}
 	}

@@ -20,14 +20,13 @@ import (
 // granted scope, or "!" and the error code.
 func everyWay(t *testing.T, l *servertest.Server, scope string) map[string]string {
 	out := map[string]string{}
-	told := func(name string, res servertest.Reply) {
+	keep := func(name string, res servertest.Reply) {
 		if out[name] = res.String("scope"); res.Status != 200 {
 			out[name] = "!" + res.String("error")
 		}
 	}
-	told("client_credentials", l.Post("/token", servertest.Conf, "grant_type", "client_credentials",
-		"scope", scope))
-	told("password", l.Login("johndoe", "A3ddj3w", "scope", scope))
+	keep("client_credentials", l.ClientCredentials(servertest.Conf, "scope", scope))
+	keep("password", l.Login("johndoe", "A3ddj3w", "scope", scope))
 	for _, kind := range []string{"code", "token"} {
 		q := url.Values{
 			"response_type": {kind},
@@ -37,7 +36,7 @@ func everyWay(t *testing.T, l *servertest.Server, scope string) map[string]strin
 			"scope":         {scope},
 		}
 		res := l.Do(httptest.NewRequest("GET", "/authorize?"+q.Encode(), nil))
-		if res.Status == 500 { // a page for the user, who is not sent on
+		if res.Status == 500 { // a page, without a redirect
 			out[kind] = "!server_error"
 			continue
 		}
@@ -52,7 +51,7 @@ func everyWay(t *testing.T, l *servertest.Server, scope string) map[string]strin
 			out[kind] = f.Get("scope")
 			require.True(t, f.Has("scope"), u)
 		default:
-			told(kind, l.Post("/token", servertest.Conf, "grant_type", "authorization_code",
+			keep(kind, l.Post("/token", servertest.Conf, "grant_type", "authorization_code",
 				"code", f.Get("code"), "redirect_uri", servertest.Redirect))
 		}
 	}
@@ -152,7 +151,7 @@ func TestScope_SameRulesForEveryGrant(t *testing.T) {
 				l.AddClient("conf", tt.client)
 			}
 			for way, got := range everyWay(t, l, tt.ask) {
-				if strings.HasSuffix(tt.want, "_") { // request or scope: both say it
+				if strings.HasSuffix(tt.want, "_") { // invalid_request or invalid_scope
 					require.True(t, strings.HasPrefix(got, tt.want), "%s: %s", way, got)
 					continue
 				}

@@ -66,7 +66,7 @@ func TestSecrets_StoreHoldsDigestsOnly(t *testing.T) {
 	for range 1000 {
 		require.False(t, l.Valid(strings.Repeat("A", 49)))
 	}
-	require.Zero(t, lookups.Load(), "garbage does not reach the store")
+	require.Zero(t, lookups.Load(), "garbage is not looked up")
 }
 
 // A dump of the whole store after every flow has no token, code, secret,
@@ -108,11 +108,10 @@ func TestSecrets_DumpHoldsNothingUsable(t *testing.T) {
 		first := keep(d.Redeem("conf", code))
 		second := keep(d.Refresh("conf", first.String("refresh_token")))
 		keep(d.Refresh("conf",
-			first.String("refresh_token"))) // a retry, so that a sealed answer is there
+			first.String("refresh_token"))) // a retry, so that the store has a sealed answer
 		keep(d.Refresh("conf", second.String("refresh_token")))
-		keep(d.Post("/token", servertest.Conf, "grant_type", "client_credentials"))
-		keep(d.Post("/token", servertest.Conf, "grant_type", "password", "username", "johndoe",
-			"password", "A3ddj3w"))
+		keep(d.ClientCredentials(servertest.Conf))
+		keep(d.Login("johndoe", "A3ddj3w"))
 		require.Greater(t, len(secrets), 10)
 
 		clients, err := d.Store.ListClients(t.Context(), "", 100)
@@ -144,8 +143,7 @@ func TestSecrets_DumpHoldsNothingUsable(t *testing.T) {
 		}
 		for _, c := range clients {
 			for _, s := range c.Secrets {
-				d.Post("/token", "conf:"+s.Hash, "grant_type", "client_credentials").Fails(t, 401,
-					"invalid_client")
+				d.ClientCredentials("conf:"+s.Hash).Fails(t, 401, "invalid_client")
 			}
 		}
 	}

@@ -104,23 +104,20 @@ func TestSharedLimiter_TwoServersHaveOneLimit(t *testing.T) {
 		guesses.Store(0)
 		user := fmt.Sprint("user", round)
 		wrong, limited := all(40, func(d *servertest.Server, i int) servertest.Reply {
-			return d.Post("/token", servertest.Conf, "grant_type", "password", "username", user,
-				"password", fmt.Sprint(i))
+			return d.Login(user, fmt.Sprint(i))
 		})
 		require.EqualValues(t, 10, guesses.Load())
 		require.Equal(t, []int32{10, 30}, []int32{wrong, limited})
-		res := servers[round%2].Post("/token", servertest.Conf, "grant_type", "password",
-			"username", user, "password", "right")
+		res := servers[round%2].Login(user, "right")
 		res.Fails(t, 429, "invalid_grant")
 		require.EqualValues(t, 10, guesses.Load(), "the authenticator is not asked")
 	}
 	wrong, limited := all(60, func(d *servertest.Server, i int) servertest.Reply {
-		return d.Post("/token", fmt.Sprint("conf:", i), "grant_type", "client_credentials")
+		return d.ClientCredentials(fmt.Sprint("conf:", i))
 	})
 	require.Equal(t, []int32{20, 40}, []int32{wrong, limited})
 	for _, d := range servers {
-		require.Equal(t, 200, d.Post("/token", servertest.Conf,
-			"grant_type", "client_credentials").Status,
+		require.Equal(t, 200, d.ClientCredentials(servertest.Conf).Status,
 			"the right secret has 256 bits, and is no guess")
 	}
 	recs := servers[0].Records(storage.Query{Kind: grantwell.Guesses})
@@ -165,7 +162,7 @@ func TestSharedLimiter_SuccessesDoNotCount(t *testing.T) {
 		synctest.Wait()
 		require.False(t, passed.Load())
 		first(true)
-		first(false) // a second call says nothing
+		first(false) // a second call has no effect
 		time.Sleep(time.Second)
 		require.True(t, passed.Load())
 		second(false)
@@ -203,7 +200,7 @@ func TestSharedLimiter_SlidingWindow(t *testing.T) {
 			l := shared(t, store, map[string]grantwell.Limit{"addr": {
 				Failures: allowed,
 				Window:   window,
-			}}) // an instance that has just begun
+			}}) // an instance that has just started
 			for range mathrand.IntN(12) {
 				done, wait, err := l.Attempt(t.Context(), "addr:x")
 				require.NoError(t, err)
@@ -251,7 +248,7 @@ func TestSharedLimiter_LostGuessCounts(t *testing.T) {
 		_, _, err := shared(t, store, limits).Attempt(t.Context(), "user:a")
 		require.NoError(t, err)
 		l := shared(t, store, limits)
-		try(t, l, "user:a", true, 45*time.Second) // it waits for the lease, and is refused then
+		try(t, l, "user:a", true, 45*time.Second) // waits for the lease and is refused then
 		time.Sleep(45 * time.Second)
 		try(t, l, "user:a", true, 0)
 		broken := servertest.HookedRecords(store)
@@ -322,14 +319,12 @@ func TestSharedLimiter_StoreFailureIsNotOpen(t *testing.T) {
 		c.Secrets = []storage.Secret{{Hash: servertest.BcryptHash(t, "hunter2")}}
 	})
 	login := func() servertest.Reply {
-		return d.Post("/token", servertest.Conf, "grant_type", "password", "username", "u",
-			"password", "p")
+		return d.Login("u", "p")
 	}
 	for _, call := range []string{"Insert", "Get"} {
 		broken.Fail(errors.New(servertest.StoreFault), call)
-		for _, res := range []servertest.Reply{login(),
-			d.Post("/token", "conf:wrong", "grant_type", "client_credentials"),
-			d.Post("/token", "other:hunter2", "grant_type", "client_credentials")} {
+		for _, res := range []servertest.Reply{login(), d.ClientCredentials("conf:wrong"),
+			d.ClientCredentials("other:hunter2")} {
 			res.Fails(t, 503, "temporarily_unavailable")
 			require.NotEmpty(t, res.Header.Get("Retry-After"))
 			require.NotContains(t, res.Body, "pq")
@@ -338,8 +333,7 @@ func TestSharedLimiter_StoreFailureIsNotOpen(t *testing.T) {
 	require.Zero(t, asked)
 	broken.Pass()
 	require.Equal(t, 200, login().Status)
-	require.Equal(t, 200, d.Post("/token", "other:hunter2",
-		"grant_type", "client_credentials").Status)
+	require.Equal(t, 200, d.ClientCredentials("other:hunter2").Status)
 
 	damaged := memstore.New()
 	l := shared(t, damagedStore{damaged}, nil)
@@ -367,7 +361,7 @@ func TestSharedLimiter_ConfigurationIsChecked(t *testing.T) {
 	}
 	_, err := grantwell.NewSharedLimiter(nil, nil)
 	require.ErrorContains(t, err, "missing")
-	// Many names leave the cache bounded, and what was counted stands.
+	// Many names leave the cache bounded and remove no count.
 	l := shared(t, memstore.New(), map[string]grantwell.Limit{"user": {
 		Failures: 1,
 		Window:   time.Hour,
@@ -390,7 +384,7 @@ func TestSharedLimiter_ConfigurationIsChecked(t *testing.T) {
 // Holds S187.
 func TestSharedLimiter_SlowWriterAtTheEndOfAnEra(t *testing.T) {
 	t.Parallel()
-	synctest.Test(t, func(t *testing.T) { // time begins at the start of an era
+	synctest.Test(t, func(t *testing.T) { // synthetic time begins at the start of an era
 		store := memstore.New()
 		limits := map[string]grantwell.Limit{"user": {Failures: 1, Window: time.Minute}}
 		slow := servertest.HookedRecords(store)
@@ -450,10 +444,9 @@ func TestSharedLimiter_ClientLimitReplacesTheDefault(t *testing.T) {
 			})
 			for id, allowed := range map[string]int{"conf": 3, "other": 1, "nobody": 3} {
 				for range allowed {
-					d.Post("/token", id+":wrong", "grant_type", "client_credentials").Fails(t, 401,
-						"invalid_client")
+					d.ClientCredentials(id+":wrong").Fails(t, 401, "invalid_client")
 				}
-				res := d.Post("/token", id+":wrong", "grant_type", "client_credentials")
+				res := d.ClientCredentials(id + ":wrong")
 				res.Fails(t, 429, "invalid_client")
 				require.Equal(t, map[string]string{"other": "60"}[id] != "",
 					res.Header.Get("Retry-After") == "60")

@@ -106,7 +106,7 @@ func TestTokenInfo_IsClosedByDefault(t *testing.T) {
 	open := servertest.On(t, d.Store, withTokenInfo(grantwell.TokenInfo{Open: true}))
 	require.Equal(t, 200, open.Post("/tokeninfo", "", "access_token", access).Status)
 	open.Post("/tokeninfo", "conf:wrong", "access_token", access).Fails(t, 401,
-		"invalid_client") // who tries to be somebody must be
+		"invalid_client") // a caller that sends credentials must authenticate
 }
 
 // A token in the query is read only if that is enabled, and no event or log

@@ -50,11 +50,10 @@ func TestTokenKinds_NoneStandsForAnother(t *testing.T) {
 			},
 			"introspect": func(s string) bool { return d.Live(s) },
 			"secret": func(s string) bool {
-				return d.Post("/token", "conf:"+s, "grant_type", "client_credentials").Status == 200
+				return d.ClientCredentials("conf:"+s).Status == 200
 			},
 			"password": func(s string) bool {
-				return d.Post("/token", servertest.Conf, "grant_type", "password",
-					"username", "johndoe", "password", s).Status == 200
+				return d.Login("johndoe", s).Status == 200
 			},
 		}
 		belongs := map[string][]string{
@@ -78,7 +77,7 @@ func TestTokenKinds_NoneStandsForAnother(t *testing.T) {
 			}
 		}
 		require.Equal(t, 200, d.Revoke("conf", code).Status)
-		require.True(t, places["code"](code), "a code is no token to revoke")
+		require.True(t, places["code"](code), "a code is not a token that can be revoked")
 		for _, place := range []string{"tokeninfo", "bearer", "introspect"} {
 			require.True(t, places[place](access), place)
 		}
@@ -140,7 +139,7 @@ func mutations(s string) []string {
 		strings.NewReplacer("-", "+", "_", "/").Replace(s) + "+",
 		base64.StdEncoding.EncodeToString([]byte(s)), strings.ReplaceAll(s, ".", ".."), s + "%00",
 		s + "?", "Bearer " + s, s + ",", `"` + s + `"`}
-	for i := range len(s) { // the last character of base64 has bits that a careless decoder ignores
+	for i := range len(s) { // a lenient decoder ignores some bits of the last character
 		b := []byte(s)
 		b[i] ^= 1
 		if c := b[i]; c > 0x20 && c < 0x7f {
@@ -161,8 +160,7 @@ func TestTokenKinds_ChangedCharacterIsRefused(t *testing.T) {
 	got := l.Redeem("conf", l.Code("conf"))
 	at, rt := got.String("access_token"), got.String("refresh_token")
 	for _, wrong := range []string{code, at} {
-		l.Post("/token", servertest.Conf, "grant_type", "refresh_token",
-			"refresh_token", wrong).Fails(t, 400, "invalid_grant")
+		l.Refresh("conf", wrong).Fails(t, 400, "invalid_grant")
 	}
 	for _, wrong := range []string{at, rt} {
 		l.Redeem("conf", wrong).Fails(t, 400, "invalid_grant")
@@ -185,12 +183,10 @@ func TestTokenKinds_ChangedCharacterIsRefused(t *testing.T) {
 	}
 	for _, c := range change(at) {
 		require.False(t, l.Valid(c), c)
-		require.Equal(t, false, l.Post("/introspect", servertest.Conf, "token", c).JSON["active"],
-			c)
+		require.Equal(t, false, l.Introspect("conf", c).JSON["active"], c)
 	}
 	for _, c := range change(rt) {
-		l.Post("/token", servertest.Conf, "grant_type", "refresh_token",
-			"refresh_token", c).Fails(t, 400, "invalid_grant")
+		l.Refresh("conf", c).Fails(t, 400, "invalid_grant")
 	}
 	for _, c := range change(code) {
 		l.Redeem("conf", c).Fails(t, 400, "invalid_grant")

@@ -224,10 +224,11 @@ func TestTokenRequest_SizeIsBounded(t *testing.T) {
 			"\r\n\r\n"))
 		require.NoError(t, err)
 		if strings.HasPrefix(length, "T") {
-			// Writing may fail: the server is free to close once it has answered.
+			// Writing may fail, because the server may close the connection once
+			// it has answered.
 			_, _ = c.Write([]byte("11180\r\n" + big[:0x11180-2] + "\r\n"))
 		}
-		// The body has no end: the answer must come all the same.
+		// The body never ends. The server must answer before.
 		res, err := http.ReadResponse(bufio.NewReader(c), nil)
 		require.NoError(t, err)
 		require.Equal(t, 413, res.StatusCode)
@@ -266,7 +267,7 @@ func TestTokenRequest_SizeIsBounded(t *testing.T) {
 // Holds V149, V183.
 func TestTokenRequest_MemoryIsBounded(
 	t *testing.T,
-) { // not parallel: it reads the process's counters
+) {
 	l := servertest.New(t, func(cfg *grantwell.Config) {
 		servertest.Signed(servertest.Keys(t))(cfg)
 	})
@@ -312,8 +313,7 @@ func TestTokenRequest_ConcurrentRequestsDoNotMix(t *testing.T) {
 	for i, a := range scopes {
 		for _, b := range scopes[i+1:] {
 			wg.Go(func() {
-				res := l.Post("/token", servertest.Conf, "grant_type", "client_credentials",
-					"scope", b+" "+a)
+				res := l.ClientCredentials(servertest.Conf, "scope", b+" "+a)
 				if !(res.Status == 200 && res.String("scope") == b+" "+a) {
 					t.Errorf("%s %s: %s", a, b, res.Body)
 				}
@@ -351,13 +351,12 @@ func TestTokenRequest_SubjectThatIsAClientIsRefused(t *testing.T) {
 		c.Grants[2] = grants.Password{Authenticator: subjects{}}
 	})
 	ask := func(user string) servertest.Reply {
-		return r.Post("/token", servertest.Conf, "grant_type", "password", "username", user,
-			"password", "x")
+		return r.Login(user, "x")
 	}
 	ask("conf").Fails(t, 400, "invalid_grant")
 	ask("other").Fails(t, 400, "invalid_grant")
 	require.Equal(t, 200, ask("alice").Status)
-	res := r.Post("/token", servertest.Conf, "grant_type", "client_credentials")
+	res := r.ClientCredentials(servertest.Conf)
 	tok, err := jose.ParseSignedCompact(res.String("access_token"),
 		[]jose.SignatureAlgorithm{jose.ES256})
 	require.NoError(t, err)
