@@ -3,9 +3,7 @@ package grantwell_test
 import (
 	"context"
 	"errors"
-	"html"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
@@ -16,132 +14,179 @@ import (
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 )
 
-// allow takes an authorization request to its answer, saying yes where asked.
-func (b *browser) allow(pairs ...string) reply {
-	b.t.Helper()
-	res := b.visit(authorize(pairs...), nil)
-	if res.status == http.StatusOK && strings.Contains(res.body, "csrf") {
-		res = b.send("/consent", res.form(b.t))
-	}
-	return res
-}
-
-// put registers a client like conf, but for the change.
-func put(t *testing.T, h *host, id string, change func(*storage.Client)) {
-	t.Helper()
-	c, err := h.store.Client(t.Context(), "conf")
-	require.NoError(t, err)
-	c.ID = id
-	change(&c)
-	require.NoError(t, h.store.PutClient(t.Context(), c))
-}
-
-// Nothing is redirected to where nobody knows for certain that the client is, whatever else is wrong with the request.
+// The server redirects only to the verified redirect URI of a known client.
+// Without one it answers with a page, whatever else is wrong with the request.
+//
 // Holds R22, R23, R54, S27, V44, V45, V46, V47, V48, V54.
 func TestAuthorize_UnknownClientOrRedirectIsAPage(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, nil)
-	put(t, h, "off", func(c *storage.Client) { c.Disabled = true })
-	for _, who := range []*browser{h.browser(), h.as("alice")} {
+	h := servertest.NewSite(t, nil)
+	h.AddClient("off", func(c *storage.Client) { c.Disabled = true })
+	for _, b := range []*servertest.Browser{h.Browser(), h.SignedIn("alice")} {
 		for _, first := range [][]string{
-			{"client_id", "-"}, {"client_id", "nobody"}, {"client_id", "CONF"}, {"client_id", "conf "}, {"client_id", "off"}, {"client_id", strings.Repeat("x", 300)},
-			{"redirect_uri", "https://evil.example/"}, {"redirect_uri", redirect + "/"}, {"client_id", "several", "redirect_uri", "-"},
+			{"client_id", "-"}, {"client_id", "nobody"}, {"client_id", "CONF"},
+			{"client_id", "conf "}, {"client_id", "off"}, {"client_id", strings.Repeat("x", 300)},
+			{"redirect_uri", "https://evil.example/"}, {"redirect_uri", servertest.Redirect + "/"},
+			{"client_id", "several", "redirect_uri", "-"},
 		} {
-			for _, more := range [][]string{nil, {"response_type", "-"}, {"response_type", "nonsense"}, {"scope", "admin"}, {"prompt", "none"}, {"response_mode", "form_post"},
-				{"request_uri", "https://evil.example/r"}, {"request", "e30.e30."}, {"code_challenge", "-"}, {"rd", "https://evil.example/"}} {
-				res := who.send(authorize(append(append([]string{}, first...), more...)...), nil)
-				res.isPage(t, http.StatusBadRequest)
-				require.NotContains(t, res.body, "evil")
+			for _, more := range [][]string{nil, {"response_type", "-"},
+				{"response_type", "nonsense"}, {"scope", "admin"}, {"prompt", "none"},
+				{"response_mode", "form_post"},
+				{"request_uri", "https://evil.example/r"}, {"request", "e30.e30."},
+				{"code_challenge", "-"}, {"rd", "https://evil.example/"}} {
+				res := b.Send(servertest.AuthorizeURL(append(append([]string{}, first...),
+					more...)...), nil)
+				res.IsPage(t, http.StatusBadRequest)
+				require.NotContains(t, res.Body, "evil")
 			}
 		}
 	}
-	require.Zero(t, h.count(storage.Interaction))
+	require.Zero(t, h.CountOf(storage.Interaction))
 }
 
+// Redirect URIs are compared as strings. Only the port of a loopback address
+// may differ (RFC 8252 section 7.3).
+//
 // Holds R24, R25, R26, R27, R28, S28, V36, V37, V38, V39, V40, V42, V43, V49, V50, V51, V52, V53, V56, V61.
-func TestAuthorize_RedirectURIVariants(t *testing.T) {
+func TestAuthorize_RedirectURIIsComparedExactly(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, nil)
-	put(t, h, "tls", func(c *storage.Client) {
-		c.RedirectURIs = []string{"https://127.0.0.1/cb", "http://localhost/cb", "https://foo.example"}
+	h := servertest.NewSite(t, nil)
+	h.AddClient("tls", func(c *storage.Client) {
+		c.RedirectURIs = []string{"https://127.0.0.1/cb", "http://localhost/cb",
+			"https://foo.example"}
 	})
 	for client, variants := range map[string][]string{
-		"conf": {redirect + "/", "https://app.example/CB", "https://app.example/cb/../evil", "https://app.example/cb/..;/evil", "https://app.example/cb%2f..", "https://app.example/%63b",
-			redirect + "?x=1", redirect + "?", redirect + "#f", redirect + "#", "https://app.example.evil/cb", "https://app.example@evil/cb", `https://evil\@app.example/cb`,
-			"https://evil%5c@app.example/cb", "https://app.example:443/cb", "//app.example/cb", "https:/app.example/cb", "https://app.example/\tcb", "https://app.example/cb\n", "https://app.example/cb%0a",
-			"https://APP.example/cb", "HTTPS://app.example/cb", "https://аpp.example/cb", "https://xn--pp-7iba.example/cb", "http://app.example/cb", "https://[::1%25eth0]/cb", "https://[::1", "http://[::1",
-			"https://app.example./cb", "https://app.example//cb", "https://app.example/cb;x", " " + redirect, redirect + " ", "javascript:alert(1)", "data:text/html,x", "vbscript:x", "file:///etc/passwd",
-			"https://app.example/cb\x00", "https://app.example/\xff", "/\t/evil", "/%09/evil", "https:app.example/cb", "com.example.app:/cb", strings.Repeat("https://app.example/cb", 200)},
-		"native": {"http://127.0.0.1:80@evil/cb", "http://127.0.0.1.evil/cb", "http://127.0.0.2/cb", "http://2130706433/cb", "http://127.1/cb", "https://127.0.0.1/cb", "http://127.0.0.1:4711/CB", "http://127.0.0.1:4711/cb?x",
-			"http://127.0.0.1:0/cb", "http://127.0.0.1:99999/cb", "http://127.0.0.1:/cb", "http://127.0.0.1:+1/cb", "http://127.0.0.1:4711/%63b", "http://user@127.0.0.1:4711/cb", "http://[::1]:4711/x", "http://[0:0::1]/cb",
-			"http://[::1%25lo]/cb", "http://localhost:4711/cb", "com.example.app:/cb/", "com.example.app://cb", "COM.example.app:/cb", "com.example.app:/cb?x"},
-		"tls": {"http://127.0.0.1/cb", "https://127.0.0.1:4711/cb", "http://localhost:4711/cb", "https://fooXexample", "https://foo.example.evil", "https://foo.example/"},
+		"conf": {servertest.Redirect + "/", "https://app.example/CB",
+			"https://app.example/cb/../evil", "https://app.example/cb/..;/evil",
+			"https://app.example/cb%2f..", "https://app.example/%63b",
+			servertest.Redirect + "?x=1", servertest.Redirect + "?", servertest.Redirect + "#f",
+			servertest.Redirect + "#", "https://app.example.evil/cb", "https://app.example@evil/cb",
+			`https://evil\@app.example/cb`,
+			"https://evil%5c@app.example/cb", "https://app.example:443/cb", "//app.example/cb",
+			"https:/app.example/cb", "https://app.example/\tcb", "https://app.example/cb\n",
+			"https://app.example/cb%0a",
+			"https://APP.example/cb", "HTTPS://app.example/cb", "https://аpp.example/cb",
+			"https://xn--pp-7iba.example/cb", "http://app.example/cb", "https://[::1%25eth0]/cb",
+			"https://[::1", "http://[::1",
+			"https://app.example./cb", "https://app.example//cb", "https://app.example/cb;x",
+			" " + servertest.Redirect, servertest.Redirect + " ", "javascript:alert(1)",
+			"data:text/html,x", "vbscript:x", "file:///etc/passwd",
+			"https://app.example/cb\x00", "https://app.example/\xff", "/\t/evil", "/%09/evil",
+			"https:app.example/cb", "com.example.app:/cb",
+			strings.Repeat("https://app.example/cb", 200)},
+		"native": {"http://127.0.0.1:80@evil/cb", "http://127.0.0.1.evil/cb", "http://127.0.0.2/cb",
+			"http://2130706433/cb", "http://127.1/cb", "https://127.0.0.1/cb",
+			"http://127.0.0.1:4711/CB", "http://127.0.0.1:4711/cb?x",
+			"http://127.0.0.1:0/cb", "http://127.0.0.1:99999/cb", "http://127.0.0.1:/cb",
+			"http://127.0.0.1:+1/cb", "http://127.0.0.1:4711/%63b", "http://user@127.0.0.1:4711/cb",
+			"http://[::1]:4711/x", "http://[0:0::1]/cb",
+			"http://[::1%25lo]/cb", "http://localhost:4711/cb", "com.example.app:/cb/",
+			"com.example.app://cb", "COM.example.app:/cb", "com.example.app:/cb?x"},
+		"tls": {"http://127.0.0.1/cb", "https://127.0.0.1:4711/cb", "http://localhost:4711/cb",
+			"https://fooXexample", "https://foo.example.evil", "https://foo.example/"},
 	} {
 		for _, uri := range variants {
-			res := h.as("alice").send(authorize("client_id", client, "redirect_uri", uri), nil)
-			res.isPage(t, http.StatusBadRequest)
+			res := h.SignedIn("alice").Send(servertest.AuthorizeURL("client_id", client,
+				"redirect_uri", uri), nil)
+			res.IsPage(t, http.StatusBadRequest)
 		}
 	}
-	for uri, client := range map[string]string{redirect: "conf", "http://127.0.0.1:4711/cb": "native", "http://127.0.0.1/cb": "native", "http://[::1]:65535/cb": "native", "com.example.app:/cb": "native", "https://foo.example": "tls"} {
-		res := h.as("alice").allow("client_id", client, "redirect_uri", uri)
-		require.True(t, strings.HasPrefix(res.header.Get("Location"), uri+"?code="), "%q: %d %s", uri, res.status, res.body)
+	for uri, client := range map[string]string{
+		servertest.Redirect:        "conf",
+		"http://127.0.0.1:4711/cb": "native",
+		"http://127.0.0.1/cb":      "native",
+		"http://[::1]:65535/cb":    "native",
+		"com.example.app:/cb":      "native",
+		"https://foo.example":      "tls",
+	} {
+		res := h.SignedIn("alice").Allow("client_id", client, "redirect_uri", uri)
+		require.True(t, strings.HasPrefix(res.Header.Get("Location"), uri+"?code="), "%q: %d %s",
+			uri, res.Status, res.Body)
 	}
-	for _, bad := range []string{"http://app.example/cb", "javascript:alert(1)", "data:text/html,x", "https://*.example/cb", "https://example.com*", redirect + "#f", "https://a@b/cb"} {
-		require.ErrorContains(t, (&storage.Client{ID: "c", RedirectURIs: []string{bad}}).Validate(), "redirect_uris", bad)
+	for _, bad := range []string{"http://app.example/cb", "javascript:alert(1)", "data:text/html,x",
+		"https://*.example/cb", "https://example.com*", servertest.Redirect + "#f",
+		"https://a@b/cb"} {
+		require.ErrorContains(t, storage.Client{
+			ID:           "c",
+			RedirectURIs: []string{bad},
+		}.Validate(), "redirect_uris", bad)
 	}
 }
 
-// A store may hold what registration would refuse; it is refused then.
+// A store may hold a redirect URI that registration refuses today. The
+// authorization endpoint refuses it then.
+//
 // Holds R26, R27, R30, V41.
-func TestAuthorize_RegisteredBeforeTheRules(t *testing.T) {
+func TestAuthorize_BadStoredRedirectURIIsRefused(t *testing.T) {
 	t.Parallel()
-	for _, uri := range []string{"http://app.example/cb", "javascript:alert(1)", redirect + "?code=x", redirect + "?a=1&iss=x", "https://app.example/*"} {
-		h := newHost(t, func(c *grantwell.Config, _ *grantwell.UI) {
-			c.Clients = legacy{storage.Client{ID: "old", RedirectURIs: []string{uri}, Scope: []string{"read"}}}
+	for _, uri := range []string{"http://app.example/cb", "javascript:alert(1)",
+		servertest.Redirect + "?code=x", servertest.Redirect + "?a=1&iss=x",
+		"https://app.example/*"} {
+		h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
+			c.Clients = legacy{storage.Client{
+				ID:           "old",
+				RedirectURIs: []string{uri},
+				Scope:        []string{"read"},
+			}}
 		})
-		h.as("alice").send(authorize("client_id", "old", "redirect_uri", uri), nil).isPage(t, http.StatusBadRequest)
-		h.as("alice").send(authorize("client_id", "old", "redirect_uri", "-"), nil).isPage(t, http.StatusBadRequest)
+		h.SignedIn("alice").Send(servertest.AuthorizeURL("client_id", "old", "redirect_uri", uri),
+			nil).IsPage(t, http.StatusBadRequest)
+		h.SignedIn("alice").Send(servertest.AuthorizeURL("client_id", "old", "redirect_uri", "-"),
+			nil).IsPage(t, http.StatusBadRequest)
 	}
 }
 
-// legacy is a host's table of clients that nobody validated.
+// legacy is a host's table with one client that was never validated.
 type legacy struct{ client storage.Client }
 
 func (l legacy) Client(context.Context, string) (storage.Client, error) { return l.client, nil }
 
+// A client with one redirect URI may leave it out. One with several may not.
+//
 // Holds R29, S29.
 func TestAuthorize_RedirectURIOmitted(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, nil)
-	res := h.as("alice").allow("redirect_uri", "-")
-	require.True(t, strings.HasPrefix(res.header.Get("Location"), redirect+"?code="), res.body)
-	require.Equal(t, 200, h.token("conf", "code", res.params(t).Get("code"), "redirect_uri", "-").status)
-	h.as("alice").send(authorize("client_id", "several", "redirect_uri", "-"), nil).isPage(t, http.StatusBadRequest)
+	h := servertest.NewSite(t, nil)
+	res := h.SignedIn("alice").Allow("redirect_uri", "-")
+	require.True(t, strings.HasPrefix(res.Header.Get("Location"), servertest.Redirect+"?code="),
+		res.Body)
+	require.Equal(t, 200, h.Redeem("conf", res.Params(t).Get("code"), "redirect_uri", "-").Status)
+	h.SignedIn("alice").Send(servertest.AuthorizeURL("client_id", "several", "redirect_uri", "-"),
+		nil).IsPage(t, http.StatusBadRequest)
 }
 
 // A registered query stays byte for byte, and the answer is appended to it.
+//
 // Holds R30, S32.
 func TestAuthorize_RegisteredQueryIsKept(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, nil)
+	h := servertest.NewSite(t, nil)
 	const uri = "https://app.example/cb?tenant=1&x=%2F"
 	for _, pairs := range [][]string{nil, {"scope", "admin"}, {"prompt", "none"}} {
-		res := h.as("alice").allow(append([]string{"client_id", "query", "redirect_uri", uri}, pairs...)...)
-		require.Equal(t, http.StatusSeeOther, res.status, res.body)
-		require.True(t, strings.HasPrefix(res.header.Get("Location"), uri+"&"), res.header.Get("Location"))
-		require.Len(t, res.params(t)["state"], 1)
+		res := h.SignedIn("alice").Allow(append([]string{"client_id", "query", "redirect_uri", uri},
+			pairs...)...)
+		require.Equal(t, http.StatusSeeOther, res.Status, res.Body)
+		require.True(t, strings.HasPrefix(res.Header.Get("Location"), uri+"&"),
+			res.Header.Get("Location"))
+		require.Len(t, res.Params(t)["state"], 1)
 	}
-	res := h.as("alice").allow("client_id", "query", "redirect_uri", uri, "response_type", "token")
-	require.True(t, strings.HasPrefix(res.header.Get("Location"), uri+"#access_token="), res.header.Get("Location"))
+	res := h.SignedIn("alice").Allow("client_id", "query", "redirect_uri", uri,
+		"response_type", "token")
+	require.True(t, strings.HasPrefix(res.Header.Get("Location"), uri+"#access_token="),
+		res.Header.Get("Location"))
 }
 
+// Once the redirect URI is verified, every other error is redirected there
+// with state and iss.
+//
 // Holds R31, R32, R33, R48, R49, R50, R51, S30, S41, R37, R38, R39, R40.
 func TestAuthorize_ErrorsGoBackToTheClient(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, nil)
+	h := servertest.NewSite(t, nil)
 	for _, c := range []struct {
 		code  string
 		pairs []string
@@ -159,14 +204,15 @@ func TestAuthorize_ErrorsGoBackToTheClient(t *testing.T) {
 		{"invalid_scope", []string{"scope", "réad"}},
 		{"invalid_target", []string{"resource", "https://api.example/"}},
 		{"invalid_target", []string{"resource", "relative"}},
-		{"invalid_request", []string{"client_id", "public", "code_challenge", "-", "code_challenge_method", "-"}},
+		{"invalid_request", []string{"client_id", "public", "code_challenge", "-",
+			"code_challenge_method", "-"}},
 		{"invalid_request", []string{"code_challenge_method", "S512"}},
 		{"invalid_request", []string{"code_challenge_method", "plain"}},
 		{"invalid_request", []string{"code_challenge_method", "-"}},
 		{"invalid_request", []string{"code_challenge", "-"}},
-		{"invalid_request", []string{"code_challenge", challenge[1:]}},
+		{"invalid_request", []string{"code_challenge", servertest.Challenge[1:]}},
 		{"invalid_request", []string{"code_challenge", strings.Repeat("a", 129)}},
-		{"invalid_request", []string{"code_challenge", challenge[:42] + "="}},
+		{"invalid_request", []string{"code_challenge", servertest.Challenge[:42] + "="}},
 		{"invalid_request", []string{"response_mode", "nonsense"}},
 		{"invalid_request", []string{"response_type", "token", "response_mode", "query"}},
 		{"request_not_supported", []string{"request", "e30.e30."}},
@@ -177,340 +223,241 @@ func TestAuthorize_ErrorsGoBackToTheClient(t *testing.T) {
 		{"invalid_request", []string{"prompt", "none login"}},
 		{"login_required", []string{"prompt", "none"}},
 	} {
-		res := h.browser().send(authorize(c.pairs...), nil)
-		q := res.params(t)
-		require.True(t, strings.HasPrefix(res.header.Get("Location"), redirect), res.header.Get("Location"))
-		require.Equal(t, c.code, q.Get("error"), "%v: %s", c.pairs, res.header.Get("Location"))
+		res := h.Browser().Send(servertest.AuthorizeURL(c.pairs...), nil)
+		q := res.Params(t)
+		require.True(t, strings.HasPrefix(res.Header.Get("Location"), servertest.Redirect),
+			res.Header.Get("Location"))
+		require.Equal(t, c.code, q.Get("error"), "%v: %s", c.pairs, res.Header.Get("Location"))
 		require.Equal(t, "st", q.Get("state"))
-		require.Equal(t, origin, q.Get("iss"))
+		require.Equal(t, servertest.Issuer, q.Get("iss"))
 		require.Empty(t, q.Get("code"))
 		require.NotContains(t, q.Get("error_description"), "admin", "the request is not repeated")
-		safe(t, res)
+		res.HasPageHeaders(t)
 	}
-	require.Zero(t, h.count(storage.Interaction))
-	for _, e := range h.events {
+	require.Zero(t, h.CountOf(storage.Interaction))
+	for _, e := range h.Events() {
 		require.Equal(t, "refused", e.Outcome)
 		require.Equal(t, http.StatusSeeOther, e.Status)
 		require.NotEmpty(t, e.ClientID)
 	}
 }
 
+// The state comes back byte for byte in every response mode.
+//
 // Holds R36, S31.
-func TestAuthorize_StateByteForByte(t *testing.T) {
+func TestAuthorize_StateIsReturnedUnchanged(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, nil)
-	states := []string{"x", "a b+c%2B%&=;#?/\\", "ünï\u2028cödé 🔑", strings.Repeat("long+", 200), `"><script>alert(1)</script>`, "%zz", "{\"a\":[1]}", "a\r\nSet-Cookie: x=1", "'`$(x)", " leading and trailing "}
+	h := servertest.NewSite(t, nil)
+	states := []string{"x", "a b+c%2B%&=;#?/\\", "ünï\u2028cödé 🔑", strings.Repeat("long+", 200),
+		`"><script>alert(1)</script>`, "%zz", "{\"a\":[1]}", "a\r\nSet-Cookie: x=1", "'`$(x)",
+		" leading and trailing "}
 	for _, state := range states {
-		for name, pairs := range map[string][]string{"granted": {}, "implicit": {"response_type", "token"}, "scope": {"scope", "admin"}, "none": {"prompt", "none", "client_id", "other"}, "code in fragment": {"response_mode", "fragment"}} {
-			res := h.as("alice").allow(append(pairs, "state", state)...)
-			require.Equal(t, []string{state}, res.params(t)["state"], name)
-			require.Empty(t, res.header.Get("Set-Cookie"))
+		for name, pairs := range map[string][]string{
+			"granted":          {},
+			"implicit":         {"response_type", "token"},
+			"scope":            {"scope", "admin"},
+			"none":             {"prompt", "none", "client_id", "other"},
+			"code in fragment": {"response_mode", "fragment"},
+		} {
+			res := h.SignedIn("alice").Allow(append(pairs, "state", state)...)
+			require.Equal(t, []string{state}, res.Params(t)["state"], name)
+			require.Empty(t, res.Header.Get("Set-Cookie"))
 		}
-		b := h.as("alice")
-		form := b.visit(authorize("state", state, "prompt", "consent"), nil).form(t)
-		require.Equal(t, state, b.send("/consent", with(form, "decision", "deny")).params(t).Get("state"))
+		b := h.SignedIn("alice")
+		form := b.Visit(servertest.AuthorizeURL("state", state, "prompt", "consent"),
+			nil).ConsentForm(t)
+		require.Equal(t, state, b.Send("/consent",
+			servertest.With(form, "decision", "deny")).Params(t).Get("state"))
 
-		res := h.as("alice").allow("state", state, "response_mode", "form_post")
-		if strings.Contains(state, "\n") { // a form cannot carry it as it is
-			require.Equal(t, "invalid_request", res.params(t).Get("error"))
+		res := h.SignedIn("alice").Allow("state", state, "response_mode", "form_post")
+		if strings.Contains(state, "\n") { // a form cannot carry a line feed unchanged
+			require.Equal(t, "invalid_request", res.Params(t).Get("error"))
 			continue
 		}
-		require.Equal(t, state, fields(res).Get("state"))
+		require.Equal(t, state, res.HiddenFields().Get("state"))
 	}
-	for _, pairs := range [][]string{{"state", "-"}, {"state", ""}, {"state", "-", "scope", "admin"}} {
-		require.NotContains(t, h.as("alice").allow(pairs...).params(t), "state")
+	for _, pairs := range [][]string{
+		{"state", "-"},
+		{"state", ""},
+		{"state", "-", "scope", "admin"},
+	} {
+		require.NotContains(t, h.SignedIn("alice").Allow(pairs...).Params(t), "state")
 	}
 }
 
-// fields are those of a page that posts itself.
-func fields(r reply) url.Values {
-	f := url.Values{}
-	for _, m := range hiddenField.FindAllStringSubmatch(r.body, -1) {
-		f.Add(m[1], html.UnescapeString(m[2]))
-	}
-	return f
-}
-
+// The response mode form_post answers with a page that escapes every value.
+//
 // Holds R52, R37, V55, V56, V57.
 func TestAuthorize_FormPost(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, nil)
+	h := servertest.NewSite(t, nil)
 	for _, pairs := range [][]string{{}, {"scope", "admin"}} {
-		res := h.as("alice").allow(append(pairs, "response_mode", "form_post", "state", `"><script>alert(1)</script>`)...)
-		require.Equal(t, http.StatusOK, res.status)
-		safe(t, res)
-		require.Contains(t, res.body, `action="`+redirect+`"`)
-		require.NotContains(t, res.body, "<script>alert")
-		require.NotContains(t, res.header.Get("Content-Security-Policy"), "form-action")
-		require.Equal(t, origin, fields(res).Get("iss"))
-		require.NotEqual(t, fields(res).Has("code"), fields(res).Has("error"))
+		res := h.SignedIn("alice").Allow(append(pairs, "response_mode", "form_post", "state",
+			`"><script>alert(1)</script>`)...)
+		require.Equal(t, http.StatusOK, res.Status)
+		res.HasPageHeaders(t)
+		require.Contains(t, res.Body, `action="`+servertest.Redirect+`"`)
+		require.NotContains(t, res.Body, "<script>alert")
+		require.NotContains(t, res.Header.Get("Content-Security-Policy"), "form-action")
+		require.Equal(t, servertest.Issuer, res.HiddenFields().Get("iss"))
+		require.NotEqual(t, res.HiddenFields().Has("code"), res.HiddenFields().Has("error"))
 	}
-	res := h.as("alice").allow("response_mode", "form_post", "client_id", "native", "redirect_uri", "com.example.app:/cb")
-	require.Equal(t, "invalid_request", res.params(t).Get("error"))
+	res := h.SignedIn("alice").Allow("response_mode", "form_post", "client_id", "native",
+		"redirect_uri", "com.example.app:/cb")
+	require.Equal(t, "invalid_request", res.Params(t).Get("error"))
 }
 
-// A POST is the same as a GET. Nothing else does anything, HEAD included: it would approve and nobody would have the code.
+// A POST is the same as a GET. Every other method is refused, also HEAD, which
+// would issue a code that no client receives.
+//
 // Holds R21.
-func TestAuthorize_Methods(t *testing.T) {
+func TestAuthorize_OnlyGetAndPost(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, nil)
-	_, query, _ := strings.Cut(authorize("client_id", "trusted"), "?")
-	b := h.as("alice")
-	require.NotEmpty(t, b.do(http.MethodPost, "/authorize", query).params(t).Get("code"))
-	require.Equal(t, 1, h.count(storage.Code))
-	b.do(http.MethodPost, "/authorize", strings.Repeat("x", 70_000)).isPage(t, http.StatusRequestEntityTooLarge)
-	b.do(http.MethodGet, "/authorize?x="+strings.Repeat("x", 70_000), "").isPage(t, http.StatusRequestEntityTooLarge)
-	b.do(http.MethodPost, "/authorize", query, "Content-Type", "multipart/form-data; boundary=x").isPage(t, http.StatusBadRequest)
-	b.do(http.MethodPost, "/authorize", `{"client_id":"trusted"}`, "Content-Type", "application/json").isPage(t, http.StatusBadRequest)
-	b.do(http.MethodPost, "/authorize?"+query, "state=x").isPage(t, http.StatusBadRequest) // the query of a POST is not read
-	for _, method := range []string{http.MethodHead, http.MethodPut, http.MethodDelete, http.MethodPatch, http.MethodOptions, "BREW"} {
+	h := servertest.NewSite(t, nil)
+	_, query, _ := strings.Cut(servertest.AuthorizeURL("client_id", "trusted"), "?")
+	b := h.SignedIn("alice")
+	require.NotEmpty(t, b.Do(http.MethodPost, "/authorize", query).Params(t).Get("code"))
+	require.Equal(t, 1, h.CountOf(storage.Code))
+	b.Do(http.MethodPost, "/authorize", strings.Repeat("x", 70_000)).IsPage(t,
+		http.StatusRequestEntityTooLarge)
+	b.Do(http.MethodGet, "/authorize?x="+strings.Repeat("x", 70_000), "").IsPage(t,
+		http.StatusRequestEntityTooLarge)
+	b.Do(http.MethodPost, "/authorize", query, "Content-Type",
+		"multipart/form-data; boundary=x").IsPage(t, http.StatusBadRequest)
+	b.Do(http.MethodPost, "/authorize", `{"client_id":"trusted"}`, "Content-Type",
+		"application/json").IsPage(t, http.StatusBadRequest)
+	b.Do(http.MethodPost, "/authorize?"+query, "state=x").IsPage(t,
+		http.StatusBadRequest) // the query of a POST is not read
+	for _, method := range []string{http.MethodHead, http.MethodPut, http.MethodDelete,
+		http.MethodPatch, http.MethodOptions, "BREW"} {
 		for _, path := range []string{"/authorize?" + query, "/consent?interaction=x"} {
-			res := b.do(method, path, "", "Origin", "https://app.example")
-			res.isPage(t, http.StatusMethodNotAllowed)
-			require.Equal(t, "GET, POST", res.header.Get("Allow"))
+			res := b.Do(method, path, "", "Origin", "https://app.example")
+			res.IsPage(t, http.StatusMethodNotAllowed)
+			require.Equal(t, "GET, POST", res.Header.Get("Allow"))
 		}
 	}
-	for _, bad := range []string{"&state=twice", "&client_id=trusted", "&redirect_uri=" + url.QueryEscape(redirect), "&x=%zz", "&x=%00", "&x=%ff", strings.Repeat("&p=1", 101)} {
-		b.do(http.MethodGet, "/authorize?"+query+bad, "").isPage(t, http.StatusBadRequest)
+	for _, bad := range []string{"&state=twice", "&client_id=trusted",
+		"&redirect_uri=" + url.QueryEscape(servertest.Redirect), "&x=%zz", "&x=%00", "&x=%ff",
+		strings.Repeat("&p=1", 101)} {
+		b.Do(http.MethodGet, "/authorize?"+query+bad, "").IsPage(t, http.StatusBadRequest)
 	}
-	require.Equal(t, 1, h.count(storage.Code))
-	// No preflight is answered and no origin is told that it may read.
-	safe(t, b.send(authorize("client_id", "trusted"), nil, "Origin", "https://app.example"))
-}
-
-// failing is a store of which one call fails.
-type failing struct {
-	storage.Records
-	call string
-	kind storage.Kind
+	require.Equal(t, 1, h.CountOf(storage.Code))
+	// The endpoint answers no preflight and allows no origin to read.
+	b.Send(servertest.AuthorizeURL("client_id", "trusted"), nil, "Origin",
+		"https://app.example").HasPageHeaders(t)
 }
 
 var errStore = errors.New("store: secret-dsn is down")
 
-func (f failing) Get(ctx context.Context, kind storage.Kind, key string) (storage.Record, error) {
-	if f.call == "get" && kind == f.kind {
-		return storage.Record{}, errStore
-	}
-	return f.Records.Get(ctx, kind, key)
+// failStore makes the calls of one name for one kind of record fail.
+func failStore(cfg *grantwell.Config, name string, kind storage.Kind) {
+	servertest.HookRecords(cfg).Before(func(_ context.Context, call servertest.Call) error {
+		if call.Name == name && call.Kind == kind {
+			return errStore
+		}
+		return nil
+	})
 }
 
-func (f failing) Insert(ctx context.Context, recs ...storage.Record) error {
-	if f.call == "insert" && recs[0].Kind == f.kind {
-		return errStore
-	}
-	return f.Records.Insert(ctx, recs...)
-}
-
-func (f failing) Advance(ctx context.Context, from storage.State, next storage.Record, recs ...storage.Record) error {
-	if f.call == "advance" && next.Kind == f.kind {
-		return errStore
-	}
-	return f.Records.Advance(ctx, from, next, recs...)
-}
-
-type failingClients struct{ storage.Clients }
-
-func (failingClients) Client(context.Context, string) (storage.Client, error) {
-	return storage.Client{}, errStore
-}
-
-// A store that fails is temporarily_unavailable to a client that is known, and a page with 503 before; never a code, and never the cause.
+// A store that fails is temporarily_unavailable at a verified redirect URI,
+// and a page with status 503 before. The answer has no code and no text of the
+// store's error.
+//
 // Holds R35.
-func TestAuthorize_StoreFails(t *testing.T) {
+func TestAuthorize_StoreFailureGivesNoCode(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		call  string
 		kind  storage.Kind
 		pairs []string
 	}{
-		{"insert", storage.Code, []string{"client_id", "trusted"}},
-		{"get", storage.Consent, []string{"client_id", "trusted"}},
-		{"insert", storage.Interaction, nil},
-		{"advance", storage.Interaction, nil},
-		{"insert", storage.Consent, nil},
-		{"insert", storage.Access, []string{"client_id", "trusted", "response_type", "token"}},
+		{"Insert", storage.Code, []string{"client_id", "trusted"}},
+		{"Get", storage.Consent, []string{"client_id", "trusted"}},
+		{"Insert", storage.Interaction, nil},
+		{"Advance", storage.Interaction, nil},
+		{"Insert", storage.Consent, nil},
+		{"Insert", storage.Access, []string{"client_id", "trusted", "response_type", "token"}},
 	} {
-		h := newHost(t, func(cfg *grantwell.Config, _ *grantwell.UI) { cfg.Records = failing{cfg.Records, c.call, c.kind} })
-		res := h.as("alice").allow(c.pairs...)
-		q := res.params(t)
+		h := servertest.NewSite(t, func(cfg *grantwell.Config, _ *grantwell.UI) {
+			failStore(cfg, c.call, c.kind)
+		})
+		res := h.SignedIn("alice").Allow(c.pairs...)
+		q := res.Params(t)
 		require.Equal(t, "temporarily_unavailable", q.Get("error"), "%+v", c)
 		require.Equal(t, "st", q.Get("state"))
-		require.NotContains(t, res.header.Get("Location"), "secret-dsn")
-		require.Zero(t, h.count(storage.Code))
-		last := h.events[len(h.events)-1]
+		require.NotContains(t, res.Header.Get("Location"), "secret-dsn")
+		require.Zero(t, h.CountOf(storage.Code))
+		last := h.Events()[len(h.Events())-1]
 		require.Equal(t, "failed", last.Outcome)
 		require.Contains(t, last.Reason, "secret-dsn")
 	}
-	h := newHost(t, func(cfg *grantwell.Config, _ *grantwell.UI) {
-		cfg.Records = failing{cfg.Records, "get", storage.Interaction}
+	h := servertest.NewSite(t, func(cfg *grantwell.Config, _ *grantwell.UI) {
+		failStore(cfg, "Get", storage.Interaction)
 	})
-	h.as("alice").visit(authorize(), nil).isPage(t, http.StatusServiceUnavailable)
-	h = newHost(t, func(cfg *grantwell.Config, _ *grantwell.UI) { cfg.Clients = failingClients{} })
-	res := h.as("alice").visit(authorize(), nil)
-	res.isPage(t, http.StatusServiceUnavailable)
-	require.NotContains(t, res.body, "secret-dsn")
-	require.NotEmpty(t, res.header.Get("Retry-After"))
+	h.SignedIn("alice").Visit(servertest.AuthorizeURL(), nil).IsPage(t,
+		http.StatusServiceUnavailable)
+	h = servertest.NewSite(t, func(cfg *grantwell.Config, _ *grantwell.UI) {
+		servertest.Hook(cfg).Fail(errStore, "Client")
+	})
+	res := h.SignedIn("alice").Visit(servertest.AuthorizeURL(), nil)
+	res.IsPage(t, http.StatusServiceUnavailable)
+	require.NotContains(t, res.Body, "secret-dsn")
+	require.NotEmpty(t, res.Header.Get("Retry-After"))
 }
 
-// approved is a host whose one page does with a request what the test wants.
-func approved(t *testing.T, hooks grantwell.Hooks, target string, do func(*grantwell.Server, http.ResponseWriter, *http.Request, *grantwell.AuthorizeRequest)) (*host, reply) {
-	t.Helper()
-	h := newHost(t, func(c *grantwell.Config, _ *grantwell.UI) { c.Hooks = hooks })
-	h.handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if req, ok := h.srv.ParseAuthorize(w, r); ok {
-			do(h.srv, w, r, req)
-		}
-	})
-	return h, h.browser().send(target, nil)
-}
-
-// Mistakes of a host, and its refusals, give no code.
-// Holds R34, R35, R38, S33, S183.
-func TestApprove_Refused(t *testing.T) {
-	t.Parallel()
-	denied := func(context.Context, *grantwell.AuthorizeRequest, *grantwell.Approval) error {
-		return grants.AccessDenied("Not today.")
-	}
-	approve := func(a grantwell.Approval) func(*grantwell.Server, http.ResponseWriter, *http.Request, *grantwell.AuthorizeRequest) {
-		return func(s *grantwell.Server, w http.ResponseWriter, r *http.Request, req *grantwell.AuthorizeRequest) {
-			s.Approve(w, r, req, a)
-		}
-	}
-	for name, c := range map[string]struct {
-		hooks grantwell.Hooks
-		do    func(*grantwell.Server, http.ResponseWriter, *http.Request, *grantwell.AuthorizeRequest)
-		code  string // of the redirect; empty: a page
-	}{
-		"scope not requested": {do: approve(grantwell.Approval{Subject: "alice", Scope: []string{"read", "write"}}), code: "server_error"},
-		"no subject":          {do: approve(grantwell.Approval{}), code: "server_error"},
-		"nothing granted":     {do: approve(grantwell.Approval{Subject: "alice", Scope: []string{}}), code: "access_denied"},
-		"hook refuses":        {hooks: grantwell.Hooks{Authorize: denied}, do: approve(grantwell.Approval{Subject: "alice"}), code: "access_denied"},
-		"hook fails": {hooks: grantwell.Hooks{Authorize: func(context.Context, *grantwell.AuthorizeRequest, *grantwell.Approval) error { return errStore }},
-			do: approve(grantwell.Approval{Subject: "alice"}), code: "server_error"},
-		"hook widens": {hooks: grantwell.Hooks{Authorize: func(_ context.Context, _ *grantwell.AuthorizeRequest, a *grantwell.Approval) error {
-			a.Scope = append(a.Scope, "write")
-			return nil
-		}}, do: approve(grantwell.Approval{Subject: "alice"}), code: "server_error"},
-		"hook panics": {hooks: grantwell.Hooks{Authorize: func(context.Context, *grantwell.AuthorizeRequest, *grantwell.Approval) error { panic("secret-dsn") }},
-			do: approve(grantwell.Approval{Subject: "alice"})},
-		"last hook fails": {hooks: grantwell.Hooks{Authorized: func(context.Context, *grantwell.AuthorizeRequest, grantwell.Approval) error { return errStore }},
-			do: approve(grantwell.Approval{Subject: "alice"}), code: "server_error"},
-		"last hook panics": {hooks: grantwell.Hooks{Authorized: func(context.Context, *grantwell.AuthorizeRequest, grantwell.Approval) error { panic("secret-dsn") }},
-			do: approve(grantwell.Approval{Subject: "alice"})},
-		"denied": {do: func(s *grantwell.Server, w http.ResponseWriter, r *http.Request, req *grantwell.AuthorizeRequest) {
-			s.Deny(w, r, req)
-		}, code: "access_denied"},
-		"denied with nothing": {do: func(s *grantwell.Server, w http.ResponseWriter, r *http.Request, req *grantwell.AuthorizeRequest) {
-			s.DenyWith(w, r, req, nil)
-		}, code: "access_denied"},
-		"a token endpoint's code": {do: func(s *grantwell.Server, w http.ResponseWriter, r *http.Request, req *grantwell.AuthorizeRequest) {
-			s.DenyWith(w, r, req, grants.InvalidGrant("secret-dsn"))
-		}, code: "access_denied"},
-	} {
-		h, res := approved(t, c.hooks, authorize("scope", "read"), c.do)
-		if c.code == "" {
-			res.isPage(t, http.StatusInternalServerError)
-		} else {
-			require.Equal(t, c.code, res.params(t).Get("error"), name)
-			require.Equal(t, "st", res.params(t).Get("state"), name)
-		}
-		require.NotContains(t, res.header.Get("Location")+res.body, "code=", name)
-		require.NotContains(t, res.header.Get("Location")+res.body, "secret-dsn", name)
-		require.Len(t, h.events, 1, name)
-		require.NotEqual(t, "ok", h.events[0].Outcome, name)
-	}
-}
-
-// One request has one answer, also when the host keeps it and two clicks come at once.
-func TestApprove_Twice(t *testing.T) {
-	t.Parallel()
-	yes := grantwell.Approval{Subject: "alice"}
-	second := httptest.NewRecorder()
-	h, res := approved(t, grantwell.Hooks{}, authorize(), func(s *grantwell.Server, w http.ResponseWriter, r *http.Request, req *grantwell.AuthorizeRequest) {
-		s.Approve(w, r, req, yes)
-		s.Approve(second, r, req, yes)
-		s.Deny(httptest.NewRecorder(), r, req)
-	})
-	require.NotEmpty(t, res.params(t).Get("code"))
-	require.Equal(t, http.StatusBadRequest, second.Code)
-	require.Empty(t, second.Header().Get("Location"))
-	require.Equal(t, 1, h.count(storage.Code))
-
-	h, res = approved(t, grantwell.Hooks{}, authorize(), func(s *grantwell.Server, w http.ResponseWriter, r *http.Request, req *grantwell.AuthorizeRequest) {
-		s.Deny(w, r, req)
-		s.Approve(httptest.NewRecorder(), r, req, yes)
-	})
-	require.Equal(t, "access_denied", res.params(t).Get("error"))
-	require.Zero(t, h.count(storage.Code))
-}
-
-// A host may narrow; a scope named twice is one scope.
-// Holds S149, S26.
-func TestApprove_Narrows(t *testing.T) {
-	t.Parallel()
-	h, res := approved(t, grantwell.Hooks{}, authorize(), func(s *grantwell.Server, w http.ResponseWriter, r *http.Request, req *grantwell.AuthorizeRequest) {
-		s.Approve(w, r, req, grantwell.Approval{Subject: "alice", Scope: []string{"write", "write"}})
-	})
-	recs, _, err := h.store.List(t.Context(), storage.Query{Kind: storage.Code})
-	require.NoError(t, err)
-	require.Len(t, recs, 1)
-	require.Equal(t, []string{"write"}, recs[0].Scope)
-	require.Equal(t, "alice", recs[0].Subject)
-	require.NotContains(t, string(recs[0].Data)+recs[0].Key, res.params(t).Get("code"))
-}
-
-// A page of the host's own may follow a request that was parsed: its styles are not forbidden, framing is.
-// Holds S45, S153.
-func TestParseAuthorize_LeavesRoomForTheHostsPage(t *testing.T) {
-	t.Parallel()
-	_, res := approved(t, grantwell.Hooks{}, authorize(), func(_ *grantwell.Server, w http.ResponseWriter, _ *http.Request, req *grantwell.AuthorizeRequest) {
-		require.Equal(t, []string{"read", "write"}, req.Scope)
-		_, _ = w.Write([]byte("my own page"))
-	})
-	require.Equal(t, "my own page", res.body)
-	safe(t, res)
-	require.NotContains(t, res.header.Get("Content-Security-Policy"), "default-src")
-	require.NotContains(t, res.header.Get("Content-Security-Policy"), "form-action")
-}
-
-// A code is random, in characters that need no escape, and gone after its lifetime although its record is there.
+// A code is random and needs no escaping, and it is refused after its lifetime
+// while its record still exists.
+//
 // Holds R46, R47.
 func TestAuthorize_CodeIsRandomAndShortLived(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := newHost(t, nil)
-		b := h.as("alice")
+		h := servertest.NewSite(t, nil)
+		b := h.SignedIn("alice")
 		seen := map[string]bool{}
 		for range 200 {
-			code := b.allow("client_id", "trusted").params(t).Get("code")
+			code := b.Allow("client_id", "trusted").Params(t).Get("code")
 			require.Regexp(t, `^[A-Za-z0-9._~-]{28,}$`, code)
 			require.False(t, seen[code])
 			seen[code] = true
 		}
-		late := b.allow("client_id", "trusted").params(t).Get("code")
-		soon := b.allow("client_id", "trusted").params(t).Get("code")
+		late := b.Allow("client_id", "trusted").Params(t).Get("code")
+		soon := b.Allow("client_id", "trusted").Params(t).Get("code")
 		time.Sleep(59 * time.Second)
-		require.Equal(t, 200, h.token("trusted", "code", soon).status)
+		require.Equal(t, 200, h.Redeem("trusted", soon).Status)
 		time.Sleep(time.Second)
-		h.token("trusted", "code", late).fails(t, 400, "invalid_grant")
-		require.Equal(t, 202, h.count(storage.Code))
+		h.Redeem("trusted", late).Fails(t, 400, "invalid_grant")
+		require.Equal(t, 202, h.CountOf(storage.Code))
 	})
-	_, err := grantwell.New(grantwell.Config{Issuer: origin, Clients: legacy{}, Grants: []grants.Handler{grants.AuthorizationCode{}}, CodeLifetime: 11 * time.Minute})
+	_, err := grantwell.New(grantwell.Config{
+		Issuer:       servertest.Issuer,
+		Clients:      legacy{},
+		Grants:       []grants.Handler{grants.AuthorizationCode{}},
+		CodeLifetime: 11 * time.Minute,
+	})
 	require.ErrorContains(t, err, "CodeLifetime")
 }
 
+// Hints such as login_hint are text. They choose no user and add nothing to a
+// header or a page.
+//
 // Holds R53.
-func TestAuthorize_HostileHints(t *testing.T) {
+func TestAuthorize_HintsAreOnlyText(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, nil)
-	for _, name := range []string{"prompt", "login_hint", "ui_locales", "id_token_hint", "acr_values", "display", "claims", "max_age", "nonce", "subject", "user", "approved", "csrf", "interaction", "decision"} {
-		for _, value := range []string{"https://evil.example/", "\r\nLocation: https://evil.example/", "<script>", "allow", "alice", strings.Repeat("9", 3000)} {
-			res := h.browser().send(authorize(name, value), nil)
-			to := res.header.Get("Location")
-			require.Equal(t, http.StatusSeeOther, res.status, "%s=%s", name, value)
-			require.True(t, strings.HasPrefix(to, "/login?interaction=") || strings.HasPrefix(to, redirect+"?error=invalid_request"), to)
+	h := servertest.NewSite(t, nil)
+	for _, name := range []string{"prompt", "login_hint", "ui_locales", "id_token_hint",
+		"acr_values", "display", "claims", "max_age", "nonce", "subject", "user", "approved",
+		"csrf", "interaction", "decision"} {
+		for _, value := range []string{"https://evil.example/",
+			"\r\nLocation: https://evil.example/", "<script>", "allow", "alice",
+			strings.Repeat("9", 3000)} {
+			res := h.Browser().Send(servertest.AuthorizeURL(name, value), nil)
+			to := res.Header.Get("Location")
+			require.Equal(t, http.StatusSeeOther, res.Status, "%s=%s", name, value)
+			require.True(t, strings.HasPrefix(to, "/login?interaction=") || strings.HasPrefix(to,
+				servertest.Redirect+"?error=invalid_request"), to)
 			require.NotContains(t, to, "evil")
 		}
 	}
-	require.Zero(t, h.count(storage.Code))
+	require.Zero(t, h.CountOf(storage.Code))
 }

@@ -10,11 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantwell/grantwell"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 )
 
-// skewed makes an instance one whose clock is ahead of the others by a time, or behind: what it writes has its times moved, and
-// what it reads is judged as it would judge it.
+// skewed is the store of an instance whose clock is ahead of the others: the
+// times that it writes are moved ahead, and those that it reads are moved
+// back.
 type skewed struct {
 	storage.Records
 	ahead atomic.Int64
@@ -45,101 +47,114 @@ func (s *skewed) Get(ctx context.Context, kind storage.Kind, key string) (storag
 	return s.moved(r, -time.Duration(s.ahead.Load())), err
 }
 
-func (s *skewed) Advance(ctx context.Context, from storage.State, next storage.Record, inserts ...storage.Record) error {
+func (s *skewed) Advance(
+	ctx context.Context, from storage.State, next storage.Record, inserts ...storage.Record,
+) error {
 	return s.Records.Advance(ctx, from, s.written([]storage.Record{next})[0], s.written(inserts)...)
 }
 
-// twoClocks is an instance whose clock is right, and one over the same store whose clock is ahead.
-func twoClocks(t *testing.T, ahead time.Duration) (right, wrong *direct, clock *skewed) {
-	long := func(c *grantwell.Config) { c.CodeLifetime = 10 * time.Minute } // longer than clocks differ
-	right = newDirect(t, long)
-	clock = &skewed{Records: right.store}
+// twoClocks returns an instance whose clock is right, and one over the same
+// store whose clock is ahead.
+func twoClocks(t *testing.T, ahead time.Duration) (right, wrong *servertest.Server, clock *skewed) {
+	long := func(c *grantwell.Config) {
+		c.CodeLifetime = 10 * time.Minute
+	} // longer than clocks differ
+	right = servertest.New(t, long)
+	clock = &skewed{Records: right.Store}
 	clock.ahead.Store(int64(ahead))
-	wrong = newDirectOn(t, right.store, func(c *grantwell.Config) { long(c); c.Records = clock })
+	wrong = servertest.On(t, right.Store, func(c *grantwell.Config) {
+		long(c)
+		c.Records = clock
+	})
 	return right, wrong, clock
 }
 
-// Instances whose clocks differ redeem once between them, and none accepts a token after it has expired by its own clock: by the
-// others' it is late by the difference of the clocks at the most.
+// Two instances whose clocks differ redeem a code once between them. Neither
+// accepts a token after its expiry by its own clock, so a token lives longer
+// by the difference of the clocks at most.
 //
 // Holds F12, I1, I9.
-func TestClock_InstancesDiffer(t *testing.T) {
+func TestClock_DifferenceAddsNoUse(t *testing.T) {
 	t.Parallel()
-	for _, ahead := range []time.Duration{-5 * time.Minute, -30 * time.Second, 30 * time.Second, 5 * time.Minute} {
+	for _, ahead := range []time.Duration{-5 * time.Minute, -30 * time.Second, 30 * time.Second,
+		5 * time.Minute} {
 		t.Run(ahead.String(), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				right, wrong, _ := twoClocks(t, ahead)
-				for _, two := range [][2]*direct{{right, wrong}, {wrong, right}} {
-					code := two[0].code("conf")
-					res := two[1].redeem("conf", code)
-					require.Equal(t, 200, res.status, res.body)
-					require.True(t, two[0].live(res.str("access_token")))
-					next := two[0].refresh("conf", res.str("refresh_token"))
-					require.Equal(t, 200, next.status, next.body)
-					two[0].redeem("conf", code).fails(t, 400, "invalid_grant")
-					require.False(t, two[1].live(next.str("access_token")), "the reuse ended the family")
-					two[1].refresh("conf", next.str("refresh_token")).fails(t, 400, "invalid_grant")
+				for _, two := range [][2]*servertest.Server{{right, wrong}, {wrong, right}} {
+					code := two[0].Code("conf")
+					res := two[1].Redeem("conf", code)
+					require.Equal(t, 200, res.Status, res.Body)
+					require.True(t, two[0].Live(res.String("access_token")))
+					next := two[0].Refresh("conf", res.String("refresh_token"))
+					require.Equal(t, 200, next.Status, next.Body)
+					two[0].Redeem("conf", code).Fails(t, 400, "invalid_grant")
+					require.False(t, two[1].Live(next.String("access_token")),
+						"the reuse ended the family")
+					two[1].Refresh("conf", next.String("refresh_token")).Fails(t, 400,
+						"invalid_grant")
 				}
-				access, _ := right.family("conf")
+				access, _ := right.Family("conf")
 				time.Sleep(time.Hour - ahead - time.Nanosecond)
-				require.True(t, wrong.live(access), "by its clock it has not expired")
-				require.Equal(t, ahead > 0, right.live(access))
+				require.True(t, wrong.Live(access), "by its clock it has not expired")
+				require.Equal(t, ahead > 0, right.Live(access))
 				time.Sleep(time.Nanosecond)
-				require.False(t, wrong.live(access), "by its clock it has")
-				access, _ = wrong.family("conf")
+				require.False(t, wrong.Live(access), "by its clock it has")
+				access, _ = wrong.Family("conf")
 				time.Sleep(time.Hour + ahead - time.Nanosecond)
-				require.True(t, right.live(access))
+				require.True(t, right.Live(access))
 				time.Sleep(time.Nanosecond)
-				require.False(t, right.live(access))
+				require.False(t, right.Live(access))
 			})
 		})
 	}
 }
 
-// A clock that steps back makes nothing fresh: what was spent or revoked is so at any time.
+// A clock that steps back makes no spent or revoked token valid again.
 //
 // Holds F12, I1, I2, I5.
-func TestClock_StepsBack(t *testing.T) {
+func TestClock_StepBackRevivesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		_, d, clock := twoClocks(t, 0)
-		code := d.code("conf")
-		first := d.redeem("conf", code)
-		require.Equal(t, 200, first.status, first.body)
-		other, _ := d.family("conf")
-		require.Equal(t, 200, d.revoke("conf", other).status)
+		code := d.Code("conf")
+		first := d.Redeem("conf", code)
+		require.Equal(t, 200, first.Status, first.Body)
+		other, _ := d.Family("conf")
+		require.Equal(t, 200, d.Revoke("conf", other).Status)
 		time.Sleep(time.Minute)
 		clock.ahead.Store(int64(-time.Hour))
-		require.True(t, d.live(first.str("access_token")), "issued in its future, and good")
-		require.False(t, d.live(other))
-		next := d.refresh("conf", first.str("refresh_token"))
-		require.Equal(t, 200, next.status, next.body)
-		d.refresh("conf", first.str("refresh_token")).fails(t, 400, "invalid_grant")
-		require.False(t, d.live(next.str("access_token")))
-		d.redeem("conf", code).fails(t, 400, "invalid_grant")
-		fresh, _ := d.family("conf")
-		require.True(t, d.live(fresh))
+		require.True(t, d.Live(first.String("access_token")), "issued in its future, and good")
+		require.False(t, d.Live(other))
+		next := d.Refresh("conf", first.String("refresh_token"))
+		require.Equal(t, 200, next.Status, next.Body)
+		d.Refresh("conf", first.String("refresh_token")).Fails(t, 400, "invalid_grant")
+		require.False(t, d.Live(next.String("access_token")))
+		d.Redeem("conf", code).Fails(t, 400, "invalid_grant")
+		fresh, _ := d.Family("conf")
+		require.True(t, d.Live(fresh))
 	})
 }
 
-// Beyond the seconds of 32 bits, signed or not, time goes on as before.
+// Times beyond the range of 32 bits, signed or unsigned, work as any others.
 //
 // Holds F12.
-func TestClock_LeapsFarAhead(t *testing.T) {
+func TestClock_WorksBeyond32Bits(t *testing.T) {
 	t.Parallel()
 	for _, year := range []int{2038, 2106} {
 		synctest.Test(t, func(t *testing.T) {
-			d := newDirect(t, nil)
-			old, refresh := d.family("conf")
+			d := servertest.New(t, nil)
+			old, refresh := d.Family("conf")
 			leap := time.Date(year, 12, 31, 0, 0, 0, 0, time.UTC)
 			time.Sleep(time.Until(leap))
-			require.False(t, d.live(old))
-			d.refresh("conf", refresh).fails(t, 400, "invalid_grant")
-			access, refresh := d.family("conf")
-			require.EqualValues(t, leap.Add(time.Hour).Unix(), d.asked("conf", access).json["exp"])
-			require.Equal(t, 200, d.refresh("conf", refresh).status)
+			require.False(t, d.Live(old))
+			d.Refresh("conf", refresh).Fails(t, 400, "invalid_grant")
+			access, refresh := d.Family("conf")
+			require.EqualValues(t, leap.Add(time.Hour).Unix(),
+				d.Introspect("conf", access).JSON["exp"])
+			require.Equal(t, 200, d.Refresh("conf", refresh).Status)
 			time.Sleep(time.Hour)
-			require.False(t, d.live(access))
+			require.False(t, d.Live(access))
 		})
 	}
 }

@@ -8,130 +8,155 @@ import (
 	"log/slog"
 	"net/netip"
 	"strings"
-	"sync"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 )
 
-// recorder keeps the events and the log of a server.
-type recorder struct {
-	mu     sync.Mutex
-	events []grantwell.Event
-	log    bytes.Buffer
-}
-
-func (r *recorder) listen(cfg *grantwell.Config) {
-	cfg.Events = func(_ context.Context, e grantwell.Event) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.events = append(r.events, e)
-	}
-	cfg.Logger = slog.New(slog.NewJSONHandler(&r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-}
-
-// Every outcome is one event, with the application and the user in fields of their own.
+// Every request is one event, with its client and its user in fields of their
+// own.
+//
 // Holds S183, S186.
 func TestEvents_OneForEachRequest(t *testing.T) {
 	t.Parallel()
-	var rec recorder
-	l, store := newHooked(t, rec.listen)
-	last := func(n int) grantwell.Event { t.Helper(); require.Len(t, rec.events, n); return rec.events[n-1] }
-	code := l.code("conf")
-	require.Equal(t, []string{"authorize", "ok", "conf", "alice"}, []string{last(1).Endpoint, last(1).Outcome, last(1).ClientID, last(1).Subject})
-	req := request("/token", conf, formOf("grant_type", "authorization_code", "code", code, "redirect_uri", redirect, "code_verifier", verifier))
+	var log bytes.Buffer
+	l, store := servertest.NewHooked(t, func(cfg *grantwell.Config) {
+		servertest.LogTo(cfg, &log)
+	})
+	// last returns the newest event, which is the n-th.
+	last := func(n int) grantwell.Event {
+		t.Helper()
+		require.Len(t, l.Events(), n)
+		return l.LastEvent()
+	}
+	code := l.Code("conf")
+	require.Equal(t, []string{"authorize", "ok", "conf", "alice"},
+		[]string{last(1).Endpoint, last(1).Outcome, last(1).ClientID, last(1).Subject})
+	req := servertest.Request("/token", servertest.Conf,
+		servertest.Form("grant_type", "authorization_code", "code", code,
+			"redirect_uri", servertest.Redirect, "code_verifier", servertest.Verifier))
 	req.Header.Set("X-Request-Id", "req-7")
-	first := l.do(req)
+	first := l.Do(req)
 	e := last(2)
-	require.Equal(t, grantwell.Event{Time: e.Time, Endpoint: "token", Outcome: "ok", ClientID: "conf", Subject: "alice", GrantType: "authorization_code", GrantID: rec.events[0].GrantID,
-		Scope: []string{"read"}, Status: 200, Duration: e.Duration, Remote: netip.MustParseAddr("192.0.2.1"), RequestID: "req-7"}, e)
+	require.Equal(t, grantwell.Event{
+		Time:      e.Time,
+		Endpoint:  "token",
+		Outcome:   "ok",
+		ClientID:  "conf",
+		Subject:   "alice",
+		GrantType: "authorization_code",
+		GrantID:   l.Events()[0].GrantID,
+		Scope:     []string{"read", "write"},
+		Status:    200,
+		Duration:  e.Duration,
+		Remote:    netip.MustParseAddr("192.0.2.1"),
+		RequestID: "req-7",
+	}, e)
 	require.False(t, e.Time.IsZero())
 	require.Positive(t, e.Duration)
 	for i, refusal := range []struct {
-		send   func() reply
+		send   func() servertest.Reply
 		reason string
 	}{
-		{func() reply { return l.exchange(code) }, "redeemed before"},
-		{func() reply { return l.exchange("x") }, "not one of our codes"},
-		{func() reply { return l.exchange2(l.code("conf"), "") }, "redirect_uri differs"},
-		{func() reply { return l.post("/token", "conf:wrong", "grant_type", "client_credentials") }, "wrong secret"},
-		{func() reply { return l.post("/token", "nobody:wrong", "grant_type", "client_credentials") }, "unknown client"},
-		{func() reply { return l.post("/token", "post:wrong", "grant_type", "client_credentials") }, "not the registered method"},
-		{func() reply { return l.post("/token", conf, "grant_type", "client_credentials", "scope", "admin") }, `scope "admin"`},
-		{func() reply {
-			return l.post("/token", conf, "grant_type", "refresh_token", "refresh_token", first.str("refresh_token"))
+		{func() servertest.Reply { return l.Redeem("conf", code) }, "redeemed before"},
+		{func() servertest.Reply { return l.Redeem("conf", "x") }, "not one of our codes"},
+		{func() servertest.Reply {
+			return l.Redeem("conf", l.Code("conf"), "redirect_uri", "")
+		}, "redirect_uri differs"},
+		{func() servertest.Reply { return l.ClientCredentials("conf:wrong") }, "wrong secret"},
+		{func() servertest.Reply { return l.ClientCredentials("nobody:wrong") }, "unknown client"},
+		{func() servertest.Reply {
+			return l.ClientCredentials("post:wrong")
+		}, "not the registered method"},
+		{func() servertest.Reply {
+			return l.ClientCredentials(servertest.Conf, "scope", "admin")
+		}, `scope "admin"`},
+		{func() servertest.Reply {
+			return l.Refresh("conf", first.String("refresh_token"))
 		}, "refresh token is revoked"},
 	} {
 		res := refusal.send()
-		require.GreaterOrEqual(t, res.status, 400)
-		e := rec.events[len(rec.events)-1]
-		require.Equal(t, []any{"refused", res.str("error"), res.status}, []any{e.Outcome, e.Error, e.Status}, i)
+		require.GreaterOrEqual(t, res.Status, 400)
+		e := l.LastEvent()
+		require.Equal(t, []any{"refused", res.String("error"), res.Status},
+			[]any{e.Outcome, e.Error, e.Status}, i)
 		require.Contains(t, e.Reason, refusal.reason)
-		require.NotContains(t, res.body, refusal.reason)
+		require.NotContains(t, res.Body, refusal.reason)
 		require.NotEmpty(t, e.RequestID)
 	}
-	for _, e := range rec.events {
-		require.NotEqual(t, "nobody", e.ClientID, "a name that anybody may send is not a client")
+	for _, e := range l.Events() {
+		require.NotEqual(t, "nobody", e.ClientID, "an unverified name is not a client")
 	}
-	store.breaks(func(context.Context, string) error { return errors.New("db7 is down") })
-	n := len(rec.events)
-	l.post("/token", conf, "grant_type", "client_credentials")
+	store.Before(func(context.Context, servertest.Call) error { return errors.New("db7 is down") })
+	n := len(l.Events())
+	l.ClientCredentials(servertest.Conf)
 	e = last(n + 1)
 	require.Equal(t, "failed", e.Outcome)
 	require.Contains(t, e.Reason, "db7 is down")
-	store.before.Store(nil)
+	store.Before(nil)
 	for endpoint, send := range map[string]func(){
-		"revoke": func() { l.post("/revoke", conf, "token", first.str("access_token")) }, "introspect": func() { l.post("/introspect", conf, "token", first.str("access_token")) },
+		"revoke": func() {
+			l.Revoke("conf", first.String("access_token"))
+		}, "introspect": func() { l.Introspect("conf", first.String("access_token")) },
 	} {
-		n := len(rec.events)
+		n := len(l.Events())
 		send()
-		require.Equal(t, []string{endpoint, "conf"}, []string{last(n + 1).Endpoint, last(n + 1).ClientID})
+		require.Equal(t, []string{endpoint, "conf"},
+			[]string{last(n + 1).Endpoint, last(n + 1).ClientID})
 	}
 	for _, id := range []string{"a b", strings.Repeat("x", 65), "a\nb", "ü", ""} {
-		req := request("/token", conf, cc)
+		req := servertest.Request("/token", servertest.Conf, cc)
 		req.Header.Set("X-Request-Id", id)
-		n := len(rec.events)
-		l.do(req)
+		n := len(l.Events())
+		l.Do(req)
 		require.Len(t, last(n+1).RequestID, 16)
 	}
-	lines := strings.Split(strings.TrimSpace(rec.log.String()), "\n")
-	require.Len(t, lines, len(rec.events)+1) // and the warning about the implicit grant
+	lines := strings.Split(strings.TrimSpace(log.String()), "\n")
+	require.Len(t, lines, len(l.Events())+1) // and the warning about the implicit grant
 	for _, line := range lines {
 		require.True(t, json.Valid([]byte(line)), line)
 	}
 }
 
-// No event, no log line and no error answer has a token, code, secret, password, verifier or assertion in it, whatever is sent where.
+// No event, log line or error answer has a token, code, secret, password,
+// verifier or assertion, whatever is sent to which endpoint.
+//
 // Holds S58, S184.
 func TestEvents_CarryNoSecret(t *testing.T) {
 	t.Parallel()
 	const canary = "CANARY-5ecret-c4n4ry"
-	var rec recorder
-	l, store := newHooked(t, func(cfg *grantwell.Config) {
-		rec.listen(cfg)
-		cfg.Grants[2] = grants.Password{Authenticator: users{"johndoe": canary}}
+	var log bytes.Buffer
+	l, store := servertest.NewHooked(t, func(cfg *grantwell.Config) {
+		servertest.LogTo(cfg, &log)
+		cfg.Grants[2] = grants.Password{Authenticator: servertest.Users{"johndoe": canary}}
 	})
-	l.put(func(c *storage.Client) {
-		c.ID, c.AuthMethod, c.Secrets = "canary", storage.AuthClientSecretPost, []storage.Secret{storage.HashSecret(canary)}
+	l.AddClient("conf", func(c *storage.Client) {
+		c.ID = "canary"
+		c.AuthMethod = storage.AuthClientSecretPost
+		c.Secrets = []storage.Secret{storage.HashSecret(canary)}
 	})
-	code := l.code("conf")
-	first := l.exchange(code)
-	second := l.post("/token", conf, "grant_type", "refresh_token", "refresh_token", first.str("refresh_token"))
-	pass := l.login("johndoe", canary)
-	secrets := []string{canary, code, secret, verifier, l.code("conf")}
-	for _, res := range []reply{first, second, pass} {
-		require.Equal(t, 200, res.status, res.body)
-		secrets = append(secrets, res.str("access_token"), res.str("refresh_token"))
+	code := l.Code("conf")
+	first := l.Redeem("conf", code)
+	second := l.Refresh("conf", first.String("refresh_token"))
+	pass := l.Login("johndoe", canary)
+	secrets := []string{canary, code, servertest.Secret, servertest.Verifier, l.Code("conf")}
+	for _, res := range []servertest.Reply{first, second, pass} {
+		require.Equal(t, 200, res.Status, res.Body)
+		secrets = append(secrets, res.String("access_token"), res.String("refresh_token"))
 	}
-	var answers []reply
-	fields := []string{"client_secret", "code", "code_verifier", "password", "refresh_token", "token", "access_token", "assertion", "client_assertion", "subject_token"}
+	var answers []servertest.Reply
+	fields := []string{"client_secret", "code", "code_verifier", "password", "refresh_token",
+		"token", "access_token", "assertion", "client_assertion", "subject_token"}
 	sweep := func() {
-		for _, grant := range append(allGrants, "magic") {
-			for _, as := range []string{"", conf, "conf:" + canary, "nobody:" + canary, "canary:" + canary} {
+		for _, grant := range append(servertest.GrantTypes(), "magic") {
+			for _, as := range []string{"", servertest.Conf, "conf:" + canary, "nobody:" + canary,
+				"canary:" + canary} {
 				for _, s := range append(secrets, canary+"\"\\\n", "%zz") {
 					form := []string{"grant_type", grant, "username", "johndoe"}
 					for _, f := range fields {
@@ -140,35 +165,89 @@ func TestEvents_CarryNoSecret(t *testing.T) {
 						}
 					}
 					for _, path := range []string{"/token", "/revoke", "/introspect"} {
-						answers = append(answers, l.post(path, as, form...), l.post(path+"?"+formOf(form...), as, form...))
+						answers = append(answers, l.Post(path, as, form...),
+							l.Post(path+"?"+servertest.Form(form...), as, form...))
 					}
-					answers = append(answers, l.do(request("/token", as, "code="+s+"&code="+s)), l.do(request("/token", as, "code="+s+"&scope=%zz")))
+					answers = append(answers,
+						l.Do(servertest.Request("/token", as, "code="+s+"&code="+s)),
+						l.Do(servertest.Request("/token", as, "code="+s+"&scope=%zz")))
 				}
 			}
 		}
 	}
 	sweep()
-	store.breaks(func(context.Context, string) error { panic("down") })
+	store.Before(func(context.Context, servertest.Call) error { panic("down") })
 	sweep()
-	store.before.Store(nil)
-	everything, err := json.Marshal(rec.events)
+	store.Before(nil)
+	everything, err := json.Marshal(l.Events())
 	require.NoError(t, err)
-	require.Greater(t, len(rec.events), 1000)
+	require.Greater(t, len(l.Events()), 1000)
 	for _, s := range secrets {
 		require.NotContains(t, string(everything), s)
-		require.NotContains(t, rec.log.String(), s)
+		require.NotContains(t, log.String(), s)
 		for _, a := range answers {
-			if a.status >= 400 {
-				require.NotContains(t, a.body, s)
+			if a.Status >= 400 {
+				require.NotContains(t, a.Body, s)
 			}
 		}
 	}
-	recs, _, err := l.store.List(t.Context(), storage.Query{})
-	require.NoError(t, err)
+	recs := l.Records(storage.Query{})
 	dump, err := json.Marshal(recs)
 	require.NoError(t, err)
 	require.NotContains(t, string(dump), canary)
 	for _, r := range recs {
 		require.NotContains(t, string(r.Data), "A3ddj3w")
 	}
+}
+
+// LogEvents writes what Config.Logger writes. The level tells a refusal from a
+// failure of the server.
+//
+// Holds S183.
+func TestLogEvents_WritesWhatTheLoggerWrites(t *testing.T) {
+	t.Parallel()
+	var own, adapted bytes.Buffer
+	untimed := &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == "time" {
+			return slog.Attr{}
+		}
+		return a
+	}}
+	var store *servertest.Hooked
+	d := servertest.New(t, func(cfg *grantwell.Config) {
+		store = servertest.HookRecords(cfg)
+		cfg.Logger = slog.New(slog.NewTextHandler(&own, untimed))
+		cfg.Events = grantwell.LogEvents(slog.New(slog.NewTextHandler(&adapted, untimed)))
+	})
+	own.Reset() // removes the warning about the implicit grant
+	d.ClientCredentials(servertest.Conf)
+	d.ClientCredentials("conf:wrong")
+	store.Fail(errors.New(servertest.StoreFault))
+	d.ClientCredentials(servertest.Conf)
+	require.Equal(t, own.String(), adapted.String())
+	lines := strings.Split(strings.TrimSpace(own.String()), "\n")
+	require.Len(t, lines, 3)
+	for i, start := range []string{"level=INFO msg=oauth event.endpoint=token event.outcome=ok event.status=200",
+		"level=WARN msg=oauth event.endpoint=token event.outcome=refused event.status=401",
+		"level=ERROR msg=oauth event.endpoint=token event.outcome=failed event.status=503"} {
+		require.True(t, strings.HasPrefix(lines[i], start), lines[i])
+	}
+}
+
+// The length of a reason is bounded, so that a caller cannot fill the log.
+//
+// Holds S186.
+func TestEvents_ReasonsAreBounded(t *testing.T) {
+	t.Parallel()
+	d := servertest.New(t, func(cfg *grantwell.Config) {
+		servertest.HookRecords(cfg).Fail(errors.New(strings.Repeat("ü", 30_000)))
+	})
+	d.ClientCredentials(servertest.Conf, "scope", "read "+strings.Repeat("x", 30_000))
+	d.ClientCredentials(servertest.Conf)
+	for _, e := range d.Events() {
+		require.NotEmpty(t, e.Reason)
+		require.LessOrEqual(t, len(e.Reason), 520)
+		require.True(t, utf8.ValidString(e.Reason))
+	}
+	require.Len(t, d.Events(), 2)
 }

@@ -13,7 +13,8 @@ import (
 	"github.com/grantwell/grantwell/storage/memstore"
 )
 
-// staff stands for the host's own sign-in: who sent the request, and what they may do.
+// staff stands for the host's own sign-in. It knows who sent a request, and
+// what they may do.
 type staff map[string]string
 
 func (s staff) authorize(r *http.Request) (actor string, err error) {
@@ -31,21 +32,29 @@ func (s staff) authorize(r *http.Request) (actor string, err error) {
 	return name, nil
 }
 
-// The administration is served where the host mounts it, to whom the host lets in: here by its session
-// cookie, the staff to look and its administrators to change.
+// The host mounts the administration and decides who may use it: here the
+// staff may read, and administrators may change.
 func ExampleServer_Admin() {
 	store := memstore.New()
-	srv, err := grantwell.New(grantwell.Config{Issuer: "https://as.example", Clients: store, Records: store, Grants: []grants.Handler{grants.ClientCredentials{}},
+	srv, err := grantwell.New(grantwell.Config{
+		Issuer:  "https://as.example",
+		Clients: store,
+		Records: store,
+		Grants:  []grants.Handler{grants.ClientCredentials{}},
 		Events: func(_ context.Context, e grantwell.Event) {
 			if e.Admin != nil {
 				fmt.Println("event:", e.Admin.Actor, e.Admin.Action, e.ClientID, e.Outcome)
 			}
-		}})
+		},
+	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	admin, err := srv.Admin(grantwell.AdminConfig{Authorize: staff{"s3": "carol/admin", "s7": "dave/support"}.authorize})
+	admin, err := srv.Admin(grantwell.AdminConfig{Authorize: staff{
+		"s3": "carol/admin",
+		"s7": "dave/support",
+	}.authorize})
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -82,13 +91,18 @@ func ExampleServer_Admin() {
 // Users see what they granted to which application, and withdraw it.
 func ExampleServer_Account() {
 	store := memstore.New()
-	srv, err := grantwell.New(grantwell.Config{Issuer: "https://as.example", Clients: store, Records: store, Grants: []grants.Handler{grants.ClientCredentials{}}})
+	srv, err := grantwell.New(grantwell.Config{
+		Issuer:  "https://as.example",
+		Clients: store,
+		Records: store,
+		Grants:  []grants.Handler{grants.ClientCredentials{}},
+	})
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	account, err := srv.Account(grantwell.AccountConfig{Subject: func(r *http.Request) (string, error) {
-		return "alice", nil // whose session the request has
+		return "alice", nil // the user of the request's session
 	}})
 	if err != nil {
 		fmt.Println(err)

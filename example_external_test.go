@@ -11,7 +11,8 @@ import (
 	"github.com/grantwell/grantwell/storage/memstore"
 )
 
-// partners stands for an introspect.JWT, or an introspect.Remote, of another authorization server.
+// partners stands for an introspect.JWT, or an introspect.Remote, of another
+// authorization server.
 type partners map[string]introspect.Token
 
 func (p partners) Introspect(_ context.Context, token string) (*introspect.Token, error) {
@@ -19,19 +20,35 @@ func (p partners) Introspect(_ context.Context, token string) (*introspect.Token
 	return &t, nil
 }
 
-// An API that takes a partner's tokens knows their clients by those that are registered here.
+// A protected resource that takes a partner's tokens sees each partner client
+// as a client that is registered here.
 func ExampleServer_External() {
 	ctx, store := context.Background(), memstore.New()
 	for _, c := range []storage.Client{
-		{ID: "shop", Secrets: []storage.Secret{storage.HashSecret("correct horse battery staple")}, GrantTypes: []string{"client_credentials"}, Scope: []string{"orders:read"}},
-		{ID: storage.ExternalID("https://partner.example", "4711"), AuthMethod: storage.AuthExternal, AliasOf: "shop", Name: "The shop, at our partner"},
+		{
+			ID:         "shop",
+			Secrets:    []storage.Secret{storage.HashSecret("correct horse battery staple")},
+			GrantTypes: []string{"client_credentials"},
+			Scope:      []string{"orders:read"},
+		},
+		{
+			ID:         storage.ExternalID("https://partner.example", "4711"),
+			AuthMethod: storage.AuthExternal,
+			AliasOf:    "shop",
+			Name:       "The shop, at our partner",
+		},
 	} {
 		if err := store.PutClient(ctx, c); err != nil {
 			fmt.Println(err)
 			return
 		}
 	}
-	srv, err := grantwell.New(grantwell.Config{Issuer: "https://as.example", Clients: store, Records: store, Grants: []grants.Handler{grants.ClientCredentials{}}})
+	srv, err := grantwell.New(grantwell.Config{
+		Issuer:  "https://as.example",
+		Clients: store,
+		Records: store,
+		Grants:  []grants.Handler{grants.ClientCredentials{}},
+	})
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -7,156 +7,207 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 )
 
-// What fosite v0.49.0 lets through at its authorization endpoint does not come through ours. Each test says first what was observed there.
+// What fosite v0.49.0 lets through at its authorization endpoint does not come
+// through ours. Each test says first what was observed there.
 
-// Registered https://127.0.0.1/cb matched http://127.0.0.1:4711/cb; user information matched; paths were compared decoded; any address of 127/8 varied in port.
+// In fosite a registered https://127.0.0.1/cb matched
+// http://127.0.0.1:4711/cb. User information matched, paths were compared
+// decoded, and any address of 127/8 could have any port.
+//
 // Holds R24, R25, V36.
 func TestFositeFinding_Endpoint_LoopbackIsMatchedLoosely(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, nil)
-	put(t, h, "loop", func(c *storage.Client) {
-		c.RedirectURIs = []string{"https://127.0.0.1/cb", "http://127.0.0.1/a/b", "http://127.0.0.9/cb"}
+	h := servertest.NewSite(t, nil)
+	h.AddClient("loop", func(c *storage.Client) {
+		c.RedirectURIs = []string{"https://127.0.0.1/cb", "http://127.0.0.1/a/b",
+			"http://127.0.0.9/cb"}
 	})
-	for _, uri := range []string{"http://127.0.0.1:4711/cb", "http://user:pw@127.0.0.1:4711/a/b", "http://127.0.0.1:4711/a%2Fb", "http://127.0.0.9:4711/cb"} {
-		h.as("alice").send(authorize("client_id", "loop", "redirect_uri", uri), nil).isPage(t, http.StatusBadRequest)
+	for _, uri := range []string{"http://127.0.0.1:4711/cb", "http://user:pw@127.0.0.1:4711/a/b",
+		"http://127.0.0.1:4711/a%2Fb", "http://127.0.0.9:4711/cb"} {
+		h.SignedIn("alice").Send(servertest.AuthorizeURL("client_id", "loop", "redirect_uri", uri),
+			nil).IsPage(t, http.StatusBadRequest)
 	}
 }
 
-// Custom schemes were secure once registered, javascript: included.
+// In fosite every registered custom scheme counted as secure, javascript:
+// included.
+//
 // Holds R27.
 func TestFositeFinding_Endpoint_AnySchemeIsSecure(t *testing.T) {
 	t.Parallel()
-	for _, uri := range []string{"javascript:alert(1)//", "data:text/html,x", "vbscript:x", "app:/cb"} {
-		c := testClients()[0]
+	for _, uri := range []string{"javascript:alert(1)//", "data:text/html,x", "vbscript:x",
+		"app:/cb"} {
+		c := servertest.Clients()[0]
 		c.ID, c.RedirectURIs = "js", []string{uri}
 		require.Error(t, c.Validate())
-		h := newHost(t, nil)
-		h.as("alice").send(authorize("client_id", "js", "redirect_uri", uri), nil).isPage(t, http.StatusBadRequest)
+		h := servertest.NewSite(t, nil)
+		h.SignedIn("alice").Send(servertest.AuthorizeURL("client_id", "js", "redirect_uri", uri),
+			nil).IsPage(t, http.StatusBadRequest)
 	}
 }
 
-// Scopes matched by wildcard and audiences by URL prefix: https://api/../admin passed for https://api.
+// In fosite scopes matched by wildcard and audiences by URL prefix:
+// https://api/../admin passed for https://api.
+//
 // Holds R33.
 func TestFositeFinding_Endpoint_ScopesAndAudiencesMatchByPattern(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, nil)
-	put(t, h, "wild", func(c *storage.Client) {
+	h := servertest.NewSite(t, nil)
+	h.AddClient("wild", func(c *storage.Client) {
 		c.Scope, c.Audience = []string{"photos.*", "read"}, []string{"https://api.example"}
 	})
-	res := h.as("alice").allow("client_id", "wild", "scope", "photos.read")
-	require.Equal(t, "invalid_scope", res.params(t).Get("error"))
-	for _, audience := range []string{"https://api.example/../admin", "https://api.example/x", "https://api.example.evil"} {
-		res = h.as("alice").allow("client_id", "wild", "scope", "read", "resource", audience)
-		require.Equal(t, "invalid_target", res.params(t).Get("error"))
-		res = h.as("alice").allow("client_id", "wild", "scope", "read", "audience", audience)
-		require.Equal(t, "invalid_target", res.params(t).Get("error"))
+	res := h.SignedIn("alice").Allow("client_id", "wild", "scope", "photos.read")
+	require.Equal(t, "invalid_scope", res.Params(t).Get("error"))
+	for _, audience := range []string{"https://api.example/../admin", "https://api.example/x",
+		"https://api.example.evil"} {
+		res = h.SignedIn("alice").Allow("client_id", "wild", "scope", "read", "resource", audience)
+		require.Equal(t, "invalid_target", res.Params(t).Get("error"))
+		res = h.SignedIn("alice").Allow("client_id", "wild", "scope", "read", "audience", audience)
+		require.Equal(t, "invalid_target", res.Params(t).Get("error"))
 	}
 	// resource was unknown there (RFC 8707).
-	res = h.as("alice").allow("client_id", "wild", "scope", "read", "resource", "https://api.example")
-	rec, err := h.store.Get(t.Context(), storage.Code, storage.Key(res.params(t).Get("code")))
+	res = h.SignedIn("alice").Allow("client_id", "wild", "scope", "read",
+		"resource", "https://api.example")
+	rec, err := h.Store.Get(t.Context(), storage.Code, storage.Key(res.Params(t).Get("code")))
 	require.NoError(t, err)
 	require.Equal(t, []string{"https://api.example"}, rec.Audience)
 }
 
-// A state of eight characters was forced on everybody, and state= was added to error redirects where none was sent.
+// In fosite a state needed eight characters, and state= was added to an error
+// redirect although the client had sent none.
+//
 // Holds R36, S31.
 func TestFositeFinding_Endpoint_StateIsForcedAndInvented(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, nil)
-	require.Equal(t, "x", h.as("alice").allow("state", "x").params(t).Get("state"))
-	require.NotEmpty(t, h.as("alice").allow("state", "-").params(t).Get("code"))
-	res := h.as("alice").allow("state", "-", "scope", "admin")
-	require.NotContains(t, res.header.Get("Location"), "state=")
-	res = h.as("alice").allow("state", "-", "scope", "admin", "response_mode", "form_post")
-	require.NotContains(t, res.body, `name="state"`)
+	h := servertest.NewSite(t, nil)
+	require.Equal(t, "x", h.SignedIn("alice").Allow("state", "x").Params(t).Get("state"))
+	require.NotEmpty(t, h.SignedIn("alice").Allow("state", "-").Params(t).Get("code"))
+	res := h.SignedIn("alice").Allow("state", "-", "scope", "admin")
+	require.NotContains(t, res.Header.Get("Location"), "state=")
+	res = h.SignedIn("alice").Allow("state", "-", "scope", "admin", "response_mode", "form_post")
+	require.NotContains(t, res.Body, `name="state"`)
 }
 
-// form_post came as a page without a policy, an unknown mode as JSON, and a custom scheme as #ZgotmplZ.
+// In fosite form_post was a page without a policy, an unknown mode was
+// answered with JSON, and a custom scheme became #ZgotmplZ.
+//
 // Holds R51, R52.
 func TestFositeFinding_Endpoint_ResponseModes(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, nil)
-	res := h.as("alice").allow("scope", "admin", "response_mode", "form_post")
-	require.Contains(t, res.header.Get("Content-Security-Policy"), "default-src 'none'")
-	res = h.as("alice").allow("response_mode", "nonsense")
-	require.Equal(t, "invalid_request", res.params(t).Get("error"))
-	res = h.as("alice").allow("client_id", "native", "redirect_uri", "com.example.app:/cb", "response_mode", "form_post")
-	require.NotContains(t, res.body, "Zgotmpl")
-	require.Equal(t, "invalid_request", res.params(t).Get("error"))
+	h := servertest.NewSite(t, nil)
+	res := h.SignedIn("alice").Allow("scope", "admin", "response_mode", "form_post")
+	require.Contains(t, res.Header.Get("Content-Security-Policy"), "default-src 'none'")
+	res = h.SignedIn("alice").Allow("response_mode", "nonsense")
+	require.Equal(t, "invalid_request", res.Params(t).Get("error"))
+	res = h.SignedIn("alice").Allow("client_id", "native", "redirect_uri", "com.example.app:/cb",
+		"response_mode", "form_post")
+	require.NotContains(t, res.Body, "Zgotmpl")
+	require.Equal(t, "invalid_request", res.Params(t).Get("error"))
 }
 
-// There was no iss, neither in successes nor in errors.
+// In fosite neither successes nor errors had iss (RFC 9207).
+//
 // Holds R37, S41.
 func TestFositeFinding_Endpoint_NoIssuer(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, nil)
-	for _, pairs := range [][]string{{}, {"scope", "admin"}, {"response_type", "token"}, {"prompt", "none", "client_id", "other"}, {"response_type", "nonsense"}} {
-		require.Equal(t, []string{origin}, h.as("alice").allow(pairs...).params(t)["iss"])
+	h := servertest.NewSite(t, nil)
+	for _, pairs := range [][]string{
+		{},
+		{"scope", "admin"},
+		{"response_type", "token"},
+		{"prompt", "none", "client_id", "other"},
+		{"response_type", "nonsense"},
+	} {
+		require.Equal(t, []string{servertest.Issuer},
+			h.SignedIn("alice").Allow(pairs...).Params(t)["iss"])
 	}
-	require.Equal(t, true, h.browser().send("/.well-known/oauth-authorization-server", nil).json["authorization_response_iss_parameter_supported"])
+	require.Equal(t, true, h.Browser().Send("/.well-known/oauth-authorization-server",
+		nil).JSON["authorization_response_iss_parameter_supported"])
 }
 
-// A public client without PKCE got a code; the challenge was never looked at; and after a wrong verifier the same code was redeemed without one.
+// In fosite a public client without PKCE got a code, the challenge was not
+// checked, and after a wrong verifier the same code was redeemed without one.
+//
 // Holds R48, R49, R50, S40.
 func TestFositeFinding_Endpoint_PKCE(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, nil)
-	for _, pairs := range [][]string{{"code_challenge", "-", "code_challenge_method", "-"}, {"code_challenge", "short"}, {"code_challenge", strings.Repeat("!", 43)}} {
-		res := h.as("alice").allow(append(pairs, "client_id", "public")...)
-		require.Equal(t, "invalid_request", res.params(t).Get("error"))
+	h := servertest.NewSite(t, nil)
+	for _, pairs := range [][]string{
+		{"code_challenge", "-", "code_challenge_method", "-"},
+		{"code_challenge", "short"},
+		{"code_challenge", strings.Repeat("!", 43)},
+	} {
+		res := h.SignedIn("alice").Allow(append(pairs, "client_id", "public")...)
+		require.Equal(t, "invalid_request", res.Params(t).Get("error"))
 	}
-	code := h.as("alice").allow("client_id", "public").params(t).Get("code")
-	h.token("public", "code", code, "code_verifier", strings.Repeat("x", 43)).fails(t, 400, "invalid_grant")
-	h.token("public", "code", code, "code_verifier", "-").fails(t, 400, "invalid_grant")
-	h.token("public", "code", code).fails(t, 400, "invalid_grant")
-	code = h.as("alice").allow("client_id", "public").params(t).Get("code")
-	h.token("public", "code", code, "code_verifier", "-").fails(t, 400, "invalid_grant")
+	code := h.SignedIn("alice").Allow("client_id", "public").Params(t).Get("code")
+	h.Redeem("public", code, "code_verifier", strings.Repeat("x", 43)).Fails(t, 400,
+		"invalid_grant")
+	h.Redeem("public", code, "code_verifier", "-").Fails(t, 400, "invalid_grant")
+	h.Redeem("public", code).Fails(t, 400, "invalid_grant")
+	code = h.SignedIn("alice").Allow("client_id", "public").Params(t).Get("code")
+	h.Redeem("public", code, "code_verifier", "-").Fails(t, 400, "invalid_grant")
 }
 
-// The first of two parameters won: a code came for a request with two clients or two redirect URIs.
+// In fosite the first of two equal parameters won: a request with two clients
+// or two redirect URIs got a code.
+//
 // Holds R23.
 func TestFositeFinding_Endpoint_FirstOfRepeatedParametersWins(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, nil)
-	for _, second := range []string{"client_id=other", "redirect_uri=https%3A%2F%2Fevil.example%2F", "scope=write", "state=2", "response_type=token", "code_challenge=x", "state=", "client_id="} {
-		h.as("alice").send(authorize()+"&"+second, nil).isPage(t, http.StatusBadRequest)
+	h := servertest.NewSite(t, nil)
+	for _, second := range []string{"client_id=other", "redirect_uri=https%3A%2F%2Fevil.example%2F",
+		"scope=write", "state=2", "response_type=token", "code_challenge=x", "state=",
+		"client_id="} {
+		h.SignedIn("alice").Send(servertest.AuthorizeURL()+"&"+second, nil).IsPage(t,
+			http.StatusBadRequest)
 	}
 }
 
-// Response types were compared without regard to case.
+// In fosite response types were compared without regard to case.
+//
 // Holds R31.
 func TestFositeFinding_Endpoint_LetterCase(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, nil)
+	h := servertest.NewSite(t, nil)
 	for _, types := range []string{"CODE", "Token", "code Token"} {
-		res := h.as("alice").allow("response_type", types)
-		require.Equal(t, "unsupported_response_type", res.params(t).Get("error"))
+		res := h.SignedIn("alice").Allow("response_type", types)
+		require.Equal(t, "unsupported_response_type", res.Params(t).Get("error"))
 	}
-	require.Equal(t, "invalid_scope", h.as("alice").allow("scope", "READ").params(t).Get("error"))
+	require.Equal(t, "invalid_scope",
+		h.SignedIn("alice").Allow("scope", "READ").Params(t).Get("error"))
 }
 
-// Descriptions repeated what was sent, and codes came out that no registry has.
+// In fosite descriptions repeated what was sent, and some error codes stand in
+// no registry.
+//
 // Holds R19.
 func TestFositeFinding_Endpoint_ErrorsRepeatTheRequest(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, nil)
-	registered := []string{"invalid_request", "unauthorized_client", "unsupported_response_type", "invalid_scope", "invalid_target", "request_not_supported", "request_uri_not_supported"}
-	for _, name := range []string{"scope", "response_type", "response_mode", "code_challenge", "code_challenge_method", "resource", "audience", "max_age", "request", "request_uri"} {
-		q := h.as("alice").allow(name, `adm(é)'\<x>`).params(t)
+	h := servertest.NewSite(t, nil)
+	registered := []string{"invalid_request", "unauthorized_client", "unsupported_response_type",
+		"invalid_scope", "invalid_target", "request_not_supported", "request_uri_not_supported"}
+	for _, name := range []string{"scope", "response_type", "response_mode", "code_challenge",
+		"code_challenge_method", "resource", "audience", "max_age", "request", "request_uri"} {
+		q := h.SignedIn("alice").Allow(name, `adm(é)'\<x>`).Params(t)
 		require.Contains(t, registered, q.Get("error"), name)
 		require.Regexp(t, `^[ !#-\[\]-~]+$`, q.Get("error_description"))
 		require.NotContains(t, q.Get("error_description"), "adm")
 	}
 }
 
-// A request object was ignored without openid, and believed unsigned with it.
+// In fosite a request object was ignored without the scope openid, and
+// accepted unsigned with it.
 func TestFositeFinding_Endpoint_RequestObjects(t *testing.T) {
 	t.Parallel()
-	h := newHost(t, nil)
+	h := servertest.NewSite(t, nil)
 	for _, scope := range []string{"read", "openid"} {
-		require.Equal(t, "request_not_supported", h.as("alice").allow("scope", scope, "request", "eyJhbGciOiJub25lIn0.eyJzdGF0ZSI6ImV2aWwifQ.").params(t).Get("error"))
+		require.Equal(t, "request_not_supported",
+			h.SignedIn("alice").Allow("scope", scope,
+				"request", "eyJhbGciOiJub25lIn0.eyJzdGF0ZSI6ImV2aWwifQ.").Params(t).Get("error"))
 	}
 }

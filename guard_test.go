@@ -2,10 +2,8 @@ package grantwell_test
 
 import (
 	"context"
-	"encoding/json"
 	"net/http"
 	"net/http/httptest"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,98 +11,113 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantwell/grantwell"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
 )
 
-const resourceID = "https://as.example" // the audience that tokens have by default
+// the audience that tokens have by default
 
-// shown answers with what a handler finds in its request.
-var shown = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-	tok, _ := introspect.FromContext(r.Context())
-	_ = json.NewEncoder(w).Encode(map[string]any{"sub": tok.Subject, "client": tok.ClientID, "scope": strings.Join(tok.Scope, " "), "exp": tok.ExpiresAt.Unix(),
-		"dept": tok.Extra["dept"], "authorization": r.Header.Get("Authorization"), "query": r.URL.RawQuery, "form": r.PostFormValue("access_token")})
-})
-
-// A live token with the scopes opens the handler, which finds whose it is; the credentials stay behind.
+// A live token with the scopes opens the handler, which reads the token from
+// its context. The credentials do not reach it.
+//
 // Holds S115, S124, S179.
-func TestGuard_LiveToken(t *testing.T) {
+func TestGuard_LiveTokenOpensTheHandler(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, nil)
-	g := introspect.Guard{Introspector: d.srv, Audience: []string{resourceID}}
-	code := d.authorize("conf", "read write", grantwell.Approval{Subject: "alice", Claims: map[string]any{"dept": "eng"}}).answered("code")
-	access := d.redeem("conf", code).str("access_token")
-	res := bearer(g.Require("read")(shown), access)
-	require.Equal(t, 200, res.status, res.body)
-	require.Equal(t, "alice", res.json["sub"])
-	require.Equal(t, "conf", res.json["client"])
-	require.Equal(t, "read write", res.json["scope"])
-	require.Equal(t, "eng", res.json["dept"])
-	require.InDelta(t, time.Now().Add(time.Hour).Unix(), res.json["exp"], 5)
-	require.Empty(t, res.json["authorization"])
+	d := servertest.New(t, nil)
+	g := introspect.Guard{Introspector: d.AS, Audience: []string{servertest.Issuer}}
+	code := d.Authorize(grantwell.Approval{
+		Subject: "alice",
+		Claims:  map[string]any{"dept": "eng"},
+	}).Param("code")
+	access := d.Redeem("conf", code).String("access_token")
+	res := servertest.Bearer(g.Require("read")(http.HandlerFunc(servertest.ShowToken)), access)
+	require.Equal(t, 200, res.Status, res.Body)
+	require.Equal(t, "alice", res.JSON["sub"])
+	require.Equal(t, "conf", res.JSON["client"])
+	require.Equal(t, "read write", res.JSON["scope"])
+	require.Equal(t, "eng", res.JSON["dept"])
+	require.InDelta(t, time.Now().Add(time.Hour).Unix(), res.JSON["exp"], 5)
+	require.Empty(t, res.JSON["authorization"])
 	g.KeepCredentials = true
-	require.Equal(t, "Bearer "+access, bearer(g.Require("read")(shown), access).json["authorization"])
+	require.Equal(t, "Bearer "+access,
+		servertest.Bearer(g.Require("read")(http.HandlerFunc(servertest.ShowToken)),
+			access).JSON["authorization"])
 }
 
-// The challenges for a token that is missing, unknown, expired, or whose client is gone.
+// A token that is missing, unknown, expired, or whose client is gone gets the
+// challenge of RFC 6750 section 3.
+//
 // Holds S116, S117.
-func TestGuard_Challenges(t *testing.T) {
+func TestGuard_ChallengesABadToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := newDirect(t, nil)
-		g := introspect.Guard{Introspector: d.srv, Audience: []string{resourceID}, Realm: "files"}
-		h := g.Require("read")(shown)
-		res := bearer(h, "")
-		require.Equal(t, 401, res.status)
-		require.Contains(t, res.header.Get("WWW-Authenticate"), `Bearer realm="files"`)
-		require.NotContains(t, res.header.Get("WWW-Authenticate"), "error")
+		d := servertest.New(t, nil)
+		g := introspect.Guard{
+			Introspector: d.AS,
+			Audience:     []string{servertest.Issuer},
+			Realm:        "files",
+		}
+		h := g.Require("read")(http.HandlerFunc(servertest.ShowToken))
+		res := servertest.Bearer(h, "")
+		require.Equal(t, 401, res.Status)
+		require.Contains(t, res.Header.Get("WWW-Authenticate"), `Bearer realm="files"`)
+		require.NotContains(t, res.Header.Get("WWW-Authenticate"), "error")
 		gateway := g
 		gateway.GatewayStatus = true
-		require.Equal(t, 400, bearer(gateway.Require("read")(shown), "").status)
+		require.Equal(t,
+			400, servertest.Bearer(gateway.Require("read")(http.HandlerFunc(servertest.ShowToken)),
+				"").Status)
 
 		refused := func(token, text string) {
 			t.Helper()
-			res := bearer(h, token)
-			require.Equal(t, 401, res.status)
-			require.Contains(t, res.header.Get("WWW-Authenticate"), `error="invalid_token"`)
-			require.Contains(t, res.header.Get("WWW-Authenticate"), text)
+			res := servertest.Bearer(h, token)
+			require.Equal(t, 401, res.Status)
+			require.Contains(t, res.Header.Get("WWW-Authenticate"), `error="invalid_token"`)
+			require.Contains(t, res.Header.Get("WWW-Authenticate"), text)
 		}
-		_, refresh := d.family("conf")
-		for _, token := range []string{"x", mintRefresh(t), refresh, d.code("conf")} {
+		_, refresh := d.Family("conf")
+		for _, token := range []string{"x", servertest.UnknownToken(t), refresh, d.Code("conf")} {
 			refused(token, "not valid")
 		}
-		expired, _ := d.family("conf")
+		expired, _ := d.Family("conf")
 		time.Sleep(time.Hour)
 		refused(expired, "expired")
-		revoked, _ := d.family("conf")
-		d.revoke("conf", revoked)
+		revoked, _ := d.Family("conf")
+		d.Revoke("conf", revoked)
 		refused(revoked, "revoked")
-		access, _ := d.family("conf")
-		d.change("conf", func(c *storage.Client) { c.Disabled = true })
+		access, _ := d.Family("conf")
+		d.ChangeClient("conf", func(c *storage.Client) { c.Disabled = true })
 		refused(access, "not valid")
-		require.NoError(t, d.store.DeleteClient(t.Context(), "conf"))
+		require.NoError(t, d.Store.DeleteClient(t.Context(), "conf"))
 		refused(access, "not valid")
 	})
 }
 
-// The scopes that a route, a method or a request needs, all of them or any.
+// A route, a method or a request can need scopes, all of them or any of them.
+//
 // Holds S118, S119, S120, S122, S123.
-func TestGuard_Scopes(t *testing.T) {
+func TestGuard_NeedsAllOrAnyScopes(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, nil)
-	code := d.authorize("conf", "read", grantwell.Approval{Subject: "alice"}).answered("code")
-	read := d.redeem("conf", code).str("access_token")
-	both, _ := d.family("conf")
-	all := introspect.Guard{Introspector: d.srv, Audience: []string{resourceID}}
+	d := servertest.New(t, nil)
+	code := d.Authorize(grantwell.Approval{Subject: "alice"}, "scope", "read").Param("code")
+	read := d.Redeem("conf", code).String("access_token")
+	both, _ := d.Family("conf")
+	all := introspect.Guard{Introspector: d.AS, Audience: []string{servertest.Issuer}}
 	either := all
 	either.Match = introspect.Any
-	require.Equal(t, 200, bearer(either.Require("read", "admin")(shown), read).status)
-	require.Equal(t, 403, bearer(either.Require("write", "admin")(shown), read).status)
-	require.Equal(t, 200, bearer(all.Require("read")(shown), both).status, "extra scopes never hurt")
-	res := bearer(all.Require("read", "write")(shown), read)
-	require.Equal(t, 403, res.status)
-	require.Contains(t, res.header.Get("WWW-Authenticate"), `error="insufficient_scope"`)
-	require.Contains(t, res.header.Get("WWW-Authenticate"), `scope="read write"`)
+	require.Equal(t, 200, servertest.Bearer(either.Require("read",
+		"admin")(http.HandlerFunc(servertest.ShowToken)), read).Status)
+	require.Equal(t, 403, servertest.Bearer(either.Require("write",
+		"admin")(http.HandlerFunc(servertest.ShowToken)), read).Status)
+	require.Equal(t,
+		200, servertest.Bearer(all.Require("read")(http.HandlerFunc(servertest.ShowToken)),
+			both).Status, "extra scopes never hurt")
+	res := servertest.Bearer(all.Require("read", "write")(http.HandlerFunc(servertest.ShowToken)),
+		read)
+	require.Equal(t, 403, res.Status)
+	require.Contains(t, res.Header.Get("WWW-Authenticate"), `error="insufficient_scope"`)
+	require.Contains(t, res.Header.Get("WWW-Authenticate"), `scope="read write"`)
 
 	byMethod := all
 	byMethod.ScopesFor = func(r *http.Request) []string {
@@ -114,12 +127,13 @@ func TestGuard_Scopes(t *testing.T) {
 		return []string{"write"}
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/", byMethod.Require()(shown))
-	mux.Handle("GET /open", all.Require()(shown)) // a route's own guard wins
+	mux.Handle("/", byMethod.Require()(http.HandlerFunc(servertest.ShowToken)))
+	mux.Handle("GET /open",
+		all.Require()(http.HandlerFunc(servertest.ShowToken))) // the route's own guard takes precedence
 	ask := func(method, path, token string) int {
 		req := httptest.NewRequest(method, path, nil)
 		req.Header.Set("Authorization", "Bearer "+token)
-		return serveTo(mux, req).status
+		return servertest.Serve(mux, req).Status
 	}
 	require.Equal(t, 200, ask("GET", "/x", read))
 	require.Equal(t, 403, ask("PUT", "/x", read))
@@ -127,62 +141,94 @@ func TestGuard_Scopes(t *testing.T) {
 	require.Equal(t, 200, ask("GET", "/open", read))
 }
 
-// Where a token is read: one place only, and never the query unless it is named.
+// A token is read in one place only, and from the query only if that is
+// configured.
+//
 // Holds S121.
-func TestGuard_Places(t *testing.T) {
+func TestGuard_ReadsTheTokenInOnePlace(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, nil)
-	access, _ := d.family("conf")
-	g := introspect.Guard{Introspector: d.srv, Audience: []string{resourceID}}
-	require.Equal(t, 401, serveTo(g.Require()(shown), httptest.NewRequest("GET", "/?access_token="+access, nil)).status)
-	g.Lookup = introspect.Lookup{Schemes: []string{"OAuth"}, FormField: "access_token", QueryField: "access_token", Extract: func(r *http.Request) (string, error) { return r.Header.Get("X-Token"), nil }}
-	h := g.Require()(shown)
+	d := servertest.New(t, nil)
+	access, _ := d.Family("conf")
+	g := introspect.Guard{Introspector: d.AS, Audience: []string{servertest.Issuer}}
+	require.Equal(t, 401, servertest.Serve(g.Require()(http.HandlerFunc(servertest.ShowToken)),
+		httptest.NewRequest("GET", "/?access_token="+access, nil)).Status)
+	g.Lookup = introspect.Lookup{
+		Schemes:    []string{"OAuth"},
+		FormField:  "access_token",
+		QueryField: "access_token",
+		Extract: func(r *http.Request) (string, error) {
+			return r.Header.Get("X-Token"), nil
+		},
+	}
+	h := g.Require()(http.HandlerFunc(servertest.ShowToken))
 	req := httptest.NewRequest("GET", "/", nil)
 	req.Header.Set("Authorization", "OAuth "+access)
-	require.Equal(t, 200, serveTo(h, req).status)
-	res := serveTo(h, httptest.NewRequest("GET", "/?a=1&access_token="+access, nil))
-	require.Equal(t, 200, res.status)
-	require.NotContains(t, res.json["query"], access)
-	res = serveTo(h, formRequest("/", "", "access_token", access))
-	require.Equal(t, 200, res.status)
-	require.Empty(t, res.json["form"])
+	require.Equal(t, 200, servertest.Serve(h, req).Status)
+	res := servertest.Serve(h, httptest.NewRequest("GET", "/?a=1&access_token="+access, nil))
+	require.Equal(t, 200, res.Status)
+	require.NotContains(t, res.JSON["query"], access)
+	res = servertest.Serve(h, servertest.Request("/", "", servertest.Form("access_token", access)))
+	require.Equal(t, 200, res.Status)
+	require.Empty(t, res.JSON["form"])
 	req = httptest.NewRequest("GET", "/", nil)
 	req.Header.Set("X-Token", access)
-	require.Equal(t, 200, serveTo(h, req).status)
+	require.Equal(t, 200, servertest.Serve(h, req).Status)
 	req = httptest.NewRequest("GET", "/?access_token="+access, nil)
 	req.Header.Set("Authorization", "OAuth "+access)
-	require.Equal(t, 400, serveTo(h, req).status)
+	require.Equal(t, 400, servertest.Serve(h, req).Status)
 }
 
-// Tokens of a server elsewhere are asked about over HTTP: the same value in the context, by the local name of the client. No two tokens share an answer that is
-// kept, and where none is kept a revocation is seen at once.
+// Tokens of another server are introspected over HTTP, and the context has the
+// same value, with the client's local name. Two tokens never share a cached
+// answer, and without a cache a revocation is seen at once.
+//
 // Holds S125, V100, V101.
 func TestGuard_RemoteServer(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, nil)
-	d.change("other", func(c *storage.Client) { c.Resources = []string{resourceID} })
-	ts := httptest.NewServer(d.h)
+	d := servertest.New(t, nil)
+	d.ChangeClient("other", func(c *storage.Client) { c.Resources = []string{servertest.Issuer} })
+	ts := httptest.NewServer(d.Handler)
 	t.Cleanup(ts.Close)
 	remote := func(age time.Duration) *introspect.Remote {
-		return &introspect.Remote{Endpoint: ts.URL + "/introspect", ClientID: "other", ClientSecret: secret, Issuer: "https://as.example", MaxAge: age, MaxInactiveAge: age,
-			ClientMap: func(_ context.Context, id string) (string, error) { return "local-" + id, nil }}
-	}
-	asking := introspect.Guard{Introspector: remote(0), Audience: []string{resourceID}}
-	keeping := introspect.Guard{Introspector: remote(time.Hour), Audience: []string{resourceID}}
-	one, _ := d.family("conf")
-	code := d.authorize("conf", "write", grantwell.Approval{Subject: "bob"}).answered("code")
-	two := d.redeem("conf", code).str("access_token")
-	for _, g := range []introspect.Guard{asking, keeping} {
-		for range 2 {
-			res := bearer(g.Require("read")(shown), one)
-			require.Equal(t, 200, res.status, res.body)
-			require.Equal(t, "alice", res.json["sub"])
-			require.Equal(t, "local-conf", res.json["client"])
-			require.Equal(t, 403, bearer(g.Require("read")(shown), two).status)
-			require.Equal(t, "bob", bearer(g.Require("write")(shown), two).json["sub"], "no two tokens share an answer")
+		return &introspect.Remote{
+			Endpoint:       ts.URL + "/introspect",
+			ClientID:       "other",
+			ClientSecret:   servertest.Secret,
+			Issuer:         "https://as.example",
+			MaxAge:         age,
+			MaxInactiveAge: age,
+			ClientMap: func(_ context.Context, id string) (string, error) {
+				return "local-" + id, nil
+			},
 		}
 	}
-	d.revoke("conf", one)
-	require.Equal(t, 401, bearer(asking.Require("read")(shown), one).status, "at once where nothing is kept")
-	require.Equal(t, 200, bearer(keeping.Require("read")(shown), one).status, "within the bound that was configured")
+	asking := introspect.Guard{Introspector: remote(0), Audience: []string{servertest.Issuer}}
+	keeping := introspect.Guard{
+		Introspector: remote(time.Hour),
+		Audience:     []string{servertest.Issuer},
+	}
+	one, _ := d.Family("conf")
+	code := d.Authorize(grantwell.Approval{Subject: "bob"}, "scope", "write").Param("code")
+	two := d.Redeem("conf", code).String("access_token")
+	for _, g := range []introspect.Guard{asking, keeping} {
+		for range 2 {
+			res := servertest.Bearer(g.Require("read")(http.HandlerFunc(servertest.ShowToken)), one)
+			require.Equal(t, 200, res.Status, res.Body)
+			require.Equal(t, "alice", res.JSON["sub"])
+			require.Equal(t, "local-conf", res.JSON["client"])
+			require.Equal(t,
+				403, servertest.Bearer(g.Require("read")(http.HandlerFunc(servertest.ShowToken)),
+					two).Status)
+			require.Equal(t,
+				"bob", servertest.Bearer(g.Require("write")(http.HandlerFunc(servertest.ShowToken)),
+					two).JSON["sub"], "no two tokens share an answer")
+		}
+	}
+	d.Revoke("conf", one)
+	require.Equal(t,
+		401, servertest.Bearer(asking.Require("read")(http.HandlerFunc(servertest.ShowToken)),
+			one).Status, "at once where nothing is kept")
+	require.Equal(t,
+		200, servertest.Bearer(keeping.Require("read")(http.HandlerFunc(servertest.ShowToken)),
+			one).Status, "within the bound that was configured")
 }

@@ -13,17 +13,20 @@ import (
 	"github.com/grantwell/grantwell"
 )
 
-// Failures count for their window, each by itself; successes do not count.
-func TestLimiter_Window(t *testing.T) {
+// Each failure counts for its own window. Successes do not count.
+func TestLimiter_FailuresCountForTheirWindow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := grantwell.NewLimiterWith(map[string]grantwell.Limit{"user": {Failures: 2, Window: time.Minute}, "off": {}})
+		l := grantwell.NewLimiterWith(map[string]grantwell.Limit{
+			"user": {Failures: 2, Window: time.Minute},
+			"off":  {},
+		})
 		try := func(key string, ok bool) time.Duration {
 			done, wait, err := l.Attempt(t.Context(), key)
 			require.NoError(t, err)
 			if wait == 0 {
 				done(ok)
-				done(!ok) // a second call says nothing
+				done(!ok) // a second call has no effect
 			}
 			return wait
 		}
@@ -44,11 +47,15 @@ func TestLimiter_Window(t *testing.T) {
 	})
 }
 
-// Near the limit guesses wait for those under way: a success frees the place, a failure closes it, and who gives up leaves.
-func TestLimiter_Waits(t *testing.T) {
+// Near the limit a guess waits for those in progress: a success frees a slot,
+// a failure takes it, and a caller whose context ends stops waiting.
+func TestLimiter_GuessesWaitNearTheLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := grantwell.NewLimiterWith(map[string]grantwell.Limit{"user": {Failures: 1, Window: time.Minute}})
+		l := grantwell.NewLimiterWith(map[string]grantwell.Limit{"user": {
+			Failures: 1,
+			Window:   time.Minute,
+		}})
 		done, _, err := l.Attempt(t.Context(), "user:a")
 		require.NoError(t, err)
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
@@ -76,10 +83,14 @@ func TestLimiter_Waits(t *testing.T) {
 	})
 }
 
-// Many names take no more memory than the bound allows, and do not push out what is under way.
+// Many names take no more memory than the bound allows, and do not evict
+// guesses in progress.
 func TestLimiter_IsBounded(t *testing.T) {
 	t.Parallel()
-	l := grantwell.NewLimiterWith(map[string]grantwell.Limit{"user": {Failures: 1, Window: time.Hour}})
+	l := grantwell.NewLimiterWith(map[string]grantwell.Limit{"user": {
+		Failures: 1,
+		Window:   time.Hour,
+	}})
 	held, _, err := l.Attempt(t.Context(), "user:held")
 	require.NoError(t, err)
 	for i := range 101_000 {

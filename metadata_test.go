@@ -2,7 +2,6 @@ package grantwell_test
 
 import (
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -10,22 +9,12 @@ import (
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/grantwell/grantwell/tokens"
 )
 
-const wellKnown = "/.well-known/oauth-authorization-server"
-
-func testKeys(t testing.TB) tokens.Keys {
-	t.Helper()
-	key, err := tokens.GenerateKey(tokens.ES256)
-	require.NoError(t, err)
-	keys, err := tokens.StaticKeys(key)
-	require.NoError(t, err)
-	return keys
-}
-
-// The whole document, by configuration: what is off is not in it.
+// The document lists what the configuration enables, and nothing else.
+//
 // Holds S181, R248, R250, R251.
 func TestMetadata_ListsWhatIsEnabled(t *testing.T) {
 	t.Parallel()
@@ -34,17 +23,26 @@ func TestMetadata_ListsWhatIsEnabled(t *testing.T) {
 		change func(*grantwell.Config)
 		want   map[string]any
 	}{
-		"all": {func(cfg *grantwell.Config) { cfg.Keys = testKeys(t) }, map[string]any{
-			"issuer": "https://as.example", "authorization_endpoint": "https://as.example/authorize", "token_endpoint": "https://as.example/token",
-			"revocation_endpoint": "https://as.example/revoke", "introspection_endpoint": "https://as.example/introspect", "jwks_uri": "https://as.example/jwks.json",
-			"grant_types_supported":                          list("authorization_code", "client_credentials", "implicit", "password", "refresh_token"),
-			"response_types_supported":                       list("code", "token"),
-			"response_modes_supported":                       list("query", "fragment", "form_post"),
+		"all": {func(cfg *grantwell.Config) { cfg.Keys = servertest.Keys(t) }, map[string]any{
+			"issuer":                 "https://as.example",
+			"authorization_endpoint": "https://as.example/authorize",
+			"token_endpoint":         "https://as.example/token",
+			"revocation_endpoint":    "https://as.example/revoke",
+			"introspection_endpoint": "https://as.example/introspect",
+			"jwks_uri":               "https://as.example/jwks.json",
+			"grant_types_supported": list("authorization_code",
+				"client_credentials", "implicit", "password", "refresh_token"),
+			"response_types_supported": list("code", "token"),
+			"response_modes_supported": list("query", "fragment",
+				"form_post"),
 			"code_challenge_methods_supported":               list("S256"),
 			"authorization_response_iss_parameter_supported": true,
-			"token_endpoint_auth_methods_supported":          list("client_secret_basic", "client_secret_post", "none"),
-			"revocation_endpoint_auth_methods_supported":     list("client_secret_basic", "client_secret_post", "none"),
-			"introspection_endpoint_auth_methods_supported":  list("client_secret_basic", "client_secret_post", "none"),
+			"token_endpoint_auth_methods_supported": list("client_secret_basic",
+				"client_secret_post", "none"),
+			"revocation_endpoint_auth_methods_supported": list("client_secret_basic",
+				"client_secret_post", "none"),
+			"introspection_endpoint_auth_methods_supported": list("client_secret_basic",
+				"client_secret_post", "none"),
 		}},
 		"machines only": {func(cfg *grantwell.Config) {
 			cfg.Grants = []grants.Handler{grants.ClientCredentials{}}
@@ -52,15 +50,23 @@ func TestMetadata_ListsWhatIsEnabled(t *testing.T) {
 			cfg.Paths.Revoke, cfg.Paths.Introspect = "-", "-"
 			cfg.Scopes.Known = []grantwell.Scope{{Name: "read", Public: true}, {Name: "internal"}}
 		}, map[string]any{
-			"issuer": "https://as.example", "token_endpoint": "https://as.example/token", "grant_types_supported": list("client_credentials"),
-			"response_types_supported": list(), "token_endpoint_auth_methods_supported": list("client_secret_basic"), "scopes_supported": list("read"),
+			"issuer": "https://as.example", "token_endpoint": "https://as.example/token",
+			"grant_types_supported":                 list("client_credentials"),
+			"response_types_supported":              list(),
+			"token_endpoint_auth_methods_supported": list("client_secret_basic"),
+			"scopes_supported":                      list("read"),
 		}},
 		"no authorization endpoint": {func(cfg *grantwell.Config) {
 			cfg.Grants = []grants.Handler{grants.AuthorizationCode{}}
-			cfg.Paths.Authorize, cfg.Paths.Revoke, cfg.Paths.Introspect = "-", "-", "-"
+			cfg.Paths.Authorize = "-"
+			cfg.Paths.Revoke = "-"
+			cfg.Paths.Introspect = "-"
 		}, map[string]any{
-			"issuer": "https://as.example", "token_endpoint": "https://as.example/token", "grant_types_supported": list("authorization_code"),
-			"response_types_supported": list(), "token_endpoint_auth_methods_supported": list("client_secret_basic", "client_secret_post", "none"),
+			"issuer": "https://as.example", "token_endpoint": "https://as.example/token",
+			"grant_types_supported":    list("authorization_code"),
+			"response_types_supported": list(),
+			"token_endpoint_auth_methods_supported": list("client_secret_basic",
+				"client_secret_post", "none"),
 		}},
 		"assertions": {func(cfg *grantwell.Config) {
 			cfg.Grants = []grants.Handler{grants.ClientCredentials{}}
@@ -68,29 +74,41 @@ func TestMetadata_ListsWhatIsEnabled(t *testing.T) {
 			cfg.AuthMethods = []string{storage.AuthClientSecretJWT}
 			cfg.Paths.Introspect = "-"
 		}, map[string]any{
-			"issuer": "https://as.example", "token_endpoint": "https://as.example/token", "revocation_endpoint": "https://as.example/revoke",
+			"issuer": "https://as.example", "token_endpoint": "https://as.example/token",
+			"revocation_endpoint":   "https://as.example/revoke",
 			"grant_types_supported": list("client_credentials"), "response_types_supported": list(),
-			"token_endpoint_auth_methods_supported": list("client_secret_jwt"), "revocation_endpoint_auth_methods_supported": list("client_secret_jwt"),
-			"token_endpoint_auth_signing_alg_values_supported":      list("HS256", "HS384", "HS512"),
-			"revocation_endpoint_auth_signing_alg_values_supported": list("HS256", "HS384", "HS512"),
+			"token_endpoint_auth_methods_supported":            list("client_secret_jwt"),
+			"revocation_endpoint_auth_methods_supported":       list("client_secret_jwt"),
+			"token_endpoint_auth_signing_alg_values_supported": list("HS256", "HS384", "HS512"),
+			"revocation_endpoint_auth_signing_alg_values_supported": list("HS256", "HS384",
+				"HS512"),
 		}},
 		"plain PKCE": {func(cfg *grantwell.Config) {
 			cfg.Grants = []grants.Handler{grants.AuthorizationCode{AllowPlainPKCE: true}}
-			cfg.Paths.Token, cfg.Paths.Revoke, cfg.Paths.Introspect = "/t", "-", "-"
+			cfg.Paths.Token = "/t"
+			cfg.Paths.Revoke = "-"
+			cfg.Paths.Introspect = "-"
 		}, map[string]any{
-			"issuer": "https://as.example", "authorization_endpoint": "https://as.example/authorize", "token_endpoint": "https://as.example/t",
-			"grant_types_supported": list("authorization_code"), "response_types_supported": list("code"), "response_modes_supported": list("query", "fragment", "form_post"),
-			"code_challenge_methods_supported": list("S256", "plain"), "authorization_response_iss_parameter_supported": true,
-			"token_endpoint_auth_methods_supported": list("client_secret_basic", "client_secret_post", "none"),
+			"issuer":                   "https://as.example",
+			"authorization_endpoint":   "https://as.example/authorize",
+			"token_endpoint":           "https://as.example/t",
+			"grant_types_supported":    list("authorization_code"),
+			"response_types_supported": list("code"),
+			"response_modes_supported": list("query", "fragment",
+				"form_post"),
+			"code_challenge_methods_supported":               list("S256", "plain"),
+			"authorization_response_iss_parameter_supported": true,
+			"token_endpoint_auth_methods_supported": list("client_secret_basic",
+				"client_secret_post", "none"),
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			res := newDirect(t, c.change).get(wellKnown)
-			require.Equal(t, 200, res.status)
-			require.Equal(t, "application/json", res.header.Get("Content-Type"))
-			require.Equal(t, c.want, res.json)
-			for member, v := range res.json {
+			res := servertest.New(t, c.change).Get(wellKnown)
+			require.Equal(t, 200, res.Status)
+			require.Equal(t, "application/json", res.Header.Get("Content-Type"))
+			require.Equal(t, c.want, res.JSON)
+			for member, v := range res.JSON {
 				if l, ok := v.([]any); ok && member != "response_types_supported" {
 					require.NotEmpty(t, l, member)
 				}
@@ -99,16 +117,20 @@ func TestMetadata_ListsWhatIsEnabled(t *testing.T) {
 	}
 }
 
-// Every endpoint that is listed answers, and with every method that is listed a client gets in; what is not listed does not.
+const wellKnown = "/.well-known/oauth-authorization-server"
+
+// Every listed endpoint answers, and a client can use every listed method. An
+// endpoint that is not listed does not answer.
+//
 // Holds S172, R250.
-func TestMetadata_Crawl(t *testing.T) {
+func TestMetadata_EveryListedEndpointWorks(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"", "/tenant/a"} {
-		d := newDirect(t, func(cfg *grantwell.Config) {
+		d := servertest.New(t, func(cfg *grantwell.Config) {
 			cfg.Issuer += path
-			cfg.Keys = testKeys(t)
+			cfg.Keys = servertest.Keys(t)
 		})
-		meta := d.get(wellKnown + path).json
+		meta := d.Get(wellKnown + path).JSON
 		require.Equal(t, "https://as.example"+path, meta["issuer"])
 		local := func(name string) string {
 			s, _ := meta[name].(string)
@@ -116,80 +138,63 @@ func TestMetadata_Crawl(t *testing.T) {
 			return strings.TrimPrefix(s, "https://as.example")
 		}
 		for _, m := range meta["token_endpoint_auth_methods_supported"].([]any) {
-			as, form := map[string]string{"client_secret_basic": conf}[m.(string)], map[string][]string{
-				"client_secret_basic": nil, "client_secret_post": {"client_id", "post", "client_secret", secret}, "none": {"client_id", "public"}}[m.(string)]
-			login := append([]string{"grant_type", "password", "username", "johndoe", "password", "A3ddj3w"}, form...)
-			res := d.post(local("token_endpoint"), as, login...)
-			require.Equal(t, 200, res.status, "%s: %s", m, res.body)
-			told := d.post(local("introspection_endpoint"), as, append([]string{"token", res.str("access_token")}, form...)...)
-			require.Equal(t, true, told.json["active"], m)
-			require.Equal(t, 200, d.post(local("revocation_endpoint"), as, append([]string{"token", res.str("access_token")}, form...)...).status)
+			as, form := map[string]string{"client_secret_basic": servertest.Conf}[m.(string)], map[string][]string{
+				"client_secret_basic": nil,
+				"client_secret_post":  {"client_id", "post", "client_secret", servertest.Secret},
+				"none":                {"client_id", "public"}}[m.(string)]
+			login := append([]string{"grant_type", "password", "username", "johndoe", "password",
+				"A3ddj3w"}, form...)
+			res := d.Post(local("token_endpoint"), as, login...)
+			require.Equal(t, 200, res.Status, "%s: %s", m, res.Body)
+			answer := d.Post(local("introspection_endpoint"), as,
+				append([]string{"token", res.String("access_token")}, form...)...)
+			require.Equal(t, true, answer.JSON["active"], m)
+			require.Equal(t, 200, d.Post(local("revocation_endpoint"), as,
+				append([]string{"token", res.String("access_token")}, form...)...).Status)
 		}
 		for _, g := range meta["grant_types_supported"].([]any) {
-			res := d.post(local("token_endpoint"), conf, "grant_type", g.(string))
+			res := d.Post(local("token_endpoint"), servertest.Conf, "grant_type", g.(string))
 			if g != "implicit" {
-				require.NotEqual(t, "unsupported_grant_type", res.str("error"), g)
+				require.NotEqual(t, "unsupported_grant_type", res.String("error"), g)
 			}
 		}
-		d.post(local("token_endpoint"), conf, "grant_type", "urn:ietf:params:oauth:grant-type:device_code").fails(t, 400, "unsupported_grant_type")
-		jwks := d.get(local("jwks_uri"))
-		require.Equal(t, 200, jwks.status)
-		require.Len(t, jwks.json["keys"], 1)
+		d.Post(local("token_endpoint"), servertest.Conf,
+			"grant_type", "urn:ietf:params:oauth:grant-type:device_code").Fails(t, 400,
+			"unsupported_grant_type")
+		jwks := d.Get(local("jwks_uri"))
+		require.Equal(t, 200, jwks.Status)
+		require.Len(t, jwks.JSON["keys"], 1)
 		for _, rt := range meta["response_types_supported"].([]any) {
-			res := d.authorize("conf", "read", grantwell.Approval{Subject: "alice"}, "response_type", rt.(string))
-			require.Equal(t, http.StatusSeeOther, res.status)
-			require.Empty(t, res.answered("error"))
-			require.Equal(t, "https://as.example"+path, res.answered("iss"))
+			res := d.Authorize(grantwell.Approval{Subject: "alice"}, "scope", "read",
+				"response_type", rt.(string))
+			require.Equal(t, http.StatusSeeOther, res.Status)
+			require.Empty(t, res.Param("error"))
+			require.Equal(t, "https://as.example"+path, res.Param("iss"))
 		}
 		for _, mode := range meta["response_modes_supported"].([]any) {
-			res := d.authorize("conf", "read", grantwell.Approval{Subject: "alice"}, "response_mode", mode.(string))
-			require.NotContains(t, res.body+res.header.Get("Location"), "unsupported")
-			require.Regexp(t, "code[=\"]", res.body+res.header.Get("Location"), mode)
+			res := d.Authorize(grantwell.Approval{Subject: "alice"}, "scope", "read",
+				"response_mode", mode.(string))
+			require.NotContains(t, res.Body+res.Header.Get("Location"), "unsupported")
+			require.Regexp(t, "code[=\"]", res.Body+res.Header.Get("Location"), mode)
 		}
 	}
 }
 
-// The issuer's path goes behind the well-known part, the endpoints below the issuer.
+// The path of the issuer stands after the well-known part, and the endpoints
+// are below the issuer (RFC 8414 section 3).
+//
 // Holds R249.
 func TestMetadata_IssuerWithPath(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, func(cfg *grantwell.Config) { cfg.Issuer = "https://as.example/tenant/a" })
-	res := d.get(wellKnown + "/tenant/a")
-	require.Equal(t, 200, res.status)
-	require.Equal(t, "https://as.example/tenant/a", res.json["issuer"])
-	require.Equal(t, "https://as.example/tenant/a/token", res.json["token_endpoint"])
-	for _, wrong := range []string{wellKnown, "/tenant/a" + wellKnown, wellKnown + "/tenant", wellKnown + "/tenant/a/", wellKnown + "/tenant/b"} {
-		require.Equal(t, 404, d.get(wrong).status, wrong)
+	d := servertest.New(t, func(cfg *grantwell.Config) {
+		cfg.Issuer = "https://as.example/tenant/a"
+	})
+	res := d.Get(wellKnown + "/tenant/a")
+	require.Equal(t, 200, res.Status)
+	require.Equal(t, "https://as.example/tenant/a", res.JSON["issuer"])
+	require.Equal(t, "https://as.example/tenant/a/token", res.JSON["token_endpoint"])
+	for _, wrong := range []string{wellKnown, "/tenant/a" + wellKnown, wellKnown + "/tenant",
+		wellKnown + "/tenant/a/", wellKnown + "/tenant/b"} {
+		require.Equal(t, 404, d.Get(wrong).Status, wrong)
 	}
-}
-
-// Nothing that a request says about its host or way reaches the document.
-// Holds S169, R252.
-func TestMetadata_IndependentOfTheRequest(t *testing.T) {
-	t.Parallel()
-	d := newDirect(t, nil)
-	want := d.get(wellKnown)
-	req := httptest.NewRequest(http.MethodGet, "http://evil.example:8080"+wellKnown+"?issuer=https://evil.example", nil)
-	req.Host = "evil.example"
-	for name, value := range map[string]string{"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http", "Forwarded": "host=evil.example;proto=http", "X-Original-Host": "evil.example",
-		"X-Forwarded-Prefix": "/evil", "Origin": "https://evil.example"} {
-		req.Header.Set(name, value)
-	}
-	got := serveTo(d.h, req)
-	require.Equal(t, want.body, got.body)
-	require.Equal(t, want.header, got.header)
-	require.Equal(t, "*", got.header.Get("Access-Control-Allow-Origin"))
-	require.Equal(t, 405, serveTo(d.h, httptest.NewRequest(http.MethodPost, wellKnown, nil)).status)
-}
-
-// Without a store the server keeps records in memory.
-// Holds S158.
-func TestServer_DefaultStore(t *testing.T) {
-	t.Parallel()
-	d := newDirect(t, func(cfg *grantwell.Config) { cfg.Records = nil })
-	access, refresh := d.family("conf")
-	require.True(t, d.live(access))
-	require.Equal(t, 200, d.revoke("conf", refresh).status)
-	require.False(t, d.live(access))
-	require.Zero(t, d.store.Len(), "not the registry's store")
 }

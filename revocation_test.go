@@ -12,172 +12,183 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantwell/grantwell"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
 )
 
-// An access token is revoked alone, with an empty 200, and at once on every instance. A second time is 200 too.
+// Revoking an access token ends that token alone, at once on every instance.
+// The answer is an empty 200, also the second time.
+//
 // Holds S97, R216, R222, I5.
 func TestRevoke_AccessTokenOnEveryInstance(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, nil)
-	second := newDirectOn(t, d.store, nil)
-	access, refresh := d.family("conf")
-	require.True(t, second.live(access))
+	d := servertest.New(t, nil)
+	second := servertest.On(t, d.Store, nil)
+	access, refresh := d.Family("conf")
+	require.True(t, second.Live(access))
 	for range 2 {
-		res := d.revoke("conf", access)
-		require.Equal(t, 200, res.status)
-		require.Empty(t, res.body)
-		require.Equal(t, "no-store", res.header.Get("Cache-Control"))
-		require.False(t, second.live(access))
-		require.False(t, d.live(access))
+		res := d.Revoke("conf", access)
+		require.Equal(t, 200, res.Status)
+		require.Empty(t, res.Body)
+		require.Equal(t, "no-store", res.Header.Get("Cache-Control"))
+		require.False(t, second.Live(access))
+		require.False(t, d.Live(access))
 	}
-	require.Equal(t, 200, second.refresh("conf", refresh).status, "the documented policy: an access token is revoked alone")
+	require.Equal(t, 200, second.Refresh("conf", refresh).Status,
+		"the documented policy: an access token is revoked alone")
 }
 
-// A refresh token takes its whole family, whichever of the family it is: the live one, a spent one, or one that has expired.
+// Revoking a refresh token ends its whole family, whether the token is live,
+// spent or expired.
+//
 // Holds S98, R221, I4.
 func TestRevoke_RefreshTokenEndsTheFamily(t *testing.T) {
 	t.Parallel()
 	for _, which := range []int{0, 1} {
-		d := newDirect(t, nil)
-		a1, r1 := d.family("conf")
-		res := d.refresh("conf", r1)
-		a2, r2 := res.str("access_token"), res.str("refresh_token")
-		bystander, _ := d.family("conf")
-		require.Equal(t, 200, d.revoke("conf", []string{r1, r2}[which]).status)
+		d := servertest.New(t, nil)
+		a1, r1 := d.Family("conf")
+		res := d.Refresh("conf", r1)
+		a2, r2 := res.String("access_token"), res.String("refresh_token")
+		bystander, _ := d.Family("conf")
+		require.Equal(t, 200, d.Revoke("conf", []string{r1, r2}[which]).Status)
 		for _, token := range []string{a1, a2, r1, r2} {
-			require.False(t, d.live(token))
+			require.False(t, d.Live(token))
 		}
-		d.refresh("conf", r2).fails(t, 400, "invalid_grant")
-		require.True(t, d.live(bystander))
+		d.Refresh("conf", r2).Fails(t, 400, "invalid_grant")
+		require.True(t, d.Live(bystander))
 	}
 }
 
-// A hint is only a hint.
+// A wrong token_type_hint does not change the result (RFC 7009 section 2.1).
+//
 // Holds S99, R220.
-func TestRevoke_Hint(t *testing.T) {
+func TestRevoke_HintIsOnlyAHint(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, nil)
+	d := servertest.New(t, nil)
 	for _, hint := range []string{"", "access_token", "refresh_token", "nonsense", "ACCESS_TOKEN"} {
-		access, refresh := d.family("conf")
+		access, refresh := d.Family("conf")
 		for _, token := range []string{access, refresh} {
-			require.Equal(t, 200, d.post("/revoke", conf, "token", token, "token_type_hint", hint).status)
-			require.False(t, d.live(token), hint)
+			require.Equal(t, 200, d.Revoke("conf", token, "token_type_hint", hint).Status)
+			require.False(t, d.Live(token), hint)
 		}
 	}
 }
 
-// What cannot be live is revoked already.
+// An unknown token is answered with 200 (RFC 7009 section 2.2).
+//
 // Holds S100, R217.
-func TestRevoke_UnknownIsFine(t *testing.T) {
+func TestRevoke_UnknownTokenIsASuccess(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, nil)
-	for _, token := range []string{"x", mintRefresh(t), "a.b.c", strings.Repeat("y", 20_000), "\u00e4"} {
-		res := d.revoke("conf", token)
-		require.Equal(t, 200, res.status)
-		require.Empty(t, res.body)
+	d := servertest.New(t, nil)
+	for _, token := range []string{"x", servertest.UnknownToken(t), "a.b.c",
+		strings.Repeat("y", 20_000), "\u00e4"} {
+		res := d.Revoke("conf", token)
+		require.Equal(t, 200, res.Status)
+		require.Empty(t, res.Body)
 	}
 }
 
-// Who is not the client revokes nothing; a public client revokes its own.
+// A caller that does not authenticate as the client revokes nothing. A public
+// client revokes its own tokens.
+//
 // Holds S101, S103, S106, R218, R223, R225, V26.
-func TestRevoke_WhoMay(t *testing.T) {
+func TestRevoke_OnlyTheAuthenticatedClient(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, nil)
-	access, _ := d.family("conf")
-	d.post("/revoke", "conf:wrong", "token", access).fails(t, 401, "invalid_client")
-	d.post("/revoke", "", "token", access).fails(t, 401, "invalid_client")
-	d.post("/revoke", "", "token", access, "client_id", "conf").fails(t, 401, "invalid_client")
-	d.post("/revoke", conf).fails(t, 400, "invalid_request")
+	d := servertest.New(t, nil)
+	access, _ := d.Family("conf")
+	d.Post("/revoke", "conf:wrong", "token", access).Fails(t, 401, "invalid_client")
+	d.Post("/revoke", "", "token", access).Fails(t, 401, "invalid_client")
+	d.Post("/revoke", "", "token", access, "client_id", "conf").Fails(t, 401, "invalid_client")
+	d.Post("/revoke", servertest.Conf).Fails(t, 400, "invalid_request")
 	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodDelete} {
-		res := serveTo(d.h, httptest.NewRequest(method, "/revoke?callback=f&client_id=public&token="+access, nil))
-		require.Equal(t, 405, res.status)
-		require.Equal(t, "POST", res.header.Get("Allow"))
-		require.NotContains(t, res.body, "f(")
+		res := servertest.Serve(d.Handler,
+			httptest.NewRequest(method, "/revoke?callback=f&client_id=public&token="+access, nil))
+		require.Equal(t, 405, res.Status)
+		require.Equal(t, "POST", res.Header.Get("Allow"))
+		require.NotContains(t, res.Body, "f(")
 	}
-	require.True(t, d.live(access))
+	require.True(t, d.Live(access))
 
-	access, refresh := d.family("public")
-	require.Equal(t, 200, d.revoke("public", access).status)
-	require.Equal(t, false, d.asked("public", access).json["active"])
-	require.Equal(t, 200, d.revoke("public", refresh).status)
-	d.refresh("public", refresh).fails(t, 400, "invalid_grant")
+	access, refresh := d.Family("public")
+	require.Equal(t, 200, d.Revoke("public", access).Status)
+	require.Equal(t, false, d.Introspect("public", access).JSON["active"])
+	require.Equal(t, 200, d.Revoke("public", refresh).Status)
+	d.Refresh("public", refresh).Fails(t, 400, "invalid_grant")
 }
 
-// Another client's token lives, whatever the answer is configured to say.
+// Another client's token stays valid, whatever answer is configured for it.
+//
 // Holds S102, R219, V11.
 func TestRevoke_ForeignTokenLives(t *testing.T) {
 	t.Parallel()
 	for option, want := range map[int]int{0: 400, 400: 400, 403: 403, 200: 200} {
-		d := newDirect(t, func(cfg *grantwell.Config) { cfg.Compat.ForeignRevocation = option })
-		access, refresh := d.family("conf")
+		d := servertest.New(t, func(cfg *grantwell.Config) {
+			cfg.Compat.ForeignRevocation = option
+		})
+		access, refresh := d.Family("conf")
 		for _, token := range []string{access, refresh} {
 			for _, thief := range []string{"other", "public"} {
-				res := d.revoke(thief, token)
-				require.Equal(t, want, res.status)
+				res := d.Revoke(thief, token)
+				require.Equal(t, want, res.Status)
 				if want == 200 {
-					require.Empty(t, res.body)
+					require.Empty(t, res.Body)
 				} else {
-					require.Equal(t, "invalid_grant", res.str("error"))
+					require.Equal(t, "invalid_grant", res.String("error"))
 				}
 			}
-			require.True(t, d.live(token))
+			require.True(t, d.Live(token))
 		}
-		require.Equal(t, 200, d.refresh("conf", refresh).status)
+		require.Equal(t, 200, d.Refresh("conf", refresh).Status)
 	}
-	d := newDirect(t, func(cfg *grantwell.Config) { *cfg = grantwell.Gateway(*cfg) })
-	res := d.post("/api/oauth/token", conf, "grant_type", "client_credentials")
-	require.Equal(t, 403, d.post("/api/oauth/revoke", "other:"+secret, "token", res.str("access_token")).status)
+	d := servertest.New(t, func(cfg *grantwell.Config) { *cfg = grantwell.Gateway(*cfg) })
+	res := d.Post("/api/oauth/token", servertest.Conf, "grant_type", "client_credentials")
+	require.Equal(t, 403, d.Post("/api/oauth/revoke", "other:"+servertest.Secret,
+		"token", res.String("access_token")).Status)
 }
 
-// When the store fails the caller is told to come again, and never that the token is revoked.
+// When the store fails the answer is a 503, and never says that the token is
+// revoked.
+//
 // Holds S165, R224, V86, I7.
-func TestRevoke_StoreDown(t *testing.T) {
+func TestRevoke_StoreFailureIsNoSuccess(t *testing.T) {
 	t.Parallel()
 	down := errors.New("store down: dial tcp 10.0.0.7:5432")
 	for _, call := range []string{"Get", "Advance", "Revoke"} {
-		store := &faultyStore{}
-		d := newDirect(t, func(cfg *grantwell.Config) {
-			store.Records = cfg.Records
-			cfg.Records = store
-		})
-		access, refresh := d.family("conf")
-		store.fail = func(name string) error {
-			if name == call {
-				return down
-			}
-			return nil
-		}
+		var store *servertest.Hooked
+		d := servertest.New(t, func(cfg *grantwell.Config) { store = servertest.HookRecords(cfg) })
+		access, refresh := d.Family("conf")
+		store.Fail(down, call)
 		refused := 0
 		for _, token := range []string{access, refresh} {
-			res := d.revoke("conf", token)
-			if res.status == 200 {
+			res := d.Revoke("conf", token)
+			if res.Status == 200 {
 				continue
 			}
 			refused++
-			require.Equal(t, 503, res.status)
-			require.NotEmpty(t, res.header.Get("Retry-After"))
-			require.Equal(t, "temporarily_unavailable", res.str("error"))
-			require.NotContains(t, res.body, "10.0.0.7")
+			require.Equal(t, 503, res.Status)
+			require.NotEmpty(t, res.Header.Get("Retry-After"))
+			require.Equal(t, "temporarily_unavailable", res.String("error"))
+			require.NotContains(t, res.Body, "10.0.0.7")
 		}
 		require.NotZero(t, refused, call)
-		store.fail = nil
+		store.Pass()
 		if call == "Get" {
-			require.True(t, d.live(access) && d.live(refresh))
+			require.True(t, d.Live(access) && d.Live(refresh))
 		}
-		require.Equal(t, 200, d.revoke("conf", refresh).status)
-		require.False(t, d.live(access) || d.live(refresh))
+		require.Equal(t, 200, d.Revoke("conf", refresh).Status)
+		require.False(t, d.Live(access) || d.Live(refresh))
 	}
 }
 
-// Hooks run around a revocation, see what is revoked, and may refuse it.
+// Hooks run before and after a revocation, see the token, and may refuse.
+//
 // Holds S180.
-func TestRevoke_Hooks(t *testing.T) {
+func TestRevoke_HooksSeeTheTokenAndMayRefuse(t *testing.T) {
 	t.Parallel()
 	var seen []string
 	refuse := true
-	d := newDirect(t, func(cfg *grantwell.Config) {
+	d := servertest.New(t, func(cfg *grantwell.Config) {
 		cfg.Hooks.Revoke = func(_ context.Context, tok *introspect.Token) error {
 			seen = append(seen, "before "+tok.Subject+" "+tok.ClientID)
 			if refuse {
@@ -190,20 +201,22 @@ func TestRevoke_Hooks(t *testing.T) {
 			return nil
 		}
 	})
-	access, _ := d.family("conf")
-	res := d.revoke("conf", access)
-	require.Equal(t, 500, res.status)
-	require.NotContains(t, res.body, "secret cause")
-	require.True(t, d.live(access))
+	access, _ := d.Family("conf")
+	res := d.Revoke("conf", access)
+	require.Equal(t, 500, res.Status)
+	require.NotContains(t, res.Body, "secret cause")
+	require.True(t, d.Live(access))
 	refuse = false
-	require.Equal(t, 200, d.revoke("conf", access).status)
-	require.False(t, d.live(access))
-	require.True(t, slices.Equal([]string{"before alice conf", "before alice conf", "after alice"}, seen), "%v", seen)
+	require.Equal(t, 200, d.Revoke("conf", access).Status)
+	require.False(t, d.Live(access))
+	require.True(t, slices.Equal([]string{"before alice conf", "before alice conf", "after alice"},
+		seen), "%v", seen)
 }
 
-// Each hook sees the token, whether or not there is the other.
+// Each hook sees the token, with or without the other hook.
+//
 // Holds S180.
-func TestRevoke_OneHook(t *testing.T) {
+func TestRevoke_EachHookWorksAlone(t *testing.T) {
 	t.Parallel()
 	var seen []string
 	note := func(_ context.Context, tok *introspect.Token) error {
@@ -214,49 +227,60 @@ func TestRevoke_OneHook(t *testing.T) {
 		func(cfg *grantwell.Config) { cfg.Hooks.Revoke = note },
 		func(cfg *grantwell.Config) { cfg.Hooks.Revoked = note },
 	} {
-		d := newDirect(t, set)
-		access, _ := d.family("conf")
-		require.Equal(t, 200, d.revoke("conf", access).status)
+		d := servertest.New(t, set)
+		access, _ := d.Family("conf")
+		require.Equal(t, 200, d.Revoke("conf", access).Status)
 	}
 	require.Equal(t, []string{"alice", "alice"}, seen)
 }
 
-// An administrator or the user ends an authorization, or the client, and everything of it stops at once; a client that is enabled again has its tokens back.
+// When an authorization or a client ends, all its tokens stop at once. A
+// client that is enabled again has its tokens back.
+//
 // Holds S105, S142, R168, V92.
-func TestRevoke_AuthorizationsAndClients(t *testing.T) {
+func TestRevoke_AuthorizationOrClientEndsAll(t *testing.T) {
 	t.Parallel()
-	d := newDirect(t, nil)
-	access, refresh := d.family("conf")
-	grant := d.records(storage.Query{Kind: storage.Refresh})[0].GrantID
-	require.NoError(t, d.srv.RevokeGrant(t.Context(), grant))
-	require.False(t, d.live(access) || d.live(refresh))
-	d.refresh("conf", refresh).fails(t, 400, "invalid_grant")
+	d := servertest.New(t, nil)
+	access, refresh := d.Family("conf")
+	grant := d.Records(storage.Query{Kind: storage.Refresh})[0].GrantID
+	require.NoError(t, d.AS.RevokeGrant(t.Context(), grant))
+	require.False(t, d.Live(access) || d.Live(refresh))
+	d.Refresh("conf", refresh).Fails(t, 400, "invalid_grant")
 
-	code := d.authorize("conf", "read", grantwell.Approval{Subject: "alice", Remember: true}).answered("code")
-	unused := d.authorize("conf", "read", grantwell.Approval{Subject: "alice", Remember: true}).answered("code")
-	res := d.redeem("conf", code)
-	require.NoError(t, d.srv.RevokeConsent(t.Context(), "conf", "alice"))
-	require.False(t, d.live(res.str("access_token")) || d.live(res.str("refresh_token")))
-	d.redeem("conf", unused).fails(t, 400, "invalid_grant")
+	code := d.Authorize(grantwell.Approval{
+		Subject:  "alice",
+		Remember: true,
+	}, "scope", "read").Param("code")
+	unused := d.Authorize(grantwell.Approval{
+		Subject:  "alice",
+		Remember: true,
+	}, "scope", "read").Param("code")
+	res := d.Redeem("conf", code)
+	require.NoError(t, d.AS.RevokeConsent(t.Context(), "conf", "alice"))
+	require.False(t, d.Live(res.String("access_token")) || d.Live(res.String("refresh_token")))
+	d.Redeem("conf", unused).Fails(t, 400, "invalid_grant")
 
-	access, refresh = d.family("conf")
-	code = d.code("conf")
-	d.change("conf", func(c *storage.Client) { c.Disabled = true })
-	d.change("other", func(c *storage.Client) { c.Resources = []string{"https://as.example"} }) // the tokens' audience
-	require.Equal(t, false, d.asked("other", access).json["active"])
-	d.refresh("conf", refresh).fails(t, 401, "invalid_client")
-	d.redeem("conf", code).fails(t, 401, "invalid_client")
-	require.Empty(t, d.code("conf"), "no authorization either")
-	tok, err := d.srv.Introspect(t.Context(), access)
+	access, refresh = d.Family("conf")
+	code = d.Code("conf")
+	d.ChangeClient("conf", func(c *storage.Client) { c.Disabled = true })
+	d.ChangeClient("other", func(c *storage.Client) {
+		c.Resources = []string{"https://as.example"}
+	}) // the tokens' audience
+	require.Equal(t, false, d.Introspect("other", access).JSON["active"])
+	d.Refresh("conf", refresh).Fails(t, 401, "invalid_client")
+	d.Redeem("conf", code).Fails(t, 401, "invalid_client")
+	require.Empty(t, d.Authorize(grantwell.Approval{Subject: "alice"}).Param("code"),
+		"no authorization either")
+	tok, err := d.AS.Introspect(t.Context(), access)
 	require.NoError(t, err)
 	require.False(t, tok.Active)
 	require.Equal(t, introspect.ReasonClient, tok.Reason)
 
-	d.change("conf", func(c *storage.Client) { c.Disabled = false })
-	require.Equal(t, true, d.asked("other", access).json["active"])
-	require.True(t, d.live(access))
-	require.Equal(t, 200, d.refresh("conf", refresh).status)
+	d.ChangeClient("conf", func(c *storage.Client) { c.Disabled = false })
+	require.Equal(t, true, d.Introspect("other", access).JSON["active"])
+	require.True(t, d.Live(access))
+	require.Equal(t, 200, d.Refresh("conf", refresh).Status)
 
-	require.NoError(t, d.store.DeleteClient(t.Context(), "conf"))
-	require.Equal(t, false, d.asked("other", access).json["active"])
+	require.NoError(t, d.Store.DeleteClient(t.Context(), "conf"))
+	require.Equal(t, false, d.Introspect("other", access).JSON["active"])
 }

@@ -12,44 +12,54 @@ import (
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 )
 
-// every runs a request for a scope through each way in and returns the scope that was granted, or the error code.
-func (l *local) every(scope string) map[string]string {
+// everyWay sends a request for a scope by each grant, and returns for each the
+// granted scope, or "!" and the error code.
+func everyWay(t *testing.T, l *servertest.Server, scope string) map[string]string {
 	out := map[string]string{}
-	told := func(name string, res reply) {
-		if out[name] = res.str("scope"); res.status != 200 {
-			out[name] = "!" + res.str("error")
+	keep := func(name string, res servertest.Reply) {
+		if out[name] = res.String("scope"); res.Status != 200 {
+			out[name] = "!" + res.String("error")
 		}
 	}
-	told("client_credentials", l.post("/token", conf, "grant_type", "client_credentials", "scope", scope))
-	told("password", l.login("johndoe", "A3ddj3w", "scope", scope))
+	keep("client_credentials", l.ClientCredentials(servertest.Conf, "scope", scope))
+	keep("password", l.Login("johndoe", "A3ddj3w", "scope", scope))
 	for _, kind := range []string{"code", "token"} {
-		q := url.Values{"response_type": {kind}, "client_id": {"conf"}, "redirect_uri": {redirect}, "state": {"s"}, "scope": {scope}}
-		res := l.do(httptest.NewRequest("GET", "/authorize?"+q.Encode(), nil))
-		if res.status == 500 { // a page for the user, who is not sent on
+		q := url.Values{
+			"response_type": {kind},
+			"client_id":     {"conf"},
+			"redirect_uri":  {servertest.Redirect},
+			"state":         {"s"},
+			"scope":         {scope},
+		}
+		res := l.Do(httptest.NewRequest("GET", "/authorize?"+q.Encode(), nil))
+		if res.Status == 500 { // a page, without a redirect
 			out[kind] = "!server_error"
 			continue
 		}
-		u, err := url.Parse(res.header.Get("Location"))
-		require.NoError(l.t, err)
+		u, err := url.Parse(res.Header.Get("Location"))
+		require.NoError(t, err)
 		f, err := url.ParseQuery(u.RawQuery + u.EscapedFragment())
-		require.NoError(l.t, err)
+		require.NoError(t, err)
 		switch {
 		case f.Get("error") != "":
 			out[kind] = "!" + f.Get("error")
 		case kind == "token":
 			out[kind] = f.Get("scope")
-			require.True(l.t, f.Has("scope"), u)
+			require.True(t, f.Has("scope"), u)
 		default:
-			told(kind, l.post("/token", conf, "grant_type", "authorization_code", "code", f.Get("code"), "redirect_uri", redirect))
+			keep(kind, l.Post("/token", servertest.Conf, "grant_type", "authorization_code",
+				"code", f.Get("code"), "redirect_uri", servertest.Redirect))
 		}
 	}
 	return out
 }
 
-// The same rules, with the same results, for every grant.
+// Every grant decides on scopes by the same rules with the same results.
+//
 // Holds S62, S128, S129, S130, S131, S132, S133, S135.
 func TestScope_SameRulesForEveryGrant(t *testing.T) {
 	t.Parallel()
@@ -57,7 +67,9 @@ func TestScope_SameRulesForEveryGrant(t *testing.T) {
 	noDefault := func(c *storage.Client) { c.DefaultScope = nil }
 	openid := func(c *storage.Client) { c.Scope = append(c.Scope, "openid") }
 	decide := func(f func(grantwell.ScopeRequest) ([]string, error)) grantwell.ScopeRules {
-		return grantwell.ScopeRules{Decide: func(_ context.Context, r grantwell.ScopeRequest) ([]string, error) { return f(r) }}
+		return grantwell.ScopeRules{Decide: func(_ context.Context, r grantwell.ScopeRequest) ([]string, error) {
+			return f(r)
+		}}
 	}
 	gateway := grantwell.ScopeRules{Delimiters: ",+", Match: grantwell.MatchAny}
 	for name, tt := range map[string]struct {
@@ -65,39 +77,63 @@ func TestScope_SameRulesForEveryGrant(t *testing.T) {
 		client    func(*storage.Client)
 		ask, want string
 	}{
-		"default":                       {all, nil, "", "read"},
-		"no default":                    {all, noDefault, "", "!invalid_scope"},
-		"no default, empty allowed":     {grantwell.ScopeRules{AllowEmpty: true}, noDefault, "", ""},
-		"empty allowed, asked too much": {grantwell.ScopeRules{AllowEmpty: true, Match: grantwell.MatchAny}, noDefault, "admin", "!invalid_scope"},
-		"all":                           {all, nil, "write read", "write read"},
-		"all, one not allowed":          {all, nil, "read admin", "!invalid_scope"},
-		"any":                           {anyOf, nil, "admin write", "write"},
-		"any, none allowed":             {anyOf, nil, "admin root", "!invalid_scope"},
-		"repeated and spaced":           {all, nil, "  write   read write  read ", "write read"},
-		"only spaces":                   {all, nil, "   ", "read"},
-		"quote":                         {all, nil, `re"ad`, "!invalid_scope"},
-		"backslash":                     {anyOf, nil, `read a\b`, "!invalid_scope"},
-		"tab":                           {anyOf, nil, "read\twrite", "!invalid_scope"},
-		"not ASCII":                     {anyOf, nil, "read \u00e9", "!invalid_scope"},
-		"no-break space":                {anyOf, nil, "read\u00a0write", "!invalid_scope"},
-		"comma":                         {all, nil, "read,write", "!invalid_scope"},
-		"comma, the gateway's":          {gateway, nil, "write,read", "write read"},
-		"plus, the gateway's":           {gateway, nil, "write+read,,admin", "write read"},
-		"case":                          {all, nil, "Read", "!invalid_scope"},
-		"openid":                        {all, openid, "openid", "openid"},
-		"openid, not the client's":      {anyOf, nil, "openid read", "read"},
-		"openid, off":                   {grantwell.ScopeRules{Match: grantwell.MatchAny, NoOpenID: true}, openid, "openid read", "read"},
-		"openid, off, decided": {grantwell.ScopeRules{NoOpenID: true, Decide: func(context.Context, grantwell.ScopeRequest) ([]string, error) {
-			return []string{"openid", "read"}, nil
-		}}, openid, "openid read", "read"},
-		"decided":            {decide(func(r grantwell.ScopeRequest) ([]string, error) { return r.Requested[:1], nil }), nil, "hook write", "hook"},
-		"decided, twice":     {decide(func(grantwell.ScopeRequest) ([]string, error) { return []string{"read", "read"}, nil }), nil, "read", "read"},
-		"decided, refused":   {decide(func(grantwell.ScopeRequest) ([]string, error) { return nil, grants.InvalidScope("No.") }), nil, "read", "!invalid_scope"},
-		"decided, denied":    {decide(func(grantwell.ScopeRequest) ([]string, error) { return nil, grants.AccessDenied("No.") }), nil, "read", "!access_denied"},
-		"decided, nothing":   {decide(func(grantwell.ScopeRequest) ([]string, error) { return nil, nil }), nil, "read", "!invalid_scope"},
-		"decided, malformed": {decide(func(grantwell.ScopeRequest) ([]string, error) { return []string{"a b"}, nil }), nil, "read", "!server_error"},
-		"decided, failed":    {decide(func(grantwell.ScopeRequest) ([]string, error) { return nil, errors.New("no") }), nil, "read", "!server_error"},
-		"decided, panicked":  {decide(func(grantwell.ScopeRequest) ([]string, error) { panic("no") }), nil, "read", "!server_error"},
+		"default":    {all, nil, "", "read"},
+		"no default": {all, noDefault, "", "!invalid_scope"},
+		"no default, empty allowed": {grantwell.ScopeRules{AllowEmpty: true}, noDefault, "",
+			""},
+		"empty allowed, asked too much": {grantwell.ScopeRules{
+			AllowEmpty: true,
+			Match:      grantwell.MatchAny,
+		}, noDefault, "admin", "!invalid_scope"},
+		"all":                      {all, nil, "write read", "write read"},
+		"all, one not allowed":     {all, nil, "read admin", "!invalid_scope"},
+		"any":                      {anyOf, nil, "admin write", "write"},
+		"any, none allowed":        {anyOf, nil, "admin root", "!invalid_scope"},
+		"repeated and spaced":      {all, nil, "  write   read write  read ", "write read"},
+		"only spaces":              {all, nil, "   ", "read"},
+		"quote":                    {all, nil, `re"ad`, "!invalid_scope"},
+		"backslash":                {anyOf, nil, `read a\b`, "!invalid_scope"},
+		"tab":                      {anyOf, nil, "read\twrite", "!invalid_scope"},
+		"not ASCII":                {anyOf, nil, "read \u00e9", "!invalid_scope"},
+		"no-break space":           {anyOf, nil, "read\u00a0write", "!invalid_scope"},
+		"comma":                    {all, nil, "read,write", "!invalid_scope"},
+		"comma, the gateway's":     {gateway, nil, "write,read", "write read"},
+		"plus, the gateway's":      {gateway, nil, "write+read,,admin", "write read"},
+		"case":                     {all, nil, "Read", "!invalid_scope"},
+		"openid":                   {all, openid, "openid", "openid"},
+		"openid, not the client's": {anyOf, nil, "openid read", "read"},
+		"openid, off": {grantwell.ScopeRules{
+			Match:    grantwell.MatchAny,
+			NoOpenID: true,
+		}, openid, "openid read", "read"},
+		"openid, off, decided": {grantwell.ScopeRules{NoOpenID: true,
+			Decide: func(context.Context, grantwell.ScopeRequest) ([]string, error) {
+				return []string{"openid", "read"}, nil
+			}}, openid, "openid read", "read"},
+		"decided": {decide(func(r grantwell.ScopeRequest) ([]string, error) {
+			return r.Requested[:1], nil
+		}), nil, "hook write", "hook"},
+		"decided, twice": {decide(func(grantwell.ScopeRequest) ([]string, error) {
+			return []string{"read", "read"}, nil
+		}), nil, "read", "read"},
+		"decided, refused": {decide(func(grantwell.ScopeRequest) ([]string, error) {
+			return nil, grants.InvalidScope("No.")
+		}), nil, "read", "!invalid_scope"},
+		"decided, denied": {decide(func(grantwell.ScopeRequest) ([]string, error) {
+			return nil, grants.AccessDenied("No.")
+		}), nil, "read", "!access_denied"},
+		"decided, nothing": {decide(func(grantwell.ScopeRequest) ([]string, error) {
+			return nil, nil
+		}), nil, "read", "!invalid_scope"},
+		"decided, malformed": {decide(func(grantwell.ScopeRequest) ([]string, error) {
+			return []string{"a b"}, nil
+		}), nil, "read", "!server_error"},
+		"decided, failed": {decide(func(grantwell.ScopeRequest) ([]string, error) {
+			return nil, errors.New("no")
+		}), nil, "read", "!server_error"},
+		"decided, panicked": {decide(func(grantwell.ScopeRequest) ([]string, error) {
+			panic("no")
+		}), nil, "read", "!server_error"},
 		"decided, scribbled": {decide(func(r grantwell.ScopeRequest) ([]string, error) {
 			r.Requested[0], r.Allowed[0] = "x", "x"
 			return []string{"read"}, nil
@@ -105,16 +141,17 @@ func TestScope_SameRulesForEveryGrant(t *testing.T) {
 		"too many":               {anyOf, nil, strings.Repeat("read ", 500), "!invalid_"},
 		"too many different":     {anyOf, nil, many(101), "!invalid_"},
 		"as many as are allowed": {anyOf, nil, "read " + many(99), "read"},
-		"too long":               {anyOf, nil, "read " + strings.Repeat("x", 300), "!invalid_scope"},
+		"too long": {anyOf, nil, "read " + strings.Repeat("x", 300),
+			"!invalid_scope"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			l := newLocal(t, func(cfg *grantwell.Config) { cfg.Scopes = tt.rules })
+			l := servertest.New(t, func(cfg *grantwell.Config) { cfg.Scopes = tt.rules })
 			if tt.client != nil {
-				l.put(tt.client)
+				l.AddClient("conf", tt.client)
 			}
-			for way, got := range l.every(tt.ask) {
-				if strings.HasSuffix(tt.want, "_") { // request or scope: both say it
+			for way, got := range everyWay(t, l, tt.ask) {
+				if strings.HasSuffix(tt.want, "_") { // invalid_request or invalid_scope
 					require.True(t, strings.HasPrefix(got, tt.want), "%s: %s", way, got)
 					continue
 				}
@@ -124,6 +161,7 @@ func TestScope_SameRulesForEveryGrant(t *testing.T) {
 	}
 }
 
+// many returns n different scopes.
 func many(n int) string {
 	var b strings.Builder
 	for i := range n {
@@ -132,21 +170,42 @@ func many(n int) string {
 	return b.String()
 }
 
-// A parameter that only looks like scope is none.
+// A parameter whose name only begins with "scope" is not the scope.
+//
 // Holds V182.
-func TestScope_NoSparseParameter(t *testing.T) {
+func TestScope_OtherNamesAreNotScope(t *testing.T) {
 	t.Parallel()
-	l := newLocal(t, nil)
-	l.put(func(c *storage.Client) { c.DefaultScope = nil })
-	l.do(request("/token", conf, cc+"&scope.999999999=read&scope[999999999]=read")).fails(t, 400, "invalid_scope")
+	l := servertest.New(t, nil)
+	l.AddClient("conf", func(c *storage.Client) { c.DefaultScope = nil })
+	l.Do(servertest.Request("/token", servertest.Conf,
+		cc+"&scope.999999999=read&scope[999999999]=read")).Fails(t, 400, "invalid_scope")
 }
 
-// The metadata list the scopes that are public, and those only.
-func TestScope_Metadata(t *testing.T) {
+// The metadata list the public scopes only.
+func TestScope_MetadataListsPublicOnes(t *testing.T) {
 	t.Parallel()
-	l := newLocal(t, func(cfg *grantwell.Config) {
-		cfg.Scopes.Known = []grantwell.Scope{{Name: "contacts", Description: "Access and change your email contacts", Public: true}, {Name: "internal"}}
+	l := servertest.New(t, func(cfg *grantwell.Config) {
+		cfg.Scopes.Known = []grantwell.Scope{
+			{Name: "contacts", Description: "Access and change your email contacts", Public: true},
+			{Name: "internal"},
+		}
 	})
-	meta := l.do(httptest.NewRequest("GET", "/.well-known/oauth-authorization-server", nil))
-	require.Equal(t, []any{"contacts"}, meta.json["scopes_supported"])
+	meta := l.Do(httptest.NewRequest("GET", "/.well-known/oauth-authorization-server", nil))
+	require.Equal(t, []any{"contacts"}, meta.JSON["scopes_supported"])
+}
+
+// A scope is shown by its description, and by its name if it has none.
+//
+// Holds S134.
+func TestScope_HasADescription(t *testing.T) {
+	t.Parallel()
+	rules := grantwell.ScopeRules{Known: []grantwell.Scope{
+		{Name: "read", Description: "Access and change your email contacts", Public: true},
+		{Name: "write"},
+	}}
+	require.Equal(t, "Access and change your email contacts", rules.Description("read"))
+	require.Equal(t, "write", rules.Description("write"))
+	r := servertest.New(t, func(c *grantwell.Config) { c.Scopes = rules })
+	require.Equal(t, []any{"read"},
+		r.Get("/.well-known/oauth-authorization-server").JSON["scopes_supported"])
 }
