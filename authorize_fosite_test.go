@@ -19,7 +19,7 @@ import (
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
-	"github.com/grantwell/grantwell/internal/form"
+	"github.com/grantwell/grantwell/internal/base/form"
 	"github.com/grantwell/grantwell/storage"
 )
 
