@@ -2,210 +2,141 @@ package grantwell
 
 import (
 	"context"
+	"crypto/rand"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
-	"net/url"
-	"strings"
+	"time"
 
 	"github.com/grantwell/grantwell/grants"
-	"github.com/grantwell/grantwell/internal/frontchannel"
+	"github.com/grantwell/grantwell/internal/base/deadline"
+	"github.com/grantwell/grantwell/internal/room/live"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/grantwell/grantwell/storage/memstore"
 	"github.com/grantwell/grantwell/tokens"
 )
 
-// Server is an OAuth 2.0 authorization server without a listener: a set of http.Handlers. It is safe for
-// concurrent use and has nothing to close.
+// Server is an OAuth 2.0 authorization server without a listener: a set of
+// http.Handlers. It is safe for concurrent use, starts no goroutine and has nothing
+// to close.
 type Server struct {
-	cfg           Config
-	https         bool
-	base          string // the issuer's path, "" or "/tenant"
-	grants        map[string]grants.Handler
-	opaque        tokens.Opaque
-	plain         tokens.Strategy // opaque, as an interface
-	jwt           *tokens.JWT
-	front         *frontchannel.FrontChannel // nil: no grant begins at the authorization endpoint
-	refresh       bool                       // the grant refresh_token is listed
-	slow          slowHash
-	known         storage.Clients // shows clients that are to be read only
-	tokenEndpoint string
-	handlers      map[string]http.Handler // by path
+	cfg Config
+	*house
 }
 
 var _ introspect.Introspector = (*Server)(nil)
 
-// New builds a server. The error joins every fault of the configuration, each naming its field.
+// New builds a server. The error joins every fault of the configuration, each with
+// the name of its field.
 func New(cfg Config) (*Server, error) {
-	cfg.Grants = append([]grants.Handler(nil), cfg.Grants...)
 	if err := cfg.prepare(); err != nil {
 		return nil, err
 	}
-	u, err := url.Parse(cfg.Issuer)
+	h, err := build(&cfg)
 	if err != nil {
-		return nil, fmt.Errorf("grantwell: Config.Issuer: %w", err)
+		return nil, err
 	}
-	s := &Server{plain: cfg.AccessTokens, tokenEndpoint: cfg.Issuer + cfg.Paths.Token, cfg: cfg, https: u.Scheme == "https", base: u.Path, grants: make(map[string]grants.Handler), opaque: cfg.AccessTokens, known: viewed(cfg.Clients)}
-	if cfg.Keys != nil {
-		s.jwt = &tokens.JWT{Keys: cfg.Keys, Issuer: cfg.Issuer}
-		if err := s.jwt.Validate(); err != nil {
-			return nil, fmt.Errorf("grantwell: Config.Keys: %w", err)
-		}
-	}
-	front := frontchannel.Config{Clients: s.known, Issuer: cfg.Issuer, AnyScope: true}
-	for _, g := range cfg.Grants {
-		s.grants[g.GrantType()] = g
-		s.refresh = s.refresh || g.GrantType() == "refresh_token"
-		if r, ok := g.(grants.Responder); ok {
-			front.ResponseTypes = append(front.ResponseTypes, r.ResponseType())
-		}
-		if c, ok := g.(grants.AuthorizationCode); ok {
-			front.AllowPlainPKCE, front.PublicWithoutPKCE, front.RequirePKCE = c.AllowPlainPKCE, c.PublicWithoutPKCE, c.RequirePKCE
-		}
-		if _, ok := g.(grants.Implicit); ok && cfg.Logger != nil {
-			cfg.Logger.Warn("grantwell: the implicit grant is enabled; RFC 9700 section 2.1.2 advises against it")
-		}
-	}
-	if len(front.ResponseTypes) > 0 {
-		if s.front, err = frontchannel.New(front); err != nil {
-			return nil, fmt.Errorf("grantwell: %w", err)
-		}
-	}
-	s.mount()
-	return s, nil
-}
 
-// viewed returns clients that may share memory with the store. Code outside this module gets copies of them.
-func viewed(c storage.Clients) storage.Clients {
-	if s, ok := c.(*memstore.Store); ok && s != nil {
-		return shared{memstore.View(s)}
-	}
-	return c
-}
-
-// shared reads clients of a memory store where they lie.
-type shared struct{ view memstore.ClientView }
-
-// Client implements [storage.Clients].
-func (s shared) Client(ctx context.Context, id string) (storage.Client, error) {
-	c, err := s.view.Client(ctx, id)
-	if err != nil {
-		return storage.Client{}, err
-	}
-	return *c, nil
-}
-
-// mount fills the table of paths that Handler serves.
-func (s *Server) mount() {
-	p := s.cfg.Paths
-	s.handlers = map[string]http.Handler{"/.well-known/oauth-authorization-server" + s.base: s.MetadataHandler()}
-	for path, h := range map[string]http.Handler{p.Token: s.TokenHandler(), p.Revoke: s.RevokeHandler(), p.Introspect: s.IntrospectHandler(),
-		p.TokenInfo: s.TokenInfoHandler(), p.ShowCode: s.ShowCodeHandler()} {
-		if path != "" {
-			s.handlers[s.base+path] = h
-		}
-	}
-	if p.JWKS != "" {
-		s.handlers[s.base+p.JWKS] = tokens.JWKSHandler(s.cfg.Keys)
-	}
-}
-
-// Handler serves token, revocation, introspection, metadata, JWKS and, where their paths are set, token information and
-// the page that shows a code. Paths are compared byte for byte: "/token/" and "//token" are 404. The authorization
-// endpoint is not part of it: see ParseAuthorize and AuthorizeHandler.
-func (s *Server) Handler() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if h, ok := s.handlers[r.URL.Path]; ok {
-			h.ServeHTTP(w, r)
-			return
-		}
-		http.NotFound(w, r)
-	})
+	return &Server{cfg: cfg, house: h}, nil
 }
 
 // Issuer returns the issuer identifier.
 func (s *Server) Issuer() string { return s.cfg.Issuer }
 
-// Endpoint returns the URL of a path of Config.Paths.
-func (s *Server) Endpoint(path string) string { return s.cfg.Issuer + path }
+// URL returns the URL of an endpoint, which is one of the fields of [Server.Paths].
+func (s *Server) URL(endpoint string) string { return s.cfg.Issuer + endpoint }
 
-// Limiter returns the limiter in force, for a login page that shares it: see [grants.Guess].
-func (s *Server) Limiter() grants.Limiter { return s.cfg.Limiter }
-
-// Paths returns the endpoints' paths in force; those that are not served are empty.
+// Paths returns the paths of the endpoints. Those that are not served are empty.
 func (s *Server) Paths() Paths { return s.cfg.Paths }
 
-// strategy is the form of the client's access tokens, and whether they are recorded; nil if the server cannot make it.
-func (s *Server) strategy(c *storage.Client) (tokens.Strategy, bool) {
-	format := c.AccessTokenFormat
-	if format == "" {
-		format = s.cfg.AccessTokenFormat
-	}
-	switch {
-	case s.cfg.Strategy != nil:
-		return s.cfg.Strategy, !s.cfg.Unrecorded
-	case format == "jwt" && s.jwt == nil:
-		return nil, false // nothing in place of what the client expects
-	case format == "jwt":
-		return s.jwt, !s.cfg.Unrecorded
-	default:
-		return s.plain, true
-	}
+// Limiter returns the limiter in force, for a login page that shares it: see
+// grants.Guess.
+func (s *Server) Limiter() grants.Limiter { return s.cfg.Limiter }
+
+// RemoteAddr returns the address that a request came from: the connection's peer or,
+// if that is one of Config.TrustedProxies, the last address of X-Forwarded-For that
+// no trusted proxy added. Limits count by it, those of a host's login page too: see
+// grants.Guess. It is the zero address if the request names none.
+func (s *Server) RemoteAddr(r *http.Request) netip.Addr { return s.cfg.proxies().Addr(r) }
+
+// Introspect answers for an access token of this server, so that a resource in the
+// same process needs no HTTP: introspect.Guard{Introspector: srv}. A dead token is an
+// answer; an error means that the store failed.
+func (s *Server) Introspect(ctx context.Context, token string) (*introspect.Token, error) {
+	limited := &deadline.Context{Parent: ctx, At: time.Now().Add(s.cfg.Timeout)}
+	defer limited.End()
+	found, err := s.live.Access(limited, token, nil)
+
+	return found.Token, err
 }
 
-// wellFormed tells whether a string can be one of our access tokens, so that garbage never reaches the store.
-func (s *Server) wellFormed(ctx context.Context, token string) bool {
-	if s.cfg.Strategy != nil {
-		return len(token) <= maxToken
-	}
-	if s.jwt != nil && strings.Count(token, ".") == 2 && len(token) <= maxToken {
-		return true // the record found by its digest, or else its signature, tells the rest
-	}
-	_, err := s.opaque.Verify(ctx, token)
-	return err == nil
+// External answers for the access tokens of another authorization server with the
+// given issuer identifier, whose tokens from looks up: an introspect.JWT or an
+// introspect.Remote. A live token resolves to the client that is registered here under
+// the token's client ID (see AliasOf of [storage.Client]). It then has the ID of that
+// client, of its scope what the client is registered for, and the other server's
+// client ID as the member external_client_id. A token is not active if its client is
+// registered nowhere or disabled in either place.
+//
+// Subject remains a user of the other server, and Issuer says so: never take it for a
+// user of yours. SubjectActive and the hooks of [Config] are not asked about it. Tokens
+// of this server are looked up by the [Server] itself.
+func (s *Server) External(issuer string, from introspect.Introspector) introspect.Introspector {
+	return &live.External{Room: s.live, Issuer: issuer, From: from, Timeout: s.cfg.Timeout}
 }
 
-// RemoteAddr is the address that a request came from: the peer's or, if the peer is one of Config.TrustedProxies, the last
-// that no trusted proxy added to X-Forwarded-For. It is what limits count by, those of a host's login page
-// too ([grants.Guess]). The zero address when the request names none.
-func (s *Server) RemoteAddr(r *http.Request) netip.Addr {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
-	}
-	addr := peer.Addr().Unmap()
-	if !s.trusted(addr) {
-		return addr
-	}
-	// The last address that no trusted proxy added is the client's: what stands before it, anybody may have written.
-	chain := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(chain) - 1; i >= 0; i-- {
-		a, err := netip.ParseAddr(strings.TrimSpace(chain[i]))
-		if err != nil {
-			break
+// ConsentedScopes returns the scopes that the user granted to the client and that are
+// remembered; nil if there are none.
+func (s *Server) ConsentedScopes(ctx context.Context, clientID, subject string) ([]string, error) {
+	return s.consents.Scopes(ctx, clientID, subject)
+}
+
+// RevokeConsent withdraws what the user granted to the client. From then on, on every
+// instance, the codes and tokens that rest on it are refused, and the user is asked
+// again. No consent is no error.
+func (s *Server) RevokeConsent(ctx context.Context, clientID, subject string) error {
+	return s.consents.Revoke(ctx, clientID, subject)
+}
+
+// RevokeGrant ends a family: its code, its refresh tokens and its access tokens.
+func (s *Server) RevokeGrant(ctx context.Context, grantID string) error {
+	return s.cfg.Records.Revoke(ctx, grantID)
+}
+
+// Check reports whether the parts that requests need answer now: the records, the
+// clients and, if tokens are signed, the keys. A store with a method
+// Check(context.Context) error is asked by it too. The error joins every failure. It
+// is meant for a readiness probe.
+func (s *Server) Check(ctx context.Context) error {
+	limited := &deadline.Context{Parent: ctx, At: time.Now().Add(s.cfg.Timeout)}
+	defer limited.End()
+
+	var errs []error
+	failed := func(part string, err error) {
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			errs = append(errs, fmt.Errorf("grantwell: %s: %w", part, err))
 		}
-		if addr = a.Unmap(); !s.trusted(addr) {
-			break
+	}
+	_, err := s.cfg.Records.Get(limited, storage.Used, storage.Key(rand.Text()))
+	failed("Config.Records", err)
+	_, err = s.cfg.Clients.Client(limited, rand.Text())
+	failed("Config.Clients", err)
+	for part, v := range map[string]any{"Config.Records": s.cfg.Records, "Config.Clients": s.cfg.Clients} {
+		if c, ok := v.(interface{ Check(ctx context.Context) error }); ok {
+			failed(part, c.Check(limited))
 		}
 	}
-	return addr
-}
-
-func (s *Server) trusted(a netip.Addr) bool {
-	for _, p := range s.cfg.TrustedProxies {
-		if p.Contains(a) {
-			return true
-		}
+	if jwt := s.live.Forms.JWT; jwt != nil {
+		_, err = jwt.Mint(limited, tokens.Claims{
+			Issuer:    s.cfg.Issuer,
+			Subject:   "check",
+			Audience:  []string{"check"},
+			ID:        rand.Text(),
+			ExpiresAt: time.Unix(1, 0), // long over: the token is good for nothing
+		})
+		failed("Config.Keys", err)
 	}
-	return false
-}
 
-// secure tells whether a request came over TLS, to us or to a trusted proxy.
-func (s *Server) secure(r *http.Request) bool {
-	if r.TLS != nil {
-		return true
-	}
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && s.trusted(peer.Addr().Unmap()) && strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+	return errors.Join(errs...)
 }

@@ -11,31 +11,40 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
+// maxClaimedScopes bounds the scopes that are read from an assertion.
+const maxClaimedScopes = 100
+
 // JWTBearer exchanges a signed JWT for an access token (RFC 7523 section 2.1).
 //
-// A client that signs for itself (an issuer with JWT.SelfIssued, see [ClientIssuers]) is named by the assertion and needs no
-// other authentication. The assertion of a third party is taken from clients that authenticate only.
+// A client that signs for itself (an issuer with JWT.SelfIssued, see
+// [ClientIssuers]) is named by the assertion and needs no other authentication. The
+// assertion of a third party is accepted only from clients that authenticate.
 type JWTBearer struct {
-	Verifier assertion.Verifier // required: see assertion.NewJWT
+	// Verifier verifies the assertion: see assertion.NewJWT. Required.
+	Verifier assertion.Verifier
 	Bearer
 }
 
-// SAMLBearer exchanges a signed SAML 2.0 assertion for an access token (RFC 7522 section 2.1).
+// SAMLBearer exchanges a signed SAML 2.0 assertion for an access token (RFC 7522
+// section 2.1).
 //
-// A client that signs for itself (an issuer with BindClient.Issuer, see [ClientIssuers]) is named by the assertion and needs
-// no other authentication. The assertion of an identity provider is taken from clients that authenticate only.
+// A client that signs for itself (an issuer with BindClient.Issuer, see
+// [ClientIssuers]) is named by the assertion and needs no other authentication. The
+// assertion of an identity provider is accepted only from clients that authenticate.
 type SAMLBearer struct {
-	Verifier assertion.Verifier // required: see assertion.NewSAML
+	// Verifier verifies the assertion: see assertion.NewSAML. Required.
+	Verifier assertion.Verifier
 	Bearer
 }
 
 // Bearer is what both assertion grants have in common.
 type Bearer struct {
-	// Verified, if not nil, sees the verified assertion and the grant that it becomes, whose Claims, Response and Limit it may
-	// change. An error refuses the request: a *Error as it is, any other with invalid_grant.
+	// Verified, if not nil, sees the verified assertion and the grant that it
+	// becomes. It may change the grant's Claims, Response and Limit. An error refuses
+	// the request: a *Error as it is, every other error with invalid_grant.
 	Verified func(ctx context.Context, r *Request, a *assertion.Assertion, g *Grant) error
-	// OutliveAssertion lets the access token live by the server's lifetime even if the assertion ends before
-	// (RFC 7521 section 4.1 advises against it).
+	// OutliveAssertion lets the access token live by the server's lifetime even if
+	// the assertion ends before (RFC 7521 section 4.1 advises against it).
 	OutliveAssertion bool
 }
 
@@ -55,15 +64,18 @@ func checkVerifier(v assertion.Verifier) error {
 	if v == nil {
 		return errors.New("grants: Verifier is missing")
 	}
+
 	return nil
 }
 
-// Identify returns the issuer that the assertion names, unverified: the client, if it signs for itself.
+// Identify returns the issuer that the assertion names, unverified: the client, if
+// it signs for itself.
 func (JWTBearer) Identify(_ context.Context, r *Request) (string, error) {
 	return claimed(assertion.FormatJWT, r)
 }
 
-// Identify returns the issuer that the assertion names, unverified: the client, if it signs for itself.
+// Identify returns the issuer that the assertion names, unverified: the client, if
+// it signs for itself.
 func (SAMLBearer) Identify(_ context.Context, r *Request) (string, error) {
 	return claimed(assertion.FormatSAML2, r)
 }
@@ -75,8 +87,9 @@ func claimed(format string, r *Request) (string, error) {
 	}
 	id, err := assertion.ClaimedIssuer(format, raw)
 	if err != nil {
-		return "", InvalidGrant("%w", err)
+		return "", InvalidGrant("%w", err).For(ReasonAssertion)
 	}
+
 	return id, nil
 }
 
@@ -91,84 +104,131 @@ func (g SAMLBearer) Handle(ctx context.Context, r *Request) (*Grant, error) {
 }
 
 func (g Bearer) handle(ctx context.Context, r *Request, v assertion.Verifier) (*Grant, error) {
-	raw := r.Form.Get("assertion")
-	if raw == "" {
-		return nil, InvalidRequest("The parameter assertion is missing.")
+	a, err := verify(ctx, r, v)
+	if err != nil {
+		return nil, err
 	}
-	a, err := v.Verify(ctx, assertion.Request{Use: assertion.Grant, Assertion: raw, ClientID: r.Client.ID, Recipient: r.TokenEndpoint, Remote: r.Remote})
+	subject, err := a.Trust.LocalSubject(ctx, a)
 	if err != nil {
 		return nil, refused(err)
 	}
-	trust := a.Trust
-	if trust == nil {
-		return nil, InvalidGrant("the verifier names no trusted issuer")
+
+	requested := r.Scope
+	if len(requested) == 0 {
+		requested = scopeClaim(a)
 	}
-	self := (trust.JWT.SelfIssued || trust.BindClient.Issuer) && a.Issuer == r.Client.ID
-	if !r.Authenticated && !self {
-		return nil, InvalidClient("grants: the assertions of %q need a client that authenticates", a.Issuer)
-	}
-	subject, err := trust.LocalSubject(ctx, a)
-	if err != nil {
-		return nil, refused(err)
-	}
-	if len(r.Scope) == 0 {
-		r.Scope = scopeClaim(a) // the request's scope, sent inside the assertion
-	}
-	asked := r.Scope
+	asked := requested
 	if len(asked) == 0 {
 		asked = r.Client.DefaultScope
 	}
-	limit, err := trust.GrantedScopes(ctx, a, asked)
+	limit, err := a.Trust.GrantedScopes(ctx, a, asked)
 	if err != nil {
 		return nil, refused(err)
 	}
-	out := &Grant{Subject: subject, Limit: notNil(limit), Refresh: trust.RefreshToken, Confirmation: r.Confirmation, AuthTime: authTime(a)}
+
+	out := &Grant{
+		Subject:      subject,
+		Limit:        notNil(limit),
+		Refresh:      a.Trust.RefreshToken,
+		Confirmation: r.Confirmation,
+		AuthTime:     authTime(a),
+		Requested:    requested,
+	}
 	if !g.OutliveAssertion {
 		out.NotAfter = a.Expires
 	}
 	if g.Verified != nil {
-		if err := g.Verified(ctx, r, a, out); err != nil {
-			var e *Error
-			if errors.As(err, &e) {
-				return nil, err
-			}
-			return nil, InvalidGrant("refused by the host: %w", err)
+		if err := g.verified(ctx, r, a, out); err != nil {
+			return nil, err
 		}
 	}
+
 	return out, nil
 }
 
-// refused turns the verdict on an assertion into a protocol error. The reason stays with the operator.
+// verify returns the assertion of a request if this client may use it.
+func verify(ctx context.Context, r *Request, v assertion.Verifier) (*assertion.Assertion, error) {
+	raw := r.Form.Get("assertion")
+	if raw == "" {
+		return nil, InvalidRequest("The parameter assertion is missing.")
+	}
+	a, err := v.Verify(ctx, assertion.Request{
+		Use:       assertion.Grant,
+		Assertion: raw,
+		ClientID:  r.Client.ID,
+		Recipient: r.TokenEndpoint,
+		Remote:    r.Remote,
+	})
+	if err != nil {
+		return nil, refused(err)
+	}
+	if a.Trust == nil {
+		return nil, InvalidGrant("the verifier names no trusted issuer").For(ReasonAssertion)
+	}
+
+	self := (a.Trust.JWT.SelfIssued || a.Trust.BindClient.Issuer) && a.Issuer == r.Client.ID
+	if !r.Authenticated && !self {
+		return nil, InvalidClient("grants: the assertions of %q need a client that authenticates", a.Issuer).
+			For(ReasonNoCredentials)
+	}
+
+	return a, nil
+}
+
+// verified runs the host's hook. The hook gets a copy of the client, because the
+// client that the server works with may share its memory with the store.
+func (g Bearer) verified(ctx context.Context, r *Request, a *assertion.Assertion, out *Grant) error {
+	shown := *r
+	client := r.Client.Clone()
+	shown.Client = &client
+
+	err := g.Verified(ctx, &shown, a, out)
+	var e *Error
+	if err == nil || errors.As(err, &e) {
+		return err
+	}
+
+	return InvalidGrant("refused by the host: %w", err).For(ReasonHost)
+}
+
+// refused turns the verdict on an assertion into a protocol error. The assertion's
+// own reason stays with the operator.
 func refused(err error) error {
 	var e *assertion.Error
 	if !errors.As(err, &e) {
-		return InvalidGrant("%w", err)
+		return InvalidGrant("%w", err).For(ReasonAssertion)
 	}
 	switch e.Code {
 	case "server_error":
 		return Unavailable(err)
 	case "invalid_client":
-		return InvalidClient("%w", err)
+		return InvalidClient("%w", err).For(ReasonAssertion)
 	case "invalid_request":
 		return InvalidRequest("The assertion is missing.").Because("%w", err)
 	}
-	return InvalidGrant("%w", err)
+
+	return InvalidGrant("%w", err).For(ReasonAssertion)
 }
 
+// scopeClaim returns the scope that a JWT asks for, where it has a claim for it.
 func scopeClaim(a *assertion.Assertion) []string {
 	var s string
 	if json.Unmarshal(a.Claims["scope"], &s) != nil {
 		return nil
 	}
+
 	var out []string
 	for _, v := range strings.Fields(s) {
-		if storage.ValidScope(v) && len(out) < 100 {
+		if storage.ValidScope(v) && len(out) < maxClaimedScopes {
 			out = append(out, v)
 		}
 	}
+
 	return out
 }
 
+// authTime returns the earliest time at which the assertion says that the user
+// authenticated.
 func authTime(a *assertion.Assertion) time.Time {
 	var at time.Time
 	for _, s := range a.Authn {
@@ -176,5 +236,6 @@ func authTime(a *assertion.Assertion) time.Time {
 			at = s.Instant
 		}
 	}
+
 	return at
 }

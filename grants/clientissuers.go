@@ -39,7 +39,7 @@ func (s ClientIssuers) Issuer(ctx context.Context, id string) (*assertion.Issuer
 	case c.Disabled:
 		return nil, assertion.ErrUnknownIssuer
 	}
-	keys, source, err := clientKeys(c, s.Remote)
+	keys, source, err := clientKeys(&c, s.Remote)
 	if err != nil {
 		return nil, err
 	}
@@ -66,7 +66,7 @@ func (s ClientIssuers) Issuer(ctx context.Context, id string) (*assertion.Issuer
 }
 
 // clientKeys are the keys that a client is registered with. keys is nil when they are fetched.
-func clientKeys(c storage.Client, remote *assertion.RemoteKeys) (keys *assertion.KeySet, source assertion.KeySource, err error) {
+func clientKeys(c *storage.Client, remote *assertion.RemoteKeys) (keys *assertion.KeySet, source assertion.KeySource, err error) {
 	if c.JWKSURI != "" {
 		if remote == nil {
 			return nil, nil, fmt.Errorf("grants: client %q has a jwks_uri and nothing fetches it", c.ID)
@@ -122,7 +122,7 @@ func (s ClientKeys) ClientKeys(ctx context.Context, id string) (assertion.Client
 	out := assertion.ClientCredentials{Method: c.Method(), Algorithm: c.AuthSigningAlg, CertificateDates: true, Lenient: c.LenientAssertions}
 	switch c.Method() {
 	case storage.AuthPrivateKeyJWT:
-		_, out.Keys, err = clientKeys(c, s.Remote)
+		_, out.Keys, err = clientKeys(&c, s.Remote)
 	case storage.AuthClientSecretJWT:
 		out.Secrets = [][]byte{c.SharedKey}
 	default:

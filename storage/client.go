@@ -124,6 +124,10 @@ type Client struct {
 	AccessTokenLifetime  time.Duration `json:"access_token_lifetime,omitempty"`
 	RefreshTokenLifetime time.Duration `json:"refresh_token_lifetime,omitempty"`
 	CodeLifetime         time.Duration `json:"code_lifetime,omitempty"`
+	// RefreshRetryWindow is the time in which a lost refresh answer is given again.
+	// It wins over the refresh grant's own window, but not over its Strict setting.
+	// Zero: the grant's; at most 5 minutes.
+	RefreshRetryWindow time.Duration `json:"refresh_retry_window,omitempty"`
 
 	// AccessTokenFormat is "opaque" or "jwt". Empty means the server's format.
 	AccessTokenFormat string `json:"access_token_format,omitempty"`

@@ -29,6 +29,7 @@ type clientJSON struct {
 	AccessTokenLifetime  seconds `json:"access_token_lifetime,omitzero"`
 	RefreshTokenLifetime seconds `json:"refresh_token_lifetime,omitzero"`
 	CodeLifetime         seconds `json:"code_lifetime,omitzero"`
+	RefreshRetryWindow   seconds `json:"refresh_retry_window,omitzero"`
 }
 
 // MarshalJSON returns the client as one flat JSON object, in the names and
@@ -50,6 +51,7 @@ func (c Client) MarshalJSON() ([]byte, error) {
 		AccessTokenLifetime:  seconds(c.AccessTokenLifetime),
 		RefreshTokenLifetime: seconds(c.RefreshTokenLifetime),
 		CodeLifetime:         seconds(c.CodeLifetime),
+		RefreshRetryWindow:   seconds(c.RefreshRetryWindow),
 	}
 
 	// The escapes that json.Marshal makes for HTML would change the text of
@@ -88,6 +90,7 @@ func (c *Client) UnmarshalJSON(text []byte) error {
 	read.AccessTokenLifetime = time.Duration(doc.AccessTokenLifetime)
 	read.RefreshTokenLifetime = time.Duration(doc.RefreshTokenLifetime)
 	read.CodeLifetime = time.Duration(doc.CodeLifetime)
+	read.RefreshRetryWindow = time.Duration(doc.RefreshRetryWindow)
 	*c = read
 	return nil
 }

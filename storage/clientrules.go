@@ -188,6 +188,9 @@ func checkAccessToken(c *Client, fault report) {
 }
 
 func checkLifetimes(c *Client, fault report) {
+	if c.RefreshRetryWindow < 0 || c.RefreshRetryWindow > 5*time.Minute {
+		fault("refresh_retry_window", "must be between 0 and 5 minutes")
+	}
 	negative := c.AccessTokenLifetime < 0 || c.RefreshTokenLifetime < 0 || c.CodeLifetime < 0
 	if negative || c.CodeLifetime > maxCodeLifetime {
 		fault("lifetimes", "must not be negative, nor a code's above 10 minutes (RFC 6749 section 4.1.2)")

@@ -1,0 +1,46 @@
+package backchannel
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"github.com/grantwell/grantwell/internal/frame"
+	"github.com/grantwell/grantwell/internal/seam"
+	"github.com/grantwell/grantwell/storage"
+)
+
+// preflight answers OPTIONS. A preflight names no client, so it allows what a form
+// by POST needs to every origin that some client is registered for. The answer to
+// the POST itself is readable only for the client's own origins.
+func (f *Frame) preflight(ctx context.Context, x *exchange) (seam.Reply, error) {
+	r := x.call.Request
+	origin := r.Header.Get("Origin")
+	if origin == "" || origin == "null" || r.Header.Get("Access-Control-Request-Method") != http.MethodPost {
+		return seam.Reply{}, frame.MethodNotAllowed(x.w, "POST")
+	}
+
+	h := x.w.Header()
+	h.Add("Vary", "Origin")
+	if f.AllowsOrigin(ctx, origin) {
+		h.Set("Access-Control-Allow-Origin", origin)
+		h.Set("Access-Control-Allow-Methods", "POST")
+		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
+		h.Set("Access-Control-Max-Age", "600")
+	}
+
+	return seam.Reply{Status: http.StatusNoContent}, nil
+}
+
+// shareWithOrigin lets the client's own pages read the answer.
+func (f *Frame) shareWithOrigin(h http.Header, r *http.Request, c *storage.Client) {
+	if c == nil || len(r.Header["Origin"]) == 0 {
+		return
+	}
+
+	origin := r.Header.Get("Origin")
+	h.Add("Vary", "Origin")
+	if origin != "null" && slices.Contains(c.Origins, origin) {
+		h.Set("Access-Control-Allow-Origin", origin)
+	}
+}

@@ -1,0 +1,96 @@
+package browser
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/base/ids"
+	"github.com/grantwell/grantwell/storage"
+)
+
+// Cookie describes the one cookie, which ties a request that waits for the user to
+// the browser that began it.
+type Cookie struct {
+	Name   string
+	Domain string
+	Path   string
+	MaxAge time.Duration
+	Secure bool
+}
+
+// Browser returns the value of the browser's cookie, or "".
+func (f *Frame) Browser(r *http.Request) string {
+	for _, c := range r.CookiesNamed(f.Cookie.Name) {
+		// Another program on the host may have set a cookie of the same name. Only a
+		// value of this form is one of ours.
+		if len(c.Value) == 43 {
+			return c.Value
+		}
+	}
+
+	return ""
+}
+
+// EnsureBrowser returns the value of the browser's cookie, which it sets if there is
+// none.
+func (f *Frame) EnsureBrowser(w http.ResponseWriter, r *http.Request) string {
+	if browser := f.Browser(r); browser != "" {
+		return browser
+	}
+
+	browser := ids.Secret()
+	http.SetCookie(w, &http.Cookie{
+		Name:     f.Cookie.Name,
+		Value:    browser,
+		Domain:   f.Cookie.Domain,
+		Path:     f.Cookie.Path,
+		MaxAge:   int(f.Cookie.MaxAge / time.Second),
+		Secure:   f.Cookie.Secure,
+		HttpOnly: true,
+		SameSite: http.SameSiteLaxMode,
+	})
+	// Later steps of the same request see the cookie too.
+	r.AddCookie(&http.Cookie{Name: f.Cookie.Name, Value: browser})
+
+	return browser
+}
+
+// Owns reports whether the request comes from the browser that a stored key names.
+// The key is storage.Key of the cookie's value.
+func (f *Frame) Owns(r *http.Request, key string) bool {
+	return subtle.ConstantTimeCompare([]byte(storage.Key(f.Browser(r))), []byte(key)) == 1
+}
+
+// ForgeryToken returns the token that ties a form to the browser, the request and
+// the user that it was made for.
+func (f *Frame) ForgeryToken(r *http.Request, handle, subject string) string {
+	mac := hmac.New(sha256.New, []byte(f.Browser(r)))
+	mac.Write([]byte(storage.JoinKey("grantwell consent", handle, subject)))
+
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// CheckForgery refuses a posted form that was not made for this browser, request and
+// user.
+func (f *Frame) CheckForgery(r *http.Request, token, handle, subject string) error {
+	site := r.Header.Get("Sec-Fetch-Site")
+	want := f.ForgeryToken(r, handle, subject)
+	if f.Browser(r) != "" && (site == "" || site == "same-origin") &&
+		subtle.ConstantTimeCompare([]byte(token), []byte(want)) == 1 {
+		return nil
+	}
+
+	return &grants.Error{
+		Code:        "access_denied",
+		Description: "This form was not made for this browser and user. Go back and try again.",
+		Status:      http.StatusForbidden,
+		Reason:      grants.ReasonForgery,
+		Err:         errors.New("grantwell: the form's anti-forgery token is missing or wrong"),
+	}
+}

@@ -1,0 +1,46 @@
+package browser
+
+import (
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/grantwell/grantwell/internal/frame"
+	"github.com/grantwell/grantwell/internal/seam"
+)
+
+var redirectPolicy = []string{"default-src 'none'; frame-ancestors 'none'; base-uri 'none'"}
+
+// Respond sends the browser back to the client with params, then the request's state
+// as it was sent, then iss (RFC 9207). It serves success and errors alike, and
+// returns the HTTP status. The headers that every page carries are set already.
+func (f *Frame) Respond(w http.ResponseWriter, to *seam.Authorization, params seam.Params) (status int) {
+	if to.StateGiven && !params.Has("state") {
+		params = append(params, seam.Param{Name: "state", Value: to.State})
+	}
+	params = append(params, seam.Param{Name: "iss", Value: f.Issuer})
+
+	h := w.Header()
+	h["Content-Security-Policy"] = redirectPolicy
+	// A script that could read the response would have the code (RFC 9700 section 2.6).
+	delete(h, "Access-Control-Allow-Origin")
+	delete(h, "Access-Control-Allow-Credentials")
+
+	encoder := f.Encoders[to.ResponseMode]
+	if encoder == nil || !to.Verified() {
+		http.Error(w, "the authorization response has no redirect URI", http.StatusInternalServerError)
+		return http.StatusInternalServerError
+	}
+
+	return encoder.Encode(w, to, params)
+}
+
+// readAll reads the form that a browser posted.
+func readAll(w http.ResponseWriter, r *http.Request, limit int64) (string, error) {
+	var b strings.Builder
+	if _, err := io.Copy(&b, http.MaxBytesReader(w, r.Body, limit)); err != nil {
+		return "", frame.Unreadable(err)
+	}
+
+	return b.String(), nil
+}

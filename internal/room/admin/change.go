@@ -1,0 +1,141 @@
+package admin
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/clientmeta"
+	"github.com/grantwell/grantwell/storage"
+)
+
+// changeAttempts bounds how often a change is made again because another process
+// changed the client at the same moment.
+const changeAttempts = 10
+
+// change reads the client, lets edit change it, and stores it. The answer is the
+// client as it is then, with the plain secret that edit returns.
+func (c *act) change(ctx context.Context, edit func(storage.Client) (next storage.Client, plain string, err error)) error {
+	if err := c.lock(ctx); err != nil {
+		return err
+	}
+	defer c.unlock()
+
+	for n := 1; ; n++ {
+		old, err := c.matched(ctx)
+		if err != nil {
+			return err
+		}
+		next, plain, err := edit(old.Clone())
+		if err != nil {
+			return err
+		}
+		if err := clientmeta.Check(&next); err != nil {
+			return badClient(err)
+		}
+		err = c.store(ctx, &old, &next)
+		switch {
+		case err == nil:
+			return c.show(http.StatusOK, &next, plain)
+		case !errors.Is(err, storage.ErrConflict) || n == changeAttempts:
+			return err
+		}
+	}
+}
+
+// matched reads the client and compares it with If-Match (RFC 9110 section 13.1.1).
+func (c *act) matched(ctx context.Context) (storage.Client, error) {
+	client, err := c.find(ctx)
+	want := c.Request.Header.Values("If-Match")
+	if err != nil || len(want) == 0 {
+		return client, err
+	}
+	tag, err := clientmeta.ETag(&client)
+	if err != nil {
+		return client, err
+	}
+	for t := range strings.SplitSeq(strings.Join(want, ","), ",") {
+		if t = strings.TrimSpace(t); t == tag || t == "*" {
+			return client, nil
+		}
+	}
+
+	return client, &grants.Error{
+		Code:        "precondition_failed",
+		Description: "The client was changed since. Read it again.",
+		Status:      http.StatusPreconditionFailed,
+		Reason:      grants.ReasonConflict,
+	}
+}
+
+// store puts the client into the registry in place of old (nil: there is none),
+// reports it in the event, and reads back what the store made of it.
+func (c *act) store(ctx context.Context, old, next *storage.Client) error {
+	if err := c.put(ctx, old, next); err != nil {
+		return err
+	}
+	c.reply.Event.ClientID = next.ID
+	c.reply.Event.After = clientmeta.Redact(next)
+	if old != nil {
+		c.reply.Event.Before = clientmeta.Redact(old)
+	}
+
+	stored, err := c.clients.Client(ctx, next.ID)
+	if err == nil {
+		*next = stored
+	} else if !errors.Is(err, storage.ErrNotFound) { // deleted meanwhile, but the change was made
+		return grants.Unavailable(err)
+	}
+
+	return nil
+}
+
+// put writes a client that was read as old. A store that can compare does.
+func (a *api) put(ctx context.Context, old, next *storage.Client) error {
+	var err error
+	if swapper, ok := a.clients.(storage.Swapper); ok {
+		err = swapper.SwapClient(ctx, old, *next)
+	} else {
+		err = a.putUncompared(ctx, old, next)
+	}
+
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, storage.ErrConflict) && old == nil:
+		return conflict("There is a client with this ID.")
+	case errors.Is(err, storage.ErrConflict):
+		return conflict("The client was changed at the same moment. Try again.").Because("%w", err)
+	}
+
+	return grants.Unavailable(err)
+}
+
+// putUncompared writes a client to a store that cannot compare.
+func (a *api) putUncompared(ctx context.Context, old, next *storage.Client) error {
+	if old == nil {
+		_, err := a.clients.Client(ctx, next.ID)
+		if err == nil {
+			return storage.ErrConflict
+		}
+		if !errors.Is(err, storage.ErrNotFound) {
+			return err
+		}
+	}
+
+	return a.clients.PutClient(ctx, *next)
+}
+
+// lock waits until this request alone changes clients in this process.
+func (c *act) lock(ctx context.Context) error {
+	select {
+	case c.writing <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return grants.Unavailable(ctx.Err())
+	}
+}
+
+func (c *act) unlock() { <-c.writing }

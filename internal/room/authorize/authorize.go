@@ -1,0 +1,174 @@
+// Package authorize is the authorization endpoint (RFC 6749 section 3.1): it judges
+// authorization requests, keeps them while the user signs in and decides, and answers
+// them.
+//
+// The order of a judgement is fixed: first the client, then where the answer goes,
+// then everything else. Until the client is found and its redirect URI matches a
+// registered one, nothing is redirected: the error is a page for the user. After
+// that, every error goes back to the client.
+package authorize
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/base/form"
+	"github.com/grantwell/grantwell/internal/event"
+	"github.com/grantwell/grantwell/internal/frame"
+	"github.com/grantwell/grantwell/internal/frame/browser"
+	"github.com/grantwell/grantwell/internal/room/consent"
+	"github.com/grantwell/grantwell/internal/room/live"
+	"github.com/grantwell/grantwell/internal/room/scope"
+	"github.com/grantwell/grantwell/internal/seam"
+	"github.com/grantwell/grantwell/storage"
+)
+
+// Room is the authorization endpoint.
+type Room struct {
+	Frame    *browser.Frame
+	Clients  seam.Clients
+	Records  storage.Records
+	Live     *live.Room
+	Consents *consent.Room
+	Scopes   *scope.Rules
+
+	// Types are the words of response_type that are served, in the order in which a
+	// combination of them is written. Without any, no request is served.
+	Types []Type
+	// PKCE judges challenges; nil: no served grant has codes.
+	PKCE grants.PKCE
+	// Parameters are those that specifications read.
+	Parameters []string
+	Resolvers  []seam.Resolver
+	Checkers   []seam.Checker
+
+	// Before and After are the host's hooks around an approval; nil: none.
+	Before func(ctx context.Context, req *Request, a *Approval) error
+	After  func(ctx context.Context, req *Request, a Approval) error
+
+	// InteractionLifetime is how long a request waits for the user.
+	InteractionLifetime time.Duration
+	// Login and Consent are the paths of the host's login page and of the consent
+	// page.
+	Login   string
+	Consent string
+}
+
+// Type is a word of response_type.
+type Type struct {
+	seam.Responder
+	// GrantType is the grant for which a client that uses the word is registered.
+	GrantType string
+}
+
+// Request is a valid authorization request.
+type Request struct {
+	*seam.Authorization
+	// Face is the request as the host sees it. The face sets it.
+	Face any
+
+	waiting  *storage.Record // the interaction that it waited in; nil: it did not wait
+	handle   string          // of that interaction
+	answered atomic.Bool
+	event    event.Event
+}
+
+// Approval is the user's approval. The face has the same type and documents its
+// fields.
+type Approval struct {
+	Subject  string
+	Scope    []string
+	Claims   map[string]any
+	AuthTime time.Time
+	Remember bool
+}
+
+// Parse reads and judges an authorization request. If it returns nil, the answer has
+// been written.
+func (r *Room) Parse(w http.ResponseWriter, req *http.Request) *Request {
+	e := browser.Event("authorize")
+	var out *Request
+	r.Frame.Page(w, req, &e, func(ctx context.Context) error {
+		values, err := r.Frame.Form(w, req, "resource", "audience")
+		if err != nil {
+			return malformed(err)
+		}
+		out, err = r.begin(ctx, &e, values)
+		return err
+	})
+
+	return out
+}
+
+func malformed(err error) error {
+	var e *grants.Error
+	switch {
+	case errors.As(err, &e):
+		return err
+	case errors.Is(err, form.ErrRepeated):
+		return grants.InvalidRequest("A parameter is repeated.").For(grants.ReasonMalformed)
+	}
+
+	return frame.Malformed(err)
+}
+
+// begin resolves the parameters of a new request and judges them.
+func (r *Room) begin(ctx context.Context, e *event.Event, sent url.Values) (*Request, error) {
+	resolved := &seam.Resolution{Params: sent}
+	for _, resolver := range r.Resolvers {
+		found, err := resolver.Resolve(ctx, sent, e.Time)
+		if err != nil {
+			return nil, err
+		}
+		if found != nil {
+			resolved = found
+			break
+		}
+	}
+
+	return r.request(ctx, e, &seam.Authorization{
+		Params:    resolved.Params,
+		Source:    resolved.Source,
+		Once:      resolved.Once,
+		StartedAt: e.Time,
+	})
+}
+
+// request judges a request whose parameters are resolved.
+func (r *Room) request(ctx context.Context, e *event.Event, a *seam.Authorization) (*Request, error) {
+	err := r.judge(ctx, a)
+	if a.Client != nil {
+		e.ClientID = a.Client.ID
+		e.GrantType = r.grantType(a.ResponseType)
+	}
+	if err != nil {
+		return nil, err
+	}
+
+	return &Request{Authorization: a, event: *e}, nil
+}
+
+// grantType returns the grant that a response type begins; "" if it is not known.
+func (r *Room) grantType(responseType string) string {
+	for _, t := range r.Types {
+		if slices.Contains(words(responseType), t.ResponseType()) {
+			return t.GrantType
+		}
+	}
+
+	return ""
+}
+
+// Validate judges the parameters of an authorization request and answers nothing. It
+// serves specifications that take a request elsewhere than at this endpoint.
+func (r *Room) Validate(ctx context.Context, params url.Values, source string, now time.Time) (*seam.Authorization, error) {
+	a := &seam.Authorization{Params: params, Source: source, StartedAt: now}
+
+	return a, r.judge(ctx, a)
+}

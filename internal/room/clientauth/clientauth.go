@@ -1,0 +1,250 @@
+// Package clientauth finds out which client sent a request, by the one method that
+// the client is registered for (RFC 6749 section 2.3).
+package clientauth
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/base/peer"
+	"github.com/grantwell/grantwell/internal/seam"
+	"github.com/grantwell/grantwell/storage"
+)
+
+// ErrNoCredentials is the cause of the error for a request that names no client, or
+// a confidential client without proof.
+var ErrNoCredentials = errors.New("grantwell: no client credentials")
+
+// Room authenticates clients.
+type Room struct {
+	Clients seam.Clients
+	// Methods are the methods that are accepted.
+	Methods []string
+	// Others verify what is no shared secret.
+	Others  []seam.Authenticator
+	Limiter grants.Limiter
+	// LimitClass names the class of a client's limit; nil: all have one limit.
+	LimitClass func(clientID string) string
+	Peers      peer.Proxies
+	// AnySecretPlace takes a secret from the header or the body, whichever of both
+	// the client is registered for.
+	AnySecretPlace bool
+
+	slow slowHash
+}
+
+// Authenticate returns the client that sent the call, as soon as it is known, and
+// whether it proved its identity.
+func (r *Room) Authenticate(ctx context.Context, c *seam.Call) (*storage.Client, bool, error) {
+	p, err := r.present(c)
+	if err != nil {
+		return nil, false, err
+	}
+	if p.clientID == "" {
+		return nil, false, grants.InvalidClient("%w", ErrNoCredentials).For(grants.ReasonNoCredentials)
+	}
+
+	client, err := r.Clients.Client(ctx, p.clientID)
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return nil, false, r.fail(ctx, c, &p, grants.ReasonClientUnknown)
+	case err != nil:
+		return nil, false, grants.Unavailable(err)
+	case client.Disabled:
+		return nil, false, r.fail(ctx, c, &p, grants.ReasonClientDisabled)
+	}
+
+	authenticated, err := r.verify(ctx, c, &p, client)
+
+	return client, authenticated, err
+}
+
+// verify checks what was presented for a client that exists.
+func (r *Room) verify(ctx context.Context, c *seam.Call, p *presented, client *storage.Client) (bool, error) {
+	want := client.Method()
+	switch {
+	case !slices.Contains(r.Methods, want):
+		return false, r.fail(ctx, c, p, grants.ReasonClientMethod)
+	case p.by != nil:
+		return r.verifyOther(ctx, c, p, client)
+	case p.method != want && !(r.AnySecretPlace && bySecret(p.method) && bySecret(want)):
+		return false, r.fail(ctx, c, p, grants.ReasonClientMethod)
+	case p.method == storage.AuthNone:
+		return false, nil
+	}
+
+	ok, counted, err := r.checkSecret(ctx, c, client, p.secret)
+	switch {
+	case err != nil:
+		return false, err
+	case ok:
+		return true, nil
+	case counted:
+		return false, refusal(grants.ReasonClientSecret)
+	}
+
+	return false, r.fail(ctx, c, p, grants.ReasonClientSecret)
+}
+
+// verifyOther checks credentials that are no shared secret.
+func (r *Room) verifyOther(ctx context.Context, c *seam.Call, p *presented, client *storage.Client) (bool, error) {
+	if !slices.Contains(p.by.Methods(), client.Method()) {
+		return false, r.fail(ctx, c, p, grants.ReasonClientMethod)
+	}
+
+	err := p.by.Verify(ctx, c.Request, c.Form, client)
+	if err == nil {
+		return true, nil
+	}
+	// What could not be decided is no failed authentication.
+	if e := grants.ErrorOf(err); e.Status >= http.StatusInternalServerError && e.Code != "server_error" {
+		return false, err
+	}
+
+	return false, grants.InvalidClient("%w", err).For(grants.ReasonClientProof)
+}
+
+// bySecret reports whether a method sends the plain secret.
+func bySecret(method string) bool {
+	return method == storage.AuthClientSecretBasic || method == storage.AuthClientSecretPost
+}
+
+// fail is every failed authentication that compared no slow hash. If a secret was
+// sent, it does the work of one comparison and counts the guess, so that the caller
+// learns nothing from the time or from a limit.
+func (r *Room) fail(ctx context.Context, c *seam.Call, p *presented, reason grants.Reason) error {
+	if p.secret == "" {
+		return refusal(reason)
+	}
+
+	r.slow.pay(ctx, p.secret)
+	done, wait, err := r.Limiter.Attempt(ctx, r.guessKey(c.Request, p.clientID))
+	switch {
+	case err != nil:
+		return grants.Unavailable(err)
+	case wait > 0:
+		return tooManyGuesses(wait)
+	}
+	done(false)
+
+	return refusal(reason)
+}
+
+func refusal(reason grants.Reason) error {
+	return grants.InvalidClient("grantwell: client authentication: %s", string(reason)).For(reason)
+}
+
+func tooManyGuesses(wait time.Duration) error {
+	return &grants.Error{
+		Code:        "invalid_client",
+		Description: "Too many failed tries. Wait before the next one.",
+		Status:      http.StatusTooManyRequests,
+		RetryAfter:  wait,
+		Reason:      grants.ReasonLimit,
+	}
+}
+
+// guessKey counts by client and address, so that a caller cannot lock a client out
+// from elsewhere.
+func (r *Room) guessKey(req *http.Request, clientID string) string {
+	kind := "client:"
+	if r.LimitClass != nil {
+		if class := r.LimitClass(clientID); class != "" {
+			kind = "client/" + class + ":"
+		}
+	}
+
+	return kind + storage.JoinKey(clientID, peer.Neighbourhood(r.Peers.Addr(req)))
+}
+
+// SigningAlgorithms returns the algorithms of the authenticators that are in use and
+// that name some, for the metadata (RFC 8414 section 2).
+func (r *Room) SigningAlgorithms() []string {
+	var all []string
+	for _, a := range r.Others {
+		used := slices.ContainsFunc(a.Methods(), func(m string) bool { return slices.Contains(r.Methods, m) })
+		if named, ok := a.(interface{ SigningAlgorithms() []string }); ok && used {
+			all = append(all, named.SigningAlgorithms()...)
+		}
+	}
+	slices.Sort(all)
+
+	return slices.Compact(all)
+}
+
+// presented are the credentials that a request carries.
+type presented struct {
+	clientID string
+	secret   string
+	method   string             // of a secret, or storage.AuthNone
+	by       seam.Authenticator // verifies them; nil: a secret, or none
+}
+
+// present reads which credentials the request carries. More than one kind is refused
+// (RFC 6749 section 2.3).
+func (r *Room) present(c *seam.Call) (presented, error) {
+	named := c.Form.Get("client_id")
+	p := presented{clientID: named, method: storage.AuthNone}
+	count := 0
+
+	if h := c.Request.Header["Authorization"]; len(h) > 0 {
+		if len(h) > 1 {
+			return p, several("More than one Authorization header was sent.")
+		}
+		var err error
+		if p.clientID, p.secret, err = parseBasic(h[0]); err != nil {
+			return p, grants.InvalidClient("%w", err).For(grants.ReasonCredentials)
+		}
+		p.method = storage.AuthClientSecretBasic
+		count++
+	}
+	if s := c.Form.Get("client_secret"); s != "" {
+		p.secret = s
+		p.method = storage.AuthClientSecretPost
+		count++
+	}
+	count += r.presentOther(c, &p)
+
+	switch {
+	case p.by == nil && hasAssertion(c.Form):
+		return p, grants.InvalidClient("client_assertion of a type that is not enabled").For(grants.ReasonCredentials)
+	case count > 1:
+		return p, several("More than one method of client authentication was used.")
+	case named != "" && p.clientID != named:
+		return p, several("client_id names another client than the credentials.")
+	}
+
+	return p, nil
+}
+
+// presentOther looks for credentials that are no shared secret, and returns how many
+// kinds there are.
+func (r *Room) presentOther(c *seam.Call, p *presented) int {
+	count := 0
+	for _, a := range r.Others {
+		id, ok := a.Presented(c.Request, c.Form)
+		if !ok {
+			continue
+		}
+		p.by = a
+		if id != "" {
+			p.clientID = id
+		}
+		count++
+	}
+
+	return count
+}
+
+func hasAssertion(form url.Values) bool {
+	return form.Get("client_assertion") != "" || form.Get("client_assertion_type") != ""
+}
+
+func several(description string) error {
+	return grants.InvalidRequest(description).For(grants.ReasonCredentials)
+}

@@ -1,0 +1,72 @@
+package live
+
+import (
+	"context"
+	"strings"
+
+	"github.com/grantwell/grantwell/storage"
+	"github.com/grantwell/grantwell/tokens"
+)
+
+// Forms are the forms of the server's tokens.
+type Forms struct {
+	Opaque  tokens.Opaque // of access tokens
+	Refresh tokens.Opaque // of refresh tokens
+	// JWT signs access tokens; nil: none are signed.
+	JWT *tokens.JWT
+	// Own replaces both forms of access tokens; nil: it does not.
+	Own tokens.Strategy
+	// Default is the form of a client that names none: "opaque" or "jwt".
+	Default string
+	// Unrecorded leaves signed access tokens out of the store.
+	Unrecorded bool
+	// Imported are the forms of tokens that another server issued.
+	Imported []tokens.Imported
+
+	plain tokens.Strategy // Opaque in an interface, made once
+}
+
+// Prepare is called once, before the first use.
+func (f *Forms) Prepare() { f.plain = f.Opaque }
+
+// Strategy returns the form of the client's access tokens and whether they are
+// recorded; nil if the server cannot make that form.
+func (f *Forms) Strategy(c *storage.Client) (strategy tokens.Strategy, recorded bool) {
+	form := c.AccessTokenFormat
+	if form == "" {
+		form = f.Default
+	}
+	switch {
+	case f.Own != nil:
+		return f.Own, !f.Unrecorded
+	case form != "jwt":
+		return f.plain, true
+	case f.JWT == nil:
+		return nil, false // the client expects a JWT, so another form would not do
+	}
+
+	return f.JWT, !f.Unrecorded
+}
+
+// Signed returns the strategy of tokens that are not recorded.
+func (f *Forms) Signed() tokens.Strategy {
+	if f.Own != nil {
+		return f.Own
+	}
+
+	return f.JWT
+}
+
+// Ours reports whether a string can be one of the server's access tokens, so that
+// garbage never reaches the store.
+func (f *Forms) Ours(ctx context.Context, token string) bool {
+	if f.Own != nil {
+		return len(token) <= MaxToken
+	}
+	if f.JWT != nil && strings.Count(token, ".") == 2 && len(token) <= MaxToken {
+		return true // its record or its signature decides
+	}
+	_, err := f.Opaque.Verify(ctx, token)
+
+	return err == nil
+}

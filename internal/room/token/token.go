@@ -1,0 +1,261 @@
+// Package token is the token endpoint (RFC 6749 section 3.2).
+package token
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/base/peer"
+	"github.com/grantwell/grantwell/internal/room/clientauth"
+	"github.com/grantwell/grantwell/internal/room/issue"
+	"github.com/grantwell/grantwell/internal/room/scope"
+	"github.com/grantwell/grantwell/internal/seam"
+	"github.com/grantwell/grantwell/storage"
+)
+
+// Room answers token requests.
+type Room struct {
+	Clients     seam.Clients
+	Auth        *clientauth.Room
+	Issuer      *issue.Room
+	Scopes      *scope.Rules
+	Peers       peer.Proxies
+	Environment *grants.Environment
+	// QuotedExpiresIn writes expires_in as a JSON string.
+	QuotedExpiresIn bool
+
+	served map[string]served
+}
+
+// served is a grant that the endpoint serves.
+type served struct {
+	grants.Handler
+	// own is false for a grant of the host, which gets a copy of the client.
+	own bool
+}
+
+// Serve adds the grants that the endpoint serves. It is called once, before the
+// first request.
+func (r *Room) Serve(handlers []grants.Handler) {
+	r.served = make(map[string]served, len(handlers))
+	for _, h := range handlers {
+		// The implicit grant begins and ends at the authorization endpoint.
+		if t := h.GrantType(); t != "implicit" {
+			r.served[t] = served{Handler: h, own: seam.Own(h)}
+		}
+	}
+}
+
+// Endpoint returns the endpoint at a path.
+func (r *Room) Endpoint(path string) seam.Endpoint {
+	return seam.Endpoint{
+		Name:    "token",
+		Path:    path,
+		Member:  "token_endpoint",
+		NoCache: true,
+		Handle:  r.handle,
+	}
+}
+
+// exchange is one token request on its way to its answer.
+type exchange struct {
+	*Room
+	call *seam.Call
+	req  grants.Request
+
+	grantType string
+	handler   served
+	client    *storage.Client
+	minted    *seam.Minted
+
+	reply seam.Reply
+}
+
+// step is one step on the way.
+type step struct {
+	name string
+	do   func(x *exchange, ctx context.Context) error
+}
+
+// steps returns the steps in their order. The client is authenticated before the
+// server says whether it serves the grant.
+func steps() [5]step {
+	return [...]step{
+		{"parameters", (*exchange).readParameters},
+		{"client", (*exchange).findClient},
+		{"grant", (*exchange).checkGrant},
+		{"decision", (*exchange).redeem},
+		{"answer", (*exchange).answer},
+	}
+}
+
+func (r *Room) handle(ctx context.Context, c *seam.Call) (seam.Reply, error) {
+	x := &exchange{Room: r, call: c}
+	for _, s := range steps() {
+		if err := s.do(x, ctx); err != nil {
+			return x.reply, err
+		}
+	}
+
+	return x.reply, nil
+}
+
+// readParameters reads what grants see of the request before its client is known.
+func (x *exchange) readParameters(context.Context) error {
+	x.grantType = x.call.Form.Get("grant_type")
+	x.handler = x.served[x.grantType]
+	if x.handler.Handler != nil {
+		x.reply.Event.GrantType = x.grantType
+	}
+
+	x.req = grants.Request{
+		Form:        x.call.Form,
+		Now:         x.call.Now,
+		Remote:      x.Peers.Addr(x.call.Request),
+		Environment: x.Environment,
+	}
+	var err error
+	x.req.Scope, err = x.Scopes.Parse(x.call.Form.Get("scope"))
+
+	return err
+}
+
+// findClient authenticates the client or, for a grant that can do without, asks the
+// grant which client the request names.
+func (x *exchange) findClient(ctx context.Context) error {
+	client, authenticated, err := x.Auth.Authenticate(ctx, x.call)
+	if err != nil {
+		x.reply.Client = client
+		identifier, ok := seam.PowerOf[grants.Identifier](x.handler.Handler)
+		if !ok || !errors.Is(err, clientauth.ErrNoCredentials) {
+			return err
+		}
+		if client, err = x.identify(ctx, identifier); err != nil {
+			return err
+		}
+	}
+
+	x.client = client
+	x.reply.Client = client
+	x.req.Client = client
+	x.req.Authenticated = authenticated
+
+	return nil
+}
+
+// identify returns the client that a grant's request names without proof.
+func (x *exchange) identify(ctx context.Context, identifier grants.Identifier) (*storage.Client, error) {
+	id, err := identifier.Identify(ctx, &x.req)
+	if err != nil {
+		return nil, err
+	}
+
+	client, err := x.Clients.Client(ctx, id)
+	switch {
+	case errors.Is(err, storage.ErrNotFound), err == nil && client.Disabled:
+		return nil, grants.InvalidGrant("the client that the request names is unknown or disabled").
+			For(grants.ReasonClientUnknown)
+	case err != nil:
+		return nil, grants.Unavailable(err)
+	}
+
+	return client, nil
+}
+
+// checkGrant refuses a grant that is not served, or not to this client.
+func (x *exchange) checkGrant(context.Context) error {
+	switch {
+	case x.grantType == "":
+		return grants.InvalidRequest("The parameter grant_type is missing.")
+	case x.handler.Handler == nil:
+		return grants.UnsupportedGrantType()
+	case !x.client.AllowsGrant(x.grantType):
+		return grants.UnauthorizedClient("The client is not registered for this grant type.")
+	}
+
+	if !x.handler.own {
+		clone := x.client.Clone()
+		x.req.Client = &clone
+	}
+
+	return nil
+}
+
+// redeem lets the grant decide and issues what it decided. If another request was
+// first, a second look tells an honest retry from a second use.
+func (x *exchange) redeem(ctx context.Context) error {
+	err := x.decide(ctx)
+	if errors.Is(err, storage.ErrConflict) {
+		err = x.decide(ctx)
+	}
+	if errors.Is(err, storage.ErrConflict) {
+		return grants.InvalidGrant("lost to another request: %w", err).For(grants.ReasonRace)
+	}
+
+	return err
+}
+
+func (x *exchange) decide(ctx context.Context) error {
+	g, err := x.handler.Handle(ctx, &x.req)
+	if err != nil {
+		return err
+	}
+	if g == nil {
+		return errors.New("grantwell: the grant decided nothing")
+	}
+
+	requested := x.req.Scope
+	if g.Requested != nil {
+		requested = g.Requested
+	}
+	x.reply.Event.Subject = g.Subject
+	x.minted, err = x.Issuer.Issue(ctx, seam.Issuing{
+		Client:    x.client,
+		Grant:     g,
+		GrantType: x.grantType,
+		Requested: requested,
+		Now:       x.call.Now,
+	})
+	x.reply.Event.GrantID = x.minted.GrantID
+
+	return err
+}
+
+// reserved are the members of a token response that nothing replaces.
+var reserved = map[string]bool{
+	"access_token": true, "token_type": true, "expires_in": true, "refresh_token": true,
+	"scope": true, "error": true, "error_description": true, "error_uri": true,
+	"id_token": true,
+}
+
+// answer writes the token response (RFC 6749 section 5.1). It always has the scope,
+// so that a client need not guess it.
+func (x *exchange) answer(context.Context) error {
+	res := x.minted.Response
+	left := max(int64(res.ExpiresAt.Sub(x.call.Now)/time.Second), 0)
+	expires := seam.Number("expires_in", left)
+	if x.QuotedExpiresIn {
+		expires = seam.Text("expires_in", strconv.FormatInt(left, 10))
+	}
+
+	m := make(seam.Members, 0, 5)
+	m = append(m,
+		seam.Text("access_token", res.AccessToken),
+		seam.Text("token_type", res.TokenType),
+		expires,
+	)
+	if res.RefreshToken != "" {
+		m = append(m, seam.Text("refresh_token", res.RefreshToken))
+	}
+	m = append(m, seam.Text("scope", strings.Join(res.Scope, " ")))
+	m = m.Append(res.Extra, func(name string) bool { return !reserved[strings.ToLower(name)] })
+
+	x.reply.Members = m
+	x.reply.Event.Scope = res.Scope
+
+	return nil
+}

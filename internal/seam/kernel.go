@@ -1,0 +1,74 @@
+package seam
+
+import (
+	"context"
+	"net/url"
+	"time"
+
+	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/storage"
+)
+
+// Clients finds registered clients.
+type Clients interface {
+	// Client returns the client with this ID or [storage.ErrNotFound]. The client is
+	// to be read only: it may share its memory with the store.
+	Client(ctx context.Context, id string) (*storage.Client, error)
+}
+
+// Kernel is what a specification may ask of the server.
+type Kernel interface {
+	Clients
+	// Records returns the server's records.
+	Records() storage.Records
+	// Validate judges the parameters of an authorization request and answers
+	// nothing. Source names the specification that brought the parameters.
+	Validate(ctx context.Context, params url.Values, source string, now time.Time) (*Authorization, error)
+	// Mint makes the tokens of a decision and the records that stand for them, and
+	// stores nothing.
+	Mint(ctx context.Context, i Issuing) (*Minted, error)
+}
+
+// Binder is a specification that asks the server. Bind is called once, after every
+// room was built and before the first request.
+type Binder interface {
+	Bind(k Kernel)
+}
+
+// Issuing is a decision for which tokens are to be made.
+type Issuing struct {
+	Client    *storage.Client
+	Grant     *grants.Grant
+	GrantType string
+	// Requested is the scope that the request asks for.
+	Requested []string
+	Now       time.Time
+}
+
+// Minted is what was made for a decision, before it is stored.
+type Minted struct {
+	GrantID  string
+	Response *grants.Response
+	// Replayed says that Response was given before, so that nothing is to be stored.
+	Replayed bool
+	// Records stand for the tokens in Response. They are to be stored in one write.
+	Records []storage.Record
+	// Stored is called after the write and before the answer. An error withdraws the
+	// tokens. It may be nil.
+	Stored func(ctx context.Context) error
+}
+
+// Issuance is what is about to be issued, or was, as the host's hooks see it. The
+// face has the same type and documents its fields.
+type Issuance struct {
+	Client    storage.Client
+	GrantType string
+	GrantID   string
+	Subject   string
+	Scope     []string
+	Audience  []string
+	ExpiresAt time.Time
+	Claims    map[string]any
+	Response  map[string]any
+	Refresh   bool
+}
