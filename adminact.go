@@ -1,11 +1,9 @@
 package grantwell
 
 import (
-	"bytes"
-	"encoding/json"
 	"log/slog"
-	"reflect"
 
+	"github.com/grantwell/grantwell/internal/clientmeta"
 	"github.com/grantwell/grantwell/storage"
 )
 
@@ -18,7 +16,7 @@ type AdminAct struct {
 	After  *storage.Client // and as it is now; nil: there is none
 }
 
-// LogValue tells who did what, and the names of a client's fields that it changed.
+// LogValue tells who did what, and the names of a client's members that it changed.
 func (a *AdminAct) LogValue() slog.Value {
 	attrs := []slog.Attr{slog.String("actor", a.Actor), slog.String("action", a.Action)}
 	if fields := a.Changed(); len(fields) > 0 {
@@ -27,19 +25,5 @@ func (a *AdminAct) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// Changed returns the names of the fields of [storage.Client] in which Before and After differ; nil unless there are both.
-func (a *AdminAct) Changed() []string {
-	if a.Before == nil || a.After == nil {
-		return nil
-	}
-	var names []string
-	before, after := reflect.ValueOf(*a.Before), reflect.ValueOf(*a.After)
-	for i := range before.NumField() {
-		was, err1 := json.Marshal(before.Field(i).Interface())
-		is, err2 := json.Marshal(after.Field(i).Interface())
-		if err1 != nil || err2 != nil || !bytes.Equal(was, is) {
-			names = append(names, before.Type().Field(i).Name)
-		}
-	}
-	return names
-}
+// Changed returns the names of the JSON members of [storage.Client] in which Before and After differ; nil unless there are both.
+func (a *AdminAct) Changed() []string { return clientmeta.Changed(a.Before, a.After) }

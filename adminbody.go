@@ -3,16 +3,11 @@ package grantwell
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
-	"reflect"
 	"strconv"
-	"strings"
-	"unicode/utf8"
 
 	"github.com/grantwell/grantwell/grants"
-	"github.com/grantwell/grantwell/storage"
+	"github.com/grantwell/grantwell/internal/base/strictjson"
 )
 
 // object reads a body that is one JSON object, or nothing where that is allowed. Names are taken byte for byte, and each once.
@@ -21,90 +16,16 @@ func (c *act) object(limit int64, optional bool) (map[string]json.RawMessage, er
 	if err != nil || text == "" && optional {
 		return nil, err
 	}
-	var members map[string]json.RawMessage
-	if err := strictJSON(text, &members); err != nil || members == nil {
+	members, err := strictjson.Members([]byte(text), strictjson.Limits{})
+	if err != nil {
 		return nil, grants.InvalidRequest("The body is not one JSON object in UTF-8 whose names are there once.").Because("%w", err)
 	}
 	return members, nil
 }
 
-// strictJSON reads one value and nothing behind it.
-func strictJSON(text string, into any) error {
-	if !utf8.ValidString(text) {
-		return errors.New("grantwell: not UTF-8")
-	}
-	dec := json.NewDecoder(strings.NewReader(text))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(into); err != nil {
-		return err
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("grantwell: text behind the JSON value")
-	}
-	dec = json.NewDecoder(strings.NewReader(text))
-	dec.UseNumber() // a number of any size is JSON
-	return namesOnce(dec)
-}
-
-// clientMembers are the names of a client's JSON, as the type has them.
-var clientMembers = func() map[string]bool {
-	names := make(map[string]bool)
-	t := reflect.TypeFor[storage.Client]()
-	for i := range t.NumField() {
-		name, _, _ := strings.Cut(t.Field(i).Tag.Get("json"), ",")
-		names[name] = true
-	}
-	return names
-}()
-
-// clientOf makes a client of its members. Names that no client has refuse it: a misspelt one would be a setting that is not made.
-func clientOf(members map[string]json.RawMessage) (storage.Client, error) {
-	var c storage.Client
-	for name := range members {
-		if !clientMembers[name] {
-			return c, badClient("There is no member " + printable(name, 64) + ".")
-		}
-	}
-	text, err := plainJSON(members)
-	if err != nil {
-		return c, err
-	}
-	if err := strictJSON(string(text), &c); err != nil {
-		var wrong *json.UnmarshalTypeError
-		if errors.As(err, &wrong) {
-			return c, badClient("The member "+wrong.Field+" has the wrong type.").Because("%w", err)
-		}
-		return c, badClient("A member has the wrong type or form.").Because("%w", err)
-	}
-	return c, nil
-}
-
 // badClient is the error of RFC 7591 section 3.2.2.
 func badClient(description string) *grants.Error {
 	return &grants.Error{Code: "invalid_client_metadata", Description: description}
-}
-
-// readOnly are the members that only acts of their own change.
-var readOnly = []string{"disabled", "secrets", "shared_key", "created_at", "created_by", "tokens_not_before"}
-
-// editable takes the read-only members out of a body, each of which has to be as the view has it.
-func editable(members map[string]json.RawMessage, view any) error {
-	text, err := json.Marshal(view)
-	if err != nil {
-		return err
-	}
-	var now map[string]any
-	if err := json.Unmarshal(text, &now); err != nil {
-		return err
-	}
-	for _, name := range readOnly {
-		var value any
-		if sent, ok := members[name]; ok && (json.Unmarshal(sent, &value) != nil || !reflect.DeepEqual(value, now[name])) {
-			return badClient("The member " + name + " is read-only here.")
-		}
-		delete(members, name)
-	}
-	return nil
 }
 
 // limit is how much a page has.

@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/clientmeta"
 	"github.com/grantwell/grantwell/storage"
 )
 
@@ -29,13 +29,13 @@ func (c *act) change(ctx context.Context, edit func(storage.Client) (next storag
 		if err != nil {
 			return err
 		}
-		if err := checkClient(next); err != nil {
+		if err := checkClient(&next); err != nil {
 			return err
 		}
 		err = c.store(ctx, &old, &next)
 		switch {
 		case err == nil:
-			return c.show(http.StatusOK, next, plain)
+			return c.show(http.StatusOK, &next, plain)
 		case !errors.Is(err, storage.ErrConflict) || n == changeAttempts:
 			return err
 		}
@@ -49,7 +49,7 @@ func (c *act) matched(ctx context.Context) (storage.Client, error) {
 	if err != nil || len(want) == 0 {
 		return client, err
 	}
-	tag, err := etag(client)
+	tag, err := clientmeta.ETag(&client)
 	if err != nil {
 		return client, err
 	}
@@ -68,9 +68,9 @@ func (c *act) store(ctx context.Context, old, next *storage.Client) error {
 		return err
 	}
 	c.event.ClientID = next.ID
-	c.event.Admin.After = redacted(*next)
+	c.event.Admin.After = clientmeta.Redact(next)
 	if old != nil {
-		c.event.Admin.Before = redacted(*old)
+		c.event.Admin.Before = clientmeta.Redact(old)
 	}
 	stored, err := c.api.clients.Client(ctx, next.ID)
 	if err == nil {
@@ -119,16 +119,10 @@ func (c *act) wait(ctx context.Context) error {
 
 func (c *act) leave() { <-c.api.turn }
 
-// checkClient tells why the client must not be stored. What it says is about what the administrator sent.
-func checkClient(c storage.Client) error {
-	err := errors.Join(c.Validate(), checkHashes(c))
-	if err == nil {
-		return nil
+// checkClient returns why the client must not be stored. What it says is about what the administrator sent.
+func checkClient(c *storage.Client) error {
+	if err := clientmeta.Check(c); err != nil {
+		return badClient(err.Error()).Because("%w", err)
 	}
-	reasons := strings.Split(err.Error(), "\n")
-	for i, r := range reasons {
-		reasons[i] = strings.TrimPrefix(r, "storage: client ")
-	}
-	slices.Sort(reasons)
-	return badClient(strings.Join(reasons, "; ")).Because("%w", err)
+	return nil
 }

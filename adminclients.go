@@ -3,12 +3,12 @@ package grantwell
 import (
 	"context"
 	"errors"
-	"maps"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/clientmeta"
 	"github.com/grantwell/grantwell/storage"
 )
 
@@ -44,11 +44,13 @@ func listClients(ctx context.Context, c *act) error {
 		return err
 	}
 	out := struct {
-		Clients []clientView `json:"clients"`
-		Next    string       `json:"next,omitempty"`
-	}{make([]clientView, len(list)), next}
-	for i, client := range list {
-		out.Clients[i] = viewOf(client)
+		Clients []clientmeta.Document `json:"clients"`
+		Next    string                `json:"next,omitempty"`
+	}{make([]clientmeta.Document, len(list)), next}
+	for i := range list {
+		if out.Clients[i], err = clientmeta.View(&list[i]); err != nil {
+			return err
+		}
 	}
 	return c.write(http.StatusOK, out)
 }
@@ -76,7 +78,7 @@ func readClient(ctx context.Context, c *act) error {
 	if err != nil {
 		return err
 	}
-	return c.show(http.StatusOK, client, "")
+	return c.show(http.StatusOK, &client, "")
 }
 
 func createClient(ctx context.Context, c *act) error {
@@ -84,14 +86,12 @@ func createClient(ctx context.Context, c *act) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range readOnly {
-		if _, sent := members[name]; sent && name != "disabled" {
-			return badClient("The member " + name + " is read-only.")
-		}
+	if err := clientmeta.CheckNew(members); err != nil {
+		return badClient(err.Error())
 	}
-	client, err := clientOf(members)
+	client, err := clientmeta.Read(members)
 	if err != nil {
-		return err
+		return badClient(err.Error()).Because("%w", err)
 	}
 	client.CreatedBy, client.CreatedAt = c.actor, c.req.Now.Truncate(time.Millisecond)
 	if client.ID == "" {
@@ -100,8 +100,8 @@ func createClient(ctx context.Context, c *act) error {
 		// Somebody else may have had this ID, and something of theirs may be unexpired still.
 		client.TokensNotBefore = client.CreatedAt
 	}
-	plain := credentials(&client)
-	if err := checkClient(client); err != nil {
+	plain := clientmeta.FillCredentials(&client)
+	if err := checkClient(&client); err != nil {
 		return err
 	}
 	if err := c.wait(ctx); err != nil {
@@ -111,7 +111,7 @@ func createClient(ctx context.Context, c *act) error {
 	if err := c.store(ctx, nil, &client); err != nil {
 		return err
 	}
-	return c.show(http.StatusCreated, client, plain)
+	return c.show(http.StatusCreated, &client, plain)
 }
 
 func updateClient(ctx context.Context, c *act) error {
@@ -123,13 +123,17 @@ func updateClient(ctx context.Context, c *act) error {
 		return &grants.Error{Code: "precondition_required", Description: "Send If-Match with the ETag of the client that you changed.", Status: http.StatusPreconditionRequired}
 	}
 	return c.change(ctx, func(old storage.Client) (storage.Client, string, error) {
-		sent := maps.Clone(members)
-		if err := editable(sent, viewOf(old)); err != nil {
-			return old, "", err
-		}
-		next, err := clientOf(sent)
+		view, err := clientmeta.View(&old)
 		if err != nil {
 			return old, "", err
+		}
+		sent, err := clientmeta.Editable(members, view)
+		if err != nil {
+			return old, "", badClient(err.Error())
+		}
+		next, err := clientmeta.Read(sent)
+		if err != nil {
+			return old, "", badClient(err.Error()).Because("%w", err)
 		}
 		if next.ID != "" && next.ID != old.ID {
 			return old, "", badClient("The member client_id names another client than the path.")
@@ -138,7 +142,7 @@ func updateClient(ctx context.Context, c *act) error {
 		if next.Method() == old.Method() { // another method starts with new credentials
 			next.Secrets, next.SharedKey = old.Secrets, old.SharedKey
 		}
-		return next, credentials(&next), nil
+		return next, clientmeta.FillCredentials(&next), nil
 	})
 }
 
@@ -175,6 +179,6 @@ func deleteClient(ctx context.Context, c *act) error {
 	case err != nil:
 		return grants.Unavailable(err)
 	}
-	c.event.Admin.Before = redacted(old)
+	c.event.Admin.Before = clientmeta.Redact(&old)
 	return c.done()
 }

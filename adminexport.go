@@ -2,30 +2,15 @@ package grantwell
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
 	"strings"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/clientmeta"
 	"github.com/grantwell/grantwell/storage"
 )
-
-// exportFormat names the document, so that another one is not taken for it.
-const exportFormat = "grantwell.clients.v1"
-
-// maxPage bounds how many clients a page, and a document, has.
-const maxPage = 1000
-
-// exported is a document of clients: what an export answers and an import takes.
-type exported struct {
-	Format string `json:"format"`
-	// Secrets says what the document gives away: "hashed", or "plain" if shared keys are in it.
-	Secrets string           `json:"secrets"`
-	Clients []storage.Client `json:"clients"`
-	Next    string           `json:"next,omitempty"`
-}
 
 // exportClients answers with the clients as they are stored. Nothing is left out silently: a backup that lacks a key
 // is found out when it is needed.
@@ -34,22 +19,13 @@ func exportClients(ctx context.Context, c *act) error {
 	if keys != "" && keys != "include" {
 		return grants.InvalidRequest("shared_keys is include, or not sent.")
 	}
-	list, next, err := c.clientPage(ctx, maxPage)
+	list, next, err := c.clientPage(ctx, clientmeta.MaxExport)
 	if err != nil {
 		return err
 	}
-	out := exported{Format: exportFormat, Secrets: "hashed", Clients: list, Next: next}
-	if list == nil {
-		out.Clients = []storage.Client{}
-	}
-	for _, client := range list {
-		if len(client.SharedKey) == 0 {
-			continue
-		}
-		if keys == "" {
-			return conflict("The client " + client.ID + " has a plain shared key. Export it with shared_keys=include.")
-		}
-		out.Secrets = "plain"
+	out, err := clientmeta.NewExport(list, next, keys != "")
+	if err != nil {
+		return conflict(err.Error() + ". Export it with shared_keys=include.")
 	}
 	return c.write(http.StatusOK, out)
 }
@@ -101,40 +77,17 @@ func importClients(ctx context.Context, c *act) error {
 
 // imported reads the body and checks every client in it.
 func (c *act) imported() ([]storage.Client, error) {
-	members, err := c.object(maxClientsFile, false)
+	members, err := c.object(clientmeta.MaxFile, false)
 	if err != nil {
 		return nil, err
 	}
-	var format string
-	if json.Unmarshal(members["format"], &format) != nil || format != exportFormat {
-		return nil, grants.InvalidRequest("The document's format is not " + exportFormat + ".")
+	docs, err := clientmeta.OpenExport(members)
+	if err != nil {
+		return nil, grants.InvalidRequest(err.Error())
 	}
-	for name := range members {
-		switch name {
-		case "format", "secrets", "clients", "next":
-		default:
-			return nil, grants.InvalidRequest("The document has a member that is not known: " + printable(name, 64))
-		}
-	}
-	var list []map[string]json.RawMessage
-	if json.Unmarshal(members["clients"], &list) != nil || len(list) > maxPage {
-		return nil, grants.InvalidRequest("The member clients is not a list of at most 1000 clients.")
-	}
-	clients, seen := make([]storage.Client, len(list)), make(map[string]bool)
-	for i, members := range list {
-		client, err := clientOf(members)
-		if err == nil {
-			err = checkClient(client)
-		}
-		if err != nil {
-			told := protocol(err)
-			told.Description = "Client " + strconv.Itoa(i+1) + " of the document: " + told.Description
-			return nil, told
-		}
-		if seen[client.ID] {
-			return nil, badClient("The client " + client.ID + " is in the document twice.")
-		}
-		clients[i], seen[client.ID] = client, true
+	clients, err := clientmeta.ReadAll(docs)
+	if err != nil {
+		return nil, badClient(err.Error()).Because("%w", err)
 	}
 	return clients, nil
 }
@@ -162,9 +115,9 @@ func (c *act) replace(before *storage.Client, client storage.Client) error {
 	}
 	e := c.event
 	e.ClientID = client.ID
-	e.Admin = &AdminAct{Actor: c.actor, Action: "client.import", After: redacted(client)}
+	e.Admin = &AdminAct{Actor: c.actor, Action: "client.import", After: clientmeta.Redact(&client)}
 	if before != nil {
-		e.Admin.Before = redacted(*before)
+		e.Admin.Before = clientmeta.Redact(before)
 	}
 	c.s.emit(ctx, c.r, e)
 	return nil

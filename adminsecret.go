@@ -3,14 +3,11 @@ package grantwell
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"slices"
-	"strings"
 	"time"
 
-	"golang.org/x/crypto/bcrypt"
-
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/clientmeta"
 	"github.com/grantwell/grantwell/storage"
 )
 
@@ -27,9 +24,9 @@ func rotateSecret(ctx context.Context, c *act) error {
 				return client, "", grants.InvalidRequest("This client has one shared key, which can only be replaced at once: overlap_seconds 0.")
 			}
 			client.SharedKey = nil
-			return client, credentials(&client), nil
+			return client, clientmeta.FillCredentials(&client), nil
 		}
-		if !bySecret(client.Method()) {
+		if !clientmeta.UsesSecret(client.Method()) {
 			return client, "", conflict("The client authenticates without a secret.")
 		}
 		now := nowUTC()
@@ -43,7 +40,7 @@ func rotateSecret(ctx context.Context, c *act) error {
 				old[i].ExpiresAt = end
 			}
 		}
-		plain, stored := GenerateSecret()
+		plain, stored := clientmeta.NewSecret()
 		client.Secrets = append([]storage.Secret{stored}, old...)
 		return client, plain, nil
 	})
@@ -72,51 +69,14 @@ func (c *act) overlap() (d time.Duration, told bool, err error) {
 // endSecret ends one of several secrets. The last one is no secret to end: the client is to be disabled.
 func endSecret(ctx context.Context, c *act) error {
 	return c.change(ctx, func(client storage.Client) (storage.Client, string, error) {
-		left := slices.DeleteFunc(slices.Clone(client.Secrets), func(s storage.Secret) bool { return secretID(s) == c.below })
+		left := slices.DeleteFunc(slices.Clone(client.Secrets), func(s storage.Secret) bool { return clientmeta.SecretID(s) == c.below })
 		switch {
 		case len(left) == len(client.Secrets):
 			return client, "", notFound("The client has no such secret.")
-		case len(left) == 0 && bySecret(client.Method()):
+		case len(left) == 0 && clientmeta.UsesSecret(client.Method()):
 			return client, "", conflict("This is the last secret. Disable the client, or replace the secret with overlap_seconds 0.")
 		}
 		client.Secrets = left
 		return client, "", nil
 	})
-}
-
-// credentials gives the client the secret that its method needs, unless it has one.
-func credentials(c *storage.Client) (plain string) {
-	switch {
-	case bySecret(c.Method()) && len(c.Secrets) == 0:
-		var stored storage.Secret
-		plain, stored = GenerateSecret()
-		c.Secrets = []storage.Secret{stored}
-	case c.Method() == storage.AuthClientSecretJWT && len(c.SharedKey) == 0:
-		plain, _ = GenerateSecret()
-		c.SharedKey = []byte(plain)
-	}
-	return plain
-}
-
-// maxBcryptCost bounds what one guess at an imported secret makes the server work: about 4 s.
-const maxBcryptCost = 16
-
-// checkHashes refuses hashes that could not be verified, or only at a price that lets guesses stop the server.
-func checkHashes(c storage.Client) error {
-	for _, s := range c.Secrets {
-		var err error
-		switch {
-		case strings.HasPrefix(s.Hash, "$argon2id$"):
-			_, err = readArgon2(s.Hash)
-		case strings.HasPrefix(s.Hash, "$2"):
-			var cost int
-			if cost, err = bcrypt.Cost([]byte(s.Hash)); err == nil && cost > maxBcryptCost {
-				err = errors.New("the cost is too high")
-			}
-		}
-		if err != nil {
-			return errors.New("storage: client secrets: a hash is malformed, or too expensive to verify")
-		}
-	}
-	return nil
 }

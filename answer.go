@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/grantwell/grantwell/grants"
-	"github.com/grantwell/grantwell/internal/jsontext"
+	"github.com/grantwell/grantwell/internal/base/jsonenc"
 )
 
 // member is one name and value of an answer; members keep their order. Strings and numbers, which nearly all are, need no
@@ -79,7 +79,7 @@ func (m members) encode(format string) ([]byte, error) {
 	case "xml":
 		return m.xml()
 	}
-	o := jsontext.Object{Text: make([]byte, 0, 256)}
+	o := jsonenc.Object{Text: make([]byte, 0, 256)}
 	for _, f := range m {
 		switch f.kind {
 		case isText:

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/grantwell/grantwell/grants"
-	"github.com/grantwell/grantwell/internal/form"
+	"github.com/grantwell/grantwell/internal/base/form"
 	"github.com/grantwell/grantwell/internal/frontchannel"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/tokens"

@@ -11,7 +11,7 @@ import (
 	"time"
 
 	"github.com/grantwell/grantwell/grants"
-	"github.com/grantwell/grantwell/internal/form"
+	"github.com/grantwell/grantwell/internal/base/form"
 	"github.com/grantwell/grantwell/storage"
 )
 

@@ -71,7 +71,7 @@ func ExampleServer_Admin() {
 		mux.ServeHTTP(w, r)
 		fmt.Println(method, path, w.Code)
 	}
-	billing := `{"client_id":"billing","grant_types":["client_credentials"],"scope":["invoices"]}`
+	billing := `{"client_id":"billing","grant_types":["client_credentials"],"scope":"invoices"}`
 	ask("POST", "/admin/clients", "s7", billing)
 	ask("POST", "/admin/clients", "s3", billing)
 	ask("GET", "/admin/clients/billing", "s7", "")

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/base/strictjson"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/tokens"
 )
@@ -139,7 +140,7 @@ func readGrant(form tokens.Imported, line []byte, now time.Time) ([]storage.Reco
 	if dec.More() {
 		return nil, errors.New("more than one JSON value")
 	}
-	if err := namesOnce(json.NewDecoder(bytes.NewReader(line))); err != nil {
+	if err := strictjson.Check(line, strictjson.Limits{}); err != nil {
 		return nil, err
 	}
 	base, d, err := g.record()

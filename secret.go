@@ -2,29 +2,21 @@ package grantwell
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"fmt"
 	"runtime"
 	"strings"
 	"sync/atomic"
 
-	"golang.org/x/crypto/argon2"
-	"golang.org/x/crypto/bcrypt"
-
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/base/secrethash"
+	"github.com/grantwell/grantwell/internal/clientmeta"
 	"github.com/grantwell/grantwell/storage"
 )
 
 // GenerateSecret returns a new client secret of 256 random bits, to be shown once, and what to store of it.
-func GenerateSecret() (secret string, stored storage.Secret) {
-	var b [32]byte
-	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
-	secret = base64.RawURLEncoding.EncodeToString(b[:])
-	return secret, storage.HashSecret(secret)
-}
+func GenerateSecret() (secret string, stored storage.Secret) { return clientmeta.NewSecret() }
 
 // maxSecret bounds a client secret in bytes; bcrypt reads 72.
 const maxSecret = 512
@@ -111,45 +103,5 @@ func (h *slowHash) compare(ctx context.Context, hash, secret string) (bool, erro
 	case <-ctx.Done():
 		return false, ctx.Err()
 	}
-	if strings.HasPrefix(hash, "$argon2id$") {
-		return equalArgon2(hash, secret)
-	}
-	if strings.HasPrefix(hash, "$pbkdf2-") {
-		return equalPBKDF2(hash, secret)
-	}
-	return len(secret) <= 72 && bcrypt.CompareHashAndPassword([]byte(hash), []byte(secret)) == nil, nil
-}
-
-func equalArgon2(hash, secret string) (bool, error) {
-	h, err := readArgon2(hash)
-	if err != nil {
-		return false, err
-	}
-	got := argon2.IDKey([]byte(secret), h.salt, h.passes, h.memory, h.lanes, uint32(len(h.want)))
-	return subtle.ConstantTimeCompare(got, h.want) == 1, nil
-}
-
-type argon2Hash struct {
-	memory, passes uint32
-	lanes          uint8
-	salt, want     []byte
-}
-
-// readArgon2 reads the usual encoding, $argon2id$v=19$m=65536,t=3,p=4$salt$hash, within bounds.
-func readArgon2(hash string) (h argon2Hash, err error) {
-	parts := strings.Split(hash, "$")
-	if len(parts) != 6 {
-		return h, fmt.Errorf("grantwell: a stored argon2id hash is malformed")
-	}
-	var version int
-	_, err1 := fmt.Sscanf(parts[2], "v=%d", &version)
-	_, err2 := fmt.Sscanf(parts[3], "m=%d,t=%d,p=%d", &h.memory, &h.passes, &h.lanes)
-	var err3, err4 error
-	h.salt, err3 = base64.RawStdEncoding.DecodeString(parts[4])
-	h.want, err4 = base64.RawStdEncoding.DecodeString(parts[5])
-	if err1 != nil || err2 != nil || err3 != nil || err4 != nil || version != argon2.Version ||
-		h.memory > 256<<10 || h.passes < 1 || h.passes > 16 || h.lanes < 1 || len(h.want) < 16 || len(h.want) > 64 {
-		return h, fmt.Errorf("grantwell: a stored argon2id hash is malformed or out of bounds")
-	}
-	return h, nil
+	return secrethash.Compare(hash, secret)
 }

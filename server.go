@@ -76,12 +76,24 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// viewed returns clients that may share memory with the store: whoever is not of this module gets a copy.
+// viewed returns clients that may share memory with the store. Code outside this module gets copies of them.
 func viewed(c storage.Clients) storage.Clients {
 	if s, ok := c.(*memstore.Store); ok && s != nil {
-		return memstore.View(s)
+		return shared{memstore.View(s)}
 	}
 	return c
+}
+
+// shared reads clients of a memory store where they lie.
+type shared struct{ view memstore.ClientView }
+
+// Client implements [storage.Clients].
+func (s shared) Client(ctx context.Context, id string) (storage.Client, error) {
+	c, err := s.view.Client(ctx, id)
+	if err != nil {
+		return storage.Client{}, err
+	}
+	return *c, nil
 }
 
 // mount fills the table of paths that Handler serves.

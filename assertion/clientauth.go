@@ -82,10 +82,10 @@ func (j *JWT) verifyClient(ctx context.Context, r Request, t *jwtToken, now time
 		return nil, refusal
 	}
 
-	if t.padded && !credentials.Lenient {
+	if t.Padded && !credentials.Lenient {
 		return nil, newError(ClientAuth, ReasonEncoding, "base64 padding, which only a lenient client may send")
 	}
-	if refusal := checkType(ClientAuth, t.typ, "", "JWT", "client-authentication+jwt"); refusal != nil {
+	if refusal := checkType(ClientAuth, t.Header.Type, "", "JWT", "client-authentication+jwt"); refusal != nil {
 		return nil, refusal
 	}
 	c, err := readClaims(t.claims, credentials.Lenient)

@@ -10,6 +10,8 @@ import (
 
 	jose "github.com/go-jose/go-jose/v4"
 	"github.com/stretchr/testify/require"
+
+	"github.com/grantwell/grantwell/internal/base/jws"
 )
 
 // What is remembered is the text's own, byte for byte: one that differs anywhere is parsed, and one that is wrong stays wrong.
@@ -45,7 +47,7 @@ func TestParseJWKS_RemembersLittle(t *testing.T) {
 		wg.Go(func() {
 			for i := range maxParsed {
 				digest := [32]byte{byte(g), byte(i), byte(i >> 8)}
-				c.keep(digest, &KeySet{keys: make([]publicKey, 1)})
+				c.keep(digest, &KeySet{keys: make([]jws.Key, 1)})
 				c.find(digest)
 			}
 		})
@@ -53,6 +55,6 @@ func TestParseJWKS_RemembersLittle(t *testing.T) {
 	wg.Wait()
 	require.LessOrEqual(t, len(c.sets), maxParsed)
 	large := [32]byte{255}
-	c.keep(large, &KeySet{keys: make([]publicKey, maxParsedKeys+1)})
+	c.keep(large, &KeySet{keys: make([]jws.Key, maxParsedKeys+1)})
 	require.Nil(t, c.find(large))
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/grantwell/grantwell/internal/base/fetch"
 )
 
 // RemoteKeys are key sets behind URLs, such as the jwks_uri of clients (RFC 7591 section 2). One value
@@ -26,7 +28,7 @@ type RemoteKeys struct {
 }
 
 type remoteSet struct {
-	cached[*KeySet]
+	fetch.Document[*KeySet]
 	used time.Time // guarded by RemoteKeys.mu
 }
 
@@ -34,7 +36,7 @@ type remoteSet struct {
 // names none if kid is "". An error means that there is no set that is fit for use.
 func (r *RemoteKeys) Keys(ctx context.Context, url, kid string) (*KeySet, error) {
 	fetcher, set, policy := r.entry(url)
-	return set.get(ctx, policy, func(s *KeySet) bool { return s.has(kid) },
+	return set.Get(ctx, policy, func(s *KeySet) bool { return s.has(kid) },
 		func(ctx context.Context) (*KeySet, time.Duration, error) {
 			body, err := fetcher.Fetch(ctx, url)
 			if err != nil {
@@ -57,7 +59,7 @@ func (u remoteURL) Keys(ctx context.Context, kid string) (*KeySet, error) {
 	return u.keys.Keys(ctx, u.url, kid)
 }
 
-func (r *RemoteKeys) entry(url string) (*Fetcher, *remoteSet, refresh) {
+func (r *RemoteKeys) entry(url string) (*Fetcher, *remoteSet, fetch.Policy) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	fetcher := r.Fetcher
@@ -65,11 +67,11 @@ func (r *RemoteKeys) entry(url string) (*Fetcher, *remoteSet, refresh) {
 		fetcher = &r.own
 	}
 	interval := positive(r.Interval, 5*time.Minute)
-	policy := refresh{
-		maxAge:   positive(r.MaxAge, time.Hour),
-		interval: interval,
-		retry:    interval / 10,
-		maxStale: positive(r.MaxStale, 24*time.Hour),
+	policy := fetch.Policy{
+		MaxAge:   positive(r.MaxAge, time.Hour),
+		Interval: interval,
+		Retry:    interval / 10,
+		MaxStale: positive(r.MaxStale, 24*time.Hour),
 	}
 	if set := r.sets[url]; set != nil {
 		set.used = time.Now()

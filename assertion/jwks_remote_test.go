@@ -1,12 +1,9 @@
 package assertion
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -149,56 +146,4 @@ func TestRemoteKeys_TheNumberOfSetsIsBounded(t *testing.T) {
 	}
 	require.Len(t, remote.sets, 3)
 	require.EqualValues(t, 20, server.hits.Load())
-}
-
-// Holds R105, S68.
-func TestCached_OneFlightForAllWhoWait(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		var c cached[int]
-		var calls atomic.Int32
-		policy := refresh{maxAge: time.Hour, interval: time.Minute, retry: time.Second, maxStale: time.Hour}
-		slow := func(ctx context.Context) (int, time.Duration, error) {
-			calls.Add(1)
-			time.Sleep(time.Second)
-			return 7, 0, ctx.Err()
-		}
-		any := func(int) bool { return true }
-		impatient, cancel := context.WithTimeout(t.Context(), time.Millisecond)
-		defer cancel()
-		var all sync.WaitGroup
-		all.Go(func() {
-			_, err := c.get(impatient, policy, any, slow) // the one that starts the fetch gives up
-			require.ErrorIs(t, err, context.DeadlineExceeded)
-		})
-		synctest.Wait()
-		for range 20 {
-			all.Go(func() {
-				v, err := c.get(t.Context(), policy, any, slow)
-				require.NoError(t, err)
-				require.Equal(t, 7, v)
-			})
-		}
-		all.Wait()
-		require.EqualValues(t, 1, calls.Load())
-	})
-}
-
-// A document's own age shortens ours and never lengthens it, and cannot make us ask all the time.
-func TestCached_TheDocumentsAgeIsHeldWithinOurs(t *testing.T) {
-	t.Parallel()
-	policy := refresh{maxAge: time.Hour, interval: time.Minute}
-	for age, want := range map[time.Duration]time.Duration{0: time.Hour, time.Second: time.Minute, 10 * time.Minute: 10 * time.Minute, 1000 * time.Hour: time.Hour, -time.Hour: time.Hour} {
-		require.Equal(t, want, (&cached[int]{maxAge: age}).age(policy), age)
-	}
-}
-
-// Holds R13.
-func TestCached_APanicOfAParserIsAnError(t *testing.T) {
-	t.Parallel()
-	var c cached[int]
-	_, err := c.get(t.Context(), refresh{}, func(int) bool { return true }, func(context.Context) (int, time.Duration, error) { panic("parser") })
-	require.ErrorContains(t, err, "panicked")
-	_, err = c.get(t.Context(), refresh{retry: time.Hour}, func(int) bool { return true }, func(context.Context) (int, time.Duration, error) { return 0, 0, errors.New("never") })
-	require.ErrorContains(t, err, "panicked", "and is not tried again at once")
 }

@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/grantwell/grantwell/internal/base/jws"
 )
 
 // Holds S67, S68, R104, V154.
@@ -130,14 +132,14 @@ func TestKeySet_KeyIDIsTheThumbprintOfRFC7638(t *testing.T) {
 	t.Parallel()
 	set, err := ParseJWKS([]byte(`{"keys":[{"kty":"RSA","n":"0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw","e":"AQAB","alg":"RS256","kid":"2011-04-29"}]}`))
 	require.NoError(t, err)
-	require.Equal(t, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", set.keys[0].print)
+	require.Equal(t, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs", set.keys[0].Thumbprint)
 }
 
 func TestNewKeySet_RefusesWhatDoesNotVerify(t *testing.T) {
 	t.Parallel()
 	keys := jwtTestKeys()
 	for _, k := range []any{nil, "x", []byte("x"), keys["rsa"], (*rsa.PublicKey)(nil), (*ecdsa.PublicKey)(nil), &weakRSA().PublicKey, ed25519.PublicKey{1},
-		&ecdsa.PublicKey{Curve: elliptic.P224()}, &ecdsa.PublicKey{Curve: elliptic.P256()}, ed25519.PublicKey(make([]byte, 32)), hmacSecret(jwtSecret)} {
+		&ecdsa.PublicKey{Curve: elliptic.P224()}, &ecdsa.PublicKey{Curve: elliptic.P256()}, ed25519.PublicKey(make([]byte, 32)), jws.Secret(jwtSecret)} {
 		_, err := NewKeySet(k)
 		require.Error(t, err, "%T", k)
 	}

@@ -5,6 +5,8 @@ import (
 	stdjson "encoding/json"
 	"errors"
 	"time"
+
+	"github.com/grantwell/grantwell/internal/base/jws"
 )
 
 // JWTConfig configures a [JWT] verifier. Issuer, Replay and one of Issuers and Clients are required.
@@ -133,12 +135,12 @@ func (j *JWT) verify(ctx context.Context, r Request, event *Event) (*Assertion, 
 }
 
 // assertion says what the token says, once everything about it has been checked.
-func (t *jwtToken) assertion(c *jwtClaims, key publicKey) *Assertion {
+func (t *jwtToken) assertion(c *jwtClaims, key jws.Key) *Assertion {
 	a := &Assertion{
 		Format: FormatJWT, Issuer: c.iss, ID: c.jti, Subject: Subject{Value: c.sub}, Audiences: c.aud,
-		IssuedAt: c.iat, NotBefore: c.nbf, Expires: c.exp, KeyID: key.print,
+		IssuedAt: c.iat, NotBefore: c.nbf, Expires: c.exp, KeyID: key.Thumbprint,
 	}
 	// The strict parser has accepted the same octets, so this cannot fail.
-	_ = stdjson.Unmarshal(t.payload, &a.Claims)
+	_ = stdjson.Unmarshal(t.Payload, &a.Claims)
 	return a
 }

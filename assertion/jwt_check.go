@@ -6,13 +6,15 @@ import (
 	"encoding/base64"
 	"slices"
 	"time"
+
+	"github.com/grantwell/grantwell/internal/base/jws"
 )
 
 // checkType refuses every kind of token that is not meant to be an assertion, so that an access token, a
 // logout token or a proof of the same issuer is never taken for one (RFC 8725 section 3.11).
 func checkType(use Use, typ string, accepted ...string) *Error {
 	for _, a := range accepted {
-		if mediaType(typ) == mediaType(a) {
+		if jws.SameType(typ, a) {
 			return nil
 		}
 	}
@@ -82,7 +84,7 @@ func shownList(list []string) string {
 func (j *JWT) spend(ctx context.Context, use Use, namespace string, t *jwtToken, c *jwtClaims) *Error {
 	id := "jti:" + c.jti
 	if c.jti == "" {
-		sum := sha256.Sum256([]byte(t.signed))
+		sum := sha256.Sum256([]byte(t.Signed))
 		id = "sha256:" + base64.RawURLEncoding.EncodeToString(sum[:])
 	}
 	first, err := j.c.Replay.Use(ctx, namespace, id, c.exp.Add(j.c.ClockSkew))

@@ -1,14 +1,13 @@
 package assertion
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
-
-	"github.com/go-jose/go-jose/v4/json"
 )
 
 // jwtClaims are the registered claims of RFC 7519 section 4.1, with their types checked.

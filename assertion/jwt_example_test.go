@@ -135,7 +135,7 @@ func ExampleRemoteKeys() {
 		Keys:   remote.URL("https://127.0.0.1/keys"), // as a hostile client might register it
 	}
 	_, err := credentials.Keys.Keys(context.Background(), "2026")
-	fmt.Println(err != nil && strings.Contains(err.Error(), "not on the public internet"))
+	fmt.Println(err != nil && strings.Contains(err.Error(), "not public"))
 	// Output: true
 }
 

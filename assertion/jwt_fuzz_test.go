@@ -9,6 +9,9 @@ import (
 	jose "github.com/go-jose/go-jose/v4"
 	josejwt "github.com/go-jose/go-jose/v4/jwt"
 	"github.com/stretchr/testify/require"
+
+	"github.com/grantwell/grantwell/internal/base/fetch"
+	"github.com/grantwell/grantwell/internal/base/jws"
 )
 
 // FuzzJWT holds that no token panics, that refusals have the right code, and that another implementation
@@ -68,11 +71,11 @@ func FuzzJWKSet(f *testing.F) {
 		}
 		require.LessOrEqual(t, set.Len(), maxJWKSKeys)
 		for _, k := range set.keys {
-			require.NoError(t, (&publicKey{key: k.key}).finish())
-			for name := range jwtAlgorithms {
-				for _, c := range set.candidates(k.id, name) {
-					require.False(t, jwtAlgorithms[name].verify(c.key, jwtAlgorithms[name].digest("x"), []byte{}))
-				}
+			require.NoError(t, jws.CheckKey(k.Key))
+			for _, alg := range jws.PublicKeyAlgorithms() {
+				token := &jws.Token{Header: jws.Header{Algorithm: alg, KeyID: k.ID}, Signed: "x"}
+				_, verified := token.Verify(jws.Candidates(set.keys, token.Header))
+				require.False(t, verified)
 			}
 		}
 	})
@@ -94,10 +97,8 @@ func FuzzJWKSResponse(f *testing.F) {
 			StatusCode: status, Header: http.Header{"Content-Type": {contentType}, "Location": {extra}, "Content-Encoding": {extra}},
 			Body: http.NoBody, ProtoMajor: 1, ProtoMinor: 1, ContentLength: -1,
 		}
-		fetcher := &Fetcher{MaxSize: 4096}
-		fetcher.once.Do(fetcher.prepare)
 		hits := 0
-		fetcher.client.Transport = roundTripper(func(r *http.Request) (*http.Response, error) {
+		answer := roundTripper(func(r *http.Request) (*http.Response, error) {
 			hits++
 			answer := *recorded
 			w := httptest.NewRecorder()
@@ -105,6 +106,8 @@ func FuzzJWKSResponse(f *testing.F) {
 			answer.Body, answer.Request = w.Result().Body, r
 			return &answer, nil
 		})
+		fetcher := &Fetcher{}
+		fetcher.once.Do(func() { fetcher.getter = &fetch.Getter{MaxSize: 4096, Client: &http.Client{Transport: answer}} })
 		keys, err := (&RemoteKeys{Fetcher: fetcher}).Keys(t.Context(), "https://keys.example/jwks", "k")
 		require.Equal(t, 1, hits, "redirects are not followed")
 		if err != nil {

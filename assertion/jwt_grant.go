@@ -29,14 +29,14 @@ func (j *JWT) verifyGrant(ctx context.Context, r Request, t *jwtToken, now time.
 	}
 
 	rules := issuer.JWT
-	if t.padded && !rules.Lenient {
+	if t.Padded && !rules.Lenient {
 		return nil, newError(Grant, ReasonEncoding, "base64 padding, which only a lenient issuer may send")
 	}
 	accepted := []string{"", "JWT"}
 	if rules.Type != "" {
 		accepted = []string{rules.Type}
 	}
-	if refusal := checkType(Grant, t.typ, accepted...); refusal != nil {
+	if refusal := checkType(Grant, t.Header.Type, accepted...); refusal != nil {
 		return nil, refusal
 	}
 	c, err := readClaims(t.claims, rules.Lenient)

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"slices"
 	"time"
+
+	"github.com/grantwell/grantwell/internal/base/jws"
 )
 
 // jwtSigner is whom a token claims to be signed by, and with what that party may sign.
@@ -20,73 +22,77 @@ type jwtSigner struct {
 // allows tells whether the signer may use alg. The family is fixed by whether it has secrets or keys, so
 // that a public key never checks an HMAC and a secret nothing else.
 func (s *jwtSigner) allows(alg string) bool {
-	if publicKeyAlgorithm(alg) == (s.secrets != nil) {
+	if jws.PublicKey(alg) == (s.secrets != nil) {
 		return false
 	}
-	return s.algorithms == nil || slices.ContainsFunc(s.algorithms, func(a string) bool { return sameAlgorithm(a, alg) })
+	return s.algorithms == nil || slices.ContainsFunc(s.algorithms, func(a string) bool { return jws.SameAlgorithm(a, alg) })
 }
 
 // checkSignature finds the key that signed t. An unknown signer, one without a fitting key and one whose
 // key does not verify are told apart in the reason but not by the time they take: each pays for a
 // verification. It comes before every other check that could tell something about the signer.
-func (j *JWT) checkSignature(ctx context.Context, use Use, t *jwtToken, s jwtSigner, now time.Time) (publicKey, *Error) {
-	alg, ok := jwtAlgorithms[t.alg]
-	if !ok {
-		return publicKey{}, newError(use, ReasonAlgorithm, "algorithm %s does not exist here", shown(t.alg))
+func (j *JWT) checkSignature(ctx context.Context, use Use, t *jwtToken, s jwtSigner, now time.Time) (jws.Key, *Error) {
+	alg := t.Header.Algorithm
+	if !jws.Known(alg) {
+		return jws.Key{}, newError(use, ReasonAlgorithm, "algorithm %s does not exist here", shown(alg))
 	}
-	digest := alg.digest(t.signed)
-	refuse := func(reason Reason, format string, args ...any) (publicKey, *Error) {
-		alg.spendTime(digest, t.signature)
-		return publicKey{}, newError(use, reason, format, args...)
+	refuse := func(reason Reason, format string, args ...any) (jws.Key, *Error) {
+		t.SpendTime()
+		return jws.Key{}, newError(use, reason, format, args...)
 	}
 	if !s.known {
 		return refuse(ReasonIssuer, "%s is not known", shown(claimed(t)))
 	}
-	if !s.allows(t.alg) {
-		return refuse(ReasonAlgorithm, "algorithm %s is not for %s", shown(t.alg), shown(claimed(t)))
+	if !s.allows(alg) {
+		return refuse(ReasonAlgorithm, "algorithm %s is not for %s", shown(alg), shown(claimed(t)))
 	}
-	candidates, refusal := j.candidates(ctx, use, t, s)
-	if refusal != nil {
-		return publicKey{}, refusal
+
+	candidates, err := s.candidates(ctx, t)
+	if err != nil {
+		t.SpendTime()
+		return jws.Key{}, newError(use, ReasonKey, "the keys of %s", shown(claimed(t))).because(err)
 	}
-	candidates = slices.DeleteFunc(candidates, func(k publicKey) bool {
-		return !alg.fits(k.key) || s.dates && !k.notAfter.IsZero() && (now.Before(k.notBefore) || now.After(k.notAfter))
+	candidates = slices.DeleteFunc(candidates, func(k jws.Key) bool {
+		return !k.Serves(alg) || s.dates && outOfDate(k, now)
 	})
 	if len(candidates) == 0 {
-		return refuse(ReasonKey, "%s has no valid key for kid %s and algorithm %s", shown(claimed(t)), shown(t.kid), t.alg)
+		return refuse(ReasonKey, "%s has no valid key for kid %s and algorithm %s", shown(claimed(t)), shown(t.Header.KeyID), alg)
 	}
-	for _, k := range candidates {
-		if alg.verify(k.key, digest, t.signature) {
-			return k, nil
-		}
+
+	key, verified := t.Verify(candidates)
+	if !verified {
+		return jws.Key{}, newError(use, ReasonSignature, "no key of %s verifies it, kid %s", shown(claimed(t)), shown(t.Header.KeyID))
 	}
-	return publicKey{}, newError(use, ReasonSignature, "no key of %s verifies it, kid %s", shown(claimed(t)), shown(t.kid))
+	return key, nil
 }
 
-// candidates returns the keys to try, which are the claimed signer's own and nobody else's.
-func (j *JWT) candidates(ctx context.Context, use Use, t *jwtToken, s jwtSigner) ([]publicKey, *Error) {
+// outOfDate reports whether the key came in a certificate that is not valid
+// now.
+func outOfDate(k jws.Key, now time.Time) bool {
+	return !k.NotAfter.IsZero() && (now.Before(k.NotBefore) || now.After(k.NotAfter))
+}
+
+// candidates returns the keys to try. They are the claimed signer's own.
+func (s *jwtSigner) candidates(ctx context.Context, t *jwtToken) ([]jws.Key, error) {
 	if s.secrets != nil {
-		var secrets []publicKey
-		for _, secret := range s.secrets[:min(len(s.secrets), maxKeyTries)] {
-			secrets = append(secrets, publicKey{key: hmacSecret(secret)})
+		var secrets []jws.Key
+		for _, secret := range s.secrets {
+			secrets = append(secrets, jws.NewSecret(secret))
 		}
 		return secrets, nil
 	}
+
 	var set *KeySet
 	var err error
 	if s.keys != nil {
-		set, err = s.keys.Keys(ctx, t.kid)
+		set, err = s.keys.Keys(ctx, t.Header.KeyID)
 	} else if len(s.jwks) > 0 {
 		set, err = ParseJWKS(s.jwks)
 	}
-	if err != nil {
-		jwtAlgorithms[t.alg].spendTime([]byte(t.signed), t.signature)
-		return nil, newError(use, ReasonKey, "the keys of %s", shown(claimed(t))).because(err)
+	if err != nil || set == nil {
+		return nil, err
 	}
-	if set == nil {
-		return nil, nil
-	}
-	return set.candidates(t.kid, t.alg), nil
+	return jws.Candidates(set.keys, t.Header), nil
 }
 
 // claimed is the issuer that t names, for a log line.

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/crewjam/saml"
+
+	"github.com/grantwell/grantwell/internal/base/fetch"
 )
 
 // MetadataSource is an [IssuerSource] of one SAML identity provider, whose metadata is fetched and kept up to
@@ -35,7 +37,7 @@ type MetadataSource struct {
 
 	own   Fetcher
 	once  sync.Once
-	cache cached[*metadataIssuer]
+	cache fetch.Document[*metadataIssuer]
 }
 
 type metadataIssuer struct {
@@ -56,13 +58,13 @@ func (m *MetadataSource) Issuer(ctx context.Context, id string) (*Issuer, error)
 		}
 	})
 	interval := positive(m.Interval, 5*time.Minute)
-	policy := refresh{
-		maxAge:   positive(m.MaxAge, time.Hour),
-		interval: interval,
-		retry:    interval / 10,
-		maxStale: positive(m.MaxStale, 24*time.Hour),
+	policy := fetch.Policy{
+		MaxAge:   positive(m.MaxAge, time.Hour),
+		Interval: interval,
+		Retry:    interval / 10,
+		MaxStale: positive(m.MaxStale, 24*time.Hour),
 	}
-	got, err := m.cache.get(ctx, policy, func(i *metadataIssuer) bool { return !passed(&i.until, time.Now()) }, m.fetch)
+	got, err := m.cache.Get(ctx, policy, func(i *metadataIssuer) bool { return !passed(&i.until, time.Now()) }, m.load)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +74,7 @@ func (m *MetadataSource) Issuer(ctx context.Context, id string) (*Issuer, error)
 	return got.issuer, nil
 }
 
-func (m *MetadataSource) fetch(ctx context.Context) (*metadataIssuer, time.Duration, error) {
+func (m *MetadataSource) load(ctx context.Context) (*metadataIssuer, time.Duration, error) {
 	body, err := m.Fetcher.Fetch(ctx, m.URL)
 	if err != nil {
 		return nil, 0, err

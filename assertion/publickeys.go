@@ -6,7 +6,7 @@ import "crypto"
 func (s *KeySet) PublicKeys() []crypto.PublicKey {
 	out := make([]crypto.PublicKey, len(s.keys))
 	for i, k := range s.keys {
-		out[i] = k.key
+		out[i] = k.Key
 	}
 	return out
 }

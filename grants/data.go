@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/grantwell/grantwell/internal/jsontext"
+	"github.com/grantwell/grantwell/internal/base/jsonenc"
 	"github.com/grantwell/grantwell/storage"
 )
 
@@ -44,7 +44,7 @@ func (d Data) Encode() ([]byte, error) {
 	if d.empty() {
 		return nil, nil
 	}
-	o := jsontext.Object{Text: make([]byte, 0, 160+len(d.RedirectURI)+len(d.Challenge)+len(d.Nonce))}
+	o := jsonenc.Object{Text: make([]byte, 0, 160+len(d.RedirectURI)+len(d.Challenge)+len(d.Nonce))}
 	for _, f := range [...]struct{ name, value string }{{"redirect_uri", d.RedirectURI}, {"code_challenge", d.Challenge},
 		{"code_challenge_method", d.ChallengeMethod}, {"nonce", d.Nonce}, {"jti", d.ID}, {"grant_type", d.GrantType}} {
 		if f.value != "" {

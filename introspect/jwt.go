@@ -4,18 +4,18 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"net/http"
-	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
-	jose "github.com/go-jose/go-jose/v4"
+	"github.com/grantwell/grantwell/internal/base/fetch"
+	"github.com/grantwell/grantwell/internal/base/jws"
 )
 
-// defaultAlgorithms are the asymmetric signatures that are accepted when none are named.
-var defaultAlgorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+// maxKeys bounds the keys of a JWK Set.
+const maxKeys = 100
 
 // JWT is an [Introspector] for signed access tokens (RFC 9068), checked here by the issuer's public keys.
 // Nobody is asked about a token, so a revocation is not seen before exp. Use it by pointer and do not
@@ -34,8 +34,8 @@ type JWT struct {
 	JWKSURI string
 	// Keys is a JWK Set as JSON (RFC 7517 section 5), instead of JWKSURI.
 	Keys []byte
-	// Algorithms are the accepted values of alg. Empty means RS256 to RS512, PS256 to PS512, ES256 to ES512 and
-	// EdDSA. No symmetric algorithm and no "none" can be named.
+	// Algorithms are the accepted values of alg. Empty means RS256 to RS512, PS256 to PS512, ES256 to ES512,
+	// EdDSA and Ed25519, which are two names of one algorithm. No symmetric algorithm and no "none" can be named.
 	Algorithms []string
 	// Types are the accepted values of typ; empty means at+jwt, with or without "application/" (RFC 9068 section
 	// 4). Issuers that write "JWT" need it named, and then nothing but Audience tells an access token from an
@@ -65,7 +65,7 @@ type JWT struct {
 
 	once       sync.Once
 	broken     error
-	algorithms []jose.SignatureAlgorithm
+	algorithms []string
 	keys       *keyring
 }
 
@@ -81,15 +81,14 @@ func (j *JWT) Check() error {
 	add(len(j.Audience) == 0 || slices.Contains(j.Audience, ""), "Audience: required, without empty elements")
 	add((j.JWKSURI == "") == (len(j.Keys) == 0), "JWKSURI, Keys: exactly one is required")
 	if j.JWKSURI != "" {
-		u, err := url.Parse(j.JWKSURI)
-		add(err != nil || u.Host == "" || u.User != nil || u.Scheme != "https" && !(j.AllowPrivate && loopbackHTTP(u)), "JWKSURI: not an https URL")
+		add(j.getter().CheckURL(j.JWKSURI) != nil, "JWKSURI: not an https URL")
 	}
 	if len(j.Keys) > 0 {
-		keys, err := parseKeys(j.Keys)
+		keys, err := jws.ParseSet(j.Keys, maxKeys)
 		add(err != nil || len(keys) == 0, "Keys: not a JWK Set with a public signature key")
 	}
 	for _, alg := range j.Algorithms {
-		add(!slices.Contains(defaultAlgorithms, alg), "Algorithms: not an asymmetric signature algorithm")
+		add(!jws.PublicKey(alg), "Algorithms: not an asymmetric signature algorithm")
 	}
 	add(slices.Contains(j.Types, ""), "Types: an element is empty")
 	add(j.Leeway < 0 || j.Leeway > futureSlack, "Leeway: outside 0 to 1 minute")
@@ -101,14 +100,24 @@ func (j *JWT) start() {
 	if j.broken = j.Check(); j.broken != nil {
 		return
 	}
-	names := j.Algorithms
-	if len(names) == 0 {
-		names = defaultAlgorithms
+	j.algorithms = j.Algorithms
+	if len(j.algorithms) == 0 {
+		j.algorithms = jws.PublicKeyAlgorithms()
 	}
-	for _, name := range names {
-		j.algorithms = append(j.algorithms, jose.SignatureAlgorithm(name))
+	j.keys, j.broken = newKeyring(j)
+}
+
+// getter returns what fetches JWKSURI.
+func (j *JWT) getter() *fetch.Getter {
+	return &fetch.Getter{
+		AllowPrivate: j.AllowPrivate,
+		Timeout:      j.Timeout,
+		MaxSize:      jws.MaxSetSize,
+		Types:        []string{"application/json", "application/jwk-set+json"},
+		RootCAs:      j.RootCAs,
+		Proxy:        true,
+		Client:       j.Client,
 	}
-	j.keys = newKeyring(j)
 }
 
 // Introspect checks a token. The error says that the keys could not be had, or that ClientMap failed.
@@ -116,27 +125,24 @@ func (j *JWT) Introspect(ctx context.Context, token string) (*Token, error) {
 	if j.once.Do(j.start); j.broken != nil {
 		return nil, j.broken
 	}
-	h, why := parseHeader(token)
-	switch {
-	case why != "":
-		return inactive(why), nil
-	case !j.accepts(h.typ):
-		return inactive(ReasonType), nil
-	case !slices.Contains(j.algorithms, jose.SignatureAlgorithm(h.alg)):
-		return inactive(ReasonSignature), nil
-	}
-	signed, err := jose.ParseSignedCompact(token, j.algorithms)
-	if err != nil {
+	signed, err := jws.Parse(token, jws.Rules{Size: maxToken})
+	if err != nil || !complete(signed) {
 		return inactive(ReasonMalformed), nil
 	}
-	payload, err := j.keys.verify(ctx, signed, h)
-	if err != nil {
-		return nil, err
-	}
-	if payload == nil {
+	switch h := signed.Header; {
+	case !j.acceptsType(h.Type):
+		return inactive(ReasonType), nil
+	case !j.acceptsAlgorithm(h.Algorithm):
 		return inactive(ReasonSignature), nil
 	}
-	claims, err := parseObject(payload)
+	verified, err := j.keys.verify(ctx, signed)
+	if err != nil {
+		return nil, fmt.Errorf("introspect: JWKSURI: %w", err)
+	}
+	if !verified {
+		return inactive(ReasonSignature), nil
+	}
+	claims, err := parseObject(signed.Payload)
 	if err != nil {
 		return inactive(ReasonMalformed), nil
 	}
@@ -147,14 +153,23 @@ func (j *JWT) Introspect(ctx context.Context, token string) (*Token, error) {
 	return mapClient(ctx, t, j.ClientMap)
 }
 
-// accepts compares typ without case (RFC 7515 section 4.1.9).
-func (j *JWT) accepts(typ string) bool {
-	types := j.Types
-	if len(types) == 0 {
-		types = []string{"at+jwt"}
+// complete reports whether no segment of the token is empty, and no kid.
+func complete(t *jws.Token) bool {
+	_, named := t.Header.Members["kid"]
+	return len(t.Payload) > 0 && len(t.Signature) > 0 && (!named || t.Header.KeyID != "")
+}
+
+// acceptsType reports whether typ is one of Types, or that of RFC 9068.
+func (j *JWT) acceptsType(typ string) bool {
+	if len(j.Types) == 0 {
+		return jws.SameType(typ, "at+jwt")
 	}
-	typ = strings.ToLower(typ)
-	return typ != "" && (containsFold(types, typ) || containsFold(types, strings.TrimPrefix(typ, "application/")))
+	return typ != "" && slices.ContainsFunc(j.Types, func(t string) bool { return jws.SameType(typ, t) })
+}
+
+// acceptsAlgorithm reports whether alg is one of Algorithms, under either of its names.
+func (j *JWT) acceptsAlgorithm(alg string) bool {
+	return slices.ContainsFunc(j.algorithms, func(a string) bool { return jws.SameAlgorithm(a, alg) })
 }
 
 // judge reads the claims of a verified token.

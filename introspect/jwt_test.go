@@ -51,6 +51,11 @@ func TestJWT_AcceptsRFC9068(t *testing.T) {
 		require.Equal(t, claims{"department": "sales"}, got.Extra)
 		want(t, j, sign(t, alg, keys[kid], "", good(nil)), "")
 	}
+	// RFC 9864 gave EdDSA on this curve a second name, which go-jose does not sign by.
+	input := segment(`{"alg":"Ed25519","typ":"at+jwt","kid":"ed"}`) + "." + segment(string(must(json.Marshal(good(nil)))))
+	want(t, j, input+"."+base64.RawURLEncoding.EncodeToString(ed25519.Sign(private, []byte(input))), "")
+	onlyOldName := checker(func(j *introspect.JWT) { j.Keys, j.Algorithms = keySet(keys), []string{"EdDSA"} })
+	want(t, onlyOldName, input+"."+base64.RawURLEncoding.EncodeToString(ed25519.Sign(private, []byte(input))), "")
 	token := sign(t, "ES256", p256(), "p256", good(claims{"aud": []string{"other", api}}), claims{"typ": "application/AT+JWT"})
 	_, seen := serve(newGuard(func(g *introspect.Guard) { g.Introspector = j }), bearer("Bearer "+token), "read")
 	require.NotNil(t, seen)
@@ -194,7 +199,8 @@ func TestJWT_DotsCostNothing(t *testing.T) {
 	require.Less(t, testing.AllocsPerRun(10, func() { _, _ = j.Introspect(context.Background(), dots) }), 10.0)
 }
 
-// A key verifies only what its JWK says it is for, and weak, symmetric or private keys verify nothing.
+// A key verifies only what its JWK says it is for, and weak keys verify nothing. A set with a symmetric or private key is
+// refused.
 //
 // Holds R104, R243, V146, V154.
 func TestJWT_KeysForTheirPurpose(t *testing.T) {
@@ -222,9 +228,9 @@ func TestJWT_KeysForTheirPurpose(t *testing.T) {
 		"key_ops of signing": {"RS256", rsaKey(), member(rsaKey().Public(), claims{"key_ops": []string{"sign"}}), introspect.ReasonSignature},
 		"weak RSA":           {"RS256", weak, member(weak.Public(), nil), introspect.ReasonSignature},
 		"RSA exponent one":   {"RS256", rsaKey(), member(rsaKey().Public(), claims{"e": "AQ"}), introspect.ReasonSignature},
-		"private":            {"RS256", rsaKey(), member(rsaKey(), nil), introspect.ReasonSignature},
-		"symmetric":          {"HS256", make([]byte, 32), member(make([]byte, 32), nil), introspect.ReasonSignature},
-		"empty secret":       {"HS256", make([]byte, 32), json.RawMessage(`{"kty":"oct","k":"","kid":"k"}`), introspect.ReasonSignature},
+		"private":            {"RS256", rsaKey(), member(rsaKey(), nil), introspect.ReasonMalformed},
+		"symmetric":          {"HS256", make([]byte, 32), member(make([]byte, 32), nil), introspect.ReasonMalformed},
+		"empty secret":       {"HS256", make([]byte, 32), json.RawMessage(`{"kty":"oct","k":"","kid":"k"}`), introspect.ReasonMalformed},
 		"unknown type":       {"RS256", rsaKey(), json.RawMessage(`{"kty":"QKD","kid":"k"}`), introspect.ReasonSignature},
 		"member twice":       {"RS256", rsaKey(), json.RawMessage(`{"kty":"RSA","kty":"RSA"}`), introspect.ReasonMalformed},
 	} {
@@ -232,7 +238,7 @@ func TestJWT_KeysForTheirPurpose(t *testing.T) {
 			t.Parallel()
 			set := must(json.Marshal(claims{"keys": []json.RawMessage{c.jwk, spare}}))
 			if c.want == introspect.ReasonMalformed {
-				set = []byte(`{"keys":[` + string(c.jwk) + `]}`)
+				set = []byte(`{"keys":[` + string(c.jwk) + `,` + string(spare) + `]}`)
 				require.Error(t, checker(func(j *introspect.JWT) { j.Keys = set }).Check())
 				return
 			}

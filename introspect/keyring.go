@@ -1,124 +1,111 @@
 package introspect
 
 import (
+	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"net/http"
-	"sync"
+	"slices"
 	"time"
 
-	jose "github.com/go-jose/go-jose/v4"
+	"github.com/grantwell/grantwell/internal/base/fetch"
+	"github.com/grantwell/grantwell/internal/base/jws"
 )
 
-// lastGood is how long keys serve while they cannot be fetched anew.
-const lastGood = 24 * time.Hour
+// The defaults of [JWT], and lastGood, which is how long keys are used while
+// they cannot be fetched anew.
+const (
+	defaultInterval = 10 * time.Second
+	defaultMaxAge   = 15 * time.Minute
+	lastGood        = 24 * time.Hour
+)
 
 // keyring has the keys of one issuer, fixed or fetched.
 type keyring struct {
-	address                   string // empty: fixed keys
-	client                    *http.Client
-	timeout, interval, maxAge time.Duration
-	flights                   flights[struct{}, []publicKey]
+	fixed []jws.Key
 
-	mu    sync.Mutex
-	keys  []publicKey
-	got   time.Time // when keys were fetched
-	tried time.Time // when the last fetch began
-	err   error     // of the last fetch
+	address  string // of a JWK Set; empty for fixed keys
+	getter   *fetch.Getter
+	policy   fetch.Policy
+	document fetch.Document[[]jws.Key]
 }
 
-func newKeyring(j *JWT) *keyring {
-	orElse := func(d, otherwise time.Duration) time.Duration {
-		if d == 0 {
-			return otherwise
-		}
-		return d
+// newKeyring returns the keys of j, whose configuration was checked.
+func newKeyring(j *JWT) (*keyring, error) {
+	if j.JWKSURI == "" {
+		keys, err := jws.ParseSet(j.Keys, maxKeys)
+		return &keyring{fixed: keys}, err
 	}
-	k := &keyring{
-		address: j.JWKSURI, client: j.Client,
-		timeout: orElse(j.Timeout, defaultTimeout), interval: orElse(j.Interval, 10*time.Second), maxAge: orElse(j.MaxAge, 15*time.Minute),
-	}
+
+	interval := cmp.Or(j.Interval, defaultInterval)
+	maxAge := min(cmp.Or(j.MaxAge, defaultMaxAge), lastGood)
+	return &keyring{
+		address: j.JWKSURI,
+		getter:  j.getter(),
+		policy: fetch.Policy{
+			MaxAge:     maxAge,
+			Interval:   interval,
+			Retry:      interval,
+			MaxStale:   lastGood - maxAge,
+			Background: true,
+		},
+	}, nil
+}
+
+// verify reports whether a key of the issuer verifies the token. The error says
+// that the keys could not be had. If no known key fits, the keys are fetched
+// again, unless that was done within the interval.
+func (k *keyring) verify(ctx context.Context, signed *jws.Token) (bool, error) {
 	if k.address == "" {
-		k.keys, k.err = parseKeys(j.Keys)
-	} else if k.client == nil {
-		k.client = fetchClient(j.RootCAs, j.AllowPrivate)
+		_, ok := signed.Verify(candidates(k.fixed, signed.Header))
+		return ok, nil
 	}
-	return k
-}
 
-// verify returns the payload of a token that a key verifies, nil when none does, and an error when the keys could
-// not be had. A key that is not known is looked for once more, unless that was done within the interval.
-func (k *keyring) verify(ctx context.Context, signed *jose.JSONWebSignature, h jwsHeader) ([]byte, error) {
-	keys, err := k.current(ctx)
+	keys, err := k.document.Get(ctx, k.policy, anyKeys, k.load)
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	payload, fitting := verifyWith(keys, signed, h)
-	if payload != nil || k.address == "" || fitting && h.kid != "" {
-		return payload, nil
+	fitting := candidates(keys, signed.Header)
+	if _, ok := signed.Verify(fitting); ok {
+		return true, nil
 	}
-	if keys, err = k.refetch(ctx); err != nil {
-		return nil, err
+	if len(fitting) > 0 && signed.Header.KeyID != "" {
+		return false, nil
 	}
-	payload, _ = verifyWith(keys, signed, h)
-	return payload, nil
+
+	if keys, err = k.document.Get(ctx, k.policy, noKeys, k.load); err != nil {
+		return false, err
+	}
+	_, ok := signed.Verify(candidates(keys, signed.Header))
+	return ok, nil
 }
 
-// current returns the keys at hand, and begins to fetch them anew when they have aged.
-func (k *keyring) current(ctx context.Context) ([]publicKey, error) {
-	if k.address == "" {
-		return k.keys, nil
+// anyKeys takes whatever keys there are. noKeys takes none, so that they are
+// fetched if the interval allows it.
+func anyKeys([]jws.Key) bool { return true }
+func noKeys([]jws.Key) bool  { return false }
+
+// candidates returns the keys that may have signed the token. A token that
+// names a key is verified by keys of that name only.
+func candidates(keys []jws.Key, h jws.Header) []jws.Key {
+	if h.KeyID != "" {
+		keys = slices.DeleteFunc(slices.Clone(keys), func(k jws.Key) bool { return k.ID != h.KeyID })
 	}
-	k.mu.Lock()
-	keys, age, due := k.keys, time.Since(k.got), k.due()
-	k.mu.Unlock()
-	switch {
-	case keys == nil || age >= lastGood:
-		return k.refetch(ctx)
-	case age >= k.maxAge && due:
-		background, stop := context.WithCancel(context.WithoutCancel(ctx))
-		stop() // begin, and do not wait
-		_, _ = k.refetch(background)
-	}
-	return keys, nil
+	return jws.Candidates(keys, h)
 }
 
-// due reports whether the interval has passed since the last fetch began. k.mu is held.
-func (k *keyring) due() bool { return k.tried.IsZero() || time.Since(k.tried) >= k.interval }
-
-// refetch returns new keys, or what the last fetch brought if that was within the interval.
-func (k *keyring) refetch(ctx context.Context) ([]publicKey, error) {
-	return k.flights.do(ctx, struct{}{}, k.timeout+time.Second, func(ctx context.Context) ([]publicKey, error) {
-		k.mu.Lock()
-		if !k.due() {
-			defer k.mu.Unlock()
-			return k.keys, k.err
-		}
-		k.tried = time.Now()
-		k.mu.Unlock()
-		keys, err := k.fetch(ctx)
-		k.mu.Lock()
-		defer k.mu.Unlock()
-		if k.err = err; err != nil {
-			return nil, err
-		}
-		k.keys, k.got = keys, time.Now()
-		return keys, nil
-	})
-}
-
-func (k *keyring) fetch(ctx context.Context) ([]publicKey, error) {
-	data, err := fetch(ctx, k.client, k.timeout, k.address, maxKeySet, "application/json", "application/jwk-set+json")
+// load fetches the keys.
+func (k *keyring) load(ctx context.Context) ([]jws.Key, time.Duration, error) {
+	data, err := k.getter.Get(ctx, k.address)
 	if err != nil {
-		return nil, fmt.Errorf("introspect: JWKSURI: %w", err)
+		return nil, 0, err
 	}
-	keys, err := parseKeys(data)
+	keys, err := jws.ParseSet(data, maxKeys)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	if len(keys) == 0 { // an emptied set is a mistake far more often than a decision
-		return nil, errors.New("introspect: JWKSURI: no key that verifies signatures")
+	// A set without keys is a mistake far more often than a decision.
+	if len(keys) == 0 {
+		return nil, 0, errors.New("no key that verifies signatures")
 	}
-	return keys, nil
+	return keys, 0, nil
 }

@@ -3,11 +3,12 @@ package introspect
 import (
 	"encoding/json"
 	"errors"
-	"net"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+
+	"github.com/grantwell/grantwell/internal/base/fetch"
 )
 
 // wellKnown is where metadata is, between the host and the path of the resource (RFC 9728 section 3).
@@ -131,10 +132,4 @@ func (m Metadata) members() map[string]any {
 }
 
 // loopbackHTTP reports whether u is plain http to this machine, which is allowed for development.
-func loopbackHTTP(u *url.URL) bool {
-	if u.Scheme != "http" {
-		return false
-	}
-	ip := net.ParseIP(u.Hostname())
-	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
-}
+func loopbackHTTP(u *url.URL) bool { return u.Scheme == "http" && fetch.IsLoopback(u.Hostname()) }

@@ -5,11 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/grantwell/grantwell/internal/base/strictjson"
 )
 
 // maxDepth bounds the nesting of any JSON that is read, and maxSeconds is the last second of 9999.
@@ -22,67 +22,9 @@ const (
 // would take "EXP" for "exp" and the last of two members for the only one.
 type object map[string]json.RawMessage
 
-// parseObject reads exactly one object, refusing repeated members and deep nesting at every level.
+// parseObject reads exactly one object within the limits of this package.
 func parseObject(data []byte) (object, error) {
-	if !utf8.Valid(data) {
-		return nil, errors.New("not UTF-8")
-	}
-	if err := checkMembers(data); err != nil {
-		return nil, err
-	}
-	var members object
-	if err := json.Unmarshal(data, &members); err != nil || members == nil {
-		return nil, errors.New("not a JSON object")
-	}
-	return members, nil
-}
-
-// checkMembers walks the JSON once, without recursion.
-func checkMembers(data []byte) error {
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.UseNumber()
-	type level struct {
-		seen map[string]bool // nil in a list
-		name bool            // the next string is a member's name
-	}
-	var open []level
-	for {
-		token, err := d.Token()
-		if errors.Is(err, io.EOF) && len(open) == 0 {
-			return nil
-		}
-		if err != nil {
-			return errors.New("not JSON")
-		}
-		if token == json.Delim('}') || token == json.Delim(']') {
-			open = open[:len(open)-1]
-			if n := len(open); n > 0 {
-				open[n-1].name = open[n-1].seen != nil
-			}
-			continue
-		}
-		if n := len(open); n > 0 && open[n-1].seen != nil {
-			top := &open[n-1]
-			if top.name {
-				name := token.(string)
-				if top.seen[name] {
-					return errors.New("a member occurs twice")
-				}
-				top.seen[name], top.name = true, false
-				continue
-			}
-			top.name = true
-		}
-		switch token {
-		case json.Delim('{'):
-			open = append(open, level{seen: map[string]bool{}, name: true})
-		case json.Delim('['):
-			open = append(open, level{})
-		}
-		if len(open) > maxDepth {
-			return fmt.Errorf("nested over %d deep", maxDepth)
-		}
-	}
+	return strictjson.Members(data, strictjson.Limits{Depth: maxDepth})
 }
 
 // token reads the registered members, and the rest into Extra. Active is left to the caller.

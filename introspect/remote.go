@@ -3,15 +3,16 @@ package introspect
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
-	"mime"
 	"net/http"
 	"net/url"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/grantwell/grantwell/internal/base/fetch"
 )
 
 const (
@@ -58,7 +59,7 @@ type Remote struct {
 	broken           error
 	client           *http.Client
 	active, inactive *cache
-	flights          flights[[sha256.Size]byte, *Token]
+	flights          fetch.Flight[*Token]
 }
 
 // Check returns every mistake in the configuration, joined.
@@ -126,7 +127,7 @@ func (m *Remote) Introspect(ctx context.Context, token string) (*Token, error) {
 	if t := m.inactive.find(key, now); t != nil {
 		return t.clone(), nil
 	}
-	t, err := m.flights.do(ctx, key, m.MaxAge, func(ctx context.Context) (*Token, error) {
+	t, err := m.flights.Do(ctx, string(key[:]), m.MaxAge, func(ctx context.Context) (*Token, error) {
 		asked := time.Now()
 		t, err := m.ask(ctx, token)
 		if err == nil {
@@ -215,30 +216,11 @@ func (m *Remote) call(ctx context.Context, token string) (*Token, error) {
 		return nil, fmt.Errorf("introspect: endpoint: %w", err)
 	}
 	defer response.Body.Close()
-	body, err := readAnswer(response, maxResponse, "application/json")
+	body, err := fetch.ReadBody(response, maxResponse, "application/json")
 	if err != nil {
 		return nil, fmt.Errorf("introspect: endpoint: %w", err)
 	}
 	return ParseResponse(body)
-}
-
-// readAnswer reads the body of a 200 of that type, never more than limit bytes of it.
-func readAnswer(response *http.Response, limit int64, types ...string) ([]byte, error) {
-	if response.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("answered %d", response.StatusCode)
-	}
-	kind, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
-	if err != nil || !containsFold(types, kind) {
-		return nil, errors.New("answered with another content type")
-	}
-	body, err := io.ReadAll(io.LimitReader(response.Body, limit+1))
-	if err != nil {
-		return nil, fmt.Errorf("answer broke off: %w", err)
-	}
-	if int64(len(body)) > limit {
-		return nil, fmt.Errorf("answered over %d bytes", limit)
-	}
-	return body, nil
 }
 
 // isVisible reports whether s is an access token of RFC 6749 appendix A.12.
@@ -246,11 +228,16 @@ func isVisible(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c > '~' })
 }
 
-func containsFold(list []string, s string) bool {
-	for _, one := range list {
-		if strings.EqualFold(one, s) {
-			return true
-		}
+// plainTransport is bounded in everything that http.DefaultTransport leaves open.
+func plainTransport() *http.Transport {
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		TLSHandshakeTimeout:    defaultTimeout,
+		MaxIdleConnsPerHost:    16,
+		MaxConnsPerHost:        64,
+		IdleConnTimeout:        time.Minute,
+		MaxResponseHeaderBytes: 16 << 10,
+		DisableCompression:     true, // a small answer must not unfold into a large one
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
 	}
-	return false
 }

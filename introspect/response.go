@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/grantwell/grantwell/internal/jsontext"
+	"github.com/grantwell/grantwell/internal/base/jsonenc"
 )
 
 // maxResponse bounds an introspection response, in bytes.
@@ -28,7 +28,7 @@ func (t Token) MarshalJSON() ([]byte, error) {
 	if !t.Active {
 		return []byte(`{"active":false}`), nil
 	}
-	o := jsontext.Object{Text: make([]byte, 0, 384)}
+	o := jsonenc.Object{Text: make([]byte, 0, 384)}
 	o.Name("active")
 	o.Text = append(o.Text, "true"...)
 	switch len(t.Audience) {
@@ -37,7 +37,7 @@ func (t Token) MarshalJSON() ([]byte, error) {
 		o.String("aud", t.Audience[0])
 	default:
 		o.Name("aud")
-		o.Text = jsontext.Strings(o.Text, t.Audience)
+		o.Text = jsonenc.Strings(o.Text, t.Audience)
 	}
 	text(&o, "client_id", t.ClientID)
 	if len(t.Confirmation) > 0 {
@@ -66,13 +66,13 @@ func (t Token) MarshalJSON() ([]byte, error) {
 	return o.End(), nil
 }
 
-func text(o *jsontext.Object, name, value string) {
+func text(o *jsonenc.Object, name, value string) {
 	if value != "" {
 		o.String(name, value)
 	}
 }
 
-func seconds(o *jsontext.Object, name string, at time.Time) {
+func seconds(o *jsonenc.Object, name string, at time.Time) {
 	if !at.IsZero() {
 		o.Int(name, at.Unix())
 	}

@@ -79,7 +79,8 @@ func TestClient_ValidateNamesTheField(t *testing.T) {
 	good := func() storage.Client {
 		return storage.Client{ID: "app", Secrets: []storage.Secret{storage.HashSecret("s")}, RedirectURIs: []string{"https://app.example/cb"}, Scope: []string{"read"}}
 	}
-	require.NoError(t, good().Validate())
+	unspoilt := good()
+	require.NoError(t, unspoilt.Validate())
 	for name, c := range map[string]struct {
 		field string
 		spoil func(*storage.Client)
@@ -121,7 +122,7 @@ func TestClient_ValidateNamesTheField(t *testing.T) {
 		})
 	}
 	t.Run("every reason at once", func(t *testing.T) {
-		err := storage.Client{AuthMethod: "magic", Origins: []string{"*"}}.Validate()
+		err := (&storage.Client{AuthMethod: "magic", Origins: []string{"*"}}).Validate()
 		for _, field := range []string{"client_id", "token_endpoint_auth_method", "redirect_uris", "origins"} {
 			require.ErrorContains(t, err, field)
 		}
@@ -150,9 +151,9 @@ func TestClient_AllowsResponseInAnyOrder(t *testing.T) {
 	} {
 		require.Equal(t, want, c.AllowsResponse(value), "%q", value)
 	}
-	require.True(t, storage.Client{}.AllowsResponse("code"), "the default")
-	require.False(t, storage.Client{}.AllowsResponse("token"))
-	require.False(t, storage.Client{GrantTypes: []string{"client_credentials"}}.AllowsResponse("code"))
+	require.True(t, (&storage.Client{}).AllowsResponse("code"), "the default")
+	require.False(t, (&storage.Client{}).AllowsResponse("token"))
+	require.False(t, (&storage.Client{GrantTypes: []string{"client_credentials"}}).AllowsResponse("code"))
 }
 
 // What is not said is the safe default of RFC 7591.
@@ -161,12 +162,12 @@ func TestClient_Defaults(t *testing.T) {
 	var c storage.Client
 	require.Equal(t, storage.AuthClientSecretBasic, c.Method())
 	require.False(t, c.Public())
-	require.True(t, storage.Client{AuthMethod: storage.AuthNone}.Public())
+	require.True(t, (&storage.Client{AuthMethod: storage.AuthNone}).Public())
 	require.True(t, c.AllowsGrant("authorization_code"))
 	for _, other := range []string{"implicit", "password", "client_credentials", "refresh_token", ""} {
 		require.False(t, c.AllowsGrant(other), other)
 	}
-	require.False(t, storage.Client{GrantTypes: []string{"refresh_token"}}.AllowsGrant("authorization_code"))
+	require.False(t, (&storage.Client{GrantTypes: []string{"refresh_token"}}).AllowsGrant("authorization_code"))
 }
 
 // A clone shares no memory with its client, in whatever field there will be.
@@ -191,7 +192,7 @@ func TestClient_CloneSharesNothing(t *testing.T) {
 			require.NotEqual(t, v.Field(i).Pointer(), w.Field(i).Pointer(), v.Type().Field(i).Name)
 		}
 	}
-	require.Equal(t, storage.Client{}, storage.Client{}.Clone(), "nil stays nil")
+	require.Equal(t, storage.Client{}, (&storage.Client{}).Clone(), "nil stays nil")
 	empty := storage.Client{Scope: []string{}}
 	require.Equal(t, empty, empty.Clone(), "empty stays empty")
 }

@@ -9,10 +9,18 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/grantwell/grantwell/internal/jsontext"
+	"github.com/grantwell/grantwell/internal/base/jsonenc"
+	"github.com/grantwell/grantwell/internal/base/strictjson"
 )
 
-const maxTime = 253402300799 // the end of the year 9999, in seconds since 1970
+const (
+	maxTime    = 253402300799 // the end of the year 9999, in seconds since 1970
+	maxDepth   = 16           // objects and arrays inside one another
+	maxMembers = 256          // members of one object, or elements of one array
+)
+
+// claimLimits bound the claims of a token, whose size the caller has bounded.
+var claimLimits = strictjson.Limits{Depth: maxDepth, Members: maxMembers}
 
 // registered are the claims that have a field: no other source may set them.
 var registered = []string{"iss", "sub", "aud", "client_id", "jti", "scope", "iat", "nbf", "exp", "auth_time", "cnf"}
@@ -32,14 +40,14 @@ func encodeClaims(c Claims) ([]byte, error) {
 	if err := c.check(); err != nil {
 		return nil, err
 	}
-	o := jsontext.Object{Text: make([]byte, 0, 512)}
+	o := jsonenc.Object{Text: make([]byte, 0, 512)}
 	o.String("iss", c.Issuer)
 	o.String("sub", c.Subject)
 	if len(c.Audience) == 1 {
 		o.String("aud", c.Audience[0]) // as in RFC 9068 section 3
 	} else {
 		o.Name("aud")
-		o.Text = jsontext.Strings(o.Text, c.Audience)
+		o.Text = jsonenc.Strings(o.Text, c.Audience)
 	}
 	o.String("client_id", c.ClientID)
 	o.String("jti", c.ID)
@@ -68,7 +76,7 @@ func encodeClaims(c Claims) ([]byte, error) {
 		return nil, fmt.Errorf("tokens: Claims.Extra has no JSON form: %w", err)
 	}
 	out = append(append(out[:len(out)-1], ','), extra[1:]...)
-	if _, err := parseObject(out); err != nil { // a host's own MarshalJSON, or its depth
+	if _, err := strictjson.Object(out, claimLimits); err != nil { // a host's own MarshalJSON, or its depth
 		return nil, fmt.Errorf("tokens: Claims.Extra: %w", err)
 	}
 	return out, nil
@@ -76,7 +84,7 @@ func encodeClaims(c Claims) ([]byte, error) {
 
 // decodeClaims reads what encodeClaims wrote, and refuses everything else with the reason.
 func decodeClaims(data []byte) (Claims, error) {
-	members, err := parseObject(data)
+	members, err := strictjson.Object(data, claimLimits)
 	if err != nil {
 		return Claims{}, err
 	}

@@ -105,6 +105,16 @@ func TestJWT_RefusesHostileHeaders(t *testing.T) {
 		other.Algorithm = PS256
 		requireInvalid(t, j, forge(t, other, goodHeader(other), goodPayload()))
 	})
+	t.Run("either name of Ed25519", func(t *testing.T) {
+		t.Parallel()
+		for _, key := range []Key{keyFor(t, EdDSA), keyFor(t, Ed25519)} {
+			for _, alg := range []string{EdDSA, Ed25519} {
+				header := strings.Replace(goodHeader(key), key.Algorithm, alg, 1)
+				_, err := strategy(t, key).Verify(t.Context(), forge(t, key, header, goodPayload()))
+				require.NoError(t, err, "key %s, header %s", key.Algorithm, alg)
+			}
+		}
+	})
 	t.Run("an algorithm that is not listed", func(t *testing.T) {
 		t.Parallel()
 		narrow := j

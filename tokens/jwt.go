@@ -2,14 +2,13 @@ package tokens
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
+	"github.com/grantwell/grantwell/internal/base/jws"
 )
 
 const (
@@ -22,7 +21,7 @@ const (
 )
 
 // allAlgorithms are the algorithms that exist here; "none" and the HMAC family do not.
-var allAlgorithms = []string{RS256, PS256, ES256, ES384, EdDSA}
+var allAlgorithms = []string{RS256, PS256, ES256, ES384, EdDSA, Ed25519}
 
 // JWT makes signed access tokens that a resource server can verify by itself (RFC 9068). It keeps no state: it is a
 // value, safe for concurrent use.
@@ -34,7 +33,7 @@ type JWT struct {
 	// Issuer is the iss of every token. Required.
 	Issuer string
 	// Algorithms that Verify accepts. Whatever it says, a key only verifies the one algorithm that it is for. Default
-	// RS256, PS256, ES256, ES384 and EdDSA.
+	// RS256, PS256, ES256, ES384 and EdDSA, which is also called Ed25519.
 	Algorithms []string
 	// ClockSkew is how far in the future iat and nbf may be, because the instances' clocks differ. Default 10 seconds;
 	// negative: none; at most 5 minutes. It never prolongs a token: exp has no tolerance.
@@ -87,7 +86,7 @@ func (j JWT) Mint(ctx context.Context, c Claims) (string, error) {
 	if err := key.signs(); err != nil {
 		return "", err
 	}
-	if !slices.Contains(j.algorithms(), key.Algorithm) {
+	if !j.accepts(key.Algorithm) {
 		return "", fmt.Errorf("tokens: key %q is for %s, which JWT.Algorithms does not list", key.ID, key.Algorithm)
 	}
 	token, err := sign(key, payload)
@@ -106,18 +105,18 @@ func (j JWT) Verify(ctx context.Context, token string) (Claims, error) {
 	if err := j.Validate(); err != nil {
 		return Claims{}, err
 	}
-	header, payload, err := split(token)
+	signed, err := parse(token)
 	if err != nil {
 		return Claims{}, err
 	}
-	if !slices.Contains(j.algorithms(), header.alg) {
+	if !j.accepts(signed.Header.Algorithm) {
 		return Claims{}, invalidError("an algorithm that is not allowed")
 	}
 	keys, err := j.Keys.Published(ctx)
 	if err != nil {
 		return Claims{}, fmt.Errorf("tokens: no verification keys: %w", err)
 	}
-	at := slices.IndexFunc(keys, func(k Key) bool { return k.ID == header.kid })
+	at := slices.IndexFunc(keys, func(k Key) bool { return k.ID == signed.Header.KeyID })
 	if at < 0 {
 		return Claims{}, invalidError("no published key has its kid")
 	}
@@ -125,17 +124,18 @@ func (j JWT) Verify(ctx context.Context, token string) (Claims, error) {
 	if err != nil {
 		return Claims{}, err
 	}
-	if keys[at].Algorithm != header.alg {
+	key := jws.Key{
+		ID:        keys[at].ID,
+		Algorithm: keys[at].Algorithm,
+		Key:       pub,
+	}
+	if !key.Serves(signed.Header.Algorithm) {
 		return Claims{}, invalidError("its algorithm is not the key's")
 	}
-	jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(header.alg)})
-	if err != nil {
-		return Claims{}, invalidError("not a compact JWS")
-	}
-	if _, err := jws.Verify(pub); err != nil {
+	if _, ok := signed.Verify([]jws.Key{key}); !ok {
 		return Claims{}, invalidError("wrong signature")
 	}
-	c, err := decodeClaims(payload)
+	c, err := decodeClaims(signed.Payload)
 	if err != nil {
 		return Claims{}, invalidError(strings.TrimPrefix(err.Error(), "tokens: "))
 	}
@@ -165,64 +165,29 @@ func (j JWT) checkLive(c Claims, now time.Time) error {
 	return nil
 }
 
-func (j JWT) algorithms() []string {
-	if len(j.Algorithms) == 0 {
-		return allAlgorithms
+// accepts reports whether alg is one of Algorithms, under either of its names.
+func (j JWT) accepts(alg string) bool {
+	list := j.Algorithms
+	if len(list) == 0 {
+		list = allAlgorithms
 	}
-	return j.Algorithms
+	return slices.ContainsFunc(list, func(a string) bool { return jws.SameAlgorithm(a, alg) })
 }
 
-// header is the whole header of a token: no other member is allowed.
-type header struct{ alg, kid string }
-
-// split takes a compact JWS apart without judging its signature. Size, characters and dots are checked first, so that
-// a hostile text costs no memory.
-func split(token string) (header, []byte, error) {
-	if len(token) > maxJWT {
-		return header{}, nil, invalidError("more than 16 KiB")
-	}
-	dots := 0
-	for i := range len(token) { // base64 decoders skip line breaks: nothing but the alphabet gets to one
-		if token[i] == '.' {
-			dots++
-		} else if !inAlphabet[token[i]] {
-			return header{}, nil, invalidError("not a compact JWS")
-		}
-	}
-	if dots != 2 {
-		return header{}, nil, invalidError("not a compact JWS")
-	}
-	first, rest, _ := strings.Cut(token, ".")
-	second, third, _ := strings.Cut(rest, ".")
-	if len(first) > maxHeader {
-		return header{}, nil, invalidError("a header of more than 1 KiB")
-	}
-	strict := base64.RawURLEncoding.Strict() // one spelling for one token: spare bits are zero
-	rawHeader, err1 := strict.DecodeString(first)
-	payload, err2 := strict.DecodeString(second)
-	_, err3 := strict.DecodeString(third)
-	if err1 != nil || err2 != nil || err3 != nil {
-		return header{}, nil, invalidError("not canonical base64url")
-	}
-	h, err := parseHeader(rawHeader)
-	return h, payload, err
-}
-
-func parseHeader(raw []byte) (header, error) {
-	members, err := parseObject(raw)
+// parse takes a token apart without judging its signature. Its header must have exactly the members that [sign]
+// writes.
+func parse(token string) (*jws.Token, error) {
+	t, err := jws.Parse(token, jws.Rules{Size: maxJWT, HeaderSize: maxHeader})
 	if err != nil {
-		return header{}, invalidError("a malformed header")
+		return nil, invalidError(strings.TrimPrefix(err.Error(), "jws: "))
 	}
-	t, _ := members["typ"].(string)
-	alg, _ := members["alg"].(string)
-	kid, _ := members["kid"].(string)
-	switch {
-	case t != typ && t != typLong: // RFC 9068 section 4: an ID token or an assertion is no access token
-		return header{}, invalidError("its typ is not at+jwt")
-	case alg == "" || !validKeyID(kid):
-		return header{}, invalidError("a header without alg or kid")
-	case len(members) != 3:
-		return header{}, invalidError("a header with more than typ, alg and kid")
+	switch h := t.Header; {
+	case h.Type != typ && h.Type != typLong: // RFC 9068 section 4: an ID token or an assertion is no access token
+		return nil, invalidError("its typ is not at+jwt")
+	case h.Algorithm == "" || !validKeyID(h.KeyID):
+		return nil, invalidError("a header without alg or kid")
+	case len(h.Members) != 3:
+		return nil, invalidError("a header with more than typ, alg and kid")
 	}
-	return header{alg: alg, kid: kid}, nil
+	return t, nil
 }

@@ -100,10 +100,14 @@ func TestJWT_OthersVerifyIt(t *testing.T) {
 			require.NoError(t, err)
 			var jwks jose.JSONWebKeySet
 			require.NoError(t, json.Unmarshal(set, &jwks))
-			jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(algorithm)})
+			body, err := base64.RawURLEncoding.DecodeString(part[1])
 			require.NoError(t, err)
-			body, err := jws.Verify(jwks.Key(key.ID)[0])
-			require.NoError(t, err)
+			if algorithm != Ed25519 { // which go-jose does not know
+				signed, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.SignatureAlgorithm(algorithm)})
+				require.NoError(t, err)
+				body, err = signed.Verify(jwks.Key(key.ID)[0])
+				require.NoError(t, err)
+			}
 			var claims map[string]any
 			require.NoError(t, json.Unmarshal(body, &claims))
 			for _, name := range []string{"iss", "exp", "aud", "sub", "client_id", "iat", "jti", "scope"} {
@@ -134,7 +138,7 @@ func requireSigned(t *testing.T, key Key, message, signature []byte) {
 	case ES384:
 		require.Len(t, signature, 96)
 		require.True(t, ecdsa.Verify(key.Signer.Public().(*ecdsa.PublicKey), long[:], r, s))
-	case EdDSA:
+	case EdDSA, Ed25519:
 		require.True(t, ed25519.Verify(key.Signer.Public().(ed25519.PublicKey), message, signature))
 	}
 }

@@ -3,33 +3,27 @@ package tokens
 import (
 	"context"
 	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rsa"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
-	"github.com/go-jose/go-jose/v4"
+	"github.com/grantwell/grantwell/internal/base/jws"
 )
 
-// The signature algorithms that keys may have (RFC 7518 section 3.1, RFC 8037 section 3.1). All are asymmetric.
+// The signature algorithms that keys may have (RFC 7518 section 3.1, RFC 8037 section 3.1, RFC 9864 section 2.2). All
+// are asymmetric.
 const (
-	RS256 = "RS256" // RSA, 2048 bits or more. Every client knows it; its signing is the slowest
-	PS256 = "PS256" // RSA-PSS, 2048 bits or more
-	ES256 = "ES256" // ECDSA on P-256
-	ES384 = "ES384" // ECDSA on P-384
-	EdDSA = "EdDSA" // Ed25519
+	RS256   = jws.RS256   // RSA, 2048 bits or more. Every client knows it; its signing is the slowest
+	PS256   = jws.PS256   // RSA-PSS, 2048 bits or more
+	ES256   = jws.ES256   // ECDSA on P-256
+	ES384   = jws.ES384   // ECDSA on P-384
+	EdDSA   = jws.EdDSA   // Ed25519
+	Ed25519 = jws.Ed25519 // the same under its newer name, which fewer clients know
 )
 
-const (
-	minRSABits = 2048
-	maxRSABits = 8192 // one verification with a larger key costs more than a request should
-	maxKeyID   = 128
-)
+const maxKeyID = 128 // characters
 
 // Key is a key that signs tokens, or one that only verifies them.
 //
@@ -37,7 +31,7 @@ const (
 type Key struct {
 	// ID is the kid: 1 to 128 printable ASCII characters, unique among all keys that are published together.
 	ID string
-	// Algorithm is one of RS256, PS256, ES256, ES384 and EdDSA. A key is used with this algorithm and no other.
+	// Algorithm is one of RS256, PS256, ES256, ES384, EdDSA and Ed25519. A key is used with this algorithm and no other.
 	Algorithm string
 	// Signer signs. Only its two methods are used, so a key in a KMS or an HSM does as well as one in memory. ECDSA
 	// signatures are expected in ASN.1 DER, as [crypto.Signer] has it. Nil: this key only verifies.
@@ -86,49 +80,16 @@ func (k Key) signs() error {
 	return k.Validate()
 }
 
+// checkAlgorithm returns an error unless the key is sound and signs by the algorithm.
 func checkAlgorithm(pub crypto.PublicKey, algorithm string) error {
-	switch pub := pub.(type) {
-	case *rsa.PublicKey:
-		return checkRSA(pub, algorithm)
-	case *ecdsa.PublicKey:
-		return checkECDSA(pub, algorithm)
-	case ed25519.PublicKey:
-		if algorithm != EdDSA {
-			return fmt.Errorf("an Ed25519 key does not sign %q", algorithm)
-		}
-		if len(pub) != ed25519.PublicKeySize {
-			return errors.New("not an Ed25519 public key")
-		}
-		return nil
-	case nil:
+	if pub == nil {
 		return errors.New("neither Signer nor Public is set")
 	}
-	return fmt.Errorf("keys of type %T are not supported", pub)
-}
-
-func checkRSA(pub *rsa.PublicKey, algorithm string) error {
-	if algorithm != RS256 && algorithm != PS256 {
-		return fmt.Errorf("an RSA key does not sign %q", algorithm)
+	if err := jws.CheckKey(pub); err != nil {
+		return err
 	}
-	if pub == nil || pub.N == nil || pub.N.Sign() <= 0 || pub.N.Bit(0) == 0 || pub.E < 3 || pub.E&1 == 0 {
-		return errors.New("not an RSA public key")
-	}
-	if n := pub.N.BitLen(); n < minRSABits || n > maxRSABits {
-		return fmt.Errorf("an RSA key of %d bits; %d to %d are allowed", n, minRSABits, maxRSABits)
-	}
-	return nil
-}
-
-func checkECDSA(pub *ecdsa.PublicKey, algorithm string) error {
-	if pub == nil || pub.Curve == nil {
-		return errors.New("not an ECDSA public key")
-	}
-	if algorithm != ES256 && algorithm != ES384 ||
-		algorithm == ES256 && pub.Curve != elliptic.P256() || algorithm == ES384 && pub.Curve != elliptic.P384() {
-		return fmt.Errorf("an ECDSA key on %s does not sign %q", pub.Curve.Params().Name, algorithm)
-	}
-	if _, err := pub.Bytes(); err != nil { // not on the curve
-		return errors.New("not a point of the curve")
+	if !slices.Contains(allAlgorithms, algorithm) || !jws.Fits(algorithm, pub) {
+		return fmt.Errorf("a key of type %T does not sign %q", pub, algorithm)
 	}
 	return nil
 }
@@ -148,11 +109,11 @@ func Thumbprint(pub crypto.PublicKey) (string, error) {
 	if err := checkAlgorithm(pub, usualAlgorithm(pub)); err != nil {
 		return "", fmt.Errorf("tokens: no thumbprint: %w", err)
 	}
-	sum, err := (&jose.JSONWebKey{Key: pub}).Thumbprint(crypto.SHA256)
+	thumbprint, err := jws.Thumbprint(pub)
 	if err != nil {
 		return "", fmt.Errorf("tokens: no thumbprint: %w", err)
 	}
-	return base64.RawURLEncoding.EncodeToString(sum), nil
+	return thumbprint, nil
 }
 
 // Format writes the ID and the algorithm, whatever the verb.

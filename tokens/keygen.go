@@ -12,6 +12,8 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+
+	"github.com/grantwell/grantwell/internal/base/jws"
 )
 
 const maxPEM = 64 << 10
@@ -23,12 +25,12 @@ func GenerateKey(algorithm string) (Key, error) {
 	var err error
 	switch algorithm {
 	case RS256, PS256:
-		signer, err = rsa.GenerateKey(rand.Reader, minRSABits)
+		signer, err = rsa.GenerateKey(rand.Reader, jws.MinRSABits)
 	case ES256:
 		signer, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	case ES384:
 		signer, err = ecdsa.GenerateKey(elliptic.P384(), rand.Reader)
-	case EdDSA:
+	case EdDSA, Ed25519:
 		_, signer, err = ed25519.GenerateKey(rand.Reader)
 	default:
 		return Key{}, fmt.Errorf("tokens: unknown algorithm %q", algorithm)

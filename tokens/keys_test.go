@@ -102,7 +102,7 @@ func TestParseKey_ReadsOneKey(t *testing.T) {
 		require.NotNil(t, got.Signer)
 		derived, err := ParseKey(private, "")
 		require.NoError(t, err)
-		require.Equal(t, strings.Replace(algorithm, PS256, RS256, 1), derived.Algorithm)
+		require.Equal(t, strings.NewReplacer(PS256, RS256, Ed25519, EdDSA).Replace(algorithm), derived.Algorithm)
 
 		der, err = x509.MarshalPKIXPublicKey(key.Signer.Public())
 		require.NoError(t, err)

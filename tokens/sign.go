@@ -11,14 +11,14 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 
-	"github.com/grantwell/grantwell/internal/jsontext"
+	"github.com/grantwell/grantwell/internal/base/jsonenc"
 )
 
 // sign returns the compact JWS of the payload (RFC 7515 section 7.1). Nothing is kept between tokens: a cache that confuses two
 // keys costs somebody's account. go-jose, which verifies, would spend as long on the envelope as Ed25519 takes to sign.
 func sign(key Key, payload []byte) (string, error) {
 	var header [256]byte
-	o := jsontext.Object{Text: header[:0]}
+	o := jsonenc.Object{Text: header[:0]}
 	o.String("alg", key.Algorithm)
 	o.String("kid", key.ID)
 	o.String("typ", typ)
@@ -45,7 +45,7 @@ func signature(key Key, payload []byte) ([]byte, error) {
 		return signECDSA(signer, payload, crypto.SHA256, 32)
 	case ES384:
 		return signECDSA(signer, payload, crypto.SHA384, 48)
-	case EdDSA:
+	case EdDSA, Ed25519:
 		return crypto.SignMessage(signer, rand.Reader, payload, crypto.Hash(0))
 	}
 	return nil, errors.New("unknown algorithm")

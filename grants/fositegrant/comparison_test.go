@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"flag"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -14,9 +13,10 @@ import (
 	"github.com/grantwell/grantwell"
 )
 
-var updateComparison = flag.Bool("update", false, "write testdata/comparison.md, and its copy in the README, from what is observed")
+var updateComparison = flag.Bool("update", false, "write the tables of README.md from what is observed")
 
-// finding is something that goes wrong at fosite, and how to see whether it does at any server.
+// finding is something that goes wrong at fosite, and how to see whether it does at
+// any server.
 type finding struct {
 	what string
 	// try does it and says what came of it, and whether the hole is there.
@@ -26,7 +26,8 @@ type finding struct {
 	grantwell func(t testing.TB) func(*grantwell.Config) // likewise
 	claims    map[string]any                             // which Grantwell's host gives every login
 
-	// closes is what closes it at fosite. With a setup the test sees that it does; without one, closes is a place for code of the host's own.
+	// closes is what closes it at fosite. With a setup the test sees that it does;
+	// without one, closes is a place for code of the host's own.
 	closes string
 	setup  func(*fositeSetup)
 }
@@ -37,8 +38,9 @@ type lacking struct {
 	try  func(c *contender) (saw string, has bool)
 }
 
-// Every finding is there at fosite and not at Grantwell, driven by one client through HTTP; the table in testdata, and its copy in the
-// README, say what was seen. It does not run beside other tests: some findings are measured by what the process allocates.
+// Every finding is there at fosite and not at Grantwell. One client drives both
+// through HTTP, and the tables of README.md say what was seen. The test does not
+// run beside other tests: some findings are measured by what the process allocates.
 func TestComparison(t *testing.T) {
 	var doc bytes.Buffer
 	line := func(cells ...string) {
@@ -92,32 +94,22 @@ func TestComparison(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	goldenPart(t, filepath.Join("testdata", "comparison.md"), "", "", doc.String())
-	goldenPart(t, filepath.Join("..", "..", "README.md"), "<!-- comparison -->\n", "<!-- /comparison -->", doc.String())
+	goldenPart(t, "README.md", "<!-- comparison -->\n", "<!-- /comparison -->", doc.String())
 }
 
-// goldenPart compares the part of a file between two marks, or all of it, with what it should be; with -update it writes it.
-// A file without the marks is left alone.
+// goldenPart compares the part of a file between two marks with what it should be.
+// With -update it writes that part.
 func goldenPart(t *testing.T, path, from, to, want string) {
 	t.Helper()
 	b, err := os.ReadFile(path)
-	if from != "" || !*updateComparison {
-		require.NoError(t, err)
-	}
+	require.NoError(t, err)
 	before, rest, ok := strings.Cut(string(b), from)
-	if from == "" {
-		before, rest, ok = "", string(b), true
-	}
-	got, after := rest, ""
-	if ok && to != "" {
-		got, after, ok = strings.Cut(rest, to)
-	}
-	if !ok {
-		return
-	}
+	require.True(t, ok, "%s has no %q", path, from)
+	got, after, ok := strings.Cut(rest, to)
+	require.True(t, ok, "%s has no %q", path, to)
 	if *updateComparison {
 		require.NoError(t, os.WriteFile(path, []byte(before+from+want+to+after), 0o644))
 		return
 	}
-	require.Equal(t, want, got, "%s is not what is observed; run the test with -update", filepath.Base(path))
+	require.Equal(t, want, got, "%s is not what is observed; run the test with -update", path)
 }

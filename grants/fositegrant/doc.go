@@ -1,5 +1,5 @@
 // Package fositegrant joins Grantwell and github.com/ory/fosite v0.49: a fosite token handler runs as a grant ([New]), and fosite's
-// own handlers run over Grantwell's records ([Store]). Nothing else of Grantwell compiles fosite's handlers.
+// own handlers run over Grantwell's records ([Store]). Nothing else of Grantwell compiles fosite.
 //
 // # A fosite handler as a grant
 //
@@ -62,7 +62,7 @@
 //	fosite.RFC6749Error                                grants.Error: its cause never leaves the server
 //	clients and live tokens in the database            grantwell.ReadClients, grantwell.ImportTokens, Config.Imported
 //
-// What becomes safer is the table in README.md, made by the tests named comparison: among other things, one code gives one
+// What becomes safer is the table in README.md beside this file, which TestComparison makes: among other things, one code gives one
 // token however many requests race, a wrong code_verifier ends the code's use, a store that fails is 503 and not 200, and a client
 // introspects what is its own or meant for it.
 //

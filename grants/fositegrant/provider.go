@@ -44,7 +44,7 @@ func (c client) hashes() (live [][]byte) {
 }
 
 func (c client) GetGrantTypes() fosite.Arguments {
-	if len(c.GrantTypes) == 0 {
+	if c.GrantTypes == nil {
 		return fosite.Arguments{"authorization_code"}
 	}
 	return c.GrantTypes

@@ -25,22 +25,25 @@ const (
 
 // The packages that a package may import, besides the standard library. Own packages are named without the module.
 var may = map[string][]string{
-	"storage":               {},
-	"storage/memstore":      {"storage"},
-	"storage/sqlstore":      {"storage"},
-	"storage/redisstore":    {"storage"},
-	"storage/storagetest":   {"storage", "github.com/stretchr/testify/..."},
-	"tokens":                {"internal/jsontext", "github.com/go-jose/go-jose/v4/...", "golang.org/x/crypto/..."},
-	"introspect":            {"internal/jsontext", "github.com/go-jose/go-jose/v4/...", "golang.org/x/crypto/..."},
-	"assertion":             {"github.com/go-jose/go-jose/v4/...", "golang.org/x/crypto/...", "github.com/crewjam/saml", "github.com/beevik/etree", "github.com/mattermost/xml-roundtrip-validator"},
-	"grants":                {"storage", "tokens", "assertion", "internal/jsontext"},
-	"grants/fositegrant":    {"storage", "tokens", "grants", "github.com/ory/fosite/...", "golang.org/x/crypto/..."},
-	"grants/observe":        {"storage", "tokens", "assertion"},
-	"internal/form":         {},
-	"internal/jsontext":     {},
-	"internal/pages":        {},
-	"internal/frontchannel": {"storage", "internal/pages", "github.com/ory/fosite"},
-	"":                      {"storage", "storage/memstore", "tokens", "assertion", "introspect", "grants", "internal/form", "internal/jsontext", "internal/pages", "internal/frontchannel", "golang.org/x/crypto/..."},
+	"storage":                  {},
+	"storage/memstore":         {"storage"},
+	"storage/sqlstore":         {"storage"},
+	"storage/redisstore":       {"storage"},
+	"storage/storagetest":      {"storage", "github.com/stretchr/testify/..."},
+	"tokens":                   {"internal/base/jsonenc", "internal/base/strictjson", "internal/base/jws", "github.com/go-jose/go-jose/v4/...", "golang.org/x/crypto/..."},
+	"introspect":               {"internal/base/jsonenc", "internal/base/strictjson", "internal/base/jws", "internal/base/fetch"},
+	"assertion":                {"internal/base/strictjson", "internal/base/jws", "internal/base/fetch", "github.com/crewjam/saml", "github.com/beevik/etree", "github.com/mattermost/xml-roundtrip-validator"},
+	"grants":                   {"storage", "tokens", "assertion", "internal/base/jsonenc"},
+	"grants/fositegrant":       {"storage", "tokens", "grants", "github.com/ory/fosite/...", "golang.org/x/crypto/..."},
+	"grants/observe":           {"storage", "tokens", "assertion"},
+	"internal/base/form":       {},
+	"internal/base/jsonenc":    {},
+	"internal/base/strictjson": {},
+	"internal/base/jws":        {"internal/base/strictjson", "github.com/go-jose/go-jose/v4"},
+	"internal/base/fetch":      {"golang.org/x/sync/singleflight"},
+	"internal/pages":           {},
+	"internal/frontchannel":    {"storage", "internal/pages", "github.com/ory/fosite"},
+	"":                         {"storage", "storage/memstore", "tokens", "assertion", "introspect", "grants", "internal/base/form", "internal/base/jsonenc", "internal/pages", "internal/frontchannel", "golang.org/x/crypto/..."},
 }
 
 // Imports point down only, and a package of floor 1 imports no other.
@@ -67,7 +70,7 @@ func TestImports_PointDownOnly(t *testing.T) {
 // Only the front channel and the fosite adapter reach fosite, and nothing reaches its handlers; a resource server compiles none of it.
 func TestFosite_IsReachedFromTwoPlacesOnly(t *testing.T) {
 	t.Parallel()
-	for _, pkg := range []string{"storage", "storage/memstore", "storage/storagetest", "tokens", "assertion", "introspect", "grants", "grants/observe", "internal/form", "internal/jsontext", "internal/pages"} {
+	for _, pkg := range []string{"storage", "storage/memstore", "storage/storagetest", "tokens", "assertion", "introspect", "grants", "grants/observe", "internal/base/form", "internal/base/jsonenc", "internal/pages"} {
 		for _, dep := range deps(t, pkg) {
 			require.False(t, strings.HasPrefix(dep, "github.com/ory/") || strings.HasPrefix(dep, "go.opentelemetry.io/"), "%s compiles %s", pkg, dep)
 		}

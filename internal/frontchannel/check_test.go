@@ -2,6 +2,7 @@ package frontchannel_test
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 
@@ -156,6 +157,100 @@ func TestParse_Scope(t *testing.T) {
 		_, e = parse(t, f, request("scope", `"`))
 		refusedAtClient(t, e, "invalid_scope")
 	})
+}
+
+// A scope is registered for the client byte for byte, or the server's own rule decides on it.
+func TestParse_ScopeMustBeRegistered(t *testing.T) {
+	t.Parallel()
+	bare := web()
+	bare.ID = "bare"
+	bare.Scope = nil
+	patterns := web()
+	patterns.ID = "patterns"
+	patterns.Scope = []string{"*", "files.*", "read write"}
+	strict := server(t, nil, web(), bare, patterns)
+	lax := server(t, func(c *frontchannel.Config) { c.AnyScope = true }, web(), bare, patterns)
+	for _, c := range []struct {
+		client, scope string
+		registered    bool
+	}{
+		{"web", "read", true},
+		{"web", "write read openid", true},
+		{"web", "read admin", false},
+		{"web", "admin read", false},
+		{"web", "Read", false},
+		{"web", "read.all", false},
+		{"web", "rea", false},
+		{"bare", "read", false},
+		{"patterns", "*", true},
+		{"patterns", "files.read", false},
+		{"patterns", "read", false},
+	} {
+		form := request("client_id", c.client, "scope", c.scope)
+		r, e := parse(t, strict, form)
+		if c.registered {
+			require.Nil(t, e, "%v", c)
+			require.Equal(t, strings.Fields(c.scope), r.Scope)
+		} else {
+			refusedAtClient(t, e, "invalid_scope")
+		}
+		r, e = parse(t, lax, form)
+		require.Nil(t, e, "%v", c)
+		require.Equal(t, strings.Fields(c.scope), r.Scope)
+	}
+}
+
+// AnyScope is a rule about scopes: it lets no audience and no resource pass.
+func TestParse_AudienceMustBeRegisteredWhateverTheScopeRule(t *testing.T) {
+	t.Parallel()
+	f := server(t, func(c *frontchannel.Config) { c.AnyScope = true })
+	for _, name := range []string{"audience", "resource"} {
+		_, e := parse(t, f, request(name, "https://other.example/", "scope", "anything"))
+		refusedAtClient(t, e, "invalid_target")
+	}
+	// An audience that is registered does not open the way for a resource beside it.
+	_, e := parse(t, f, request("audience", "urn:files", "resource", "https://other.example/"))
+	refusedAtClient(t, e, "invalid_target")
+}
+
+// Client metadata in the request (OpenID Connect Core section 7.2.1) is refused, never ignored.
+func TestParse_RegistrationIsRefused(t *testing.T) {
+	t.Parallel()
+	f := server(t, nil)
+	for _, value := range []string{"{}", "null", " ", `{"redirect_uris":["https://evil.example/"]}`} {
+		for _, scope := range []string{"read", "openid"} {
+			_, e := parse(t, f, request("registration", value, "scope", scope))
+			refusedAtClient(t, e, "registration_not_supported")
+			require.Equal(t, callback, e.Request.RedirectURI)
+		}
+	}
+}
+
+// OpenID Connect Core section 3.1.2.1 requires redirect_uri, and one that is missing is nowhere to redirect to.
+func TestParse_OpenIDWithoutRedirectURIIsAPage(t *testing.T) {
+	t.Parallel()
+	f := server(t, nil)
+	for _, uri := range []string{"-", ""} {
+		for _, scope := range []string{"openid", "read openid", " openid  read"} {
+			_, e := parse(t, f, request("redirect_uri", uri, "scope", scope))
+			refusedOnPage(t, e, http.StatusBadRequest)
+			require.Equal(t, "invalid_request", e.Code)
+		}
+		twice := request("redirect_uri", uri)
+		twice["scope"] = []string{"read", "read"}
+		_, e := parse(t, f, twice)
+		refusedAtClient(t, e, "invalid_request")
+
+		for _, scope := range []string{"-", "read", "openid\tread"} {
+			r, e := f.Parse(t.Context(), request("redirect_uri", uri, "scope", scope))
+			if e == nil {
+				require.Equal(t, callback, r.RedirectURI)
+				require.False(t, r.RedirectURIGiven)
+				continue
+			}
+			refusedAtClient(t, e, "invalid_scope")
+		}
+	}
 }
 
 // Holds R194, R195.

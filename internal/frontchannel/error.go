@@ -13,7 +13,6 @@ const (
 	codeUnsupportedType    = "unsupported_response_type"
 	codeInvalidScope       = "invalid_scope"
 	codeInvalidTarget      = "invalid_target"
-	codeServerError        = "server_error"
 	codeTemporarilyUnavail = "temporarily_unavailable"
 )
 
@@ -21,14 +20,12 @@ const (
 type Error struct {
 	Code        string // from a registry: RFC 6749 section 4.1.2.1, RFC 8707, OpenID Connect Core section 3.1.2.6
 	Description string // fixed text in the characters that RFC 6749 allows; repeats nothing of the request
-	Status      int    // of the answer when it is not a redirect: 400, 500 or 503
+	Status      int    // of the answer when it is not a redirect: 400 or 503
 	Err         error  // the cause, for the operator's log only; may be nil
 
 	// Request is set only when client and redirect URI are verified. Then the error is answered there:
 	// Respond(w, e.Request, e.Params()). Otherwise it is a page with Status, and never a redirect.
 	Request *Request
-
-	page bool // must not be redirected, although Parse got that far
 }
 
 // Error returns the code with the cause, for logs.
@@ -49,10 +46,7 @@ func (e *Error) Params() Params {
 
 func refuse(code, description string) *Error {
 	e := &Error{Code: code, Description: description, Status: http.StatusBadRequest}
-	switch code {
-	case codeServerError:
-		e.Status = http.StatusInternalServerError
-	case codeTemporarilyUnavail:
+	if code == codeTemporarilyUnavail {
 		e.Status = http.StatusServiceUnavailable
 	}
 	return e

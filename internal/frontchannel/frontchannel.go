@@ -7,11 +7,14 @@
 // its redirect URI matches a registered one, nothing is ever redirected: such an [Error] has no
 // Request and is shown to the user as a page. After that every error goes back to the client.
 //
-// # What fosite does here
+// # What is compared
 //
-// It checks the request as a whole. What it compares more loosely than the RFCs allow (redirect
-// URIs, letter case, repeated parameters), or does not look at (PKCE), is decided before it is asked;
-// and the parameters that make it fetch or believe foreign objects never reach it.
+// Every value is compared with the registered one byte for byte: redirect URIs, response types,
+// scopes, audiences and resources. There are no patterns and no prefixes, and letter case counts.
+// The one exception is the port of a loopback redirect URI (RFC 8252 section 7.3).
+//
+// Parameters that carry another request or client metadata (request, request_uri, registration) are
+// refused, never ignored: a client that sends one would otherwise believe that it was obeyed.
 package frontchannel
 
 import (
@@ -21,8 +24,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-
-	"github.com/ory/fosite"
 
 	"github.com/grantwell/grantwell/storage"
 )
@@ -54,12 +55,9 @@ type Config struct {
 
 // FrontChannel is the authorization endpoint without its pages. It is safe for concurrent use.
 type FrontChannel struct {
-	cfg    Config
-	types  []string // enabled values of response_type
-	modes  []string
-	engine *fosite.Fosite
-
-	engineModes []fosite.ResponseModeType // modes, as fosite wants them
+	cfg   Config
+	types []string // enabled values of response_type
+	modes []string // enabled values of response_mode
 }
 
 // New returns a FrontChannel, or every reason why cfg is wrong, each naming its field.
@@ -87,12 +85,10 @@ func New(cfg Config) (*FrontChannel, error) {
 		if m != modeQuery && m != modeFragment && m != modeFormPost {
 			errs = append(errs, fmt.Errorf("frontchannel: AllowedResponseModes: %q is not known", m))
 		}
-		f.engineModes = append(f.engineModes, fosite.ResponseModeType(m))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	f.engine = newEngine(cfg.AnyScope)
 	return f, nil
 }
 
@@ -139,19 +135,16 @@ func (f *FrontChannel) Parse(ctx context.Context, form url.Values) (*Request, *E
 		return nil, e
 	}
 	// Only from here on may an error be redirected.
-	e := f.check(ctx, r)
-	if e == nil {
-		return r, nil
-	}
-	if !e.page {
+	if e := f.check(r); e != nil {
 		e.Request = r
+		return nil, e
 	}
-	return nil, e
+	return r, nil
 }
 
 // check does everything that may be wrong in a request whose redirect URI is verified.
 // Where the answer goes is settled first, so that every error finds its way.
-func (f *FrontChannel) check(ctx context.Context, r *Request) *Error {
+func (f *FrontChannel) check(r *Request) *Error {
 	if len(r.Form["state"]) == 1 { // of two, neither is the client's for certain
 		r.State = r.Form.Get("state")
 		r.StateGiven = r.State != ""
@@ -175,16 +168,17 @@ func (f *FrontChannel) check(ctx context.Context, r *Request) *Error {
 	if r.Form.Get("request_uri") != "" {
 		return refuse("request_uri_not_supported", "request_uri is not accepted here")
 	}
-	if e := setScope(r); e != nil {
+	// Metadata of a client that registers itself with its request (OpenID Connect Core section 7.2.1).
+	if r.Form.Get("registration") != "" {
+		return refuse("registration_not_supported", "the parameter registration is not accepted")
+	}
+	if e := f.setScope(r); e != nil {
 		return e
 	}
 	if e := setAudience(r); e != nil {
 		return e
 	}
-	if e := f.setChallenge(r); e != nil {
-		return e
-	}
-	return f.ask(ctx, r)
+	return f.setChallenge(r)
 }
 
 // repeated names a parameter that occurs twice although RFC 6749 section 3.1 forbids it.

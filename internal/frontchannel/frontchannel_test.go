@@ -104,7 +104,7 @@ func parse(t testing.TB, f *frontchannel.FrontChannel, form url.Values) (*frontc
 		for _, c := range e.Description {
 			require.True(t, c >= 0x20 && c <= 0x7e && c != '"' && c != '\\', "RFC 6749 section 4.1.2.1")
 		}
-		require.Contains(t, []int{400, 500, 503}, e.Status)
+		require.Contains(t, []int{http.StatusBadRequest, http.StatusServiceUnavailable}, e.Status)
 	}
 	return r, e
 }

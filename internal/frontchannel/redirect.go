@@ -1,6 +1,7 @@
 package frontchannel
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/grantwell/grantwell/storage"
@@ -78,6 +79,10 @@ func resolveRedirect(r *Request) *Error {
 	} else {
 		if len(registered) != 1 {
 			return refuse(codeInvalidRequest, "redirect_uri is missing").because("the client has %d registered", len(registered))
+		}
+		// OpenID Connect Core section 3.1.2.1 requires redirect_uri, even with one registered.
+		if slices.Contains(words(r.Form.Get("scope")), scopeOpenID) {
+			return refuse(codeInvalidRequest, "redirect_uri is missing, which OpenID Connect requires")
 		}
 		r.RedirectURI = registered[0]
 	}

@@ -142,7 +142,7 @@ func TestParse_AbsentRedirectURI(t *testing.T) {
 	none := web()
 	none.ID, none.RedirectURIs = "none", nil
 	f := server(t, nil, web(), app(), none)
-	r, e := parse(t, f, request("redirect_uri", "-", "scope", "openid"))
+	r, e := parse(t, f, request("redirect_uri", "-", "scope", "write"))
 	require.Nil(t, e)
 	require.Equal(t, callback, r.RedirectURI)
 	require.False(t, r.RedirectURIGiven)

@@ -11,9 +11,13 @@ import (
 // maxNames bounds the scopes, and the audiences, of one request, repeated ones counted.
 const maxNames = 100
 
+// scopeOpenID makes a request an OpenID Connect request (OpenID Connect Core section 3.1.2.1).
+const scopeOpenID = "openid"
+
 // setScope sets r.Scope (RFC 6749 section 3.3): split at spaces, of which there may be too many,
-// each scope once, in the order of their first occurrence.
-func setScope(r *Request) *Error {
+// each scope once, in the order of their first occurrence. Unless Config.AnyScope is set, each must
+// be registered for the client, byte for byte.
+func (f *FrontChannel) setScope(r *Request) *Error {
 	n := 0
 	for token := range strings.SplitSeq(r.Form.Get("scope"), " ") {
 		if token == "" {
@@ -25,6 +29,9 @@ func setScope(r *Request) *Error {
 		if !storage.ValidScope(token) {
 			return refuse(codeInvalidScope, "scope has a character that is not allowed, or is too long")
 		}
+		if !f.cfg.AnyScope && !slices.Contains(r.Client.Scope, token) {
+			return refuse(codeInvalidScope, "a requested scope is not registered for this client")
+		}
 		if !slices.Contains(r.Scope, token) {
 			r.Scope = append(r.Scope, token)
 		}
@@ -34,6 +41,8 @@ func setScope(r *Request) *Error {
 }
 
 // setAudience sets r.Audience from resource, an absolute URI each (RFC 8707 section 2), and audience.
+// Each value must be registered for the client: otherwise a client could choose any resource server
+// as the one that believes its token.
 func setAudience(r *Request) *Error {
 	resource, audience := r.Form["resource"], r.Form["audience"]
 	if len(resource)+len(audience) > maxNames {
@@ -47,23 +56,35 @@ func setAudience(r *Request) *Error {
 		if err != nil || !u.IsAbs() || strings.ContainsAny(uri, "# ") {
 			return refuse(codeInvalidTarget, "resource is not an absolute URI without fragment")
 		}
-		r.addAudience(uri)
+		if e := r.addAudience(uri); e != nil {
+			return e
+		}
 	}
 	for _, value := range audience {
 		for name := range strings.SplitSeq(value, " ") {
 			if name == "" {
 				continue
 			}
-			if r.addAudience(name); len(r.Audience) > maxNames {
-				return refuse(codeInvalidTarget, "too many resources are requested")
+			if e := r.addAudience(name); e != nil {
+				return e
 			}
 		}
 	}
 	return nil
 }
 
-func (r *Request) addAudience(name string) {
-	if !slices.Contains(r.Audience, name) {
-		r.Audience = append(r.Audience, name)
+// addAudience adds a value that is registered for the client, each once. It is the last step of both
+// parameters, so that neither can name what the other may not.
+func (r *Request) addAudience(name string) *Error {
+	if !slices.Contains(r.Client.Audience, name) {
+		return refuse(codeInvalidTarget, "a requested resource is not registered for this client")
 	}
+	if slices.Contains(r.Audience, name) {
+		return nil
+	}
+	if len(r.Audience) == maxNames {
+		return refuse(codeInvalidTarget, "too many resources are requested")
+	}
+	r.Audience = append(r.Audience, name)
+	return nil
 }

@@ -22,37 +22,47 @@ type registry struct {
 
 // Client implements [storage.Clients].
 func (s *Store) Client(ctx context.Context, id string) (storage.Client, error) {
-	c, err := s.registry.view(ctx, id)
+	c, err := s.registry.client(ctx, id)
 	if err != nil {
-		return c, err
+		return storage.Client{}, err
 	}
 	return c.Clone(), nil
 }
 
-// View returns the store's clients uncopied: each shares memory with the store and is to be read only. Before it is changed, or
-// handed to somebody who might, it is copied by [storage.Client.Clone]. The server reads clients so, and makes
-// the copy for every hook, handler and login of the host's. It is no method, so that a type which embeds a Store and has a Client
-// of its own is asked that.
-func View(s *Store) storage.Clients { return (*view)(&s.registry) }
+// ClientView reads a store's clients without a copy: see [View].
+type ClientView struct{ registry *registry }
 
-type view registry
+// View returns a reader of the store's clients that copies nothing.
+//
+// A client that it returns shares its memory with the store. The caller only
+// reads it, and calls [storage.Client.Clone] before it changes the client or
+// passes it to code that might. The server reads clients this way, and clones
+// one for each hook, handler and login page of the host.
+//
+// View is a function, not a method of [Store]. A host may embed a Store in a
+// type with a Client method of its own, for example one that filters by tenant.
+// A method would be promoted by the embedding, and the server would then read
+// past the host's Client. View takes the store itself, so that it can only be
+// called by code that holds a *Store.
+func View(s *Store) ClientView { return ClientView{&s.registry} }
 
-// Client implements [storage.Clients].
-func (v *view) Client(ctx context.Context, id string) (storage.Client, error) {
-	return (*registry)(v).view(ctx, id)
+// Client returns the stored client with this ID, or [storage.ErrNotFound]. The
+// client is never written to: a change replaces it in the store.
+func (v ClientView) Client(ctx context.Context, id string) (*storage.Client, error) {
+	return v.registry.client(ctx, id)
 }
 
-func (r *registry) view(ctx context.Context, id string) (storage.Client, error) {
+func (r *registry) client(ctx context.Context, id string) (*storage.Client, error) {
 	if err := ctx.Err(); err != nil {
-		return storage.Client{}, err
+		return nil, err
 	}
 	r.mu.RLock()
 	c := r.clients[id]
 	r.mu.RUnlock()
 	if c == nil {
-		return storage.Client{}, storage.ErrNotFound
+		return nil, storage.ErrNotFound
 	}
-	return *c, nil
+	return c, nil
 }
 
 // PutClient implements [storage.Registrar]. A new client fails when [Options].MaxClients are there; one that is there can
@@ -70,7 +80,7 @@ func (s *Store) SwapClient(ctx context.Context, old *storage.Client, next storag
 		return err
 	}
 	return s.registry.put(next, func(stored *storage.Client) bool {
-		return (stored == nil) == (old == nil) && (old == nil || stored.Equal(*old))
+		return (stored == nil) == (old == nil) && (old == nil || stored.Equal(old))
 	})
 }
 

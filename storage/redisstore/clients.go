@@ -2,7 +2,7 @@ package redisstore
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"slices"
 	"strconv"
 
@@ -56,7 +56,7 @@ func (s *Store) SwapClient(ctx context.Context, old *storage.Client, next storag
 		}
 		if c, err := decodeClient(stored); len(stored) > 0 && err != nil {
 			return err
-		} else if len(stored) == 0 || !c.Equal(*old) {
+		} else if len(stored) == 0 || !c.Equal(old) {
 			return storage.ErrConflict
 		}
 	}
@@ -72,7 +72,7 @@ func encodeClient(c storage.Client) (value string, origins []any, err error) {
 	if err := c.Validate(); err != nil {
 		return "", nil, err
 	}
-	b, err := json.Marshal(c)
+	b, err := c.MarshalJSON()
 	if err != nil {
 		return "", nil, errValue // the cause might show a key
 	}
@@ -82,7 +82,7 @@ func encodeClient(c storage.Client) (value string, origins []any, err error) {
 			origins = append(origins, o)
 		}
 	}
-	return string(version) + string(b), origins, nil
+	return string(clientVersion) + string(b), origins, nil
 }
 
 // DeleteClient implements [storage.Registrar].
@@ -130,10 +130,29 @@ func (s *Store) HasOrigin(ctx context.Context, origin string) (bool, error) {
 	return n == 1, err
 }
 
-// decodeClient reads the version and the JSON behind it. Its error shows nothing of the value, which may hold a key.
+// clientVersion is the first byte of every stored client. A change of the
+// meaning of a member increases it. Version 1 had lifetimes in nanoseconds and
+// scopes in arrays.
+const clientVersion = '2'
+
+// errClientVersion is the error for a client of another version. Its JSON is
+// not parsed: the members of another version may mean something else.
+var errClientVersion = errors.New("redisstore: a stored client is of a version that this release does not read; " +
+	"register the client again, which replaces it")
+
+// decodeClient reads the version and the JSON that follows it. Its error shows
+// nothing of the value, which may hold a key.
 func decodeClient(value []byte) (storage.Client, error) {
+	if len(value) < 2 {
+		return storage.Client{}, errValue
+	}
+	if value[0] != clientVersion {
+		return storage.Client{}, errClientVersion
+	}
+
+	// Called directly, because json.Unmarshal would validate the text twice.
 	var c storage.Client
-	if len(value) < 2 || value[0] != version || json.Unmarshal(value[1:], &c) != nil || c.ID == "" {
+	if c.UnmarshalJSON(value[1:]) != nil || c.ID == "" {
 		return storage.Client{}, errValue
 	}
 	return c, nil

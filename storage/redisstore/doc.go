@@ -54,5 +54,7 @@
 // # Encoding
 //
 // A record is a string with a version as its first byte; its key is {prefix}:r:kind:key. Grants (g:), subjects (s:), all
-// records (i) and expiries (x) are sorted sets of kind:key. Clients are JSON in a hash (c).
+// records (i) and expiries (x) are sorted sets of kind:key. Clients are JSON in a hash (c), with a version
+// of their own as the first byte. A client of another version is refused with an error, never read: register it again with
+// PutClient, which replaces it.
 package redisstore

@@ -1,9 +1,9 @@
 package sqlstore
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -36,9 +36,39 @@ func (s *Store) document(ctx context.Context, id string) (document []byte, err e
 	return document, nil
 }
 
+// documentVersion is the version of the documents in the table of clients. A
+// change of the meaning of a member increases it. It is the first member of the
+// document, so that a reader finds it without parsing the rest.
+const documentVersion = `{"v":1,`
+
+// errDocument is the error for a document of another version. Such a document
+// is not parsed: the members of another version may mean something else.
+var errDocument = errors.New("sqlstore: a stored client has a document of a version that this release does not read; " +
+	"register the client again, which replaces the document")
+
+// encodeClient returns the document that is stored of a client.
+func encodeClient(c *storage.Client) (string, error) {
+	object, err := c.MarshalJSON()
+	if err != nil {
+		return "", err
+	}
+	return documentVersion + string(object[1:]), nil
+}
+
+// decodeClient reads what encodeClient wrote.
 func decodeClient(document []byte) (storage.Client, error) {
+	members, ok := bytes.CutPrefix(document, []byte(documentVersion))
+	if !ok {
+		return storage.Client{}, errDocument
+	}
+
+	object := make([]byte, 0, len(members)+1)
+	object = append(object, '{')
+	object = append(object, members...)
+
+	// Called directly, because json.Unmarshal would validate the text twice.
 	var c storage.Client
-	if err := json.Unmarshal(document, &c); err != nil {
+	if err := c.UnmarshalJSON(object); err != nil {
 		return storage.Client{}, fmt.Errorf("sqlstore: a stored client: %w", err)
 	}
 	return c, nil
@@ -49,14 +79,14 @@ func (s *Store) PutClient(ctx context.Context, c storage.Client) error {
 	if err := c.Validate(); err != nil {
 		return err
 	}
-	document, err := json.Marshal(c)
+	document, err := encodeClient(&c)
 	if err != nil {
 		return fmt.Errorf("sqlstore: PutClient: %w", err)
 	}
 	return s.write(ctx, "PutClient", func() error {
 		return s.tx(ctx, func(tx *transaction) error {
 			upsert := strings.ReplaceAll(s.lang.upsertClient, "{t}", s.table("clients"))
-			if _, err := tx.exec(ctx, upsert, c.ID, c.Disabled, string(document)); err != nil {
+			if _, err := tx.exec(ctx, upsert, c.ID, c.Disabled, document); err != nil {
 				return err
 			}
 			return tx.origins(c)
@@ -69,12 +99,12 @@ func (s *Store) SwapClient(ctx context.Context, old *storage.Client, next storag
 	if err := next.Validate(); err != nil {
 		return err
 	}
-	document, err := json.Marshal(next)
+	document, err := encodeClient(&next)
 	if err != nil {
 		return fmt.Errorf("sqlstore: SwapClient: %w", err)
 	}
 	query := s.lang.insertVerb + " " + s.table("clients") + " (disabled, document, client_id) VALUES (?, ?, ?)" + s.lang.insertEnd
-	args := []any{next.Disabled, string(document), next.ID}
+	args := []any{next.Disabled, document, next.ID}
 	if old != nil {
 		stored, err := s.document(ctx, next.ID)
 		if errors.Is(err, storage.ErrNotFound) {
@@ -84,10 +114,10 @@ func (s *Store) SwapClient(ctx context.Context, old *storage.Client, next storag
 		}
 		if c, err := decodeClient(stored); err != nil {
 			return err
-		} else if !c.Equal(*old) {
+		} else if !c.Equal(old) {
 			return storage.ErrConflict
 		}
-		if string(stored) == string(document) {
+		if string(stored) == document {
 			return nil // MySQL counts no row that stays as it is
 		}
 		query = "UPDATE " + s.table("clients") + " SET disabled = ?, document = ? WHERE client_id = ? AND document = ?"

@@ -13,6 +13,10 @@
 // The tables are in schema/DIALECT/*.sql, and [New] creates them. Steps are numbered and applied once; instances that
 // start together wait for each other; a start that is killed midway is taken up by the next one.
 //
+// A client is stored as one JSON document, the one of [storage.Client], with the version of the document as its first member
+// "v". A document of another version is refused with an error, never read: register the client again with PutClient,
+// which replaces it.
+//
 // # Durability
 //
 // What a server has answered must outlive a crash: a used code that is fresh again is an attacker's second

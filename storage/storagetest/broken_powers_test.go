@@ -145,6 +145,17 @@ func wrongClients() []wrong {
 				return s.PutClient(ctx, c)
 			}
 		}},
+		{"no grant becomes the default", []string{"ClientRoundTrip"}, func(h *hooked) {
+			h.put = func(s mem, ctx ctxt, c client) error {
+				if len(c.GrantTypes) == 0 {
+					c.GrantTypes = nil
+				}
+				if err := c.Validate(); err != nil {
+					c.RedirectURIs = []string{"https://app.example/cb"}
+				}
+				return s.PutClient(ctx, c)
+			}
+		}},
 		{"listed clients lack their keys", []string{"ClientRoundTrip"}, page(func(s mem, ctx ctxt, after string, limit int) ([]client, error) {
 			list, err := s.ListClients(ctx, after, limit)
 			for i := range list {

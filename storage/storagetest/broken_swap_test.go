@@ -22,7 +22,7 @@ func wrongSwaps() []wrong {
 			if err != nil && !errors.Is(err, storage.ErrNotFound) {
 				return err
 			}
-			if (err == nil) != (old != nil) || old != nil && !stored.Equal(*old) {
+			if (err == nil) != (old != nil) || old != nil && !stored.Equal(old) {
 				return storage.ErrConflict
 			}
 			for range 100 {

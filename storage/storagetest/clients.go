@@ -37,7 +37,14 @@ func fullClients() []storage.Client {
 	}
 	machine := storage.Client{ID: "machine", AuthMethod: storage.AuthPrivateKeyJWT, JWKSURI: "https://m.example/jwks", GrantTypes: []string{"client_credentials"}}
 	elsewhere := storage.Client{ID: storage.ExternalID("https://idp.example", "web app"), AuthMethod: storage.AuthExternal, AliasOf: web.ID}
-	return []storage.Client{web, machine, elsewhere}
+	// An empty list of grants is none, and nil is authorization_code.
+	resource := storage.Client{
+		ID:         "resource server",
+		Secrets:    []storage.Secret{storage.HashSecret("three")},
+		GrantTypes: []string{},
+		Resources:  []string{"https://a.example"},
+	}
+	return []storage.Client{web, machine, elsewhere, resource}
 }
 
 // sameClient compares as same does: lists by content, times as instants, keys as JSON.
@@ -55,7 +62,8 @@ func (p *probe) sameClient(want, got storage.Client) {
 	}
 	p.sameTime("CreatedAt", want.CreatedAt, got.CreatedAt)
 	p.sameTime("TokensNotBefore", want.TokensNotBefore, got.TokensNotBefore)
-	// The rest by its JSON, in which nil and empty are the same.
+	require.Equal(p, want.GrantTypes == nil, got.GrantTypes == nil, "GrantTypes is nil")
+	// The rest by its JSON, in which nil and empty lists are the same.
 	plain := func(c storage.Client) string {
 		c.JWKS, c.Secrets, c.CreatedAt, c.TokensNotBefore = nil, nil, time.Time{}, time.Time{}
 		b, err := json.Marshal(c)
