@@ -56,7 +56,7 @@ func TestAdmin_OverEachStore(t *testing.T) {
 			}
 			const key = `"jwks":{"keys": [{"kty":"RSA", "kid":"<é&>", "n":"AQ","e":"AQAB"}]}`
 			made := ask(0,
-				"POST", "/clients", `{"client_id":"a/b","client_name":"<é>","grant_types":["client_credentials"],"scope":["read"],"default_scope":["read"],"origins":["https://app.example"],`+
+				"POST", "/clients", `{"client_id":"a/b","client_name":"<é>","grant_types":["client_credentials"],"scope":"read","default_scope":"read","origins":["https://app.example"],`+
 					key+
 					`}`)
 			require.Equal(t, 201, made.Status, made.Body)
