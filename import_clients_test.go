@@ -85,8 +85,8 @@ func TestPBKDF2_IsBounded(t *testing.T) {
 	}
 }
 
-// A file with two hashes for one secret, or with a hash that the server cannot
-// verify, is refused with the name of the client.
+// A file with a secret and a hash for one client, or with a hash that the
+// server cannot verify, is refused with the name of the client.
 func TestReadClients_RefusesUnusableHashes(t *testing.T) {
 	t.Parallel()
 	for name, members := range map[string]string{

@@ -61,7 +61,8 @@ func CallerName(r *http.Request) (string, error) {
 // Admin sends a request to the administration as the administrator "root".
 // headers are names and values in turn.
 func (a *Admin) Admin(method, path, body string, headers ...string) Reply {
-	return SendJSON(a.AdminHandler, method, path, body, append([]string{"X-Who", "root"}, headers...)...)
+	headers = append([]string{"X-Who", "root"}, headers...)
+	return SendJSON(a.AdminHandler, method, path, body, headers...)
 }
 
 // Account sends a request to a user's own account.
