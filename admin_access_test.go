@@ -17,7 +17,7 @@ import (
 )
 
 // newApp is the document of a new client.
-const newApp = `{"client_id":"app","client_name":"App","grant_types":["client_credentials"],"scope":["read"]}`
+const newApp = `{"client_id":"app","client_name":"App","grant_types":["client_credentials"],"scope":"read"}`
 
 // Admin returns an error without an authorization function and over stores
 // that cannot be administered. Only the host mounts the handler.
@@ -170,7 +170,7 @@ func TestAdmin_RefusesUnknownInput(t *testing.T) {
 	o.Admin("POST", "/clients", `{"client_name":"`+strings.Repeat("x", 64<<10)+`"}`).Fails(t, 413,
 		"invalid_request")
 	for _, member := range []string{`"redirect_uri":["https://app.example/cb"]`,
-		`"CLIENT_NAME":"x"`, `"scope":"read write"`, `"require_pkce":"yes"`, `"client_secret":"x"`,
+		`"CLIENT_NAME":"x"`, `"scope":["read"]`, `"access_token_lifetime":"60"`, `"contacts":{}`, `"require_pkce":"yes"`, `"client_secret":"x"`,
 		`"":1`,
 		`"secrets":[]`, `"secrets":[{"hash":"x"}]`, `"shared_key":"eA=="`,
 		`"created_at":"2020-01-01T00:00:00Z"`, `"created_by":"me"`,

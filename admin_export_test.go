@@ -192,7 +192,7 @@ func TestAdmin_ExportAndImportAreEqual(t *testing.T) {
 		}
 		original, err := from.Store.Client(t.Context(), got.ID)
 		require.NoError(t, err)
-		require.True(t, original.Equal(got))
+		require.True(t, original.Equal(&got))
 	}
 }
 
@@ -264,24 +264,24 @@ func TestAdmin_ImportChecksAllBeforeItStores(t *testing.T) {
 		storage.HashSecret(servertest.Secret).Hash + `"}]}`
 	for body, code := range map[string]string{
 		`{"clients":[]}`: "invalid_request",
-		`{"format":"grantwell.clients.v2","clients":[]}`: "invalid_request",
-		`{"format":"grantwell.clients.v1"}` +
+		`{"format":"grantwell.clients.v1","clients":[]}`: "invalid_request",
+		`{"format":"grantwell.clients.v2"}` +
 			one: "invalid_request",
-		`{"format":"grantwell.clients.v1","clients":[],"x":1}`: "invalid_request",
-		`{"format":"grantwell.clients.v1","clients":{}}`:       "invalid_request",
-		`{"format":"grantwell.clients.v1","clients":[` + one +
+		`{"format":"grantwell.clients.v2","clients":[],"x":1}`: "invalid_request",
+		`{"format":"grantwell.clients.v2","clients":{}}`:       "invalid_request",
+		`{"format":"grantwell.clients.v2","clients":[` + one +
 			`,{}]}`: "invalid_client_metadata",
-		`{"format":"grantwell.clients.v1","clients":[` + one + `,` + one +
+		`{"format":"grantwell.clients.v2","clients":[` + one + `,` + one +
 			`]}`: "invalid_client_metadata",
-		`{"format":"grantwell.clients.v1","clients":[` + one +
+		`{"format":"grantwell.clients.v2","clients":[` + one +
 			`,null]}`: "invalid_client_metadata",
-		`{"format":"grantwell.clients.v1","clients":[` + one + `,` + strings.Replace(one, `"hash"`,
+		`{"format":"grantwell.clients.v2","clients":[` + one + `,` + strings.Replace(one, `"hash"`,
 			`"plain"`, 1) + `]}`: "invalid_client_metadata",
-		`{"format":"grantwell.clients.v1","clients":[` + strings.Replace(one, `"hash"`,
+		`{"format":"grantwell.clients.v2","clients":[` + strings.Replace(one, `"hash"`,
 			`"note":"x","hash"`, 1) + `]}`: "invalid_client_metadata",
-		`{"format":"grantwell.clients.v1","clients":[` + one + `,` + strings.Replace(one,
+		`{"format":"grantwell.clients.v2","clients":[` + one + `,` + strings.Replace(one,
 			`"client_id"`, `"client_Id"`, 1) + `]}`: "invalid_client_metadata",
-		`{"format":"grantwell.clients.v1","clients":[` + strings.Repeat(one+",",
+		`{"format":"grantwell.clients.v2","clients":[` + strings.Repeat(one+",",
 			1000) + one + `]}`: "invalid_request",
 	} {
 		o.Admin("POST", "/import", body).Fails(t, 400, code)
@@ -289,9 +289,9 @@ func TestAdmin_ImportChecksAllBeforeItStores(t *testing.T) {
 		require.ErrorIs(t, err, storage.ErrNotFound)
 	}
 	require.Equal(t, 200, o.Admin("POST", "/import",
-		`{"format":"grantwell.clients.v1","clients":[`+one+`]}`).Status)
+		`{"format":"grantwell.clients.v2","clients":[`+one+`]}`).Status)
 	require.Equal(t, 200, o.Admin("POST", "/import",
-		`{"format":"grantwell.clients.v1","clients":[]}`).Status)
+		`{"format":"grantwell.clients.v2","clients":[]}`).Status)
 	require.Equal(t, 413, o.Admin("POST", "/import", strings.Repeat(" ", 16<<20+1)).Status)
 }
 
@@ -300,7 +300,7 @@ func TestAdmin_ImportChecksAllBeforeItStores(t *testing.T) {
 func FuzzAdminBody(f *testing.F) {
 	f.Add("/clients", newApp)
 	f.Add("/import?existing=replace",
-		`{"format":"grantwell.clients.v1","secrets":"hashed","clients":[{"client_id":"a","created_at":"2020-01-01T00:00:00Z","shared_key":"eA==","secrets":[{"hash":"$2a$10$x"}]}]}`)
+		`{"format":"grantwell.clients.v2","secrets":"hashed","clients":[{"client_id":"a","created_at":"2020-01-01T00:00:00Z","shared_key":"eA==","secrets":[{"hash":"$2a$10$x"}]}]}`)
 	f.Add("/clients/conf/secret", `{"overlap_seconds":60}`)
 	f.Fuzz(func(t *testing.T, path, body string) {
 		if !slices.Contains([]string{"/clients", "/import?existing=replace",

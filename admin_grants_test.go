@@ -190,13 +190,13 @@ func TestAdmin_HooksReadEveryField(t *testing.T) {
 	})
 	made := o.Admin("POST", "/clients", `{"client_id":"full","client_name":"Full","description":"d","logo_uri":"https://app.example/l.png","client_uri":"https://app.example","policy_uri":"https://app.example/p",
 		"tos_uri":"https://app.example/t","contacts":["ops@app.example"],"owner":"team a","redirect_uris":["`+servertest.Redirect+`"],"grant_types":["client_credentials"],"response_types":["code"],
-		"scope":["read","write"],"default_scope":["read"],"audience":["https://api.example"],"resources":["https://api.example"],"origins":["https://app.example"],
-		"jwks":{"keys":[]},"certificates":"-----BEGIN CERTIFICATE-----\n","access_token_lifetime":60000000000,"require_pkce":true,"skip_consent":true,"metadata":{"type":"confidential"}}`)
+		"scope":"read write","default_scope":"read","audience":["https://api.example"],"resources":["https://api.example"],"origins":["https://app.example"],
+		"jwks":{"keys":[]},"certificates":"-----BEGIN CERTIFICATE-----\n","access_token_lifetime":60,"require_pkce":true,"skip_consent":true,"metadata":{"type":"confidential"}}`)
 	require.Equal(t, 201, made.Status, made.Body)
 	o.Token("full:" + made.String("client_secret"))
 	stored, err := o.Store.Client(t.Context(), "full")
 	require.NoError(t, err)
-	require.True(t, stored.Equal(seen))
+	require.True(t, stored.Equal(&seen))
 	require.Equal(t, []string{"Full", "team a", "root", "confidential", "ops@app.example"},
 		[]string{seen.Name, seen.Owner, seen.CreatedBy, seen.Metadata["type"], seen.Contacts[0]})
 	require.False(t, seen.CreatedAt.IsZero())

@@ -145,21 +145,21 @@ func TestAdmin_ActionsAreEvents(t *testing.T) {
 		o.Admin("PUT", "/clients/app", strings.Replace(newApp, `"App"`, `"New"`, 1), "If-Match",
 			"*"))
 	require.Equal(t, []string{"App", "New"}, []string{e.Admin.Before.Name, e.Admin.After.Name})
-	require.Equal(t, []string{"Name"}, e.Admin.Changed())
-	require.Equal(t, []string{"Disabled"},
+	require.Equal(t, []string{"client_name"}, e.Admin.Changed())
+	require.Equal(t, []string{"disabled"},
 		act("client.disable", true, true,
 			o.Admin("POST", "/clients/app/disable", "")).Admin.Changed())
-	require.Equal(t, []string{"Disabled"},
+	require.Equal(t, []string{"disabled"},
 		act("client.enable", true, true,
 			o.Admin("POST", "/clients/app/enable", "")).Admin.Changed())
-	require.Equal(t, []string{"Secrets"},
+	require.Equal(t, []string{"secrets"},
 		act("client.rotate_secret", true, true,
 			o.Admin("POST", "/clients/app/secret", `{"overlap_seconds":0}`)).Admin.Changed())
 	second := o.Admin("POST", "/clients/app/secret", "")
 	act("client.rotate_secret", true, true, second)
 	id := second.JSON["secrets"].([]any)[1].(map[string]any)["id"].(string)
 	act("client.end_secret", true, true, o.Admin("DELETE", "/clients/app/secrets/"+id, ""))
-	require.Equal(t, []string{"TokensNotBefore"},
+	require.Equal(t, []string{"tokens_not_before"},
 		act("client.revoke", true, true,
 			o.Admin("POST", "/clients/app/revoke", "")).Admin.Changed())
 	exported := o.Admin("GET", "/export", "")
@@ -177,7 +177,7 @@ func TestAdmin_ActionsAreEvents(t *testing.T) {
 	require.Len(t, secrets, 6)
 	output := log.String()
 	require.Contains(t, output,
-		`"admin":{"actor":"root","action":"client.update","changed":["Name"]}`)
+		`"admin":{"actor":"root","action":"client.update","changed":["client_name"]}`)
 	for _, e := range o.Events() {
 		output += fmt.Sprintf("%+v %+v", e, e.Admin)
 		if e.Admin != nil {
@@ -203,7 +203,7 @@ func TestAdmin_ImportedHashesAreBounded(t *testing.T) {
 		"$argon2id$v=19$m=1048576,t=1,p=1$c2FsdHNhbHQ$" + strings.Repeat("A", 43):  400,
 		"$argon2id$v=19$m=65536,t=1000,p=1$c2FsdHNhbHQ$" + strings.Repeat("A", 43): 400,
 	} {
-		body := fmt.Sprintf(`{"format":"grantwell.clients.v1","clients":[{"client_id":"h","grant_types":["client_credentials"],"secrets":[{"hash":%q}]}]}`,
+		body := fmt.Sprintf(`{"format":"grantwell.clients.v2","clients":[{"client_id":"h","grant_types":["client_credentials"],"secrets":[{"hash":%q}]}]}`,
 			hash)
 		require.Equal(t, status, o.Admin("POST", "/import?existing=replace", body).Status, hash)
 	}

@@ -110,10 +110,8 @@ func TestAuthorize_RedirectURIIsComparedExactly(t *testing.T) {
 	for _, bad := range []string{"http://app.example/cb", "javascript:alert(1)", "data:text/html,x",
 		"https://*.example/cb", "https://example.com*", servertest.Redirect + "#f",
 		"https://a@b/cb"} {
-		require.ErrorContains(t, storage.Client{
-			ID:           "c",
-			RedirectURIs: []string{bad},
-		}.Validate(), "redirect_uris", bad)
+		client := storage.Client{ID: "c", RedirectURIs: []string{bad}}
+		require.ErrorContains(t, client.Validate(), "redirect_uris", bad)
 	}
 }
 

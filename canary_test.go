@@ -339,7 +339,7 @@ func (r *canaryRun) flows(trip func(string) error) {
 	}
 	r.code("conf")
 	made := r.administer("POST", "/clients",
-		`{"client_name":"made","grant_types":["client_credentials"],"scope":["read"]}`)
+		`{"client_name":"made","grant_types":["client_credentials"],"scope":"read"}`)
 	exported := r.administer("GET", "/export?shared_keys=include", "")
 	for _, res := range []servertest.Reply{made,
 		r.administer("POST", "/clients/"+made.String("client_id")+"/secret", "{}"),

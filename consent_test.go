@@ -283,7 +283,8 @@ func TestConsent_PublicNativeClientIsAskedAgain(t *testing.T) {
 		"a web site of its own")
 }
 
-// A client with SkipConsent is not asked for, and leaves no consent.
+// A client with SkipConsent gets a code without the consent page, and no
+// consent is stored.
 //
 // Holds S34, V69.
 func TestConsent_IsSkippedForTrustedClients(t *testing.T) {

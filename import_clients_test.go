@@ -85,8 +85,8 @@ func TestPBKDF2_IsBounded(t *testing.T) {
 	}
 }
 
-// A file with two hashes for one secret, or with a hash that the server cannot
-// verify, is refused with the name of the client.
+// A file with a secret and a hash for one client, or with a hash that the
+// server cannot verify, is refused with the name of the client.
 func TestReadClients_RefusesUnusableHashes(t *testing.T) {
 	t.Parallel()
 	for name, members := range map[string]string{
@@ -113,10 +113,11 @@ func TestReadClients_NamesAreExactAndUnique(t *testing.T) {
 	read := func(s string) ([]storage.Client, error) {
 		return grantwell.ReadClients(strings.NewReader(s))
 	}
-	cs, err := read(`[{"client_id":"a","client_secret":"` + plain + `","redirect_uris":["https://a.example/cb"],"REDIRECT_URIS":["https://evil.example/cb"],
+	lenient := grantwell.ClientFile{IgnoreUnknown: true}
+	cs, err := lenient.Read(strings.NewReader(`[{"client_id":"a","client_secret":"` + plain + `","redirect_uris":["https://a.example/cb"],"REDIRECT_URIS":["https://evil.example/cb"],
 		"Scope":"admin","diſabled":true,"scope":"read write","default_scope":"read","metadata":{"K":"1","k":"2"},"future_member":{"x":[1]}},
 		{"client_id":"rs","client_secret":"` + plain + `","grant_types":[]},
-		{"client_id":"external:https://idp.example 4711","token_endpoint_auth_method":"external","alias_of":"a"}]`)
+		{"client_id":"external:https://idp.example 4711","token_endpoint_auth_method":"external","alias_of":"a"}]`))
 	require.NoError(t, err)
 	require.Equal(t, []string{"https://a.example/cb"}, cs[0].RedirectURIs)
 	require.Equal(t, []string{"read", "write"}, cs[0].Scope)
@@ -135,7 +136,11 @@ func TestReadClients_NamesAreExactAndUnique(t *testing.T) {
 			`","redirect_uris":["https://a.example/cb"],"metadata":{"k":"1","k":"2"}}]`,
 		"something behind": `[] []`,
 		"an object":        `{"client_id":"a"}`,
-		"a short secret":   `[{"client_id":"a","client_secret":"short","redirect_uris":["https://a.example/cb"]}]`,
+		"a name in another case": `[{"client_id":"a","client_secret":"` + plain +
+			`","REDIRECT_URIS":["https://a.example/cb"]}]`,
+		"an unknown name": `[{"client_id":"a","client_secret":"` + plain +
+			`","redirect_uris":["https://a.example/cb"],"future_member":1}]`,
+		"a short secret": `[{"client_id":"a","client_secret":"short","redirect_uris":["https://a.example/cb"]}]`,
 		"a secret of a public one": `[{"client_id":"a","client_secret":"` + plain +
 			`","token_endpoint_auth_method":"none","redirect_uris":["https://a.example/cb"]}]`,
 		"an unknown method": `[{"client_id":"a","token_endpoint_auth_method":"magic","redirect_uris":["https://a.example/cb"]}]`,

@@ -67,7 +67,7 @@ func TestIssue_LengthsAndLifetimesAreConfigured(t *testing.T) {
 	})
 }
 
-// The configured token type is issued, and required of a protected resource.
+// The configured token type stands in the token response and in introspection.
 //
 // Holds S178.
 func TestIssue_TokenType(t *testing.T) {

@@ -161,12 +161,14 @@ func TestSecrets_GeneratedSecretIsStoredHashed(t *testing.T) {
 	require.Len(t, plain, 43)
 	require.NotContains(t, stored.Hash, plain)
 	require.Equal(t, storage.HashSecret(plain), stored)
-	require.Error(t, storage.Client{
+
+	client := storage.Client{
 		ID:           "x",
 		AuthMethod:   storage.AuthClientSecretJWT,
 		Secrets:      []storage.Secret{stored},
 		RedirectURIs: []string{servertest.Redirect},
-	}.Validate())
+	}
+	require.Error(t, client.Validate(), "a hashed secret is no key for a signature")
 }
 
 // Code that judges secrets never compares a secret, a verifier or a hash with

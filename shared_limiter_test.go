@@ -25,7 +25,7 @@ import (
 
 var limitRounds = flag.Int("limitrounds", 20, "rounds of the race for a shared limit")
 
-// shuffled is a store whose inserts take a random time.
+// shuffled is a store whose inserts let other goroutines run before and after.
 type shuffled struct{ storage.Records }
 
 func (s shuffled) Insert(ctx context.Context, recs ...storage.Record) error {

@@ -6,16 +6,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"strings"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/stretchr/testify/require"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
@@ -28,13 +22,12 @@ import (
 	"github.com/grantwell/grantwell/assertion"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/grants/observe"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/grantwell/grantwell/storage/memstore"
 	"github.com/grantwell/grantwell/tokens"
 )
 
 const (
-	issuer    = "https://as.example"
 	secret    = "CANARY-5ecret-of-a-client"
 	password  = "CANARY-pa55word-of-a-user"
 	verifier  = "CANARY-verifier-dBjftJeZ4CVP-mB92K27uhbUJU1"
@@ -43,112 +36,91 @@ const (
 
 // rig is an instrumented server with an exporter and a reader in memory.
 type rig struct {
+	*servertest.Server
 	t       *testing.T
-	store   *memstore.Store
-	down    atomic.Bool // the store fails
+	store   *servertest.Hooked
+	parties servertest.Parties
 	spans   *tracetest.InMemoryExporter
 	metrics *sdkmetric.ManualReader
-	handler http.Handler
-	key     tokens.Key // of the party whose assertions are accepted
 }
 
-// downStore fails on demand.
-type downStore struct {
-	storage.Records
-	down *atomic.Bool
-}
-
-func (s downStore) Insert(ctx context.Context, recs ...storage.Record) error {
-	if s.down.Load() {
-		return errors.New("CANARY: dial tcp 10.0.0.7: refused")
+func newRig(t *testing.T) *rig {
+	r := &rig{
+		t:       t,
+		parties: servertest.NewParties(t),
+		spans:   tracetest.NewInMemoryExporter(),
+		metrics: sdkmetric.NewManualReader(),
 	}
-	return s.Records.Insert(ctx, recs...)
+	telemetry, err := NewTelemetry(
+		sdktrace.NewTracerProvider(sdktrace.WithSyncer(r.spans)),
+		sdkmetric.NewMeterProvider(sdkmetric.WithReader(r.metrics)),
+	)
+	require.NoError(t, err)
+	signing, err := tokens.GenerateKey(tokens.EdDSA)
+	require.NoError(t, err)
+	keys, err := tokens.StaticKeys(signing)
+	require.NoError(t, err)
+
+	r.Server = servertest.New(t, func(cfg *grantwell.Config) {
+		servertest.Signed(keys)(cfg)
+		r.store = servertest.HookRecords(cfg)
+		cfg.Limiter = grantwell.NewLimiterWith(nil)
+		cfg.Grants[2] = grants.Password{Authenticator: servertest.AuthenticatorFunc(authenticate)}
+		r.parties.Trust(t, cfg)
+		for i, g := range cfg.Grants {
+			if g, ok := g.(grants.JWTBearer); ok {
+				g.Verifier = observe.Verifier(telemetry.Observe, g.Verifier)
+				cfg.Grants[i] = g
+			}
+		}
+		telemetry.Instrument(cfg)
+	})
+	r.Handler = telemetry.Handler(r.Handler)
+	r.Approval.Subject = "CANARY-user"
+	r.client("app")
+	return r
 }
 
-type users struct{}
-
-func (users) Authenticate(_ context.Context, l grants.Login) (grants.User, error) {
+func authenticate(_ context.Context, l grants.Login) (grants.User, error) {
 	if l.Password != password {
 		return grants.User{}, grants.ErrWrongPassword
 	}
 	return grants.User{Subject: "CANARY-user"}, nil
 }
 
-func newRig(t *testing.T) *rig {
-	r := &rig{t: t, store: memstore.New(), spans: tracetest.NewInMemoryExporter(), metrics: sdkmetric.NewManualReader()}
-	telemetry, err := NewTelemetry(sdktrace.NewTracerProvider(sdktrace.WithSyncer(r.spans)), sdkmetric.NewMeterProvider(sdkmetric.WithReader(r.metrics)))
-	require.NoError(t, err)
-	signing, err := tokens.GenerateKey(tokens.EdDSA)
-	require.NoError(t, err)
-	r.key, err = tokens.GenerateKey(tokens.ES256)
-	require.NoError(t, err)
-	keys, err := tokens.StaticKeys(signing)
-	require.NoError(t, err)
-	jwks, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: r.key.Signer.Public(), Use: "sig"}}})
-	require.NoError(t, err)
-	v, err := assertion.NewJWT(assertion.JWTConfig{Issuer: issuer, TokenEndpoint: issuer + "/token", Replay: grants.Replay{Records: r.store},
-		Issuers: assertion.Issuers(assertion.Issuer{ID: "https://idp.example", JWKS: jwks})})
-	require.NoError(t, err)
-	cfg := grantwell.Config{Issuer: issuer, Clients: r.store, Records: downStore{r.store, &r.down}, Keys: keys, AccessTokenFormat: "jwt",
-		Limiter: grantwell.NewLimiterWith(nil),
-		Grants: []grants.Handler{grants.AuthorizationCode{}, grants.RefreshToken{}, grants.ClientCredentials{}, grants.Password{Authenticator: users{}},
-			grants.JWTBearer{Verifier: observe.Verifier(telemetry.Observe, v)}}}
-	telemetry.Instrument(&cfg)
-	srv, err := grantwell.New(cfg)
-	require.NoError(t, err)
-	mux := http.NewServeMux()
-	mux.Handle("/", srv.Handler())
-	mux.HandleFunc("/authorize", func(w http.ResponseWriter, req *http.Request) {
-		if a, ok := srv.ParseAuthorize(w, req); ok {
-			srv.Approve(w, req, a, grantwell.Approval{Subject: "CANARY-user"})
-		}
-	})
-	r.handler = telemetry.Handler(mux)
-	r.client("app")
-	return r
-}
-
-func (r *rig) client(id string) {
-	require.NoError(r.t, r.store.PutClient(r.t.Context(), storage.Client{ID: id, Secrets: []storage.Secret{storage.HashSecret(secret)}, Scope: []string{"read"},
-		DefaultScope: []string{"read"}, GrantTypes: []string{"authorization_code", "refresh_token", "client_credentials", "password", assertion.GrantJWT},
-		ResponseTypes: []string{"code"}, RedirectURIs: []string{"https://app.example/cb"}}))
-}
-
-// ask sends a form as a client, and returns the members of the answer and its status.
-func (r *rig) ask(path, client, secret string, pairs ...string) (map[string]any, int) {
-	form := url.Values{}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		form.Set(pairs[i], pairs[i+1])
+// breakStore makes the store fail, or work again.
+func (r *rig) breakStore(down bool) {
+	r.store.Pass()
+	if down {
+		r.store.Fail(errors.New("CANARY: dial tcp 10.0.0.7: refused"), "Insert")
 	}
-	req := httptest.NewRequest(http.MethodPost, path, strings.NewReader(form.Encode()))
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	req.SetBasicAuth(url.QueryEscape(client), url.QueryEscape(secret))
-	w := httptest.NewRecorder()
-	r.handler.ServeHTTP(w, req)
-	var m map[string]any
-	_ = json.Unmarshal(w.Body.Bytes(), &m)
-	return m, w.Code
+}
+
+// client registers a client with the secret.
+func (r *rig) client(id string) {
+	r.AddClient(id, func(c *storage.Client) {
+		c.Secrets = []storage.Secret{storage.HashSecret(secret)}
+		c.Scope = []string{"read"}
+		c.GrantTypes = append(c.GrantTypes, assertion.GrantJWT)
+	})
+}
+
+// ask sends a form as a client, and returns the members of the answer and its
+// status.
+func (r *rig) ask(path, client, secret string, pairs ...string) (map[string]any, int) {
+	res := r.Post(path, client+":"+secret, pairs...)
+	return res.JSON, res.Status
 }
 
 func (r *rig) code() string {
-	q := url.Values{"response_type": {"code"}, "client_id": {"app"}, "redirect_uri": {"https://app.example/cb"}, "state": {"CANARY-state"},
-		"code_challenge": {challenge}, "code_challenge_method": {"S256"}}
-	w := httptest.NewRecorder()
-	r.handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/authorize?"+q.Encode(), nil))
-	u, err := url.Parse(w.Header().Get("Location"))
-	require.NoError(r.t, err)
-	require.NotEmpty(r.t, u.Query().Get("code"), w.Body)
-	return u.Query().Get("code")
+	return r.Code("app", "scope", servertest.Omit, "state", "CANARY-state",
+		"code_challenge", challenge)
 }
 
-// assertion is one that the identity provider signed.
+// assertion returns an assertion of the other authorization server.
 func (r *rig) assertion() string {
-	s, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: r.key.Signer}, nil)
-	require.NoError(r.t, err)
-	now := time.Now()
-	a, err := jwt.Signed(s).Claims(map[string]any{"iss": "https://idp.example", "sub": "CANARY-bob", "aud": issuer, "iat": now.Unix(), "exp": now.Unix() + 60, "jti": fmt.Sprint(now.UnixNano())}).Serialize()
-	require.NoError(r.t, err)
-	return a
+	claims := servertest.AssertionClaims(servertest.OtherAS, "CANARY-bob", servertest.Issuer)
+	return servertest.SignJWT(r.t, jose.ES256, r.parties.AS, claims)
 }
 
 // points are the counts of a histogram by its attributes, in one line each.
@@ -171,7 +143,8 @@ func (r *rig) points(name string) map[string]uint64 {
 	return counts
 }
 
-// A request is a span, with one below it for each call that it made; both are counted, with how they ended.
+// A request is a span, with one below it for each call that it made; both are
+// counted, with how they ended.
 // Holds S185.
 func TestTelemetry_SpansAndMetrics(t *testing.T) {
 	t.Parallel()
@@ -182,8 +155,11 @@ func TestTelemetry_SpansAndMetrics(t *testing.T) {
 	root := spans[len(spans)-1]
 	require.Equal(t, "token", root.Name)
 	require.Equal(t, codes.Unset, root.Status.Code)
-	require.Subset(t, root.Attributes, []attribute.KeyValue{attribute.String("endpoint", "token"), attribute.String("outcome", "ok"),
-		attribute.String("grant_type", "client_credentials"), attribute.String("client", "app"), attribute.Int("http.response.status_code", 200)})
+	require.Subset(t, root.Attributes,
+		[]attribute.KeyValue{attribute.String("endpoint", "token"),
+			attribute.String("outcome", "ok"),
+			attribute.String("grant_type", "client_credentials"), attribute.String("client", "app"),
+			attribute.Int("http.response.status_code", 200)})
 	var names []string
 	for _, s := range spans[:len(spans)-1] {
 		require.Equal(t, root.SpanContext.SpanID(), s.Parent.SpanID(), s.Name)
@@ -194,33 +170,39 @@ func TestTelemetry_SpansAndMetrics(t *testing.T) {
 	require.Contains(t, names, "clients Client")
 	require.Contains(t, names, "signer Sign")
 	require.Contains(t, names, "records Insert")
-	require.EqualValues(t, 1, r.points("grantwell.request.duration")["client=app,endpoint=token,grant_type=client_credentials,outcome=ok"])
+	require.EqualValues(t, 1,
+		r.points("grantwell.request.duration")["client=app,endpoint=token,grant_type=client_credentials,outcome=ok"])
 	calls := r.points("grantwell.call.duration")
 	require.EqualValues(t, 1, calls["call=Sign,kind=EdDSA,outcome=ok,part=signer"], calls)
 	require.EqualValues(t, 1, calls["call=Insert,kind=access,outcome=ok,part=records"], calls)
 
 	r.spans.Reset()
-	r.down.Store(true)
+	r.breakStore(true)
 	_, status = r.ask("/token", "app", secret, "grant_type", "client_credentials")
 	require.Equal(t, 503, status)
-	r.down.Store(false)
+	r.breakStore(false)
 	for _, s := range r.spans.GetSpans() {
 		fault := s.Name == "token" || s.Name == "records Insert"
 		require.Equal(t, fault, s.Status.Code == codes.Error, s.Name)
 	}
-	require.EqualValues(t, 1, r.points("grantwell.request.duration")["client=app,endpoint=token,error=temporarily_unavailable,grant_type=client_credentials,outcome=failed"])
-	require.EqualValues(t, 1, r.points("grantwell.call.duration")["call=Insert,kind=access,outcome=failed,part=records"])
+	require.EqualValues(t, 1,
+		r.points("grantwell.request.duration")["client=app,endpoint=token,error=temporarily_unavailable,grant_type=client_credentials,outcome=failed"])
+	require.EqualValues(t, 1,
+		r.points("grantwell.call.duration")["call=Insert,kind=access,outcome=failed,part=records"])
 
-	_, status = r.ask("/token", "app", secret, "grant_type", assertion.GrantJWT, "assertion", r.assertion())
+	_, status = r.ask("/token", "app", secret, "grant_type", assertion.GrantJWT, "assertion",
+		r.assertion())
 	require.Equal(t, 200, status)
-	_, status = r.ask("/token", "app", secret, "grant_type", assertion.GrantJWT, "assertion", "a.b.c")
+	_, status = r.ask("/token", "app", secret, "grant_type", assertion.GrantJWT, "assertion",
+		"a.b.c")
 	require.Equal(t, 400, status)
 	calls = r.points("grantwell.call.duration")
 	require.EqualValues(t, 1, calls["call=Verify,kind=grant,outcome=ok,part=assertion"], calls)
 	require.EqualValues(t, 1, calls["call=Verify,kind=grant,outcome=refused,part=assertion"], calls)
 }
 
-// Strangers cannot make time series: their names, grant types, scopes and paths are no labels, and neither are more than some hundred clients.
+// Strangers cannot make time series: their names, grant types, scopes and paths
+// are no labels, and neither are more than some hundred clients.
 // Holds S185.
 func TestTelemetry_CardinalityIsBounded(t *testing.T) {
 	t.Parallel()
@@ -242,10 +224,13 @@ func TestTelemetry_CardinalityIsBounded(t *testing.T) {
 	}
 	points := r.points("grantwell.request.duration")
 	require.LessOrEqual(t, len(points), maxClients+7)
-	require.EqualValues(t, 51, points["client=other,endpoint=token,grant_type=client_credentials,outcome=ok"], "app has a label too")
+	require.EqualValues(t, 51,
+		points["client=other,endpoint=token,grant_type=client_credentials,outcome=ok"],
+		"app has a label too")
 }
 
-// No span and no metric has a secret, a user, a state or the text of an error in it, whatever was asked and however it ended.
+// No span and no metric has a secret, a user, a state or the text of an error
+// in it, whatever was asked and however it ended.
 // Holds S184.
 func TestTelemetry_HoldsNoSecret(t *testing.T) {
 	t.Parallel()
@@ -253,17 +238,24 @@ func TestTelemetry_HoldsNoSecret(t *testing.T) {
 	secrets := []string{"CANARY", base64.RawURLEncoding.EncodeToString([]byte(secret))}
 	for _, down := range []bool{false, true} {
 		code, used, a := r.code(), r.code(), r.assertion()
-		redeem := []string{"grant_type", "authorization_code", "redirect_uri", "https://app.example/cb", "code_verifier", verifier, "code"}
+		redeem := []string{"grant_type", "authorization_code", "redirect_uri",
+			"https://app.example/cb", "code_verifier", verifier, "code"}
 		first, status := r.ask("/token", "app", secret, append(redeem, used)...)
 		require.Equal(t, 200, status, first)
 		access, refresh := first["access_token"].(string), first["refresh_token"].(string)
 		secrets = append(secrets, code, used, a, access, refresh)
-		r.down.Store(down)
-		for _, form := range [][]string{append(redeem[:6:6], "code", code), append(redeem[:6:6], "code", used), {"grant_type", "refresh_token", "refresh_token", refresh},
-			{"grant_type", "password", "username", "CANARY-user", "password", password}, {"grant_type", "password", "username", "CANARY-user", "password", "CANARY-wrong"},
-			{"grant_type", "client_credentials", "scope", "CANARY-scope"}, {"grant_type", "CANARY-grant"}, {"grant_type", assertion.GrantJWT, "assertion", a},
-			{"grant_type", assertion.GrantJWT, "assertion", a + "CANARY"}, {"token", access}, {"token", refresh}, {"token", "CANARY"}} {
-			for _, path := range []string{"/token", "/introspect", "/revoke", "/token?code=" + code, "/CANARY"} {
+		r.breakStore(down)
+		for _, form := range [][]string{append(redeem[:6:6], "code", code),
+			append(redeem[:6:6], "code", used),
+			{"grant_type", "refresh_token", "refresh_token", refresh},
+			{"grant_type", "password", "username", "CANARY-user", "password", password},
+			{"grant_type", "password", "username", "CANARY-user", "password", "CANARY-wrong"},
+			{"grant_type", "client_credentials", "scope", "CANARY-scope"},
+			{"grant_type", "CANARY-grant"}, {"grant_type", assertion.GrantJWT, "assertion", a},
+			{"grant_type", assertion.GrantJWT, "assertion", a + "CANARY"}, {"token", access},
+			{"token", refresh}, {"token", "CANARY"}} {
+			for _, path := range []string{"/token", "/introspect", "/revoke", "/token?code=" + code,
+				"/CANARY"} {
 				answer, _ := r.ask(path, "app", secret, form...)
 				for _, name := range []string{"access_token", "refresh_token"} {
 					if s, ok := answer[name].(string); ok {
@@ -274,7 +266,7 @@ func TestTelemetry_HoldsNoSecret(t *testing.T) {
 				r.ask(path, "CANARY-nobody", "CANARY-wrong", form...)
 			}
 		}
-		r.down.Store(false)
+		r.breakStore(false)
 	}
 	var all metricdata.ResourceMetrics
 	require.NoError(t, r.metrics.Collect(t.Context(), &all))

@@ -23,17 +23,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantwell/grantwell/assertion"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 )
 
 // What the two servers that are compared have in common: their clients, as both are given them.
 const (
-	demoSecret    = "6808d4b6-ef09-4b0d-8f28-3b05da9c48ec"
-	demoBasic     = "conf:" + demoSecret
-	demoRedirect  = "https://app.example/cb"
-	demoVerifier  = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk" // RFC 7636 appendix B
-	demoChallenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
-	demoIssuer    = "https://as.example"
+	demoSecret    = servertest.Secret
+	demoBasic     = servertest.Conf
+	demoRedirect  = servertest.Redirect
+	demoVerifier  = servertest.Verifier
+	demoChallenge = servertest.Challenge
+	demoIssuer    = servertest.Issuer
 	demoIDP       = "https://idp.example"
 )
 

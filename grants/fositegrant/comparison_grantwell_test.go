@@ -18,6 +18,7 @@ import (
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/assertion"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/storage/memstore"
 	"github.com/grantwell/grantwell/tokens"
@@ -62,7 +63,7 @@ func (s *heldRecords) Revoke(ctx context.Context, grantID string, kinds ...stora
 	return s.Store.Revoke(ctx, grantID, kinds...)
 }
 
-// newGrantwell serves Grantwell; change adjusts the configuration.
+// newGrantwell serves Grantwell. change edits the configuration; it may be nil.
 func newGrantwell(t testing.TB, claims map[string]any, change func(*grantwell.Config)) *contender {
 	store := &heldRecords{Store: memstore.New()}
 	keys := newKeyServer(t)
@@ -72,24 +73,23 @@ func newGrantwell(t testing.TB, claims map[string]any, change func(*grantwell.Co
 			assertion.Issuer{ID: demoIDP, JWKS: demoJWKS(&demoKeys().idp.PublicKey)})},
 		Clients: grants.ClientKeys{Clients: store, Remote: remote}, Replay: grants.Replay{Records: store}})
 	require.NoError(t, err)
-	cfg := grantwell.Config{Issuer: demoIssuer, Clients: store, Records: store,
-		Grants: []grants.Handler{grants.AuthorizationCode{}, grants.ClientCredentials{}, grants.RefreshToken{},
-			grants.JWTBearer{Verifier: verifier}},
-		ClientAuth: []grantwell.ClientAuthenticator{grantwell.AssertionAuth{Verifier: verifier}}}
-	if change != nil {
-		change(&cfg)
-	}
-	srv, err := grantwell.New(cfg)
-	require.NoError(t, err)
-	mux := http.NewServeMux()
-	mux.Handle("/", srv.Handler())
-	// The shortest host: everybody is alice and approves everything.
-	mux.HandleFunc("/authorize", func(w http.ResponseWriter, r *http.Request) {
-		if req, ok := srv.ParseAuthorize(w, r); ok {
-			srv.Approve(w, r, req, grantwell.Approval{Subject: "alice", Claims: claims})
+	server := servertest.On(t, store, func(cfg *grantwell.Config) {
+		cfg.Grants = []grants.Handler{
+			grants.AuthorizationCode{},
+			grants.ClientCredentials{},
+			grants.RefreshToken{},
+			grants.JWTBearer{Verifier: verifier},
+		}
+		cfg.ClientAuth = []grantwell.ClientAuthenticator{
+			grantwell.AssertionAuth{Verifier: verifier},
+		}
+		cfg.Events = nil
+		if change != nil {
+			change(cfg)
 		}
 	})
-	c := listenAs(t, "Grantwell", mux)
+	server.Approval.Claims = claims
+	c := listenAs(t, "Grantwell", server.Handler)
 	store.storeGate, c.audience = c.storeGate, demoIssuer
 	c.register = func(client storage.Client) error { return store.PutClient(context.Background(), client) }
 	c.hashes = argon2Hashes

@@ -2,12 +2,9 @@ package fositegrant_test
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"slices"
 	"strings"
 	"sync"
@@ -21,6 +18,7 @@ import (
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/grants/fositegrant"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/storage/memstore"
 )
@@ -96,15 +94,12 @@ func asGrant(t *testing.T, e exchange, o fositegrant.Options) grants.Handler {
 	return g
 }
 
-// grantHost is a Grantwell server with a few grants, behind a listener.
+// grantHost is a Grantwell server with a few grants and the clients service and
+// phone.
 type grantHost struct {
+	*servertest.Server
 	t     *testing.T
-	url   string
-	srv   *grantwell.Server
 	store *memstore.Store
-
-	mu     sync.Mutex
-	events []grantwell.Event
 }
 
 func newGrantHost(t *testing.T, change func(*grantwell.Config), handlers ...grants.Handler) *grantHost {
@@ -117,49 +112,21 @@ func newGrantHost(t *testing.T, change func(*grantwell.Config), handlers ...gran
 	phone.ID, phone.AuthMethod, phone.Secrets = "phone", storage.AuthNone, nil
 	phone.GrantTypes = []string{urnExchange, "password", "refresh_token"}
 	service.Resources = service.Audience
-	require.NoError(t, h.store.PutClient(t.Context(), service))
-	require.NoError(t, h.store.PutClient(t.Context(), phone))
-	cfg := grantwell.Config{Issuer: "https://as.example", Clients: h.store, Records: h.store, Grants: append(handlers, grants.RefreshToken{}),
-		Events: func(_ context.Context, e grantwell.Event) {
-			h.mu.Lock()
-			defer h.mu.Unlock()
-			h.events = append(h.events, e)
-		}}
-	if change != nil {
-		change(&cfg)
-	}
-	var err error
-	h.srv, err = grantwell.New(cfg)
-	require.NoError(t, err)
-	server := httptest.NewServer(h.srv.Handler())
-	t.Cleanup(server.Close)
-	h.url = server.URL
+	servertest.Register(t, h.store, service, phone)
+	h.Server = servertest.On(t, h.store, func(cfg *grantwell.Config) {
+		cfg.Grants = append(handlers, grants.RefreshToken{})
+		if change != nil {
+			change(cfg)
+		}
+	})
 	return h
 }
 
-// post sends a form; as is "id:secret" for Basic, or "". It may be called from any goroutine.
+// post sends a form. as is "id:secret" for Basic, or "". Any goroutine may call
+// it.
 func (h *grantHost) post(path, as string, pairs ...string) (status int, body map[string]any) {
-	form := url.Values{}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		form.Add(pairs[i], pairs[i+1])
-	}
-	req, err := http.NewRequest(http.MethodPost, h.url+path, strings.NewReader(form.Encode()))
-	if err != nil {
-		return 0, map[string]any{"error": err.Error()}
-	}
-	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	if id, pass, ok := strings.Cut(as, ":"); ok {
-		req.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(pass))
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return 0, map[string]any{"error": err.Error()}
-	}
-	defer func() { _ = res.Body.Close() }()
-	if err := json.NewDecoder(res.Body).Decode(&body); err != nil {
-		return 0, map[string]any{"error": err.Error()}
-	}
-	return res.StatusCode, body
+	res := h.Post(path, as, pairs...)
+	return res.Status, res.JSON
 }
 
 // exchange exchanges the token of a subject.
@@ -186,9 +153,7 @@ func (h *grantHost) refusedWith(code string, wantStatus, status int, body map[st
 
 // reason is why the last request was refused, as an operator sees it.
 func (h *grantHost) reason() string {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.events[len(h.events)-1].Reason
+	return h.LastEvent().Reason
 }
 
 // The handler decides; the tokens, the record and the answer are the server's.
@@ -213,8 +178,8 @@ func TestNew_HandlerDecidesServerIssues(t *testing.T) {
 	require.Equal(t, "alice", seen["sub"])
 	require.Equal(t, "service", seen["client_id"])
 	require.Equal(t, map[string]any{"sub": "service"}, seen["act"])
-	require.Equal(t, urnExchange, h.events[0].GrantType)
-	require.Equal(t, "alice", h.events[0].Subject)
+	require.Equal(t, urnExchange, h.Events()[0].GrantType)
+	require.Equal(t, "alice", h.Events()[0].Subject)
 }
 
 // What the handler grants is what the server's rules decide on: never more than the client is registered for, and nothing at all
@@ -332,7 +297,7 @@ func TestNew_HandlerSeesNoSecretAndSharesNothing(t *testing.T) {
 	for range 2 {
 		status, body := h.post("/token", "", "grant_type", urnExchange, "client_id", "phone", "subject_token", "token of ann", "scope", "read")
 		body = issued(t, status, body)
-		seen, err := h.srv.Introspect(t.Context(), body["access_token"].(string))
+		seen, err := h.AS.Introspect(t.Context(), body["access_token"].(string))
 		require.NoError(t, err)
 		require.Equal(t, []string{"https://api.example"}, seen.Audience)
 		require.Equal(t, "bob", seen.Subject, "the handler may change its own copy of the form")

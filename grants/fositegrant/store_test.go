@@ -21,6 +21,7 @@ import (
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/grants/fositegrant"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/storage/memstore"
 	"github.com/grantwell/grantwell/tokens"
@@ -223,20 +224,19 @@ func TestStore_GrantwellServesTheTokens(t *testing.T) {
 	t.Parallel()
 	h := newStoreHost(t, nil, nil)
 	_, body := h.redeem(h.code())
-	srv, err := grantwell.New(grantwell.Config{Issuer: "https://as.example", Clients: h.store, Records: h.store, Grants: []grants.Handler{grants.RefreshToken{}},
-		Imported: []tokens.Imported{tokens.FositeHMAC{Secrets: [][]byte{[]byte(storeGlobal)[:32]}}}})
-	require.NoError(t, err)
-	seen, err := srv.Introspect(t.Context(), body["access_token"].(string))
+	moved := servertest.On(t, h.store, func(cfg *grantwell.Config) {
+		cfg.Grants = []grants.Handler{grants.RefreshToken{}}
+		cfg.Imported = []tokens.Imported{
+			tokens.FositeHMAC{Secrets: [][]byte{[]byte(storeGlobal)[:32]}},
+		}
+	})
+	seen, err := moved.AS.Introspect(t.Context(), body["access_token"].(string))
 	require.NoError(t, err)
 	require.True(t, seen.Active)
 	require.Equal(t, "alice", seen.Subject)
-	form := url.Values{"grant_type": {"refresh_token"}, "refresh_token": {body["refresh_token"].(string)}}
-	r := httptest.NewRequest(http.MethodPost, "https://as.example/token", strings.NewReader(form.Encode()))
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.SetBasicAuth("app", storeSecret)
-	w := httptest.NewRecorder()
-	srv.Handler().ServeHTTP(w, r)
-	require.Equal(t, 200, w.Code, w.Body)
+	res := moved.Post("/token", "app:"+storeSecret, "grant_type", "refresh_token",
+		"refresh_token", body["refresh_token"].(string))
+	require.Equal(t, 200, res.Status, res.Body)
 	status, again := h.refresh(body["refresh_token"])
 	require.Equal(t, []any{400, "invalid_grant"}, []any{status, again["error"]}, "spent there is spent here")
 }

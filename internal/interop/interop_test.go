@@ -15,47 +15,25 @@ import (
 	"golang.org/x/oauth2/clientcredentials"
 
 	"github.com/grantwell/grantwell"
-	"github.com/grantwell/grantwell/grants"
-	"github.com/grantwell/grantwell/storage"
-	"github.com/grantwell/grantwell/storage/memstore"
-	"github.com/grantwell/grantwell/tokens"
+	"github.com/grantwell/grantwell/internal/servertest"
 )
 
-const secret = "6808d4b6-ef09-4b0d-8f28-3b05da9c48ec"
-
-type users map[string]string
-
-func (u users) Authenticate(_ context.Context, l grants.Login) (grants.User, error) {
-	if p, ok := u[l.Username]; !ok || p != l.Password {
-		return grants.User{}, grants.ErrWrongPassword
-	}
-	return grants.User{Subject: l.Username}, nil
-}
-
-// serve runs a server whose user approves everything.
+// serve runs a server whose issuer is the URL of its listener, and whose user
+// approves every request.
 func serve(t *testing.T, format string) (issuer string) {
 	t.Helper()
-	store := memstore.New()
-	require.NoError(t, store.PutClient(t.Context(), storage.Client{ID: "conf", Secrets: []storage.Secret{storage.HashSecret(secret)},
-		GrantTypes:   []string{"authorization_code", "password", "client_credentials", "refresh_token"},
-		RedirectURIs: []string{"https://app.example/cb"}, Scope: []string{"read", "write"}, DefaultScope: []string{"read"}}))
-	key, err := tokens.GenerateKey(tokens.ES256)
-	require.NoError(t, err)
-	keys, err := tokens.StaticKeys(key)
-	require.NoError(t, err)
 	mux := http.NewServeMux()
-	ts := httptest.NewServer(mux)
-	t.Cleanup(ts.Close)
-	srv, err := grantwell.New(grantwell.Config{Issuer: ts.URL, AllowHTTP: true, Clients: store, Records: store, Keys: keys, AccessTokenFormat: format,
-		Grants: []grants.Handler{grants.AuthorizationCode{}, grants.Password{Authenticator: users{"johndoe": "A3ddj3w"}}, grants.ClientCredentials{}, grants.RefreshToken{}}})
-	require.NoError(t, err)
-	mux.Handle("/", srv.Handler())
-	mux.HandleFunc("/authorize", func(w http.ResponseWriter, r *http.Request) {
-		if req, ok := srv.ParseAuthorize(w, r); ok {
-			srv.Approve(w, r, req, grantwell.Approval{Subject: "alice"})
-		}
+	listener := httptest.NewServer(mux)
+	t.Cleanup(listener.Close)
+
+	s := servertest.New(t, func(cfg *grantwell.Config) {
+		cfg.Issuer = listener.URL
+		cfg.AllowHTTP = true
+		cfg.Keys = servertest.Keys(t)
+		cfg.AccessTokenFormat = format
 	})
-	return ts.URL
+	mux.Handle("/", s.Handler)
+	return listener.URL
 }
 
 // A resource that knows only go-oidc verifies our tokens by our key set.
@@ -63,7 +41,7 @@ func serve(t *testing.T, format string) (issuer string) {
 func TestGoOIDC_VerifiesAccessTokensByTheKeySet(t *testing.T) {
 	t.Parallel()
 	issuer := serve(t, "jwt")
-	cc := clientcredentials.Config{ClientID: "conf", ClientSecret: secret, TokenURL: issuer + "/token", Scopes: []string{"read"}}
+	cc := clientcredentials.Config{ClientID: "conf", ClientSecret: servertest.Secret, TokenURL: issuer + "/token", Scopes: []string{"read"}}
 	tok, err := cc.Token(t.Context())
 	require.NoError(t, err)
 	keys := oidc.NewRemoteKeySet(t.Context(), issuer+"/jwks.json")
@@ -93,7 +71,7 @@ func TestJavaScriptClients(t *testing.T) {
 		for _, format := range []string{"opaque", "jwt"} {
 			t.Run(program+"/"+format, func(t *testing.T) {
 				t.Parallel()
-				cmd := exec.CommandContext(ctx, "node", program, serve(t, format), "conf", secret)
+				cmd := exec.CommandContext(ctx, "node", program, serve(t, format), "conf", servertest.Secret)
 				cmd.Dir = "js"
 				out, err := cmd.CombinedOutput()
 				require.NoError(t, err, string(out))

@@ -22,6 +22,7 @@ import (
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage/memstore"
 	"github.com/grantwell/grantwell/tokens"
 )
@@ -130,14 +131,12 @@ func next(t *testing.T, from *fositestore.MemoryStore, forms ...tokens.Imported)
 	list, err := grantwell.ReadClients(bytes.NewReader(clients))
 	require.NoError(t, err)
 	store := memstore.New()
-	for _, c := range list {
-		require.NoError(t, store.PutClient(t.Context(), c))
-	}
-	srv, err := grantwell.New(grantwell.Config{Issuer: "https://as.example", Clients: store, Records: store, Grants: []grants.Handler{grants.RefreshToken{}}, Imported: forms})
-	require.NoError(t, err)
-	ts := httptest.NewServer(srv.Handler())
-	t.Cleanup(ts.Close)
-	return store, ts.URL
+	servertest.Register(t, store, list...)
+	server := servertest.On(t, store, func(cfg *grantwell.Config) {
+		cfg.Grants = []grants.Handler{grants.RefreshToken{}}
+		cfg.Imported = forms
+	})
+	return store, server.Listen().URL
 }
 
 func login(t *testing.T, at string) (access, refresh string) {

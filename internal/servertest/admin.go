@@ -28,7 +28,18 @@ type Admin struct {
 // edits the configuration before the server is built; it may be nil.
 func NewAdmin(t testing.TB, change func(*grantwell.Config)) *Admin {
 	t.Helper()
-	a := &Admin{Server: New(t, change)}
+	return administered(t, New(t, change))
+}
+
+// AdminOn is [NewAdmin] over a store that has its clients already.
+func AdminOn(t testing.TB, store Store, change func(*grantwell.Config)) *Admin {
+	t.Helper()
+	return administered(t, On(t, store, change))
+}
+
+func administered(t testing.TB, s *Server) *Admin {
+	t.Helper()
+	a := &Admin{Server: s}
 
 	var err error
 	a.AdminHandler, err = a.AS.Admin(grantwell.AdminConfig{Authorize: CallerName})
@@ -50,7 +61,8 @@ func CallerName(r *http.Request) (string, error) {
 // Admin sends a request to the administration as the administrator "root".
 // headers are names and values in turn.
 func (a *Admin) Admin(method, path, body string, headers ...string) Reply {
-	return SendJSON(a.AdminHandler, method, path, body, append([]string{"X-Who", "root"}, headers...)...)
+	headers = append([]string{"X-Who", "root"}, headers...)
+	return SendJSON(a.AdminHandler, method, path, body, headers...)
 }
 
 // Account sends a request to a user's own account.

@@ -1,6 +1,7 @@
 package servertest
 
 import (
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -42,6 +43,11 @@ func With(form url.Values, pairs ...string) url.Values {
 func Request(path, as, body string) *http.Request {
 	req := httptest.NewRequest(http.MethodPost, target(path), strings.NewReader(body))
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+
+	// Over a listener the client may have to send the body again.
+	req.GetBody = func() (io.ReadCloser, error) {
+		return io.NopCloser(strings.NewReader(body)), nil
+	}
 	if id, secret, ok := strings.Cut(as, ":"); ok {
 		// RFC 6749 section 2.3.1: both are form-encoded first.
 		req.SetBasicAuth(url.QueryEscape(id), url.QueryEscape(secret))

@@ -49,9 +49,10 @@ type Server struct {
 	// URL is the base URL of the listener. It is empty before Listen.
 	URL string
 
-	t      testing.TB
-	mux    *http.ServeMux
-	client *http.Client
+	t        testing.TB
+	mux      *http.ServeMux
+	listener *httptest.Server
+	client   *http.Client
 
 	mu     sync.Mutex
 	events []grantwell.Event
@@ -141,6 +142,7 @@ func (s *Server) Listen() *Server {
 	}))
 	s.t.Cleanup(listener.Close)
 
+	s.listener = listener
 	s.URL = listener.URL
 	s.client = listener.Client()
 	s.client.CheckRedirect = func(*http.Request, []*http.Request) error {
@@ -152,6 +154,10 @@ func (s *Server) Listen() *Server {
 // Handle adds a route to the handler that New built. Handle is not for a test
 // that replaces Handler.
 func (s *Server) Handle(pattern string, h http.Handler) { s.mux.Handle(pattern, h) }
+
+// Close closes the listener before the test ends. It waits for requests in
+// progress.
+func (s *Server) Close() { s.listener.Close() }
 
 // Client returns the HTTP client of the listener. It is nil before Listen.
 func (s *Server) Client() *http.Client { return s.client }

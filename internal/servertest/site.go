@@ -172,7 +172,8 @@ func (b *Browser) Send(target string, form url.Values, headers ...string) Reply 
 
 // Do makes one request with any method and body.
 func (b *Browser) Do(method, path, body string, headers ...string) Reply {
-	req := httptest.NewRequestWithContext(b.Site.t.Context(), method, target(path), strings.NewReader(body))
+	ctx := b.Site.t.Context()
+	req := httptest.NewRequestWithContext(ctx, method, target(path), strings.NewReader(body))
 	if body != "" || method == http.MethodPost {
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	}
@@ -209,7 +210,8 @@ func (b *Browser) LogIn(res Reply, user string) Reply {
 	t := b.Site.t
 	t.Helper()
 	to := res.Header.Get("Location")
-	require.True(t, strings.HasPrefix(to, "/login?interaction="), "%d %s %s", res.Status, res.Header, res.Body)
+	require.True(t, strings.HasPrefix(to, "/login?interaction="),
+		"%d %s %s", res.Status, res.Header, res.Body)
 	return b.Visit("/login", url.Values{
 		"user":        {user},
 		"interaction": {res.Interaction(t)},

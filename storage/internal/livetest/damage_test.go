@@ -7,9 +7,9 @@ import (
 	"database/sql"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,16 +17,18 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage/sqlstore"
 )
 
-// onFile starts a server on a SQLite file through one connection, which the test may reach too.
-func onFile(t testing.TB, file string) (*site, *sqlstore.Store, *sql.DB) {
+// onFile starts a server on a SQLite file through one connection, which the
+// test may use too.
+func onFile(t testing.TB, file string) (*servertest.Server, *sqlstore.Store, *sql.DB) {
 	t.Helper()
 	db := open(t, "sqlite", sqliteDSN(file), 1)
 	s, err := sqlstore.New(t.Context(), db, sqlstore.SQLite, sqlstore.Options{})
 	require.NoError(t, err)
-	require.NoError(t, s.PutClient(t.Context(), conf()))
+	servertest.Register(t, s, servertest.Clients()...)
 	return newSite(t, s), s, db
 }
 
@@ -38,47 +40,44 @@ func do(t testing.TB, db *sql.DB, statements ...string) {
 	}
 }
 
-// withoutWrites asks for all that writes, and is told each time that it is not available; what only reads goes on. Nothing is spent by it.
-func withoutWrites(t *testing.T, a *site, code, access, refresh string) {
+// withoutWrites requires that every request that writes is a 503 and spends
+// nothing, and that a request that only reads succeeds.
+func withoutWrites(t *testing.T, a *servertest.Server, code, access, refresh string) {
 	t.Helper()
-	for _, pairs := range [][]string{redemption(code), refreshing(refresh), {"grant_type", "client_credentials"}} {
-		r := a.post("/token", pairs...)
-		require.Equal(t, 503, r.status, r.body)
-		require.Empty(t, r.str("access_token"))
+	for _, pairs := range [][]string{redemption(code), refreshing(refresh),
+		{"grant_type", "client_credentials"}} {
+		r := a.Post("/token", servertest.Conf, pairs...)
+		require.Equal(t, 503, r.Status, r.Body)
+		require.Empty(t, r.String("access_token"))
 	}
-	require.Equal(t, 503, a.post("/revoke", "token", refresh).status)
-	require.True(t, a.active(access), "the revocation was not acknowledged")
-	r, err := a.ask(http.MethodGet, "/authorize", authorization())
-	require.NoError(t, err)
-	require.NotContains(t, r.header.Get("Location"), "code=")
+	require.Equal(t, 503, a.Revoke("conf", refresh).Status)
+	require.True(t, a.Live(access), "the revocation was not acknowledged")
+	r := a.Get(servertest.AuthorizeURL())
+	require.NoError(t, r.Err)
+	require.NotContains(t, r.Header.Get("Location"), "code=")
 }
 
-// afterwards everything that had failed is done, without a restart.
-func afterwards(t *testing.T, a *site, code, access, refresh string) {
+// afterwards requires that every request that failed succeeds now, without a
+// restart.
+func afterwards(t *testing.T, a *servertest.Server, code, access, refresh string) {
 	t.Helper()
-	require.Equal(t, 200, a.post("/token", redemption(code)...).status)
-	require.Equal(t, 200, a.post("/revoke", "token", refresh).status)
-	require.False(t, a.active(access))
-	a.post("/token", redemption(code)...).invalid(t)
+	require.Equal(t, 200, a.Redeem("conf", code).Status)
+	require.Equal(t, 200, a.Revoke("conf", refresh).Status)
+	require.False(t, a.Live(access))
+	a.Redeem("conf", code).Fails(t, 400, "invalid_grant")
 }
 
-func (s *site) family() (access, refresh string) {
-	s.t.Helper()
-	r := s.post("/token", redemption(s.code())...)
-	require.Equal(s.t, 200, r.status, r.body)
-	return r.str("access_token"), r.str("refresh_token")
-}
-
-// A database that may not write any more, or has no room, refuses what writes and goes on with what reads; when it may
-// write again nothing has been lost by the refusals.
+// With a database that is read-only or full, requests that write are refused
+// and requests that read succeed. Once it may write again, the refusals have
+// lost nothing.
 //
 // Holds F18, I7.
 func TestNoWrites_FailClosedAndRecover(t *testing.T) {
 	t.Run("SQLiteIsReadOnly", func(t *testing.T) {
 		t.Parallel()
 		a, _, db := onFile(t, filepath.Join(t.TempDir(), "grantwell.db"))
-		access, refresh := a.family()
-		code := a.code()
+		access, refresh := a.Family("conf")
+		code := a.Code("conf")
 		do(t, db, "PRAGMA query_only = ON")
 		withoutWrites(t, a, code, access, refresh)
 		do(t, db, "PRAGMA query_only = OFF")
@@ -87,10 +86,10 @@ func TestNoWrites_FailClosedAndRecover(t *testing.T) {
 	t.Run("SQLiteIsFull", func(t *testing.T) {
 		t.Parallel()
 		a, _, db := onFile(t, filepath.Join(t.TempDir(), "grantwell.db"))
-		access, refresh := a.family()
+		access, refresh := a.Family("conf")
 		codes := make([]string, 200)
 		for i := range codes {
-			codes[i] = a.code()
+			codes[i] = a.Code("conf")
 		}
 		var pages int
 		require.NoError(t, db.QueryRow("PRAGMA page_count").Scan(&pages))
@@ -98,21 +97,21 @@ func TestNoWrites_FailClosedAndRecover(t *testing.T) {
 		var issued []string
 		code := ""
 		for _, c := range codes {
-			r := a.post("/token", redemption(c)...)
-			if r.status != 200 {
-				require.Equal(t, 503, r.status, r.body)
-				require.Empty(t, r.str("access_token"))
+			r := a.Redeem("conf", c)
+			if r.Status != 200 {
+				require.Equal(t, 503, r.Status, r.Body)
+				require.Empty(t, r.String("access_token"))
 				code = c
 				break
 			}
-			issued = append(issued, r.str("access_token"))
+			issued = append(issued, r.String("access_token"))
 		}
-		require.NotEmpty(t, code, "it is full")
+		require.NotEmpty(t, code, "the database is full")
 		for _, token := range issued {
-			require.True(t, a.active(token), "what was answered is there")
+			require.True(t, a.Live(token), "an answered token is stored")
 		}
-		if a.post("/revoke", "token", refresh).status == 200 { // it may fit in where something else was
-			require.False(t, a.active(access))
+		if a.Revoke("conf", refresh).Status == 200 { // it may fit into a free page
+			require.False(t, a.Live(access))
 		}
 		do(t, db, "PRAGMA max_page_count = 100000")
 		afterwards(t, a, code, access, refresh)
@@ -122,13 +121,14 @@ func TestNoWrites_FailClosedAndRecover(t *testing.T) {
 		s := startPostgres(t)
 		t.Cleanup(s.Remove)
 		a := sites(t, sqlstore.PostgreSQL, s.driver, s.DSN, 1)[0]
-		access, refresh := a.family()
-		code := a.code()
+		access, refresh := a.Family("conf")
+		code := a.Code("conf")
 		db := open(t, s.driver, s.DSN, 1)
 		readOnly := func(value string) {
-			do(t, db, "ALTER SYSTEM SET default_transaction_read_only = "+value, "SELECT pg_reload_conf()")
+			do(t, db, "ALTER SYSTEM SET default_transaction_read_only = "+value,
+				"SELECT pg_reload_conf()")
 			require.Eventually(t, func() bool {
-				return (a.post("/token", "grant_type", "client_credentials").status == 200) == (value == "off")
+				return (a.ClientCredentials(servertest.Conf).Status == 200) == (value == "off")
 			}, 10*time.Second, 10*time.Millisecond)
 		}
 		readOnly("on")
@@ -138,7 +138,8 @@ func TestNoWrites_FailClosedAndRecover(t *testing.T) {
 	})
 }
 
-// A file that somebody takes away takes every token with it and none comes back for another: an empty file says nothing is valid, or
+// A file that somebody takes away takes every token with it and none comes back
+// for another: an empty file says nothing is valid, or
 // fails. Put back, it goes on.
 //
 // Holds F18, I7.
@@ -147,26 +148,32 @@ func TestSQLiteFile_Removed(t *testing.T) {
 	dir := t.TempDir()
 	file, aside := filepath.Join(dir, "grantwell.db"), filepath.Join(dir, "aside.db")
 	a, _, db := onFile(t, file)
-	access, refresh := a.family()
-	code := a.code()
+	access, refresh := a.Family("conf")
+	code := a.Code("conf")
 	do(t, db, "PRAGMA wal_checkpoint(TRUNCATE)")
 	require.NoError(t, os.Rename(file, aside))
-	db.SetMaxIdleConns(0) // what follows opens the file by its name
+	db.SetMaxIdleConns(0) // later connections open the file by its name
 	_ = os.Remove(file + "-wal")
 	_ = os.Remove(file + "-shm")
-	for path, pairs := range map[string][]string{"/token": redemption(code), "/token?": refreshing(refresh), "/introspect": {"token", access}, "/revoke": {"token", refresh}} {
-		r := a.post(path, pairs...)
-		require.Equal(t, 503, r.status, "%s: %s", path, r.body)
+	for path, pairs := range map[string][]string{
+		"/token":      redemption(code),
+		"/token?":     refreshing(refresh),
+		"/introspect": {"token", access},
+		"/revoke":     {"token", refresh},
+	} {
+		r := a.Post(path, servertest.Conf, pairs...)
+		require.Equal(t, 503, r.Status, "%s: %s", path, r.Body)
 	}
 	for _, end := range []string{"", "-wal", "-shm"} {
 		_ = os.Remove(file + end)
 	}
 	require.NoError(t, os.Rename(aside, file))
-	require.True(t, a.active(access))
+	require.True(t, a.Live(access))
 	afterwards(t, a, code, access, refresh)
 }
 
-// Tables that an operator has emptied make everything invalid and nothing valid, on instances that run on.
+// After an operator emptied the tables nothing is valid, on instances that
+// keep running.
 //
 // Holds F17.
 func TestTablesEmptied_NothingIsValid(t *testing.T) {
@@ -178,42 +185,43 @@ func TestTablesEmptied_NothingIsValid(t *testing.T) {
 			p := prefix()
 			s, err := sqlstore.New(t.Context(), db, d.dialect, sqlstore.Options{Prefix: p})
 			require.NoError(t, err)
-			require.NoError(t, s.PutClient(t.Context(), conf()))
+			servertest.Register(t, s, servertest.Clients()...)
 			a := newSite(t, s)
-			access, refresh := a.family()
-			revoked, _ := a.family()
-			require.Equal(t, 200, a.post("/revoke", "token", revoked).status)
-			code := a.code()
+			access, refresh := a.Family("conf")
+			revoked, _ := a.Family("conf")
+			require.Equal(t, 200, a.Revoke("conf", revoked).Status)
+			code := a.Code("conf")
 			do(t, db, "DELETE FROM "+p+"records")
 			for _, token := range []string{access, refresh, revoked} {
-				require.False(t, a.active(token))
+				require.False(t, a.Live(token))
 			}
-			a.post("/token", redemption(code)...).invalid(t)
-			a.post("/token", refreshing(refresh)...).invalid(t)
-			fresh, _ := a.family()
-			require.True(t, a.active(fresh))
+			a.Redeem("conf", code).Fails(t, 400, "invalid_grant")
+			a.Refresh("conf", refresh).Fails(t, 400, "invalid_grant")
+			fresh, _ := a.Family("conf")
+			require.True(t, a.Live(fresh))
 		})
 	}
 }
 
-// After yesterday's backup was put back, what was used or revoked since is fresh again by the tables; a revocation epoch
-// at the moment of the restore, for each client, ends all of it.
+// After a backup was restored, tokens that were used or revoked since are
+// valid again. TokensNotBefore at the moment of the restore, for each client,
+// ends all of them.
 //
 // Holds F20.
 func TestRestore_EpochEndsWhatIsFreshAgain(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	a, _, db := onFile(t, filepath.Join(dir, "grantwell.db"))
-	code := a.code()
-	access, refresh := a.family()
+	code := a.Code("conf")
+	access, refresh := a.Family("conf")
 	backup := filepath.Join(dir, "backup.db")
 	do(t, db, "VACUUM INTO '"+backup+"'")
-	require.Equal(t, 200, a.post("/token", redemption(code)...).status)
-	require.Equal(t, 200, a.post("/revoke", "token", refresh).status)
+	require.Equal(t, 200, a.Redeem("conf", code).Status)
+	require.Equal(t, 200, a.Revoke("conf", refresh).Status)
 	a.Close()
 
 	b, s, _ := onFile(t, backup)
-	require.True(t, b.active(access), "what the documentation warns of")
+	require.True(t, b.Live(access), "as the documentation warns")
 	list, err := s.ListClients(t.Context(), "", 100)
 	require.NoError(t, err)
 	for _, c := range list {
@@ -221,15 +229,16 @@ func TestRestore_EpochEndsWhatIsFreshAgain(t *testing.T) {
 		require.NoError(t, s.PutClient(t.Context(), c))
 	}
 	time.Sleep(2 * time.Millisecond)
-	require.False(t, b.active(access))
-	b.post("/token", redemption(code)...).invalid(t)
-	b.post("/token", refreshing(refresh)...).invalid(t)
-	fresh, _ := b.family()
-	require.True(t, b.active(fresh))
+	require.False(t, b.Live(access))
+	b.Redeem("conf", code).Fails(t, 400, "invalid_grant")
+	b.Refresh("conf", refresh).Fails(t, 400, "invalid_grant")
+	fresh, _ := b.Family("conf")
+	require.True(t, b.Live(fresh))
 }
 
-// Ten times more than a store can do at once, beside clients that connect and say nothing: what was acknowledged holds, what cannot be done in time is
-// 503, and the next request after the flood is answered as ever.
+// Ten times more requests than the store can serve arrive, beside connections
+// that send nothing. Acknowledged revocations hold, requests that cannot be
+// served in time are a 503, and the next request after the flood succeeds.
 //
 // Holds F22, I5, I12.
 func TestOverload_NothingAcknowledgedIsLost(t *testing.T) {
@@ -237,13 +246,13 @@ func TestOverload_NothingAcknowledgedIsLost(t *testing.T) {
 	db := open(t, "sqlite", sqliteDSN(filepath.Join(t.TempDir(), "grantwell.db")), 1)
 	s, err := sqlstore.New(t.Context(), db, sqlstore.SQLite, sqlstore.Options{})
 	require.NoError(t, err)
-	require.NoError(t, s.PutClient(t.Context(), conf()))
+	servertest.Register(t, s, servertest.Clients()...)
 	a := newSite(t, s)
 	for range *idle {
-		c, err := a.connect()
+		c, err := net.Dial("tcp", strings.TrimPrefix(a.URL, "http://"))
 		require.NoError(t, err)
 		t.Cleanup(func() { _ = c.Close() })
-		_, err = c.Write([]byte("POST /token HTTP/1.1\r\nHost: as.example\r\nContent-Le")) // and no more
+		_, err = c.Write([]byte("POST /token HTTP/1.1\r\nHost: as.example\r\nContent-Le")) // the request ends here
 		require.NoError(t, err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), *flood)
@@ -256,25 +265,25 @@ func TestOverload_NothingAcknowledgedIsLost(t *testing.T) {
 	for range 200 {
 		wg.Go(func() {
 			for ctx.Err() == nil {
-				r, err := a.ask(http.MethodPost, "/token", form("grant_type", "client_credentials"))
-				if err != nil {
+				r := a.ClientCredentials(servertest.Conf)
+				if r.Err != nil {
 					failed.Add(1)
 					continue
 				}
 				status := 0
-				if r.status == 200 {
-					gone, err := a.ask(http.MethodPost, "/revoke", form("token", r.str("access_token")))
-					if err != nil {
+				if r.Status == 200 {
+					gone := a.Revoke("conf", r.String("access_token"))
+					if gone.Err != nil {
 						failed.Add(1)
 						continue
 					}
-					status = gone.status
+					status = gone.Status
 				}
 				mu.Lock()
-				answers[r.status]++
+				answers[r.Status]++
 				answers[status]++
 				if status == 200 {
-					revoked = append(revoked, r.str("access_token"))
+					revoked = append(revoked, r.String("access_token"))
 				}
 				mu.Unlock()
 			}
@@ -282,18 +291,16 @@ func TestOverload_NothingAcknowledgedIsLost(t *testing.T) {
 	}
 	wg.Wait()
 	delete(answers, 0)
-	t.Logf("%d idle connections, 200 callers of one connection to the store: %v, %d without an answer, %d revocations acknowledged", *idle, answers, failed.Load(), len(revoked))
+	t.Logf("%d idle connections, 200 callers of one connection to the store: %v, %d without an answer, %d revocations acknowledged",
+		*idle, answers, failed.Load(), len(revoked))
 	require.Zero(t, failed.Load())
 	require.NotEmpty(t, revoked)
 	for status := range answers {
 		require.Contains(t, []int{200, 503}, status)
 	}
 	for _, token := range revoked {
-		require.False(t, a.active(token), "a revocation that was acknowledged")
+		require.False(t, a.Live(token), "its revocation was acknowledged")
 	}
-	fresh, _ := a.family()
-	require.True(t, a.active(fresh))
+	fresh, _ := a.Family("conf")
+	require.True(t, a.Live(fresh))
 }
-
-// connect opens a connection of its own to the server.
-func (s *site) connect() (net.Conn, error) { return net.Dial("tcp", s.Listener.Addr().String()) }

@@ -3,11 +3,6 @@
 package livetest
 
 import (
-	"encoding/json"
-	"io"
-	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -15,161 +10,54 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/grantwell/grantwell"
-	"github.com/grantwell/grantwell/grants"
-	"github.com/grantwell/grantwell/storage"
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage/sqlstore"
 )
 
-const (
-	secret    = "6808d4b6-ef09-4b0d-8f28-3b05da9c48ec"
-	redirect  = "https://app.example/cb"
-	verifier  = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk" // RFC 7636 appendix B
-	challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
-)
-
-// store is what a server needs of a database.
-type store interface {
-	storage.Records
-	storage.Registrar
-}
-
-// site is one server process's worth: its handlers behind a listener, with a pool of its own.
-type site struct {
-	*httptest.Server
-	t testing.TB
-}
-
-// newSite starts a server over a store. Everybody is alice and approves everything.
-func newSite(t testing.TB, s store) *site {
+// newSite starts a server over a store behind a listener of its own, as one
+// process of a service has it.
+func newSite(t testing.TB, s servertest.Store) *servertest.Server {
 	t.Helper()
-	srv, err := grantwell.New(grantwell.Config{Issuer: "https://as.example", Clients: s, Records: s,
-		Grants: []grants.Handler{grants.AuthorizationCode{}, grants.ClientCredentials{}, grants.RefreshToken{}}})
-	require.NoError(t, err)
-	mux := http.NewServeMux()
-	mux.Handle("/", srv.Handler())
-	mux.HandleFunc("/authorize", func(w http.ResponseWriter, r *http.Request) {
-		if req, ok := srv.ParseAuthorize(w, r); ok {
-			srv.Approve(w, r, req, grantwell.Approval{Subject: "alice"})
-		}
-	})
-	ts := httptest.NewServer(mux)
-	t.Cleanup(ts.Close)
-	ts.Client().CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &site{ts, t}
+	return servertest.On(t, s, nil).Listen()
 }
 
-// conf is the client of all flows.
-func conf() storage.Client {
-	return storage.Client{ID: "conf", Secrets: []storage.Secret{storage.HashSecret(secret)}, GrantTypes: []string{"authorization_code", "client_credentials", "refresh_token"},
-		RedirectURIs: []string{redirect}, Scope: []string{"read", "write"}, DefaultScope: []string{"read"}}
-}
-
-// sites starts n servers on the same tables, each with a pool of its own, and registers the client.
-func sites(t testing.TB, d sqlstore.Dialect, driver, dsn string, n int) []*site {
+// sites starts n servers on the same tables, each with a pool of its own, and
+// registers the clients.
+func sites(
+	t testing.TB, d sqlstore.Dialect, driver, dsn string, n int,
+) []*servertest.Server {
 	t.Helper()
 	p := prefix()
-	list := make([]*site, n)
+	list := make([]*servertest.Server, n)
 	for i := range list {
-		s, err := sqlstore.New(t.Context(), open(t, driver, dsn, 16), d, sqlstore.Options{Prefix: p})
+		db := open(t, driver, dsn, 16)
+		s, err := sqlstore.New(t.Context(), db, d, sqlstore.Options{Prefix: p})
 		require.NoError(t, err)
 		if i == 0 {
-			require.NoError(t, s.PutClient(t.Context(), conf()))
+			servertest.Register(t, s, servertest.Clients()...)
 		}
 		list[i] = newSite(t, s)
 	}
 	return list
 }
 
-type answered struct {
-	status int
-	header http.Header
-	body   string
-	json   map[string]any
-}
-
-func (r answered) str(name string) string { s, _ := r.json[name].(string); return s }
-
-// ask sends a request, which may fail in a goroutine of its own.
-func (s *site) ask(method, path string, form url.Values) (answered, error) {
-	body := io.Reader(nil)
-	if method == http.MethodPost {
-		body = strings.NewReader(form.Encode())
-	} else if len(form) > 0 {
-		path += "?" + form.Encode()
-	}
-	req, err := http.NewRequest(method, s.URL+path, body)
-	if err != nil {
-		return answered{}, err
-	}
-	if method == http.MethodPost {
-		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		req.SetBasicAuth("conf", secret)
-	}
-	res, err := s.Client().Do(req)
-	if err != nil {
-		return answered{}, err
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	out := answered{status: res.StatusCode, header: res.Header, body: string(b)}
-	_ = json.Unmarshal(b, &out.json)
-	return out, err
-}
-
-func (s *site) post(path string, pairs ...string) answered {
-	s.t.Helper()
-	r, err := s.ask(http.MethodPost, path, form(pairs...))
-	require.NoError(s.t, err)
-	return r
-}
-
-func form(pairs ...string) url.Values {
-	f := url.Values{}
-	for i := 0; i+1 < len(pairs); i += 2 {
-		f.Add(pairs[i], pairs[i+1])
-	}
-	return f
-}
-
-func authorization() url.Values {
-	return form("response_type", "code", "client_id", "conf", "redirect_uri", redirect, "state", "s", "code_challenge", challenge, "code_challenge_method", "S256")
-}
-
-func (s *site) code() string {
-	s.t.Helper()
-	r, err := s.ask(http.MethodGet, "/authorize", authorization())
-	require.NoError(s.t, err)
-	require.Equal(s.t, http.StatusSeeOther, r.status, r.body)
-	u, err := url.Parse(r.header.Get("Location"))
-	require.NoError(s.t, err)
-	require.NotEmpty(s.t, u.Query().Get("code"), u)
-	return u.Query().Get("code")
-}
-
+// redemption returns the parameters of a token request for a code.
 func redemption(code string) []string {
-	return []string{"grant_type", "authorization_code", "code", code, "redirect_uri", redirect, "code_verifier", verifier}
+	return []string{
+		"grant_type", "authorization_code",
+		"code", code,
+		"redirect_uri", servertest.Redirect,
+		"code_verifier", servertest.Verifier,
+	}
 }
 
+// refreshing returns the parameters of a token request for a refresh token.
 func refreshing(token string) []string {
 	return []string{"grant_type", "refresh_token", "refresh_token", token}
 }
 
-func (s *site) active(token string) bool {
-	s.t.Helper()
-	r := s.post("/introspect", "token", token)
-	require.Equal(s.t, 200, r.status, r.body)
-	return r.json["active"] == true
-}
-
-// invalid asks for the answer of RFC 6749 section 5.2.
-func (r answered) invalid(t testing.TB) {
-	t.Helper()
-	require.Equal(t, 400, r.status, r.body)
-	require.Equal(t, "invalid_grant", r.str("error"))
-}
-
-// On every database, over two servers with nothing in common but the tables, each request of a flow may hit either.
+// On every database, each request of a flow may go to either of two servers
+// that share only the tables.
 //
 // Holds S85, S86, S97, S159, S162, S167, I1, I4, I5, F9, F11.
 func TestFlows_TwoServersOneDatabase(t *testing.T) {
@@ -180,124 +68,134 @@ func TestFlows_TwoServersOneDatabase(t *testing.T) {
 			two := sites(t, d.dialect, name, dsn, 2)
 			a, b := two[0], two[1]
 			t.Run("CodeRefreshIntrospectRevoke", func(t *testing.T) {
-				first := b.post("/token", redemption(a.code())...)
-				require.Equal(t, 200, first.status, first.body)
-				require.True(t, a.active(first.str("access_token")))
-				second := a.post("/token", refreshing(first.str("refresh_token"))...)
-				require.Equal(t, 200, second.status, second.body)
-				require.True(t, b.active(second.str("access_token")))
-				require.Equal(t, 200, a.post("/revoke", "token", second.str("refresh_token")).status)
+				first := b.Redeem("conf", a.Code("conf"))
+				require.Equal(t, 200, first.Status, first.Body)
+				require.True(t, a.Live(first.String("access_token")))
+				second := a.Refresh("conf", first.String("refresh_token"))
+				require.Equal(t, 200, second.Status, second.Body)
+				require.True(t, b.Live(second.String("access_token")))
+				require.Equal(t, 200, a.Revoke("conf", second.String("refresh_token")).Status)
 				for _, s := range two {
-					require.False(t, s.active(first.str("access_token")))
-					require.False(t, s.active(second.str("access_token")))
+					require.False(t, s.Live(first.String("access_token")))
+					require.False(t, s.Live(second.String("access_token")))
 				}
-				b.post("/token", refreshing(second.str("refresh_token"))...).invalid(t)
+				b.Refresh("conf", second.String("refresh_token")).Fails(t, 400, "invalid_grant")
 			})
 			t.Run("AccessTokenRevokedOnOneIsDeadOnTheOther", func(t *testing.T) {
 				for range 20 {
-					r := a.post("/token", "grant_type", "client_credentials")
-					require.Equal(t, 200, r.status, r.body)
-					require.True(t, b.active(r.str("access_token")))
-					revoked := a.post("/revoke", "token", r.str("access_token"))
-					require.Equal(t, 200, revoked.status)
-					require.Empty(t, revoked.body)
-					require.False(t, b.active(r.str("access_token")))
+					r := a.ClientCredentials(servertest.Conf)
+					require.Equal(t, 200, r.Status, r.Body)
+					require.True(t, b.Live(r.String("access_token")))
+					revoked := a.Revoke("conf", r.String("access_token"))
+					require.Equal(t, 200, revoked.Status)
+					require.Empty(t, revoked.Body)
+					require.False(t, b.Live(r.String("access_token")))
 				}
 			})
 			t.Run("CodeReuse", func(t *testing.T) {
-				code := a.code()
-				r := a.post("/token", redemption(code)...)
-				require.Equal(t, 200, r.status, r.body)
-				b.post("/token", redemption(code)...).invalid(t)
-				require.False(t, a.active(r.str("access_token")))
-				a.post("/token", refreshing(r.str("refresh_token"))...).invalid(t)
+				code := a.Code("conf")
+				r := a.Redeem("conf", code)
+				require.Equal(t, 200, r.Status, r.Body)
+				b.Redeem("conf", code).Fails(t, 400, "invalid_grant")
+				require.False(t, a.Live(r.String("access_token")))
+				a.Refresh("conf", r.String("refresh_token")).Fails(t, 400, "invalid_grant")
 			})
 			t.Run("RefreshReuse", func(t *testing.T) {
-				first := a.post("/token", redemption(a.code())...)
-				second := b.post("/token", refreshing(first.str("refresh_token"))...)
-				require.Equal(t, 200, second.status, second.body)
-				a.post("/token", refreshing(first.str("refresh_token"))...).invalid(t)
-				require.False(t, b.active(second.str("access_token")))
-				b.post("/token", refreshing(second.str("refresh_token"))...).invalid(t)
+				first := a.Redeem("conf", a.Code("conf"))
+				second := b.Refresh("conf", first.String("refresh_token"))
+				require.Equal(t, 200, second.Status, second.Body)
+				a.Refresh("conf", first.String("refresh_token")).Fails(t, 400, "invalid_grant")
+				require.False(t, b.Live(second.String("access_token")))
+				b.Refresh("conf", second.String("refresh_token")).Fails(t, 400, "invalid_grant")
 			})
 			t.Run("ParallelRedemptions", func(t *testing.T) { parallelRedemptions(t, two) })
 		})
 	}
 }
 
-// parallelRedemptions offers one code 64 times over the servers: one answer has tokens, and they die with the reuse.
-func parallelRedemptions(t *testing.T, two []*site) {
+// parallelRedemptions offers one code 64 times over the servers. One answer
+// has tokens, and the reuse ends them.
+func parallelRedemptions(t *testing.T, two []*servertest.Server) {
 	for range 3 {
-		code := two[0].code()
-		replies := make([]answered, 64)
-		errs := make([]error, len(replies))
+		code := two[0].Code("conf")
+		replies := make([]servertest.Reply, 64)
 		var wg sync.WaitGroup
 		start := make(chan struct{})
 		for i := range replies {
 			wg.Go(func() {
 				<-start
-				replies[i], errs[i] = two[i%2].ask(http.MethodPost, "/token", form(redemption(code)...))
+				replies[i] = two[i%2].Redeem("conf", code)
 			})
 		}
 		close(start)
 		wg.Wait()
-		var won []answered
-		for i, r := range replies {
-			require.NoError(t, errs[i])
-			if r.status == 200 {
+		var won []servertest.Reply
+		for _, r := range replies {
+			require.NoError(t, r.Err)
+			if r.Status == 200 {
 				won = append(won, r)
 				continue
 			}
-			r.invalid(t)
+			r.Fails(t, 400, "invalid_grant")
 		}
 		require.Len(t, won, 1)
 		for _, s := range two {
-			require.False(t, s.active(won[0].str("access_token")), "a loser is a reuse")
-			s.post("/token", refreshing(won[0].str("refresh_token"))...).invalid(t)
+			require.False(t, s.Live(won[0].String("access_token")), "a loser is a reuse")
+			s.Refresh("conf", won[0].String("refresh_token")).Fails(t, 400, "invalid_grant")
 		}
 	}
 }
 
-// While the database is down every endpoint answers within its deadline that it is not available, without a
-// word of the cause; when it is back, so are they, without a restart.
+// While the database is down every endpoint answers within its deadline with a
+// 503 that has no text of the cause. Once it is up again the endpoints work
+// without a restart.
 //
 // Holds S165, I7, I12, F5.
 func TestDatabaseDown_FailsClosedAndRecovers(t *testing.T) {
-	for name, start := range map[string]func(testing.TB, ...string) *server{"PostgreSQL": startPostgres, "MariaDB": startMariaDB} {
+	for name, start := range map[string]func(testing.TB, ...string) *server{
+		"PostgreSQL": startPostgres,
+		"MariaDB":    startMariaDB,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t)
 			t.Cleanup(s.Remove)
-			dialect := map[string]sqlstore.Dialect{"PostgreSQL": sqlstore.PostgreSQL, "MariaDB": sqlstore.MySQL}[name]
+			dialect := map[string]sqlstore.Dialect{
+				"PostgreSQL": sqlstore.PostgreSQL,
+				"MariaDB":    sqlstore.MySQL,
+			}[name]
 			a := sites(t, dialect, s.driver, s.DSN, 1)[0]
-			tokens := a.post("/token", redemption(a.code())...)
-			require.Equal(t, 200, tokens.status, tokens.body)
-			code := a.code()
+			tokens := a.Redeem("conf", a.Code("conf"))
+			require.Equal(t, 200, tokens.Status, tokens.Body)
+			code := a.Code("conf")
 			s.kill()
 			for path, pairs := range map[string][]string{
-				"/token": redemption(code), "/token?": refreshing(tokens.str("refresh_token")), "/token?cc": {"grant_type", "client_credentials"},
-				"/introspect": {"token", tokens.str("access_token")}, "/revoke": {"token", tokens.str("refresh_token")},
+				"/token": redemption(code), "/token?": refreshing(tokens.String("refresh_token")),
+				"/token?cc":   {"grant_type", "client_credentials"},
+				"/introspect": {"token", tokens.String("access_token")},
+				"/revoke":     {"token", tokens.String("refresh_token")},
 			} {
-				r := a.post(path, pairs...)
-				require.Equal(t, 503, r.status, "%s: %s", path, r.body)
-				require.Empty(t, r.str("access_token"))
-				require.NotContains(t, strings.ToLower(r.body), "connect")
-				require.NotContains(t, strings.ToLower(r.body), "sql")
+				r := a.Post(path, servertest.Conf, pairs...)
+				require.Equal(t, 503, r.Status, "%s: %s", path, r.Body)
+				require.Empty(t, r.String("access_token"))
+				require.NotContains(t, strings.ToLower(r.Body), "connect")
+				require.NotContains(t, strings.ToLower(r.Body), "sql")
 			}
-			r, err := a.ask(http.MethodGet, "/authorize", authorization())
-			require.NoError(t, err)
-			require.NotContains(t, r.header.Get("Location"), "code=")
-			require.NotContains(t, strings.ToLower(r.body+r.header.Get("Location")), "sqlst")
+			r := a.Get(servertest.AuthorizeURL())
+			require.NoError(t, r.Err)
+			require.NotContains(t, r.Header.Get("Location"), "code=")
+			require.NotContains(t, strings.ToLower(r.Body+r.Header.Get("Location")), "sqlst")
 
 			require.NoError(t, s.start())
 			up := time.Now()
 			require.Eventually(t, func() bool {
-				r, err := a.ask(http.MethodPost, "/introspect", form("token", tokens.str("access_token")))
-				return err == nil && r.status == 200 && r.json["active"] == true
+				r := a.Introspect("conf", tokens.String("access_token"))
+				return r.Err == nil && r.Status == 200 && r.JSON["active"] == true
 			}, 10*time.Second, 10*time.Millisecond)
 			t.Logf("answers again %v after the start", time.Since(up).Round(time.Millisecond))
-			r = a.post("/token", redemption(code)...)
-			require.Equal(t, 200, r.status, "the code was not spent by answers that failed: %s", r.body)
+			r = a.Redeem("conf", code)
+			require.Equal(t, 200, r.Status, "the code was not spent by answers that failed: %s",
+				r.Body)
 		})
 	}
 }

@@ -3,7 +3,6 @@
 package livetest
 
 import (
-	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -11,55 +10,61 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/grantwell/grantwell/internal/servertest"
 )
 
-// redisSites starts two servers on one Redis, each with connections of its own, and registers the client.
-func redisSites(t testing.TB, s *redisServer) []*site {
+// redisSites starts two servers on one Redis, each with connections of its
+// own, and registers the clients.
+func redisSites(t testing.TB, s *redisServer) []*servertest.Server {
 	t.Helper()
 	first := redisStore(t, s.client(t), "grantwell")
-	require.NoError(t, first.PutClient(t.Context(), conf()))
-	return []*site{newSite(t, first), newSite(t, redisStore(t, s.client(t), "grantwell"))}
+	servertest.Register(t, first, servertest.Clients()...)
+	return []*servertest.Server{newSite(t, first),
+		newSite(t, redisStore(t, s.client(t), "grantwell"))}
 }
 
-// Any request of a flow may hit either server, and what one has done the other knows at once.
+// Each request of a flow may go to either server, and each server sees at once
+// what the other one did.
 //
 // Holds S85, S86, S97, S162, S167, I4, I5, F11.
 func TestRedisFlows_AnyRequestHitsEitherServer(t *testing.T) {
 	t.Parallel()
 	both := redisSites(t, startRedis(t, durable...))
-	for n := range 16 { // every way to spread a flow's four steps
-		at := func(step int) *site { return both[n>>step&1] }
-		code := at(0).code()
-		first := at(1).post("/token", redemption(code)...)
-		require.Equal(t, 200, first.status, first.body)
-		second := at(2).post("/token", refreshing(first.str("refresh_token"))...)
-		require.Equal(t, 200, second.status, second.body)
+	for n := range 16 { // all ways to spread the four steps of a flow
+		at := func(step int) *servertest.Server { return both[n>>step&1] }
+		code := at(0).Code("conf")
+		first := at(1).Redeem("conf", code)
+		require.Equal(t, 200, first.Status, first.Body)
+		second := at(2).Refresh("conf", first.String("refresh_token"))
+		require.Equal(t, 200, second.Status, second.Body)
 		for _, s := range both {
-			require.True(t, s.active(second.str("access_token")))
+			require.True(t, s.Live(second.String("access_token")))
 		}
-		revoked := at(3).post("/revoke", "token", second.str("access_token"))
-		require.Equal(t, 200, revoked.status)
-		require.Empty(t, revoked.body)
+		revoked := at(3).Revoke("conf", second.String("access_token"))
+		require.Equal(t, 200, revoked.Status)
+		require.Empty(t, revoked.Body)
 		for _, s := range both {
-			require.False(t, s.active(second.str("access_token")))
+			require.False(t, s.Live(second.String("access_token")))
 		}
-		third := at(1).post("/token", refreshing(second.str("refresh_token"))...)
-		require.Equal(t, 200, third.status, third.body)
-		if n%3 == 0 { // reuse ends a family as a revocation does
-			at(3).post("/token", redemption(code)...).invalid(t)
+		third := at(1).Refresh("conf", second.String("refresh_token"))
+		require.Equal(t, 200, third.Status, third.Body)
+		if n%3 == 0 { // a reuse ends a family as a revocation does
+			at(3).Redeem("conf", code).Fails(t, 400, "invalid_grant")
 		} else if n%3 == 1 {
-			at(3).post("/token", refreshing(first.str("refresh_token"))...).invalid(t)
+			at(3).Refresh("conf", first.String("refresh_token")).Fails(t, 400, "invalid_grant")
 		} else {
-			require.Equal(t, 200, at(3).post("/revoke", "token", third.str("refresh_token")).status)
+			require.Equal(t, 200, at(3).Revoke("conf", third.String("refresh_token")).Status)
 		}
 		for _, s := range both {
-			require.False(t, s.active(third.str("access_token")))
-			s.post("/token", refreshing(third.str("refresh_token"))...).invalid(t)
+			require.False(t, s.Live(third.String("access_token")))
+			s.Refresh("conf", third.String("refresh_token")).Fails(t, 400, "invalid_grant")
 		}
 	}
 }
 
-// Of 64 that redeem one code on both servers at once one wins, and what it got dies with the reuse.
+// Of 64 concurrent redemptions of one code on both servers one succeeds, and
+// the reuse ends its tokens.
 //
 // Holds S162, I1, I4, I11, F9.
 func TestRedisFlows_OneRedemptionOfMany(t *testing.T) {
@@ -67,53 +72,55 @@ func TestRedisFlows_OneRedemptionOfMany(t *testing.T) {
 	parallelRedemptions(t, redisSites(t, startRedis(t, durable...)))
 }
 
-// While Redis is down every endpoint answers that it is not available, without a word of the cause; when it is
-// back, so are they, without a restart.
+// While Redis is down every endpoint answers with a 503 that has no text of
+// the cause. Once it is up again the endpoints work without a restart.
 //
 // Holds S165, I7, I12.
 func TestRedisDown_EveryEndpointFailsClosedAndRecovers(t *testing.T) {
 	t.Parallel()
 	s := startRedis(t, durable...)
 	both := redisSites(t, s)
-	tokens := both[0].post("/token", redemption(both[0].code())...)
-	require.Equal(t, 200, tokens.status, tokens.body)
-	code := both[0].code()
+	tokens := both[0].Redeem("conf", both[0].Code("conf"))
+	require.Equal(t, 200, tokens.Status, tokens.Body)
+	code := both[0].Code("conf")
 	s.kill()
 	var down sync.WaitGroup
 	for name, pairs := range map[string][]string{
-		"/token": redemption(code), "/token?r": refreshing(tokens.str("refresh_token")), "/token?cc": {"grant_type", "client_credentials"},
-		"/introspect": {"token", tokens.str("access_token")}, "/revoke": {"token", tokens.str("access_token")},
+		"/token": redemption(code), "/token?r": refreshing(tokens.String("refresh_token")),
+		"/token?cc":   {"grant_type", "client_credentials"},
+		"/introspect": {"token", tokens.String("access_token")},
+		"/revoke":     {"token", tokens.String("access_token")},
 	} {
 		for i, a := range both {
 			down.Go(func() {
-				r, err := a.ask(http.MethodPost, name, form(pairs...))
-				assert.NoError(t, err)
-				assert.Equal(t, 503, r.status, "%s of %d: %s", name, i, r.body)
-				assert.Empty(t, r.str("access_token"), name)
+				r := a.Post(name, servertest.Conf, pairs...)
+				assert.NoError(t, r.Err)
+				assert.Equal(t, 503, r.Status, "%s of %d: %s", name, i, r.Body)
+				assert.Empty(t, r.String("access_token"), name)
 				for _, leak := range []string{"redis", "dial", ".sock", "refused"} {
-					assert.NotContains(t, strings.ToLower(r.body), leak, name)
+					assert.NotContains(t, strings.ToLower(r.Body), leak, name)
 				}
 			})
 		}
 	}
 	down.Go(func() {
-		r, err := both[0].ask(http.MethodGet, "/authorize", authorization())
-		assert.NoError(t, err)
-		assert.NotContains(t, r.header.Get("Location"), "code=")
-		assert.NotContains(t, strings.ToLower(r.body+r.header.Get("Location")), "redis")
+		r := both[0].Get(servertest.AuthorizeURL())
+		assert.NoError(t, r.Err)
+		assert.NotContains(t, r.Header.Get("Location"), "code=")
+		assert.NotContains(t, strings.ToLower(r.Body+r.Header.Get("Location")), "redis")
 	})
 	down.Wait()
 	require.NoError(t, s.start())
 	up := time.Now()
 	for _, a := range both {
 		require.Eventually(t, func() bool {
-			r, err := a.ask(http.MethodPost, "/introspect", form("token", tokens.str("access_token")))
-			return err == nil && r.json["active"] == true
+			r := a.Introspect("conf", tokens.String("access_token"))
+			return r.Err == nil && r.JSON["active"] == true
 		}, deadline, poll)
 	}
 	t.Logf("both answer again %v after the start", time.Since(up).Round(time.Millisecond))
-	r := both[1].post("/token", redemption(code)...)
-	require.Equal(t, 200, r.status, "the code was not spent by answers that failed: %s", r.body)
-	require.Equal(t, 200, both[0].post("/revoke", "token", tokens.str("access_token")).status)
-	require.False(t, both[1].active(tokens.str("access_token")))
+	r := both[1].Redeem("conf", code)
+	require.Equal(t, 200, r.Status, "the code was not spent by answers that failed: %s", r.Body)
+	require.Equal(t, 200, both[0].Revoke("conf", tokens.String("access_token")).Status)
+	require.False(t, both[1].Live(tokens.String("access_token")))
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/storage/sqlstore"
 )
@@ -254,7 +255,7 @@ func TestPool_OneConnectionIsEnough(t *testing.T) {
 					assert.NoError(t, s.Advance(ctx, storage.Active, spent(code), record(storage.Access, grant, grant)))
 					assert.ErrorIs(t, s.Advance(ctx, storage.Active, spent(code)), storage.ErrConflict)
 					assert.NoError(t, s.Revoke(ctx, grant))
-					assert.NoError(t, s.PutClient(ctx, storage.Client{ID: grant, AuthMethod: storage.AuthNone, RedirectURIs: []string{redirect}}))
+					assert.NoError(t, s.PutClient(ctx, storage.Client{ID: grant, AuthMethod: storage.AuthNone, RedirectURIs: []string{servertest.Redirect}}))
 				})
 			}
 			wg.Wait()

@@ -3,7 +3,6 @@
 package livetest
 
 import (
-	"net/http"
 	"sync"
 	"syscall"
 	"testing"
@@ -11,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/storage/sqlstore"
 )
@@ -24,48 +24,56 @@ func (s *server) signalAll(signal syscall.Signal) {
 	}
 }
 
-// A database that holds its connections and says nothing costs each request its deadline and no more: all that wait are
-// answered, and when it goes on so do they.
+// A database that keeps its connections and does not answer costs each request
+// its deadline and no more. All waiting requests are answered, and requests
+// succeed once the database goes on.
 //
 // Holds S165, I7, I12, F7.
 func TestDatabaseStalled_EveryRequestIsAnswered(t *testing.T) {
-	for name, start := range map[string]func(testing.TB, ...string) *server{"PostgreSQL": startPostgres, "MariaDB": startMariaDB} {
+	for name, start := range map[string]func(testing.TB, ...string) *server{
+		"PostgreSQL": startPostgres,
+		"MariaDB":    startMariaDB,
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := start(t)
 			t.Cleanup(s.Remove)
-			dialect := map[string]sqlstore.Dialect{"PostgreSQL": sqlstore.PostgreSQL, "MariaDB": sqlstore.MySQL}[name]
+			dialect := map[string]sqlstore.Dialect{
+				"PostgreSQL": sqlstore.PostgreSQL,
+				"MariaDB":    sqlstore.MySQL,
+			}[name]
 			a := sites(t, dialect, s.driver, s.DSN, 1)[0]
-			tokens := a.post("/token", redemption(a.code())...)
-			require.Equal(t, 200, tokens.status, tokens.body)
-			a.Client().Timeout = time.Minute // nobody waits for ever
+			tokens := a.Redeem("conf", a.Code("conf"))
+			require.Equal(t, 200, tokens.Status, tokens.Body)
+			a.Client().Timeout = time.Minute // no request waits longer
 			s.signalAll(syscall.SIGSTOP)
-			replies := make([]answered, 40) // more than the pool has connections
-			errs := make([]error, len(replies))
+			replies := make([]servertest.Reply, 40) // more than the pool has connections
 			var wg sync.WaitGroup
 			for i := range replies {
 				path := []string{"/introspect", "/revoke"}[i%2]
 				wg.Go(func() {
-					replies[i], errs[i] = a.ask(http.MethodPost, path, form("token", tokens.str("refresh_token")))
+					replies[i] = a.Post(path, servertest.Conf,
+						"token", tokens.String("refresh_token"))
 				})
 			}
 			wg.Wait()
 			s.signalAll(syscall.SIGCONT)
-			for i, r := range replies {
-				require.NoError(t, errs[i])
-				require.Equal(t, 503, r.status, r.body)
+			for _, r := range replies {
+				require.NoError(t, r.Err)
+				require.Equal(t, 503, r.Status, r.Body)
 			}
 			require.Eventually(t, func() bool {
-				r, err := a.ask(http.MethodPost, "/token", form("grant_type", "client_credentials"))
-				return err == nil && r.status == 200
+				r := a.ClientCredentials(servertest.Conf)
+				return r.Err == nil && r.Status == 200
 			}, 30*time.Second, 10*time.Millisecond)
-			require.Equal(t, 200, a.post("/revoke", "token", tokens.str("refresh_token")).status)
-			require.False(t, a.active(tokens.str("access_token")))
+			require.Equal(t, 200, a.Revoke("conf", tokens.String("refresh_token")).Status)
+			require.False(t, a.Live(tokens.String("access_token")))
 		})
 	}
 }
 
-// A revocation that finds nothing left to revoke still commits a write where commits are seen before they are durable.
+// A revocation that finds nothing left to revoke still commits a write,
+// because another commit may be visible before it is durable.
 //
 // Holds I5.
 func TestRevoke_SecondOneIsDurableByItself(t *testing.T) {
