@@ -226,7 +226,7 @@ func TestAdmin_EndsAllTokensOfAClient(t *testing.T) {
 		access := o.Redeem("conf",
 			o.Authorize(approve, "scope", "read").Param("code")).String("access_token")
 		theirs, _ := o.Family("other")
-		have, err := o.AS.Consented(t.Context(), "conf", "alice")
+		have, err := o.AS.ConsentedScopes(t.Context(), "conf", "alice")
 		require.NoError(t, err)
 		require.Equal(t, []string{"read"}, have)
 		require.Equal(t, 200, o.Admin("POST", "/clients/conf/revoke", "").Status)
@@ -235,7 +235,7 @@ func TestAdmin_EndsAllTokensOfAClient(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, want, tok.Active)
 		}
-		have, err = o.AS.Consented(t.Context(), "conf", "alice")
+		have, err = o.AS.ConsentedScopes(t.Context(), "conf", "alice")
 		require.NoError(t, err)
 		require.Nil(t, have)
 		time.Sleep(2 * time.Millisecond)

@@ -77,6 +77,7 @@ func anyClient(t *testing.T, r *rand.Rand, i int) storage.Client {
 	c.Scope = []string{"b", "a<&>"}
 	c.DefaultScope = c.Scope[:r.IntN(3)]
 	c.AccessTokenFormat = []string{"", "jwt", "opaque"}[r.IntN(3)]
+	c.RefreshRetryWindow = time.Duration(r.IntN(300)) * time.Second
 	if r.IntN(2) == 0 {
 		c.JWKS = nil
 		c.JWKSURI = "https://app.example/jwks"

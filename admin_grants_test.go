@@ -52,7 +52,7 @@ func TestAdmin_GrantsAreListedAndRevoked(t *testing.T) {
 	before := o.ActiveOf(storage.Access)
 	require.Equal(t, 204, o.Admin("DELETE", "/grants/"+one["grant_id"].(string), "").Status)
 	require.Equal(t, []any{"grant.revoke", one["grant_id"]},
-		[]any{o.LastEvent().Admin.Action, o.LastEvent().GrantID})
+		[]any{o.LastEvent().Action, o.LastEvent().GrantID})
 	require.Equal(t, before-1, o.ActiveOf(storage.Access))
 	require.Equal(t, 204, o.Admin("DELETE", "/grants/nothing", "").Status)
 
@@ -162,7 +162,7 @@ func TestAccount_ShowsAndEndsOnlyOwnGrants(t *testing.T) {
 
 	require.Equal(t, 204, o.Account("alice", "DELETE", "/consents?client_id=conf").Status)
 	require.Equal(t, []any{"account", "alice", "consent.revoke", "alice", "conf"},
-		[]any{o.LastEvent().Endpoint, o.LastEvent().Admin.Actor, o.LastEvent().Admin.Action,
+		[]any{o.LastEvent().Endpoint, o.LastEvent().Actor, o.LastEvent().Action,
 			o.LastEvent().Subject, o.LastEvent().ClientID})
 	require.Equal(t, 204, o.Account("alice", "DELETE", "/consents?client_id=nobody").Status)
 	require.Empty(t, o.LastEvent().ClientID)
@@ -183,7 +183,7 @@ func TestAdmin_HooksReadEveryField(t *testing.T) {
 	t.Parallel()
 	var seen storage.Client
 	o := servertest.NewAdmin(t, func(c *grantwell.Config) {
-		c.Hooks.Issue = func(_ context.Context, i *grantwell.Issue) error {
+		c.Hooks.BeforeIssue = func(_ context.Context, i *grantwell.Issuance) error {
 			seen = i.Client
 			return nil
 		}

@@ -110,9 +110,9 @@ func TestAdmin_SharedKeyIsReplacedAtOnce(t *testing.T) {
 	c, err := o.Store.Client(t.Context(), "hs")
 	require.NoError(t, err)
 	require.Equal(t, res.String("client_secret"), string(c.SharedKey))
-	require.NotNil(t, o.LastEvent().Admin.Before)
-	require.Empty(t, append(o.LastEvent().Admin.Before.SharedKey,
-		o.LastEvent().Admin.After.SharedKey...))
+	require.NotNil(t, o.LastEvent().Before)
+	require.Empty(t, append(o.LastEvent().Before.SharedKey,
+		o.LastEvent().After.SharedKey...))
 	require.NotEqual(t, made.String("client_secret"), res.String("client_secret"))
 }
 
@@ -133,8 +133,8 @@ func TestAdmin_ActionsAreEvents(t *testing.T) {
 		}
 		e := o.LastEvent()
 		require.Equal(t, []string{"admin", "ok", "root", action, "app"},
-			[]string{e.Endpoint, e.Outcome, e.Admin.Actor, e.Admin.Action, e.ClientID})
-		require.Equal(t, []bool{before, after}, []bool{e.Admin.Before != nil, e.Admin.After != nil},
+			[]string{e.Endpoint, e.Outcome, e.Actor, e.Action, e.ClientID})
+		require.Equal(t, []bool{before, after}, []bool{e.Before != nil, e.After != nil},
 			action)
 		require.Equal(t, res.Status, e.Status)
 		return e
@@ -144,45 +144,42 @@ func TestAdmin_ActionsAreEvents(t *testing.T) {
 	e := act("client.update", true, true,
 		o.Admin("PUT", "/clients/app", strings.Replace(newApp, `"App"`, `"New"`, 1), "If-Match",
 			"*"))
-	require.Equal(t, []string{"App", "New"}, []string{e.Admin.Before.Name, e.Admin.After.Name})
-	require.Equal(t, []string{"client_name"}, e.Admin.Changed())
+	require.Equal(t, []string{"App", "New"}, []string{e.Before.Name, e.After.Name})
+	require.Equal(t, []string{"client_name"}, e.Changed())
 	require.Equal(t, []string{"disabled"},
 		act("client.disable", true, true,
-			o.Admin("POST", "/clients/app/disable", "")).Admin.Changed())
+			o.Admin("POST", "/clients/app/disable", "")).Changed())
 	require.Equal(t, []string{"disabled"},
 		act("client.enable", true, true,
-			o.Admin("POST", "/clients/app/enable", "")).Admin.Changed())
+			o.Admin("POST", "/clients/app/enable", "")).Changed())
 	require.Equal(t, []string{"secrets"},
 		act("client.rotate_secret", true, true,
-			o.Admin("POST", "/clients/app/secret", `{"overlap_seconds":0}`)).Admin.Changed())
+			o.Admin("POST", "/clients/app/secret", `{"overlap_seconds":0}`)).Changed())
 	second := o.Admin("POST", "/clients/app/secret", "")
 	act("client.rotate_secret", true, true, second)
 	id := second.JSON["secrets"].([]any)[1].(map[string]any)["id"].(string)
 	act("client.end_secret", true, true, o.Admin("DELETE", "/clients/app/secrets/"+id, ""))
 	require.Equal(t, []string{"tokens_not_before"},
 		act("client.revoke", true, true,
-			o.Admin("POST", "/clients/app/revoke", "")).Admin.Changed())
+			o.Admin("POST", "/clients/app/revoke", "")).Changed())
 	exported := o.Admin("GET", "/export", "")
-	require.Equal(t, "registry.export", o.LastEvent().Admin.Action)
+	require.Equal(t, "registry.export", o.LastEvent().Action)
 	act("client.delete", true, false, o.Admin("DELETE", "/clients/app", ""))
 	require.Equal(t, 200, o.Admin("POST", "/import?existing=skip", exported.Body).Status)
-	require.Equal(t, "registry.import", o.LastEvent().Admin.Action)
+	require.Equal(t, "registry.import", o.LastEvent().Action)
 	e = o.Events()[len(o.Events())-2]
 	require.Equal(t, []string{"client.import", "app", "app"},
-		[]string{e.Admin.Action, e.ClientID, e.Admin.After.ID})
+		[]string{e.Action, e.ClientID, e.After.ID})
 	o.Admin("GET", "/clients/nobody", "").Fails(t, 404, "not_found")
 	require.Equal(t, []string{"refused", "root", "client.read"},
-		[]string{o.LastEvent().Outcome, o.LastEvent().Admin.Actor, o.LastEvent().Admin.Action})
+		[]string{o.LastEvent().Outcome, o.LastEvent().Actor, o.LastEvent().Action})
 
 	require.Len(t, secrets, 6)
 	output := log.String()
-	require.Contains(t, output,
-		`"admin":{"actor":"root","action":"client.update","changed":["client_name"]}`)
+	require.Contains(t, output, `"actor":"root","action":"client.update"`)
+	require.Contains(t, output, `"changed":["client_name"]`)
 	for _, e := range o.Events() {
-		output += fmt.Sprintf("%+v %+v", e, e.Admin)
-		if e.Admin != nil {
-			output += fmt.Sprintf("%+v %+v", e.Admin.Before, e.Admin.After)
-		}
+		output += fmt.Sprintf("%+v %+v %+v", e, e.Before, e.After)
 	}
 	for _, s := range secrets {
 		require.NotContains(t, output, s)

@@ -20,7 +20,7 @@ func approved(
 	t *testing.T, hooks grantwell.Hooks, target string, do func(*grantwell.Server, http.ResponseWriter, *http.Request, *grantwell.AuthorizeRequest),
 ) (*servertest.Site, servertest.Reply) {
 	t.Helper()
-	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) { c.Hooks = hooks })
+	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) { c.Hooks = hooks })
 	h.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if req, ok := h.AS.ParseAuthorize(w, r); ok {
 			do(h.AS, w, r, req)
@@ -57,37 +57,37 @@ func TestApprove_MistakesAndRefusalsGiveNoCode(t *testing.T) {
 			code: "access_denied",
 		},
 		"hook refuses": {
-			hooks: grantwell.Hooks{Authorize: denied},
+			hooks: grantwell.Hooks{BeforeAuthorize: denied},
 			do:    approve(grantwell.Approval{Subject: "alice"}),
 			code:  "access_denied",
 		},
 		"hook fails": {
-			hooks: grantwell.Hooks{Authorize: func(context.Context, *grantwell.AuthorizeRequest, *grantwell.Approval) error {
+			hooks: grantwell.Hooks{BeforeAuthorize: func(context.Context, *grantwell.AuthorizeRequest, *grantwell.Approval) error {
 				return errStore
 			}},
 			do:   approve(grantwell.Approval{Subject: "alice"}),
 			code: "server_error",
 		},
 		"hook widens": {
-			hooks: grantwell.Hooks{Authorize: func(_ context.Context, _ *grantwell.AuthorizeRequest, a *grantwell.Approval) error {
+			hooks: grantwell.Hooks{BeforeAuthorize: func(_ context.Context, _ *grantwell.AuthorizeRequest, a *grantwell.Approval) error {
 				a.Scope = append(a.Scope, "write")
 				return nil
 			}},
 			do:   approve(grantwell.Approval{Subject: "alice"}),
 			code: "server_error",
 		},
-		"hook panics": {hooks: grantwell.Hooks{Authorize: func(context.Context, *grantwell.AuthorizeRequest, *grantwell.Approval) error {
+		"hook panics": {hooks: grantwell.Hooks{BeforeAuthorize: func(context.Context, *grantwell.AuthorizeRequest, *grantwell.Approval) error {
 			panic("secret-dsn")
 		}},
 			do: approve(grantwell.Approval{Subject: "alice"})},
 		"last hook fails": {
-			hooks: grantwell.Hooks{Authorized: func(context.Context, *grantwell.AuthorizeRequest, grantwell.Approval) error {
+			hooks: grantwell.Hooks{AfterAuthorize: func(context.Context, *grantwell.AuthorizeRequest, grantwell.Approval) error {
 				return errStore
 			}},
 			do:   approve(grantwell.Approval{Subject: "alice"}),
 			code: "server_error",
 		},
-		"last hook panics": {hooks: grantwell.Hooks{Authorized: func(context.Context, *grantwell.AuthorizeRequest, grantwell.Approval) error {
+		"last hook panics": {hooks: grantwell.Hooks{AfterAuthorize: func(context.Context, *grantwell.AuthorizeRequest, grantwell.Approval) error {
 			panic("secret-dsn")
 		}},
 			do: approve(grantwell.Approval{Subject: "alice"})},
@@ -95,10 +95,10 @@ func TestApprove_MistakesAndRefusalsGiveNoCode(t *testing.T) {
 			s.Deny(w, r, req)
 		}, code: "access_denied"},
 		"denied with nothing": {do: func(s *grantwell.Server, w http.ResponseWriter, r *http.Request, req *grantwell.AuthorizeRequest) {
-			s.DenyWith(w, r, req, nil)
+			s.DenyError(w, r, req, nil)
 		}, code: "access_denied"},
 		"a token endpoint's code": {do: func(s *grantwell.Server, w http.ResponseWriter, r *http.Request, req *grantwell.AuthorizeRequest) {
-			s.DenyWith(w, r, req, grants.InvalidGrant("secret-dsn"))
+			s.DenyError(w, r, req, grants.InvalidGrant("secret-dsn"))
 		}, code: "access_denied"},
 	} {
 		h, res := approved(t, c.hooks, servertest.AuthorizeURL("scope", "read"), c.do)

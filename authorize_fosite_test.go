@@ -21,6 +21,7 @@ import (
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/base/form"
 	"github.com/grantwell/grantwell/storage"
+	"github.com/grantwell/grantwell/storage/memstore"
 )
 
 // fosite v0.49.0 is the second opinion on authorization requests. Both sides know
@@ -168,6 +169,7 @@ func newOpinionServers(t testing.TB) []*opinionServer {
 		server, err := grantwell.New(grantwell.Config{
 			Issuer:  "https://as.example",
 			Clients: s.clients,
+			Records: memstore.New(),
 			Grants:  []grants.Handler{s.code, grants.Implicit{}},
 			Scopes:  s.scopes,
 			Events:  func(_ context.Context, e grantwell.Event) { s.last = &e },
@@ -546,7 +548,7 @@ var refusedHere = []stricter{
 	{
 		name: "more than 100 scopes",
 		why:  "the work that a request makes is bounded",
-		code: "invalid_scope",
+		code: "invalid_request",
 		in: func(_ *opinionServer, _ opinionRequest, v url.Values, _ storage.Client) bool {
 			return len(strings.Fields(v.Get("scope"))) > 100
 		},
@@ -632,7 +634,7 @@ func TestAuthorize_AcceptsNothingThatFositeRefuses(t *testing.T) {
 		}
 		name, ok := s.classOf(q, v)
 		require.True(t, ok, "only Grantwell refuses, and the list does not say why: server %s, %+v: %s, %s",
-			s.name, q, v.code, s.last.Reason)
+			s.name, q, v.code, s.last.Cause)
 		refused[name]++
 	}
 	t.Logf("%d requests: Grantwell accepts %d, and both refuse %d", n, both, neither)

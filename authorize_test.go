@@ -124,7 +124,7 @@ func TestAuthorize_BadStoredRedirectURIIsRefused(t *testing.T) {
 	for _, uri := range []string{"http://app.example/cb", "javascript:alert(1)",
 		servertest.Redirect + "?code=x", servertest.Redirect + "?a=1&iss=x",
 		"https://app.example/*"} {
-		h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
+		h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) {
 			c.Clients = legacy{storage.Client{
 				ID:           "old",
 				RedirectURIs: []string{uri},
@@ -376,7 +376,7 @@ func TestAuthorize_StoreFailureGivesNoCode(t *testing.T) {
 		{"Insert", storage.Consent, nil},
 		{"Insert", storage.Access, []string{"client_id", "trusted", "response_type", "token"}},
 	} {
-		h := servertest.NewSite(t, func(cfg *grantwell.Config, _ *grantwell.UI) {
+		h := servertest.NewSite(t, func(cfg *grantwell.Config, _ *grantwell.Pages) {
 			failStore(cfg, c.call, c.kind)
 		})
 		res := h.SignedIn("alice").Allow(c.pairs...)
@@ -387,14 +387,14 @@ func TestAuthorize_StoreFailureGivesNoCode(t *testing.T) {
 		require.Zero(t, h.CountOf(storage.Code))
 		last := h.Events()[len(h.Events())-1]
 		require.Equal(t, "failed", last.Outcome)
-		require.Contains(t, last.Reason, "secret-dsn")
+		require.Contains(t, last.Cause, "secret-dsn")
 	}
-	h := servertest.NewSite(t, func(cfg *grantwell.Config, _ *grantwell.UI) {
+	h := servertest.NewSite(t, func(cfg *grantwell.Config, _ *grantwell.Pages) {
 		failStore(cfg, "Get", storage.Interaction)
 	})
 	h.SignedIn("alice").Visit(servertest.AuthorizeURL(), nil).IsPage(t,
 		http.StatusServiceUnavailable)
-	h = servertest.NewSite(t, func(cfg *grantwell.Config, _ *grantwell.UI) {
+	h = servertest.NewSite(t, func(cfg *grantwell.Config, _ *grantwell.Pages) {
 		servertest.Hook(cfg).Fail(errStore, "Client")
 	})
 	res := h.SignedIn("alice").Visit(servertest.AuthorizeURL(), nil)

@@ -26,6 +26,7 @@ import (
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/assertion"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/grants/limit"
 	"github.com/grantwell/grantwell/grants/observe"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
@@ -125,13 +126,13 @@ func (c *canaries) configure(cfg *grantwell.Config, keys tokens.Keys) {
 		return true, c.fails("subject")
 	}
 	cfg.Hooks = grantwell.Hooks{
-		Authorize: func(context.Context, *grantwell.AuthorizeRequest, *grantwell.Approval) error {
+		BeforeAuthorize: func(context.Context, *grantwell.AuthorizeRequest, *grantwell.Approval) error {
 			return c.fails("authorize")
 		},
-		Issue:    func(context.Context, *grantwell.Issue) error { return c.fails("issue") },
-		Issued:   func(context.Context, grantwell.Issue) error { return c.fails("issued") },
-		Revoke:   func(context.Context, *introspect.Token) error { return c.fails("revoke") },
-		Validate: func(context.Context, *introspect.Token) error { return c.fails("validate") },
+		BeforeIssue:  func(context.Context, *grantwell.Issuance) error { return c.fails("issue") },
+		AfterIssue:   func(context.Context, grantwell.Issuance) error { return c.fails("issued") },
+		BeforeRevoke: func(context.Context, *introspect.Token) error { return c.fails("revoke") },
+		Validate:     func(context.Context, *introspect.Token) error { return c.fails("validate") },
 	}
 	for i, g := range cfg.Grants {
 		switch g := g.(type) {
@@ -180,7 +181,7 @@ func newCanaryRun(t *testing.T) *canaryRun {
 	require.NoError(t, err)
 	keys, err := tokens.StaticKeys(signing)
 	require.NoError(t, err)
-	run.Site = servertest.NewSite(t, func(cfg *grantwell.Config, _ *grantwell.UI) {
+	run.Site = servertest.NewSite(t, func(cfg *grantwell.Config, _ *grantwell.Pages) {
 		run.p.Trust(t, cfg)
 		cfg.Paths.TokenInfo = "/tokeninfo"
 		cfg.Grants[2] = grants.Password{Authenticator: servertest.AuthenticatorFunc(func(_ context.Context, l grants.Login) (grants.User, error) {
@@ -189,7 +190,7 @@ func newCanaryRun(t *testing.T) *canaryRun {
 			}
 			return grants.User{Subject: "u"}, nil
 		})}
-		cfg.Limiter = grantwell.NewLimiterWith(nil)
+		cfg.Limiter = limit.NewMemory(nil)
 		c.configure(cfg, keys)
 	})
 	run.admin, err = run.AS.Admin(grantwell.AdminConfig{Authorize: func(*http.Request) (string, error) {

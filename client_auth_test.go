@@ -18,6 +18,7 @@ import (
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/grants/limit"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 )
@@ -318,7 +319,7 @@ func (c *counting) Attempt(ctx context.Context, key string) (func(bool), time.Du
 // Holds V16.
 func TestClientAuth_ParallelGuessesAreLimited(t *testing.T) {
 	t.Parallel()
-	limiter := &counting{Limiter: grantwell.NewLimiter()}
+	limiter := &counting{Limiter: limit.NewMemory(nil)}
 	l := servertest.New(t, func(cfg *grantwell.Config) {
 		servertest.LongTimeout(cfg)
 		cfg.Limiter = limiter

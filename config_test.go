@@ -49,7 +49,23 @@ func TestNew_NamesEveryWrongField(t *testing.T) {
 			c.Issuer = "https://as.example/"
 		}, "Issuer"},
 		"no clients": {func(c *grantwell.Config) { c.Clients = nil }, "Clients"},
+		"no records": {func(c *grantwell.Config) { c.Records = nil }, "Records"},
 		"no grants":  {func(c *grantwell.Config) { c.Grants = nil }, "Grants"},
+		"strict with a window": {func(c *grantwell.Config) {
+			c.Grants = append(c.Grants, grants.RefreshToken{Strict: true, RetryWindow: time.Second})
+		}, "RefreshToken.Strict"},
+		"two grants with codes": {func(c *grantwell.Config) {
+			c.Grants = append(c.Grants, grants.AuthorizationCode{}, wrappedCode{})
+		}, "Grants[2]"},
+		"required push without endpoint": {func(c *grantwell.Config) {
+			c.PAR.Required = true
+		}, "PAR.Required"},
+		"short pushed requests": {func(c *grantwell.Config) {
+			c.PAR.Lifetime = time.Second
+		}, "PAR.Lifetime"},
+		"two endpoints at one path": {func(c *grantwell.Config) {
+			c.PAR.Path = "/token"
+		}, "PAR.Path"},
 		"nil grant": {func(c *grantwell.Config) {
 			c.Grants = append(c.Grants, nil)
 		}, "Grants[1]"},
@@ -131,6 +147,7 @@ func TestNew_NamesEveryWrongField(t *testing.T) {
 		cfg := grantwell.Config{
 			Issuer:  "https://as.example",
 			Clients: memstore.New(),
+			Records: memstore.New(),
 			Grants:  []grants.Handler{grants.ClientCredentials{}},
 		}
 		_, err := grantwell.New(cfg)
@@ -148,6 +165,11 @@ func TestNew_NamesEveryWrongField(t *testing.T) {
 	}
 }
 
+// wrappedCode is a grant of the host with a type of its own.
+type wrappedCode struct{ grants.AuthorizationCode }
+
+func (wrappedCode) GrantType() string { return "urn:example:code" }
+
 // New changes nothing in the caller's configuration.
 func TestNew_LeavesTheConfigAlone(t *testing.T) {
 	t.Parallel()
@@ -156,12 +178,14 @@ func TestNew_LeavesTheConfigAlone(t *testing.T) {
 		Issuer:    "http://localhost:1",
 		AllowHTTP: true,
 		Clients:   memstore.New(),
+		Records:   memstore.New(),
 		Grants:    list,
 	}
 	_, err := grantwell.New(cfg)
 	require.NoError(t, err)
 	require.IsType(t, &grants.AuthorizationCode{}, list[0])
-	require.Nil(t, cfg.Records)
+	require.Zero(t, cfg.AccessTokenLifetime)
+	require.Nil(t, cfg.Limiter)
 }
 
 // A client that is registered for signed tokens gets no other kind from a

@@ -92,7 +92,7 @@ func TestConsentPage_DenyGivesNoCode(t *testing.T) {
 	e := h.Events()[0]
 	require.Equal(t, []any{"consent", "refused", "access_denied", "conf", "alice", 303},
 		[]any{e.Endpoint, e.Outcome, e.Error, e.ClientID, e.Subject, e.Status})
-	require.NotContains(t, e.GrantID+e.Reason, form.Get("interaction"),
+	require.NotContains(t, e.GrantID+e.Cause, form.Get("interaction"),
 		"the handle does not stand in an event")
 	b.Send("/consent", servertest.With(form, "decision", "allow")).IsPage(t, http.StatusBadRequest)
 	require.Zero(t, h.CountOf(storage.Code))
@@ -109,7 +109,7 @@ func TestConsentPage_UntickedScopesAreNotGranted(t *testing.T) {
 	q := b.Send("/consent", servertest.With(b.Visit(servertest.AuthorizeURL(), nil).ConsentForm(t),
 		"scope", "write")).Params(t)
 	require.Equal(t, "write", h.Redeem("conf", q.Get("code")).String("scope"))
-	scopes, err := h.AS.Consented(t.Context(), "conf", "alice")
+	scopes, err := h.AS.ConsentedScopes(t.Context(), "conf", "alice")
 	require.NoError(t, err)
 	require.Equal(t, []string{"write"}, scopes)
 
@@ -145,7 +145,7 @@ func TestConsentPage_PostCannotChangeTheRequest(t *testing.T) {
 	require.Equal(t, []any{"conf", "alice", []string{"read"}, 0},
 		[]any{recs[0].ClientID, recs[0].Subject, recs[0].Scope, len(recs[0].Audience)})
 	require.Contains(t, string(recs[0].Data), servertest.Challenge)
-	scopes, err := h.AS.Consented(t.Context(), "conf", "alice")
+	scopes, err := h.AS.ConsentedScopes(t.Context(), "conf", "alice")
 	require.NoError(t, err)
 	require.Equal(t, []string{"read"}, scopes)
 }
@@ -289,10 +289,10 @@ var tag = regexp.MustCompile(`<script|<img src=x|onerror=alert\(1\)>|javascript:
 // Holds S45, S148, R19, R39, V57, V63, V72, V77.
 func TestConsentPage_EscapesEveryText(t *testing.T) {
 	t.Parallel()
-	h := servertest.NewSite(t, func(c *grantwell.Config, ui *grantwell.UI) {
+	h := servertest.NewSite(t, func(c *grantwell.Config, ui *grantwell.Pages) {
 		c.Scopes.Known[0].Description = script
-		ui.User = func(*http.Request) (grantwell.SignedIn, bool) {
-			return grantwell.SignedIn{Subject: script, Name: script}, true
+		ui.User = func(*http.Request) (grantwell.Session, bool) {
+			return grantwell.Session{Subject: script, Name: script}, true
 		}
 	})
 	const odd = `<script>${713*991}'{{.}}`
@@ -336,7 +336,7 @@ func TestConsentPage_EscapesEveryText(t *testing.T) {
 // Holds S148.
 func TestConsentPage_NamesTheClientByItsID(t *testing.T) {
 	t.Parallel()
-	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) { c.Scopes.Known = nil })
+	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) { c.Scopes.Known = nil })
 	res := h.SignedIn("alice").Visit(servertest.AuthorizeURL("client_id", "several"), nil)
 	require.Contains(t, res.Body, "<h1>several is requesting")
 	require.Contains(t, res.Body, "<span>read</span>")
@@ -349,7 +349,7 @@ func TestConsentPage_NamesTheClientByItsID(t *testing.T) {
 func TestConsentPage_HostMayRenderItsOwn(t *testing.T) {
 	t.Parallel()
 	var got grantwell.ConsentPage
-	h := servertest.NewSite(t, func(_ *grantwell.Config, ui *grantwell.UI) {
+	h := servertest.NewSite(t, func(_ *grantwell.Config, ui *grantwell.Pages) {
 		ui.Consent = func(w http.ResponseWriter, _ *http.Request, p grantwell.ConsentPage) {
 			got = p
 			_, _ = w.Write([]byte("<div id=app></div>"))
@@ -391,31 +391,31 @@ func TestConsentPage_HostMayRenderItsOwn(t *testing.T) {
 // Holds R35, S183.
 func TestConsentPage_HostPanicGivesNoCode(t *testing.T) {
 	t.Parallel()
-	h := servertest.NewSite(t, func(_ *grantwell.Config, ui *grantwell.UI) {
-		ui.User = func(*http.Request) (grantwell.SignedIn, bool) { panic("secret-dsn") }
+	h := servertest.NewSite(t, func(_ *grantwell.Config, ui *grantwell.Pages) {
+		ui.User = func(*http.Request) (grantwell.Session, bool) { panic("secret-dsn") }
 	})
 	res := h.SignedIn("alice").Visit(servertest.AuthorizeURL(), nil)
 	res.IsPage(t, http.StatusInternalServerError)
 	require.NotContains(t, res.Body, "secret-dsn")
 	require.Equal(t, "failed", h.Events()[0].Outcome)
 
-	for _, boom := range []func(*grantwell.Config, *grantwell.UI){
-		func(_ *grantwell.Config, ui *grantwell.UI) {
+	for _, boom := range []func(*grantwell.Config, *grantwell.Pages){
+		func(_ *grantwell.Config, ui *grantwell.Pages) {
 			ui.Consent = func(http.ResponseWriter, *http.Request, grantwell.ConsentPage) {
 				panic("secret-dsn")
 			}
 		},
-		func(c *grantwell.Config, _ *grantwell.UI) {
+		func(c *grantwell.Config, _ *grantwell.Pages) {
 			c.Scopes.Decide = func(context.Context, grantwell.ScopeRequest) ([]string, error) {
 				panic("secret-dsn")
 			}
 		},
-		func(c *grantwell.Config, _ *grantwell.UI) {
-			c.Hooks.Authorize = func(context.Context, *grantwell.AuthorizeRequest, *grantwell.Approval) error {
+		func(c *grantwell.Config, _ *grantwell.Pages) {
+			c.Hooks.BeforeAuthorize = func(context.Context, *grantwell.AuthorizeRequest, *grantwell.Approval) error {
 				panic("secret-dsn")
 			}
 		},
-		func(c *grantwell.Config, _ *grantwell.UI) {
+		func(c *grantwell.Config, _ *grantwell.Pages) {
 			c.SubjectActive = func(context.Context, string) (bool, error) { panic("secret-dsn") }
 		},
 	} {
@@ -433,8 +433,8 @@ func TestConsentPage_HostPanicGivesNoCode(t *testing.T) {
 // Holds S183, R35.
 func TestConsentPage_HookErrorReachesTheClient(t *testing.T) {
 	t.Parallel()
-	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
-		c.Hooks.Authorize = func(_ context.Context, req *grantwell.AuthorizeRequest, _ *grantwell.Approval) error {
+	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) {
+		c.Hooks.BeforeAuthorize = func(_ context.Context, req *grantwell.AuthorizeRequest, _ *grantwell.Approval) error {
 			return &grants.Error{
 				Code:        "interaction_required",
 				Description: "Accept \"the\" terms\r\n<first>.",

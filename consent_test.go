@@ -35,7 +35,7 @@ func TestConsent_AsksOnlyForNewScopes(t *testing.T) {
 	q := b.Send("/consent", page.ConsentForm(t)).Params(t)
 	require.Equal(t, "read write", h.Redeem("conf", q.Get("code")).String("scope"))
 
-	scopes, err := h.AS.Consented(t.Context(), "conf", "alice")
+	scopes, err := h.AS.ConsentedScopes(t.Context(), "conf", "alice")
 	require.NoError(t, err)
 	require.Equal(t, []string{"read", "write"}, scopes)
 	require.Equal(t, 1, h.CountOf(storage.Consent))
@@ -307,7 +307,7 @@ func TestConsent_IsSkippedForTrustedClients(t *testing.T) {
 	require.ErrorContains(t, public.Validate(), "skip_consent")
 	for forced, want := range map[bool]bool{false: true, true: false} {
 		public.ForceSkipConsent = forced
-		h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
+		h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) {
 			c.Clients = legacy{public}
 		})
 		require.Equal(t, want, h.SignedIn("alice").Visit(servertest.AuthorizeURL("client_id", "p"),
@@ -324,7 +324,7 @@ func TestConsent_IsSkippedForTrustedClients(t *testing.T) {
 func TestConsent_DisabledUserGetsNothing(t *testing.T) {
 	t.Parallel()
 	off := map[string]bool{}
-	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
+	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) {
 		c.SubjectActive = func(_ context.Context, subject string) (bool, error) {
 			return !off[subject], nil
 		}

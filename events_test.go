@@ -73,7 +73,7 @@ func TestEvents_OneForEachRequest(t *testing.T) {
 		{func() servertest.Reply { return l.ClientCredentials("nobody:wrong") }, "unknown client"},
 		{func() servertest.Reply {
 			return l.ClientCredentials("post:wrong")
-		}, "not the registered method"},
+		}, "not the client's registered one"},
 		{func() servertest.Reply {
 			return l.ClientCredentials(servertest.Conf, "scope", "admin")
 		}, `scope "admin"`},
@@ -86,7 +86,7 @@ func TestEvents_OneForEachRequest(t *testing.T) {
 		e := l.LastEvent()
 		require.Equal(t, []any{"refused", res.String("error"), res.Status},
 			[]any{e.Outcome, e.Error, e.Status}, i)
-		require.Contains(t, e.Reason, refusal.reason)
+		require.Contains(t, e.Cause, refusal.reason)
 		require.NotContains(t, res.Body, refusal.reason)
 		require.NotEmpty(t, e.RequestID)
 	}
@@ -98,7 +98,7 @@ func TestEvents_OneForEachRequest(t *testing.T) {
 	l.ClientCredentials(servertest.Conf)
 	e = last(n + 1)
 	require.Equal(t, "failed", e.Outcome)
-	require.Contains(t, e.Reason, "db7 is down")
+	require.Contains(t, e.Cause, "db7 is down")
 	store.Before(nil)
 	for endpoint, send := range map[string]func(){
 		"revoke": func() {
@@ -245,9 +245,9 @@ func TestEvents_ReasonsAreBounded(t *testing.T) {
 	d.ClientCredentials(servertest.Conf, "scope", "read "+strings.Repeat("x", 30_000))
 	d.ClientCredentials(servertest.Conf)
 	for _, e := range d.Events() {
-		require.NotEmpty(t, e.Reason)
-		require.LessOrEqual(t, len(e.Reason), 520)
-		require.True(t, utf8.ValidString(e.Reason))
+		require.NotEmpty(t, e.Cause)
+		require.LessOrEqual(t, len(e.Cause), 520)
+		require.True(t, utf8.ValidString(e.Cause))
 	}
 	require.Len(t, d.Events(), 2)
 }

@@ -42,8 +42,8 @@ func ExampleServer_Admin() {
 		Records: store,
 		Grants:  []grants.Handler{grants.ClientCredentials{}},
 		Events: func(_ context.Context, e grantwell.Event) {
-			if e.Admin != nil {
-				fmt.Println("event:", e.Admin.Actor, e.Admin.Action, e.ClientID, e.Outcome)
+			if e.Actor != "" {
+				fmt.Println("event:", e.Actor, e.Action, e.ClientID, e.Outcome)
 			}
 		},
 	})

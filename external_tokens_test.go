@@ -67,8 +67,8 @@ func TestExternal_TokensResolveToTheClient(t *testing.T) {
 		`{"client_id":"external:https://partner.example a b/c","token_endpoint_auth_method":"external","alias_of":"conf","client_name":"At the partner"}`)
 	require.Equal(t, 201, made.Status, made.Body)
 	require.NotContains(t, made.JSON, "client_secret")
-	require.Equal(t, "client.create", o.LastEvent().Admin.Action)
-	require.Equal(t, "conf", o.LastEvent().Admin.After.AliasOf)
+	require.Equal(t, "client.create", o.LastEvent().Action)
+	require.Equal(t, "conf", o.LastEvent().After.AliasOf)
 	require.Equal(t, "conf", o.Admin("GET", path, "").String("alias_of"))
 	time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second)))
 

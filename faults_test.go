@@ -119,7 +119,7 @@ var sweeps = []sweep{
 			_, token := d.Family("conf")
 			return func() servertest.Reply { return d.Introspect("conf", token) }, nil
 		}},
-	{"token information", withTokenInfo(grantwell.TokenInfo{}),
+	{"token information", withTokenInfo(grantwell.TokenInfoConfig{}),
 		func(d *servertest.Server) (func() servertest.Reply, func() servertest.Reply) {
 			token, _ := d.Family("conf")
 			return func() servertest.Reply {

@@ -21,7 +21,7 @@ func TestGateway_Formats(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) {
 		*cfg = grantwell.Gateway(*cfg)
-		cfg.Hooks.Issue = func(_ context.Context, i *grantwell.Issue) error {
+		cfg.Hooks.BeforeIssue = func(_ context.Context, i *grantwell.Issuance) error {
 			i.Response["a<b&c"], i.Response["1n"] = "x</response><y>&\x01", map[string]int{"n": 1}
 			return nil
 		}

@@ -29,7 +29,7 @@ func TestHooks_CannotOverwrite(t *testing.T) {
 		l := servertest.New(t, func(cfg *grantwell.Config) {
 			servertest.Signed(servertest.Keys(t))(cfg)
 			cfg.AccessTokenFormat = format
-			scribble := func(i *grantwell.Issue) {
+			scribble := func(i *grantwell.Issuance) {
 				for _, name := range []string{"iss", "sub", "aud", "exp", "iat", "nbf", "jti",
 					"client_id", "scope", "cnf", "auth_time", "active", "SUB", "Aud", "username",
 					"token_type"} {
@@ -50,14 +50,14 @@ func TestHooks_CannotOverwrite(t *testing.T) {
 				i.ExpiresAt = time.Now().Add(1000 * time.Hour)
 				i.Client.Scope[0], i.Client.Audience = "evil", []string{"evil"}
 			}
-			cfg.Hooks.Issue = func(_ context.Context, i *grantwell.Issue) error {
+			cfg.Hooks.BeforeIssue = func(_ context.Context, i *grantwell.Issuance) error {
 				scribble(i)
 				i.Claims["dept"] = "HR"
 				i.Response["greeting"] = "hello"
 				i.Response["a"] = []int{1, 2}
 				return nil
 			}
-			cfg.Hooks.Issued = func(_ context.Context, i grantwell.Issue) error {
+			cfg.Hooks.AfterIssue = func(_ context.Context, i grantwell.Issuance) error {
 				scribble(&i)
 				return nil
 			}
@@ -108,7 +108,7 @@ func TestHooks_ClaimsMerge(t *testing.T) {
 			"Department": "Department",
 			"scope":      "Name",
 		}
-		cfg.Hooks.Issue = func(_ context.Context, i *grantwell.Issue) error {
+		cfg.Hooks.BeforeIssue = func(_ context.Context, i *grantwell.Issuance) error {
 			i.Claims["Department"] = "HR"
 			return nil
 		}
@@ -182,25 +182,25 @@ func TestHooks_RefuseAndPanic(t *testing.T) {
 							return &grants.Grant{Subject: "s"}, trip(ctx, "grant")
 						}))
 					cfg.Hooks = grantwell.Hooks{
-						Authorize: func(ctx context.Context, _ *grantwell.AuthorizeRequest, _ *grantwell.Approval) error {
+						BeforeAuthorize: func(ctx context.Context, _ *grantwell.AuthorizeRequest, _ *grantwell.Approval) error {
 							return trip(ctx, "authorize")
 						},
-						Authorized: func(ctx context.Context, _ *grantwell.AuthorizeRequest, _ grantwell.Approval) error {
+						AfterAuthorize: func(ctx context.Context, _ *grantwell.AuthorizeRequest, _ grantwell.Approval) error {
 							return trip(ctx, "authorized")
 						},
-						Issue: func(ctx context.Context, i *grantwell.Issue) error {
+						BeforeIssue: func(ctx context.Context, i *grantwell.Issuance) error {
 							if i.GrantType == "refresh_token" {
 								return trip(ctx, "refresh")
 							}
 							return trip(ctx, "issue")
 						},
-						Issued: func(ctx context.Context, _ grantwell.Issue) error {
+						AfterIssue: func(ctx context.Context, _ grantwell.Issuance) error {
 							return trip(ctx, "issued")
 						},
-						Revoke: func(ctx context.Context, _ *introspect.Token) error {
+						BeforeRevoke: func(ctx context.Context, _ *introspect.Token) error {
 							return trip(ctx, "revoke")
 						},
-						Revoked: func(ctx context.Context, _ *introspect.Token) error {
+						AfterRevoke: func(ctx context.Context, _ *introspect.Token) error {
 							return trip(ctx, "revoked")
 						},
 						Validate: func(ctx context.Context, _ *introspect.Token) error {
@@ -317,7 +317,7 @@ func TestHooks_IssuedMayRefuse(t *testing.T) {
 	t.Parallel()
 	refuse := true
 	l := servertest.New(t, func(cfg *grantwell.Config) {
-		cfg.Hooks.Issued = func(context.Context, grantwell.Issue) error {
+		cfg.Hooks.AfterIssue = func(context.Context, grantwell.Issuance) error {
 			if refuse {
 				panic("no")
 			}

@@ -83,7 +83,7 @@ func TestImplicit_ErrorsInTheFragment(t *testing.T) {
 // Holds S51, R126.
 func TestImplicit_OffByDefault(t *testing.T) {
 	t.Parallel()
-	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
+	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) {
 		c.Grants = []grants.Handler{grants.AuthorizationCode{}}
 	})
 	for _, types := range []string{"token", "code token", "id_token token"} {
@@ -92,7 +92,7 @@ func TestImplicit_OffByDefault(t *testing.T) {
 	}
 	var log bytes.Buffer
 	warned := slog.New(slog.NewTextHandler(&log, nil))
-	servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) { c.Logger = warned })
+	servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) { c.Logger = warned })
 	require.Contains(t, log.String(), "level=WARN")
 	require.Contains(t, log.String(), "implicit")
 	// The token endpoint never serves this grant.
@@ -169,14 +169,14 @@ func TestImplicit_EndsWithTheConsent(t *testing.T) {
 func TestImplicit_HookMayRefuse(t *testing.T) {
 	t.Parallel()
 	for _, hooks := range []grantwell.Hooks{
-		{Issue: func(context.Context, *grantwell.Issue) error {
+		{BeforeIssue: func(context.Context, *grantwell.Issuance) error {
 			return grants.AccessDenied("Not today.")
 		}},
-		{Issued: func(context.Context, grantwell.Issue) error {
+		{AfterIssue: func(context.Context, grantwell.Issuance) error {
 			return grants.AccessDenied("Not today.")
 		}},
 	} {
-		h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) { c.Hooks = hooks })
+		h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) { c.Hooks = hooks })
 		res := h.SignedIn("alice").Allow("response_type", "token")
 		require.Equal(t, http.StatusSeeOther, res.Status)
 		require.Equal(t, "access_denied", res.Params(t).Get("error"))

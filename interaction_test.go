@@ -95,7 +95,7 @@ func TestInteraction_AnotherUserInTheSameBrowser(t *testing.T) {
 	q := b.Send("/consent", b.Send("/consent?interaction="+form.Get("interaction"),
 		nil).ConsentForm(t)).Params(t)
 	require.NotEmpty(t, q.Get("code"))
-	scopes, err := h.AS.Consented(t.Context(), "conf", "alice")
+	scopes, err := h.AS.ConsentedScopes(t.Context(), "conf", "alice")
 	require.NoError(t, err)
 	require.Empty(t, scopes)
 }
@@ -125,7 +125,7 @@ func TestInteraction_SurvivesASignOut(t *testing.T) {
 func TestInteraction_Expires(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
+		h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) {
 			c.InteractionLifetime = 5 * time.Minute
 		})
 		b := h.SignedIn("alice")
@@ -153,8 +153,8 @@ func TestInteraction_CookieIsProtected(t *testing.T) {
 	require.Regexp(t,
 		`^__Host-grantwell=[A-Za-z0-9_-]{43}; Path=/; HttpOnly; Secure; SameSite=Lax$`, raw[0])
 
-	h = servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
-		c.Cookie = grantwell.Cookie{
+	h = servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) {
+		c.Cookie = grantwell.CookieConfig{
 			Name:   "txn",
 			Domain: "as.example",
 			Path:   "/consent",
@@ -167,14 +167,14 @@ func TestInteraction_CookieIsProtected(t *testing.T) {
 		`^txn=[A-Za-z0-9_-]{43}; Path=/consent; Domain=as.example; Max-Age=3600; HttpOnly; Secure; SameSite=Lax$`,
 		raw[0])
 
-	h = servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
+	h = servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) {
 		c.Issuer = "http://localhost"
 		c.AllowHTTP = true
 	})
 	raw = h.Browser().Send(servertest.AuthorizeURL(), nil).Header.Values("Set-Cookie")
 	require.Regexp(t, `^grantwell=[A-Za-z0-9_-]{43}; Path=/; HttpOnly; SameSite=Lax$`, raw[0])
 
-	for name, bad := range map[string]grantwell.Cookie{
+	for name, bad := range map[string]grantwell.CookieConfig{
 		"domain": {Name: "__Host-x", Domain: "as.example"},
 		"path":   {Name: "__Host-x", Path: "/a"},
 	} {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/record"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
@@ -59,7 +60,7 @@ func TestIntrospect_NamesTheKeyOfABoundToken(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
 	token := servertest.UnknownToken(t)
-	data, err := grants.Data{Confirmation: map[string]string{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}.Encode()
+	data, err := (&record.Data{Confirmation: map[string]string{"jkt": "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}}).Encode()
 	require.NoError(t, err)
 	require.NoError(t, d.Store.Insert(t.Context(), storage.Record{
 		Kind:      storage.Access,

@@ -198,7 +198,7 @@ func TestJWT_HooksCannotOverwrite(t *testing.T) {
 		func(*grantwell.Config) {}} {
 		d := servertest.New(t, func(cfg *grantwell.Config) {
 			config(cfg)
-			cfg.Hooks.Issue = func(_ context.Context, is *grantwell.Issue) error {
+			cfg.Hooks.BeforeIssue = func(_ context.Context, is *grantwell.Issuance) error {
 				for _, name := range []string{"iss", "sub", "aud", "exp", "iat", "nbf", "jti",
 					"client_id", "scope", "cnf", "active", "token_type", "Sub", "ISS"} {
 					is.Claims[name] = "evil"

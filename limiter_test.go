@@ -10,14 +10,14 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/grantwell/grantwell"
+	"github.com/grantwell/grantwell/grants/limit"
 )
 
 // Each failure counts for its own window. Successes do not count.
 func TestLimiter_FailuresCountForTheirWindow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := grantwell.NewLimiterWith(map[string]grantwell.Limit{
+		l := limit.NewMemory(map[string]limit.Limit{
 			"user": {Failures: 2, Window: time.Minute},
 			"off":  {},
 		})
@@ -52,7 +52,7 @@ func TestLimiter_FailuresCountForTheirWindow(t *testing.T) {
 func TestLimiter_GuessesWaitNearTheLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		l := grantwell.NewLimiterWith(map[string]grantwell.Limit{"user": {
+		l := limit.NewMemory(map[string]limit.Limit{"user": {
 			Failures: 1,
 			Window:   time.Minute,
 		}})
@@ -87,7 +87,7 @@ func TestLimiter_GuessesWaitNearTheLimit(t *testing.T) {
 // guesses in progress.
 func TestLimiter_IsBounded(t *testing.T) {
 	t.Parallel()
-	l := grantwell.NewLimiterWith(map[string]grantwell.Limit{"user": {
+	l := limit.NewMemory(map[string]limit.Limit{"user": {
 		Failures: 1,
 		Window:   time.Hour,
 	}})

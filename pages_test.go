@@ -20,8 +20,8 @@ import (
 // Holds S45, R38, R39, R40, R41.
 func TestPages_HaveSafeHeaders(t *testing.T) {
 	t.Parallel()
-	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
-		c.Paths.ShowCode = "/showcode"
+	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) {
+		c.Paths.DisplayCode = "/showcode"
 	})
 	b := h.SignedIn("alice")
 	page := b.Visit(servertest.AuthorizeURL(), nil)
@@ -74,7 +74,7 @@ func TestPages_ErrorPageRepeatsNothing(t *testing.T) {
 // Holds R19, S153, V76.
 func TestPages_HostsOwnErrorPageAndTexts(t *testing.T) {
 	t.Parallel()
-	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
+	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) {
 		c.ErrorText = func(code, _ string) (string, string) {
 			return "<b>Dommage</b> " + strings.Repeat("x", 500), "https://as.example/errors/" + code
 		}
@@ -93,7 +93,7 @@ func TestPages_HostsOwnErrorPageAndTexts(t *testing.T) {
 		code, description string
 	}
 	var got seen
-	h = servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
+	h = servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) {
 		c.ErrorPage = func(w http.ResponseWriter, _ *http.Request, status int, code, description string) {
 			got = seen{status, code, description}
 			w.WriteHeader(status)
@@ -107,7 +107,7 @@ func TestPages_HostsOwnErrorPageAndTexts(t *testing.T) {
 	require.NotContains(t, got.description, "evil")
 	res.HasPageHeaders(t)
 
-	h = servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
+	h = servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) {
 		c.ErrorPage = func(http.ResponseWriter, *http.Request, int, string, string) {
 			panic("secret-dsn")
 		}
@@ -132,8 +132,8 @@ func TestPages_CodePageShowsOnlyCodes(t *testing.T) {
 	h := servertest.NewSite(t, nil)
 	require.Equal(t, http.StatusNotFound, h.Browser().Send("/showcode?code=x", nil).Status)
 
-	h = servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
-		c.Paths.ShowCode = "/showcode"
+	h = servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) {
+		c.Paths.DisplayCode = "/showcode"
 	})
 	const uri = servertest.Issuer + "/showcode"
 	h.AddClient("device", func(c *storage.Client) { c.RedirectURIs = []string{uri} })
@@ -171,7 +171,7 @@ func TestPages_CodePageShowsOnlyCodes(t *testing.T) {
 // Holds R23.
 func TestPages_NoGrantUsesTheAuthorizationEndpoint(t *testing.T) {
 	t.Parallel()
-	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
+	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) {
 		c.Grants = c.Grants[2:]
 	})
 	h.SignedIn("alice").Send(servertest.AuthorizeURL(), nil).IsPage(t, http.StatusBadRequest)
@@ -182,7 +182,7 @@ func TestPages_NoGrantUsesTheAuthorizationEndpoint(t *testing.T) {
 // Holds R39.
 func TestPages_RequireTLS(t *testing.T) {
 	t.Parallel()
-	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) { c.RequireTLS = true })
+	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) { c.RequireTLS = true })
 	plain := "http://as.example" + servertest.AuthorizeURL("client_id", "trusted")
 	h.SignedIn("alice").Send(plain, nil).IsPage(t, http.StatusBadRequest)
 	h.SignedIn("alice").Send(plain, nil, "X-Forwarded-Proto", "https").IsPage(t,
@@ -196,7 +196,7 @@ func TestPages_RequireTLS(t *testing.T) {
 // Holds S25.
 func TestPages_IssuerWithAPath(t *testing.T) {
 	t.Parallel()
-	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.UI) {
+	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) {
 		c.Issuer = servertest.Issuer + "/tenant"
 	})
 	res := h.Browser().Send(servertest.AuthorizeURL(), nil)

@@ -18,15 +18,6 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// retrying puts a refresh grant with a retry window of a minute, unless g has
-// another.
-func retrying(g grants.RefreshToken) func(*grantwell.Config) {
-	if g.RetryWindow == 0 {
-		g.RetryWindow = time.Minute
-	}
-	return servertest.WithRefresh(g)
-}
-
 // Every retry within the window gets the same tokens, and there is one live
 // refresh token, however many requests come at once.
 //
@@ -34,7 +25,7 @@ func retrying(g grants.RefreshToken) func(*grantwell.Config) {
 func TestRetry_SameSuccessorForAll(t *testing.T) {
 	t.Parallel()
 	for range 20 {
-		d := servertest.New(t, retrying(grants.RefreshToken{}))
+		d := servertest.New(t, servertest.WithRefresh(grants.RefreshToken{}))
 		_, refresh := d.Family("conf")
 		var mu sync.Mutex
 		got := map[string]int{}
@@ -62,7 +53,7 @@ func TestRetry_SameSuccessorForAll(t *testing.T) {
 func TestRetry_WindowIsNotRenewed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := servertest.New(t, retrying(grants.RefreshToken{RetryWindow: 10 * time.Second}))
+		d := servertest.New(t, servertest.WithRefresh(grants.RefreshToken{RetryWindow: 10 * time.Second}))
 		_, refresh := d.Family("conf")
 		first := d.Refresh("conf", refresh)
 		for i := range 3 {
@@ -83,7 +74,7 @@ func TestRetry_WindowIsNotRenewed(t *testing.T) {
 // Holds R166.
 func TestRetry_CountIsBounded(t *testing.T) {
 	t.Parallel()
-	d := servertest.New(t, retrying(grants.RefreshToken{MaxRetries: 3}))
+	d := servertest.New(t, servertest.WithRefresh(grants.RefreshToken{MaxRetries: 3}))
 	_, refresh := d.Family("conf")
 	first := d.Refresh("conf", refresh)
 	for range 3 {
@@ -127,7 +118,7 @@ func TestRetry_OnlyTheSameRequest(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := servertest.New(t, retrying(grants.RefreshToken{}))
+			d := servertest.New(t, servertest.WithRefresh(grants.RefreshToken{}))
 			access, old := d.Family("conf")
 			res := d.Refresh("conf", old)
 			again(t, d, old, res.String("refresh_token")).Fails(t, 400, "invalid_grant")
@@ -138,7 +129,7 @@ func TestRetry_OnlyTheSameRequest(t *testing.T) {
 	}
 	t.Run("another client", func(t *testing.T) {
 		t.Parallel()
-		d := servertest.New(t, retrying(grants.RefreshToken{}))
+		d := servertest.New(t, servertest.WithRefresh(grants.RefreshToken{}))
 		_, old := d.Family("conf")
 		res := d.Refresh("conf", old)
 		d.Refresh("other", old).Fails(t, 400, "invalid_grant")
@@ -148,7 +139,7 @@ func TestRetry_OnlyTheSameRequest(t *testing.T) {
 		t.Parallel()
 		synctest.Test(t, func(t *testing.T) {
 			d := servertest.New(t, func(cfg *grantwell.Config) {
-				retrying(grants.RefreshToken{})(cfg)
+				servertest.WithRefresh(grants.RefreshToken{})(cfg)
 				cfg.RefreshTokenIdle = 10 * time.Second
 			})
 			_, old := d.Family("conf")
@@ -165,7 +156,7 @@ func TestRetry_OnlyTheSameRequest(t *testing.T) {
 // Holds S88, R166.
 func TestRetry_WorksInModeOnce(t *testing.T) {
 	t.Parallel()
-	d := servertest.New(t, retrying(grants.RefreshToken{Mode: grants.Once}))
+	d := servertest.New(t, servertest.WithRefresh(grants.RefreshToken{Mode: grants.Once}))
 	_, old := d.Family("conf")
 	res := d.Refresh("conf", old)
 	require.NotContains(t, res.JSON, "refresh_token")
@@ -180,7 +171,7 @@ func TestRetry_EndsWithTheUser(t *testing.T) {
 	t.Parallel()
 	var disabled atomic.Bool
 	d := servertest.New(t, func(cfg *grantwell.Config) {
-		retrying(grants.RefreshToken{})(cfg)
+		servertest.WithRefresh(grants.RefreshToken{})(cfg)
 		cfg.SubjectActive = func(context.Context, string) (bool, error) {
 			return !disabled.Load(), nil
 		}
@@ -197,7 +188,7 @@ func TestRetry_EndsWithTheUser(t *testing.T) {
 // Holds R85, S163.
 func TestRetry_StoredAnswerNeedsTheToken(t *testing.T) {
 	t.Parallel()
-	d := servertest.New(t, retrying(grants.RefreshToken{}))
+	d := servertest.New(t, servertest.WithRefresh(grants.RefreshToken{}))
 	_, one := d.Family("conf")
 	_, two := d.Family("conf")
 	r1, r2 := d.Refresh("conf", one), d.Refresh("conf", two)
@@ -227,4 +218,42 @@ func TestRetry_StoredAnswerNeedsTheToken(t *testing.T) {
 	require.GreaterOrEqual(t, res.Status, 500)
 	require.NotContains(t, res.Body, r2.String("access_token"))
 	require.NotContains(t, res.Body, "cipher")
+}
+
+// The window of a client wins over that of the grant, and no window opens where the
+// grant is strict (RFC 9700 section 4.14.2).
+func TestRetry_ClientHasItsOwnWindow(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		grant  grants.RefreshToken
+		client time.Duration
+		after  time.Duration
+		want   int
+	}{
+		"default, within":       {grants.RefreshToken{}, 0, 59 * time.Second, 200},
+		"default, after":        {grants.RefreshToken{}, 0, 60 * time.Second, 400},
+		"client's, within":      {grants.RefreshToken{}, 2 * time.Minute, 119 * time.Second, 200},
+		"client's, after":       {grants.RefreshToken{}, 10 * time.Second, 10 * time.Second, 400},
+		"strict over client's":  {grants.RefreshToken{Strict: true}, time.Minute, time.Second, 400},
+		"client's over grant's": {grants.RefreshToken{RetryWindow: time.Second}, time.Minute, 30 * time.Second, 200},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				d := servertest.New(t, servertest.WithRefresh(tt.grant))
+				d.ChangeClient("conf", func(c *storage.Client) { c.RefreshRetryWindow = tt.client })
+				_, refresh := d.Family("conf")
+				first := d.Refresh("conf", refresh)
+				require.Equal(t, 200, first.Status, first.Body)
+				time.Sleep(tt.after)
+				again := d.Refresh("conf", refresh)
+				require.Equal(t, tt.want, again.Status, again.Body)
+				if tt.want == 200 {
+					require.Equal(t, first.String("refresh_token"), again.String("refresh_token"))
+				} else {
+					require.False(t, d.Live(first.String("access_token")), "the second use ends the family")
+				}
+			})
+		})
+	}
 }

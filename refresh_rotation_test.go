@@ -68,7 +68,7 @@ func TestRefresh_ModeDecidesOnTheUsedToken(t *testing.T) {
 	})
 	t.Run("preserve for a public client", func(t *testing.T) {
 		t.Parallel()
-		d := servertest.New(t, servertest.WithRefresh(grants.RefreshToken{Mode: grants.Preserve}))
+		d := servertest.New(t, servertest.WithRefresh(grants.RefreshToken{Mode: grants.Preserve, Strict: true}))
 		_, old := d.Family("public")
 		res := d.Refresh("public", old)
 		require.Equal(t, 200, res.Status, res.Body)
@@ -80,7 +80,7 @@ func TestRefresh_ModeDecidesOnTheUsedToken(t *testing.T) {
 	})
 	t.Run("once", func(t *testing.T) {
 		t.Parallel()
-		d := servertest.New(t, servertest.WithRefresh(grants.RefreshToken{Mode: grants.Once}))
+		d := servertest.New(t, servertest.WithRefresh(grants.RefreshToken{Mode: grants.Once, Strict: true}))
 		_, old := d.Family("conf")
 		res := d.Refresh("conf", old)
 		require.Equal(t, 200, res.Status, res.Body)

@@ -189,14 +189,14 @@ func TestRevoke_HooksSeeTheTokenAndMayRefuse(t *testing.T) {
 	var seen []string
 	refuse := true
 	d := servertest.New(t, func(cfg *grantwell.Config) {
-		cfg.Hooks.Revoke = func(_ context.Context, tok *introspect.Token) error {
+		cfg.Hooks.BeforeRevoke = func(_ context.Context, tok *introspect.Token) error {
 			seen = append(seen, "before "+tok.Subject+" "+tok.ClientID)
 			if refuse {
 				return errors.New("not now: secret cause")
 			}
 			return nil
 		}
-		cfg.Hooks.Revoked = func(_ context.Context, tok *introspect.Token) error {
+		cfg.Hooks.AfterRevoke = func(_ context.Context, tok *introspect.Token) error {
 			seen = append(seen, "after "+tok.Subject)
 			return nil
 		}
@@ -224,8 +224,8 @@ func TestRevoke_EachHookWorksAlone(t *testing.T) {
 		return nil
 	}
 	for _, set := range []func(*grantwell.Config){
-		func(cfg *grantwell.Config) { cfg.Hooks.Revoke = note },
-		func(cfg *grantwell.Config) { cfg.Hooks.Revoked = note },
+		func(cfg *grantwell.Config) { cfg.Hooks.BeforeRevoke = note },
+		func(cfg *grantwell.Config) { cfg.Hooks.AfterRevoke = note },
 	} {
 		d := servertest.New(t, set)
 		access, _ := d.Family("conf")

@@ -127,4 +127,3 @@ func (s *Server) DisplayCodeHandler() http.Handler {
 		s.authorize.DisplayCode(w, r, s.cfg.Codes)
 	})
 }
-

@@ -123,7 +123,9 @@ func (s *Server) Check(ctx context.Context) error {
 	_, err = s.cfg.Clients.Client(limited, rand.Text())
 	failed("Config.Clients", err)
 	for part, v := range map[string]any{"Config.Records": s.cfg.Records, "Config.Clients": s.cfg.Clients} {
-		if c, ok := v.(interface{ Check(ctx context.Context) error }); ok {
+		if c, ok := v.(interface {
+			Check(ctx context.Context) error
+		}); ok {
 			failed(part, c.Check(limited))
 		}
 	}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/grants/limit"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/storage/memstore"
@@ -41,10 +42,10 @@ func (s shuffled) Insert(ctx context.Context, recs ...storage.Record) error {
 
 // shared returns a limiter over a store.
 func shared(
-	t testing.TB, records storage.Records, limits map[string]grantwell.Limit,
-) *grantwell.SharedLimiter {
+	t testing.TB, records storage.Records, limits map[string]limit.Limit,
+) *limit.Shared {
 	t.Helper()
-	l, err := grantwell.NewSharedLimiter(records, limits)
+	l, err := limit.NewShared(records, limits)
 	require.NoError(t, err)
 	return l
 }
@@ -65,7 +66,7 @@ func TestSharedLimiter_TwoServersHaveOneLimit(t *testing.T) {
 	for range 2 {
 		servers = append(servers, servertest.On(t, store, func(cfg *grantwell.Config) {
 			servertest.LongTimeout(cfg)
-			cfg.Limiter = shared(t, shuffled{store}, map[string]grantwell.Limit{
+			cfg.Limiter = shared(t, shuffled{store}, map[string]limit.Limit{
 				"user":   {Failures: 10, Window: time.Hour},
 				"client": {Failures: 20, Window: time.Hour},
 			})
@@ -120,7 +121,7 @@ func TestSharedLimiter_TwoServersHaveOneLimit(t *testing.T) {
 		require.Equal(t, 200, d.ClientCredentials(servertest.Conf).Status,
 			"the right secret has 256 bits, and is no guess")
 	}
-	recs := servers[0].Records(storage.Query{Kind: grantwell.Guesses})
+	recs := servers[0].Records(storage.Query{Kind: limit.Guesses})
 	require.NotEmpty(t, recs)
 	for _, r := range recs {
 		require.Empty(t, r.ClientID+r.Subject+r.GrantID)
@@ -138,8 +139,8 @@ func TestSharedLimiter_SuccessesDoNotCount(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := memstore.New()
-		limits := map[string]grantwell.Limit{"user": {Failures: 2, Window: time.Minute}, "off": {}}
-		ls := []*grantwell.SharedLimiter{shared(t, store, limits), shared(t, store, limits)}
+		limits := map[string]limit.Limit{"user": {Failures: 2, Window: time.Minute}, "off": {}}
+		ls := []*limit.Shared{shared(t, store, limits), shared(t, store, limits)}
 		for i := range 300 {
 			try(t, ls[i%2], "user:a", true, 0)
 			try(t, ls[i%2], "off:a", false, 0)
@@ -197,7 +198,7 @@ func TestSharedLimiter_SlidingWindow(t *testing.T) {
 		var failed []time.Time
 		refused := 0
 		for i := 0; len(failed) < 200; i++ {
-			l := shared(t, store, map[string]grantwell.Limit{"addr": {
+			l := shared(t, store, map[string]limit.Limit{"addr": {
 				Failures: allowed,
 				Window:   window,
 			}}) // an instance that has just started
@@ -244,7 +245,7 @@ func TestSharedLimiter_LostGuessCounts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		store := memstore.New()
-		limits := map[string]grantwell.Limit{"user": {Failures: 1, Window: time.Minute}}
+		limits := map[string]limit.Limit{"user": {Failures: 1, Window: time.Minute}}
 		_, _, err := shared(t, store, limits).Attempt(t.Context(), "user:a")
 		require.NoError(t, err)
 		l := shared(t, store, limits)
@@ -279,7 +280,7 @@ func TestSharedLimiter_WritesAreBounded(t *testing.T) {
 		}
 		return nil
 	})
-	l := shared(t, counted, map[string]grantwell.Limit{"user": {Failures: 10, Window: time.Hour}})
+	l := shared(t, counted, map[string]limit.Limit{"user": {Failures: 10, Window: time.Hour}})
 	for range 10 {
 		try(t, l, "user:a", false, 0)
 	}
@@ -291,7 +292,7 @@ func TestSharedLimiter_WritesAreBounded(t *testing.T) {
 		require.Positive(t, wait)
 	}
 	require.Equal(t, []int32{w, r}, []int32{writes.Load(), reads.Load()})
-	l = shared(t, counted, map[string]grantwell.Limit{"user": {Failures: 10, Window: time.Hour}})
+	l = shared(t, counted, map[string]limit.Limit{"user": {Failures: 10, Window: time.Hour}})
 	_, wait, err := l.Attempt(t.Context(), "user:a")
 	require.NoError(t, err)
 	require.Positive(t, wait)
@@ -348,21 +349,21 @@ func (damagedStore) Get(context.Context, storage.Kind, string) (storage.Record, 
 	return storage.Record{Data: []byte("{")}, nil
 }
 
-// A limit that the store cannot hold is refused by NewSharedLimiter.
+// A limit that the store cannot hold is refused by limit.NewShared.
 func TestSharedLimiter_ConfigurationIsChecked(t *testing.T) {
 	t.Parallel()
-	for want, limits := range map[string]map[string]grantwell.Limit{
+	for want, limits := range map[string]map[string]limit.Limit{
 		"1000 failures": {"user": {Failures: 1001, Window: time.Minute}},
 		"a second":      {"user": {Failures: 1}},
 	} {
-		_, err := grantwell.NewSharedLimiter(memstore.New(), limits)
+		_, err := limit.NewShared(memstore.New(), limits)
 		require.ErrorContains(t, err, want)
-		require.True(t, strings.HasPrefix(err.Error(), "grantwell: "))
+		require.True(t, strings.HasPrefix(err.Error(), "limit: "))
 	}
-	_, err := grantwell.NewSharedLimiter(nil, nil)
+	_, err := limit.NewShared(nil, nil)
 	require.ErrorContains(t, err, "missing")
 	// Many names leave the cache bounded and remove no count.
-	l := shared(t, memstore.New(), map[string]grantwell.Limit{"user": {
+	l := shared(t, memstore.New(), map[string]limit.Limit{"user": {
 		Failures: 1,
 		Window:   time.Hour,
 	}})
@@ -386,7 +387,7 @@ func TestSharedLimiter_SlowWriterAtTheEndOfAnEra(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // synthetic time begins at the start of an era
 		store := memstore.New()
-		limits := map[string]grantwell.Limit{"user": {Failures: 1, Window: time.Minute}}
+		limits := map[string]limit.Limit{"user": {Failures: 1, Window: time.Minute}}
 		slow := servertest.HookedRecords(store)
 		slow.Before(func(_ context.Context, call servertest.Call) error {
 			if call.Name == "Insert" {
@@ -398,7 +399,7 @@ func TestSharedLimiter_SlowWriterAtTheEndOfAnEra(t *testing.T) {
 			118*time.Second + 3*2*time.Minute} {
 			time.Sleep(time.Until(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).Add(begun)))
 			var passed atomic.Int32
-			guess := func(l *grantwell.SharedLimiter) {
+			guess := func(l *limit.Shared) {
 				if done, wait, err := l.Attempt(context.Background(), "user:a"); err == nil &&
 					wait == 0 {
 					passed.Add(1)
@@ -426,12 +427,12 @@ func TestSharedLimiter_SlowWriterAtTheEndOfAnEra(t *testing.T) {
 // Holds S187.
 func TestSharedLimiter_ClientLimitReplacesTheDefault(t *testing.T) {
 	t.Parallel()
-	limits := map[string]grantwell.Limit{
+	limits := map[string]limit.Limit{
 		"client":         {Failures: 3, Window: time.Hour},
 		"client/partner": {Failures: 1, Window: time.Minute},
 	}
 	for name, limiter := range map[string]grants.Limiter{
-		"memory": grantwell.NewLimiterWith(limits),
+		"memory": limit.NewMemory(limits),
 		"shared": shared(t, memstore.New(), limits),
 	} {
 		t.Run(name, func(t *testing.T) {

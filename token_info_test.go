@@ -21,7 +21,7 @@ import (
 
 // withTokenInfo returns a change of the configuration that serves the
 // endpoint.
-func withTokenInfo(ti grantwell.TokenInfo) func(*grantwell.Config) {
+func withTokenInfo(ti grantwell.TokenInfoConfig) func(*grantwell.Config) {
 	return func(cfg *grantwell.Config) { cfg.Paths.TokenInfo, cfg.TokenInfo = "/tokeninfo", ti }
 }
 
@@ -32,7 +32,7 @@ func withTokenInfo(ti grantwell.TokenInfo) func(*grantwell.Config) {
 func TestTokenInfo_DescribesALiveToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := servertest.New(t, withTokenInfo(grantwell.TokenInfo{Fields: map[string]string{
+		d := servertest.New(t, withTokenInfo(grantwell.TokenInfoConfig{Fields: map[string]string{
 			"Department": "dept",
 			"Absent":     "nothing",
 			"user_id":    "dept",
@@ -65,7 +65,7 @@ func TestTokenInfo_DescribesALiveToken(t *testing.T) {
 func TestTokenInfo_RefusesAlike(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		d := servertest.New(t, withTokenInfo(grantwell.TokenInfo{}))
+		d := servertest.New(t, withTokenInfo(grantwell.TokenInfoConfig{}))
 		expired, refresh := d.Family("conf")
 		require.Equal(t, 200, d.Post("/tokeninfo", servertest.Conf, "access_token", expired).Status)
 		time.Sleep(time.Hour)
@@ -94,7 +94,7 @@ func TestTokenInfo_RefusesAlike(t *testing.T) {
 // Holds S110, R240.
 func TestTokenInfo_IsClosedByDefault(t *testing.T) {
 	t.Parallel()
-	d := servertest.New(t, withTokenInfo(grantwell.TokenInfo{}))
+	d := servertest.New(t, withTokenInfo(grantwell.TokenInfoConfig{}))
 	access, _ := d.Family("conf")
 	d.Post("/tokeninfo", "", "access_token", access).Fails(t, 401, "invalid_client")
 	d.Post("/tokeninfo", "conf:wrong", "access_token", access).Fails(t, 401, "invalid_client")
@@ -103,7 +103,7 @@ func TestTokenInfo_IsClosedByDefault(t *testing.T) {
 	require.Equal(t, 404, servertest.New(t, nil).Post("/tokeninfo", servertest.Conf,
 		"access_token", access).Status)
 
-	open := servertest.On(t, d.Store, withTokenInfo(grantwell.TokenInfo{Open: true}))
+	open := servertest.On(t, d.Store, withTokenInfo(grantwell.TokenInfoConfig{Open: true}))
 	require.Equal(t, 200, open.Post("/tokeninfo", "", "access_token", access).Status)
 	open.Post("/tokeninfo", "conf:wrong", "access_token", access).Fails(t, 401,
 		"invalid_client") // a caller that sends credentials must authenticate
@@ -115,7 +115,7 @@ func TestTokenInfo_IsClosedByDefault(t *testing.T) {
 // Holds S109, R239.
 func TestTokenInfo_QueryIsReadOnlyIfEnabled(t *testing.T) {
 	t.Parallel()
-	d := servertest.New(t, withTokenInfo(grantwell.TokenInfo{Open: true}))
+	d := servertest.New(t, withTokenInfo(grantwell.TokenInfoConfig{Open: true}))
 	access, _ := d.Family("conf")
 	require.Equal(t, 405, d.Get("/tokeninfo?access_token="+access).Status)
 	req := servertest.Request("/tokeninfo?access_token="+access, "", "")
@@ -125,7 +125,7 @@ func TestTokenInfo_QueryIsReadOnlyIfEnabled(t *testing.T) {
 	var log bytes.Buffer
 	var events []string
 	old := servertest.On(t, d.Store, func(cfg *grantwell.Config) {
-		withTokenInfo(grantwell.TokenInfo{Open: true, Get: true})(cfg)
+		withTokenInfo(grantwell.TokenInfoConfig{Open: true, Get: true})(cfg)
 		cfg.Logger = slog.New(slog.NewJSONHandler(&log,
 			&slog.HandlerOptions{Level: slog.LevelDebug}))
 		cfg.Events = func(_ context.Context, e grantwell.Event) {
@@ -147,7 +147,7 @@ func TestTokenInfo_QueryIsReadOnlyIfEnabled(t *testing.T) {
 // Holds R241.
 func TestTokenInfo_ScanIsBounded(t *testing.T) {
 	t.Parallel()
-	d := servertest.New(t, withTokenInfo(grantwell.TokenInfo{Open: true}))
+	d := servertest.New(t, withTokenInfo(grantwell.TokenInfoConfig{Open: true}))
 	access, _ := d.Family("conf")
 	for range 500 {
 		require.Equal(t, 200, d.Post("/tokeninfo", "", "access_token", access).Status,

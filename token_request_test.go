@@ -153,7 +153,7 @@ func TestTokenRequest_UnknownAndEmptyParametersAreIgnored(t *testing.T) {
 func TestTokenResponse_HasAllMembersAndNoNull(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) {
-		cfg.Hooks.Issue = func(_ context.Context, i *grantwell.Issue) error {
+		cfg.Hooks.BeforeIssue = func(_ context.Context, i *grantwell.Issuance) error {
 			i.Response["nothing"] = nil
 			return nil
 		}

@@ -251,7 +251,7 @@ func (c *Config) tokenRoom(h *house, clients seam.Clients, auth *clientauth.Room
 		Issuer:  h.issuer,
 		Scopes:  rules,
 		Peers:   c.proxies(),
-		Environment: &grants.Environment{
+		Environment: grants.Environment{
 			Issuer:        c.Issuer,
 			TokenEndpoint: c.Issuer + c.Paths.Token,
 			Records:       c.Records,

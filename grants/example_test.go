@@ -23,8 +23,8 @@ func (unlimited) Attempt(context.Context, string) (func(bool), time.Duration, er
 
 // asked is a request as the server hands it to a grant.
 func asked(form url.Values, records storage.Records) *grants.Request {
-	return &grants.Request{Form: form, Client: storage.Client{ID: "app"}, Authenticated: true, Now: time.Now(),
-		Remote: netip.MustParseAddr("192.0.2.1"), Records: records, Limiter: unlimited{}}
+	return &grants.Request{Form: form, Client: &storage.Client{ID: "app"}, Authenticated: true, Now: time.Now(),
+		Remote: netip.MustParseAddr("192.0.2.1"), Environment: grants.Environment{Records: records, Limiter: unlimited{}}}
 }
 
 func ExampleClientCredentials() {
@@ -65,7 +65,7 @@ func ExamplePassword() {
 func ExampleAuthorizationCode() {
 	ctx, records := context.Background(), memstore.New()
 	code, _ := tokens.Opaque{}.Mint(ctx, tokens.Claims{}) // the zero value always mints
-	data, _ := grants.Data{ChallengeMethod: "S256", Challenge: "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"}.Encode()
+	data := []byte(`{"code_challenge":"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM","code_challenge_method":"S256"}`)
 	rec := storage.Record{Kind: storage.Code, Key: storage.Key(code), State: storage.Active, GrantID: "g1", ClientID: "app", Subject: "ann",
 		Scope: []string{"read"}, ExpiresAt: time.Now().Add(time.Minute), Data: data}
 	if err := records.Insert(ctx, rec); err != nil {

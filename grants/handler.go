@@ -74,7 +74,7 @@ type Request struct {
 	// cnf (RFC 7800). It is nil if the request proved none.
 	Confirmation map[string]string
 
-	*Environment
+	Environment
 }
 
 // Environment is what a [Request] shows of the server. It is the same for every

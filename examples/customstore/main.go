@@ -39,7 +39,7 @@ func run(ctx context.Context, path, addr string) error {
 	if err != nil {
 		return err
 	}
-	if err := register(ctx, store, srv.Endpoint(srv.Paths().Token)); err != nil {
+	if err := register(ctx, store, srv.URL(srv.Paths().Token)); err != nil {
 		return err
 	}
 	go sweep(ctx, store)

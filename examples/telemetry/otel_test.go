@@ -21,6 +21,7 @@ import (
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/assertion"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/grants/limit"
 	"github.com/grantwell/grantwell/grants/observe"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
@@ -64,7 +65,7 @@ func newRig(t *testing.T) *rig {
 	r.Server = servertest.New(t, func(cfg *grantwell.Config) {
 		servertest.Signed(keys)(cfg)
 		r.store = servertest.HookRecords(cfg)
-		cfg.Limiter = grantwell.NewLimiterWith(nil)
+		cfg.Limiter = limit.NewMemory(nil)
 		cfg.Grants[2] = grants.Password{Authenticator: servertest.AuthenticatorFunc(authenticate)}
 		r.parties.Trust(t, cfg)
 		for i, g := range cfg.Grants {

@@ -54,7 +54,7 @@
 //	oauth2.CoreStorage, TokenRevocationStorage, pkce…  storage.Records: four methods, one of which carries all atomicity
 //	storage.Transactional                              not needed
 //	fosite.Session                                     Approval at the authorization endpoint; Grant in a grant
-//	Session.GetExtraClaims                             Approval.Claims, Grant.Claims, Hooks.Issue
+//	Session.GetExtraClaims                             Approval.Claims, Grant.Claims, Hooks.BeforeIssue
 //	provider.NewAuthorizeRequest                       Server.ParseAuthorize
 //	NewAuthorizeResponse, WriteAuthorizeResponse       Server.Approve, Server.Deny
 //	NewAccessRequest … WriteAccessResponse             Server.Handler, or Server.TokenHandler

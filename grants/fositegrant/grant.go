@@ -13,6 +13,7 @@ import (
 	"github.com/ory/fosite"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/storage"
 )
 
 // Options say how a fosite handler runs as a grant. Zero values are the safe defaults.
@@ -121,7 +122,7 @@ func (g *grant) ask() (err error) {
 		}
 	}()
 	ctx := within(context.Background())
-	ar := g.request(&grants.Request{Form: map[string][]string{"grant_type": {g.GrantType()}}}, g.NewSession())
+	ar := g.request(&grants.Request{Form: map[string][]string{"grant_type": {g.GrantType()}}, Client: &storage.Client{}}, g.NewSession())
 	if !g.handler.CanHandleTokenEndpointRequest(ctx, ar) {
 		return fmt.Errorf("fositegrant: handler: CanHandleTokenEndpointRequest of %T does not accept the grant type %q", g.handler, g.GrantType())
 	}

@@ -175,7 +175,7 @@ func ExampleNew() {
 		panic(err)
 	}
 	// In a program the grant is one of grantwell.Config.Grants, and the server asks it:
-	decision, err := grant.Handle(context.Background(), &grants.Request{Form: url.Values{"badge": {"4711-ann"}}, Client: storage.Client{ID: "gate"}, Authenticated: true, Now: time.Now()})
+	decision, err := grant.Handle(context.Background(), &grants.Request{Form: url.Values{"badge": {"4711-ann"}}, Client: &storage.Client{ID: "gate"}, Authenticated: true, Now: time.Now()})
 	fmt.Println(decision.Subject, decision.Limit, decision.Response, err)
 	// Output: ann [door] map[building:north] <nil>
 }

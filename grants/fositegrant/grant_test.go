@@ -153,7 +153,7 @@ func (h *grantHost) refusedWith(code string, wantStatus, status int, body map[st
 
 // reason is why the last request was refused, as an operator sees it.
 func (h *grantHost) reason() string {
-	return h.LastEvent().Reason
+	return h.LastEvent().Cause
 }
 
 // The handler decides; the tokens, the record and the answer are the server's.

@@ -13,7 +13,7 @@ import (
 	"github.com/ory/fosite/handler/openid"
 	"github.com/ory/fosite/handler/pkce"
 
-	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/record"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/tokens"
 )
@@ -67,7 +67,7 @@ var errLost = errors.New("fositegrant: consumed by another request; the family h
 // data is what a record keeps: what Grantwell reads of its own records, so that its endpoints serve these tokens too
 // (tokens.FositeHMAC in grantwell.Config.Imported), and what fosite wants back.
 type data struct {
-	grants.Data
+	record.Data
 	Fosite kept `json:"fosite"`
 }
 
@@ -92,8 +92,8 @@ func key(kind storage.Kind, signature string) string {
 	return storage.JoinKey("fosite", string(kind), signature)
 }
 
-// record makes the record of a request. until is when it expires.
-func record(kind storage.Kind, at string, r fosite.Requester, until time.Time) (storage.Record, data, error) {
+// recordOf makes the record of a request. until is when it expires.
+func recordOf(kind storage.Kind, at string, r fosite.Requester, until time.Time) (storage.Record, data, error) {
 	d := data{Fosite: kept{Expires: until, RequestedAt: r.GetRequestedAt(), RequestedScope: r.GetRequestedScopes(), RequestedAudience: r.GetRequestedAudience(),
 		GrantedScope: r.GetGrantedScopes(), GrantedAudience: r.GetGrantedAudience()}}
 	rec := storage.Record{Kind: kind, Key: at, State: storage.Active, GrantID: r.GetID(), ClientID: r.GetClient().GetID(), Scope: r.GetGrantedScopes(),

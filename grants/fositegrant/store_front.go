@@ -32,7 +32,7 @@ func (s *Storage) CreatePARSession(ctx context.Context, requestURI string, r fos
 	if err != nil {
 		until = time.Now().UTC().Add(pushedLife)
 	}
-	rec, d, err := record(kindPushed, key(kindPushed, requestURI), r, until)
+	rec, d, err := recordOf(kindPushed, key(kindPushed, requestURI), r, until)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ func (s *Storage) CreateOpenIDConnectSession(ctx context.Context, code string, r
 	if err != nil {
 		return err
 	}
-	rec, d, err := record(kindOpenID, key(kindOpenID, code), r, until)
+	rec, d, err := recordOf(kindOpenID, key(kindOpenID, code), r, until)
 	if err != nil {
 		return err
 	}

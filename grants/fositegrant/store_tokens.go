@@ -15,7 +15,7 @@ func (s *Storage) CreateAuthorizeCodeSession(ctx context.Context, signature stri
 	if err != nil {
 		return err
 	}
-	rec, d, err := record(storage.Code, key(storage.Code, signature), r, until)
+	rec, d, err := recordOf(storage.Code, key(storage.Code, signature), r, until)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func (s *Storage) create(ctx context.Context, kind storage.Kind, of fosite.Token
 	if err != nil {
 		return err
 	}
-	rec, d, err := record(kind, key(kind, signature), r, until)
+	rec, d, err := recordOf(kind, key(kind, signature), r, until)
 	if err != nil {
 		return err
 	}

@@ -87,7 +87,9 @@ func On(t testing.TB, store Store, change func(*grantwell.Config)) *Server {
 			grants.Implicit{},
 			grants.Password{Authenticator: Users{Username: Password}},
 			grants.ClientCredentials{},
-			grants.RefreshToken{},
+			// A second use ends the family at once, so that tests of reuse need
+			// no clock. Tests of the forgiving default ask for it.
+			grants.RefreshToken{Strict: true},
 		},
 	}
 	if change != nil {

@@ -25,9 +25,9 @@ type Site struct {
 
 // NewSite builds a site that has the clients of [Clients] and [PageClients].
 // change edits the configuration of the server and of the pages; it may be nil.
-func NewSite(t testing.TB, change func(*grantwell.Config, *grantwell.UI)) *Site {
+func NewSite(t testing.TB, change func(*grantwell.Config, *grantwell.Pages)) *Site {
 	t.Helper()
-	ui := grantwell.UI{User: sessionUser}
+	ui := grantwell.Pages{User: sessionUser}
 	s := &Site{}
 	s.Server = New(t, func(cfg *grantwell.Config) {
 		cfg.Scopes.Known = []grantwell.Scope{
@@ -69,14 +69,14 @@ func SessionCookie(user string, at time.Time) *http.Cookie {
 }
 
 // sessionUser reads what SessionCookie wrote.
-func sessionUser(r *http.Request) (grantwell.SignedIn, bool) {
+func sessionUser(r *http.Request) (grantwell.Session, bool) {
 	c, err := r.Cookie("session")
 	if err != nil {
-		return grantwell.SignedIn{}, false
+		return grantwell.Session{}, false
 	}
 	user, at, _ := strings.Cut(c.Value, ".")
 	n, _ := strconv.ParseInt(at, 10, 64)
-	return grantwell.SignedIn{
+	return grantwell.Session{
 		Subject:  user,
 		Name:     "Dear " + user,
 		AuthTime: time.Unix(0, n),

@@ -19,6 +19,7 @@ import (
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/examples/internal/demo"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/grants/limit"
 )
 
 // scopes are what the demo clients may ask for. The last two look like those of other vendors' samples.
@@ -86,13 +87,13 @@ func build(ctx context.Context, o options, store Store) (*app, error) {
 		cfg.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))
 	}
 	if o.store != "memory" { // wrong guesses count for all instances together
-		if cfg.Limiter, err = grantwell.NewSharedLimiter(store, nil); err != nil {
+		if cfg.Limiter, err = limit.NewShared(store, nil); err != nil {
 			return nil, err
 		}
 	}
 	if o.gateway {
 		cfg = grantwell.Gateway(cfg)
-		cfg.TokenInfo = grantwell.TokenInfo{Open: true} // as its samples ask: without authentication
+		cfg.TokenInfo = grantwell.TokenInfoConfig{Open: true} // as its samples ask: without authentication
 		a.protected = "/api/oauth/protected"
 	}
 	tokenPath := cfg.Paths.Token
@@ -118,7 +119,7 @@ func (a *app) mount(gateway bool) error {
 	if err != nil {
 		return err
 	}
-	paths, ui := a.srv.Paths(), grantwell.UI{User: a.signedIn}
+	paths, ui := a.srv.Paths(), grantwell.Pages{User: a.signedIn}
 	a.mux.Handle("/", a.srv.Handler())
 	a.mux.Handle(issuer.Path+paths.Authorize, a.srv.AuthorizeHandler(ui))
 	a.mux.Handle(issuer.Path+paths.Consent, a.srv.ConsentHandler(ui))
@@ -141,8 +142,8 @@ func loopback(raw string) bool {
 func (a *app) announce(w io.Writer, o options, addr net.Addr) error {
 	p := a.srv.Paths()
 	f := &a.demo
-	f.Authorize, f.Token, f.Revoke = a.srv.Endpoint(p.Authorize), a.srv.Endpoint(p.Token), a.srv.Endpoint(p.Revoke)
-	f.Introspect, f.TokenInfo, f.JWKS, f.Protected = a.srv.Endpoint(p.Introspect), a.srv.Endpoint(p.TokenInfo), a.srv.Endpoint(p.JWKS), a.srv.Endpoint(a.protected)
+	f.Authorize, f.Token, f.Revoke = a.srv.URL(p.Authorize), a.srv.URL(p.Token), a.srv.URL(p.Revoke)
+	f.Introspect, f.TokenInfo, f.JWKS, f.Protected = a.srv.URL(p.Introspect), a.srv.URL(p.TokenInfo), a.srv.URL(p.JWKS), a.srv.URL(a.protected)
 	if o.tlsCert != "" {
 		pem, err := os.ReadFile(o.tlsCert)
 		if err != nil {

@@ -29,7 +29,7 @@ type loginPage struct {
 }
 
 // signedIn tells the authorization endpoint who sits at this browser.
-func (a *app) signedIn(r *http.Request) (grantwell.SignedIn, bool) { return a.sessions.user(r) }
+func (a *app) signedIn(r *http.Request) (grantwell.Session, bool) { return a.sessions.user(r) }
 
 // login is the host's login page. It is reached with the handle of an authorization request that waits for it, and
 // goes back to that request when somebody has signed in.
@@ -64,7 +64,7 @@ func (a *app) login(w http.ResponseWriter, r *http.Request) {
 	case err != nil:
 		a.showLogin(w, r, req, http.StatusServiceUnavailable, unavailable)
 	default:
-		if err := a.sessions.begin(w, r, grantwell.SignedIn{Subject: user.Subject, Name: name, AuthTime: time.Now(), Claims: user.Claims}); err != nil {
+		if err := a.sessions.begin(w, r, grantwell.Session{Subject: user.Subject, Name: name, AuthTime: time.Now(), Claims: user.Claims}); err != nil {
 			a.showLogin(w, r, req, http.StatusServiceUnavailable, unavailable)
 			return
 		}

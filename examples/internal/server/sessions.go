@@ -37,8 +37,8 @@ type sessions struct {
 
 // session is what a record holds.
 type session struct {
-	User grantwell.SignedIn `json:"user"`
-	End  time.Time          `json:"end"`
+	User grantwell.Session `json:"user"`
+	End  time.Time         `json:"end"`
 }
 
 func newSessions(records storage.Records, https bool) *sessions {
@@ -66,22 +66,22 @@ func (s *sessions) set(w http.ResponseWriter) string {
 }
 
 // user returns who is signed in, if the session is still good. If the store does not answer, nobody is.
-func (s *sessions) user(r *http.Request) (grantwell.SignedIn, bool) {
+func (s *sessions) user(r *http.Request) (grantwell.Session, bool) {
 	ctx, cancel := context.WithTimeout(r.Context(), sessionWait)
 	defer cancel()
 	browser, now := s.browser(r), time.Now().UTC()
 	if browser == "" {
-		return grantwell.SignedIn{}, false
+		return grantwell.Session{}, false
 	}
 	rec, err := s.records.Get(ctx, loginSession, storage.Key(browser))
 	var in session
 	if err != nil || rec.State != storage.Active || rec.Expired(now) || json.Unmarshal(rec.Data, &in) != nil {
-		return grantwell.SignedIn{}, false
+		return grantwell.Session{}, false
 	}
 	if until := idle(now, in.End); until.Sub(rec.ExpiresAt) >= sessionTouch {
 		rec.ExpiresAt = until
 		if s.records.Advance(ctx, storage.Active, rec) != nil { // it ended at this moment, on another instance perhaps
-			return grantwell.SignedIn{}, false
+			return grantwell.Session{}, false
 		}
 	}
 	return in.User, true
@@ -97,7 +97,7 @@ func idle(now, end time.Time) time.Time {
 
 // begin signs a user in under a new id: one that was known before the login, and could have been planted, is worth
 // nothing after it. A session that the browser had ends.
-func (s *sessions) begin(w http.ResponseWriter, r *http.Request, user grantwell.SignedIn) error {
+func (s *sessions) begin(w http.ResponseWriter, r *http.Request, user grantwell.Session) error {
 	ctx, cancel := context.WithTimeout(r.Context(), sessionWait)
 	defer cancel()
 	if err := s.end(ctx, s.browser(r)); err != nil {

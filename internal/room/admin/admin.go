@@ -140,13 +140,35 @@ func (a *api) serve(ctx context.Context, w http.ResponseWriter, call *seam.Call)
 	}
 	c.reply.Event.Actor = c.actor
 
-	r := call.Request.WithContext(context.WithValue(ctx, actKey{}, c))
+	r := withoutDots(call.Request.WithContext(context.WithValue(ctx, actKey{}, c)))
 	if err := a.find(w, r); err != nil {
 		return c.reply, err
 	}
 	a.mux.ServeHTTP(w, r)
 
 	return c.reply, c.err
+}
+
+// withoutDots returns the request with the path segments . and .. in their encoded
+// form. They can be IDs here, and the mux would clean them out of the path.
+func withoutDots(r *http.Request) *http.Request {
+	segments := strings.Split(r.URL.EscapedPath(), "/")
+	changed := false
+	for i, s := range segments {
+		if s == "." || s == ".." {
+			segments[i] = strings.ReplaceAll(s, ".", "%2E")
+			changed = true
+		}
+	}
+	if !changed {
+		return r
+	}
+
+	u := *r.URL
+	u.RawPath = strings.Join(segments, "/")
+	r.URL = &u
+
+	return r
 }
 
 // ask returns the caller's name, by the host's own authorization.

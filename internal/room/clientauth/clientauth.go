@@ -66,13 +66,13 @@ func (r *Room) Authenticate(ctx context.Context, c *seam.Call) (*storage.Client,
 
 // verify checks what was presented for a client that exists.
 func (r *Room) verify(ctx context.Context, c *seam.Call, p *presented, client *storage.Client) (bool, error) {
-	want := client.Method()
+	registered := client.Method()
 	switch {
-	case !slices.Contains(r.Methods, want):
+	case !slices.Contains(r.Methods, registered):
 		return false, r.fail(ctx, c, p, grants.ReasonClientMethod)
 	case p.by != nil:
 		return r.verifyOther(ctx, c, p, client)
-	case p.method != want && !(r.AnySecretPlace && bySecret(p.method) && bySecret(want)):
+	case p.method != registered && !(r.AnySecretPlace && bySecret(p.method) && bySecret(registered)):
 		return false, r.fail(ctx, c, p, grants.ReasonClientMethod)
 	case p.method == storage.AuthNone:
 		return false, nil
@@ -135,8 +135,16 @@ func (r *Room) fail(ctx context.Context, c *seam.Call, p *presented, reason gran
 	return refusal(reason)
 }
 
+// causes say for people why an authentication failed.
+var causes = map[grants.Reason]string{
+	grants.ReasonClientUnknown:  "unknown client",
+	grants.ReasonClientDisabled: "the client is disabled",
+	grants.ReasonClientMethod:   "the method is not enabled, or is not the client's registered one",
+	grants.ReasonClientSecret:   "wrong secret",
+}
+
 func refusal(reason grants.Reason) error {
-	return grants.InvalidClient("grantwell: client authentication: %s", string(reason)).For(reason)
+	return grants.InvalidClient("grantwell: %s", causes[reason]).For(reason)
 }
 
 func tooManyGuesses(wait time.Duration) error {

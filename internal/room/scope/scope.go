@@ -63,7 +63,7 @@ func (r *Rules) Parse(param string) ([]string, error) {
 }
 
 func tooMany() error {
-	return grants.InvalidScope("The scope has too many values.")
+	return grants.InvalidRequest("The scope has too many values.").For(grants.ReasonScope)
 }
 
 // Decide applies the rules to a request. Limit bounds what may be granted; nil adds

@@ -24,7 +24,7 @@ type Room struct {
 	Issuer      *issue.Room
 	Scopes      *scope.Rules
 	Peers       peer.Proxies
-	Environment *grants.Environment
+	Environment grants.Environment
 	// QuotedExpiresIn writes expires_in as a JSON string.
 	QuotedExpiresIn bool
 

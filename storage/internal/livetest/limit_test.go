@@ -15,6 +15,7 @@ import (
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/grants/limit"
 	"github.com/grantwell/grantwell/storage"
 )
 
@@ -29,7 +30,7 @@ func TestSharedLimiter_OverEachStore(t *testing.T) {
 			var limiters []grants.Limiter
 			list := stores(t)
 			for _, s := range list {
-				l, err := grantwell.NewSharedLimiter(s, map[string]grantwell.Limit{"user": {Failures: allowed, Window: time.Hour}})
+				l, err := limit.NewShared(s, map[string]limit.Limit{"user": {Failures: allowed, Window: time.Hour}})
 				require.NoError(t, err)
 				limiters = append(limiters, l)
 			}
@@ -67,9 +68,9 @@ func TestSharedLimiter_OverEachStore(t *testing.T) {
 			if sweeper, ok := list[0].(storage.Sweeper); ok {
 				_, err := sweeper.Sweep(t.Context(), time.Now().Add(24*time.Hour), 1000)
 				require.NoError(t, err)
-				_, err = list[0].Get(t.Context(), grantwell.Guesses, "x")
+				_, err = list[0].Get(t.Context(), limit.Guesses, "x")
 				require.True(t, errors.Is(err, storage.ErrNotFound))
-				recs, _, err := list[0].(storage.Lister).List(t.Context(), storage.Query{Kind: grantwell.Guesses})
+				recs, _, err := list[0].(storage.Lister).List(t.Context(), storage.Query{Kind: limit.Guesses})
 				require.NoError(t, err)
 				require.Empty(t, recs)
 			}
