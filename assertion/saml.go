@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/grantwell/grantwell/internal/base/xmldsig"
+	"github.com/grantwell/grantwell/internal/base/xmlenc"
 )
 
 // SAMLConfig says which SAML 2.0 assertions are accepted (RFC 7522).
@@ -85,16 +88,16 @@ func NewSAML(c SAMLConfig) (*SAML, error) {
 	wrong(c.MaxLifetime < 0, "MaxLifetime is negative")
 	wrong(len(c.Decrypters) > mostDecrypters, "Decrypters has more than %d keys", mostDecrypters)
 	for i, d := range c.Decrypters {
-		wrong(!isRSADecrypter(d), "Decrypters[%d] is no RSA key of 2048 to 8192 bits", i)
+		wrong(!xmlenc.IsDecrypter(d), "Decrypters[%d] is no RSA key of 2048 to 8192 bits", i)
 	}
 	if list, ok := c.Issuers.(fixedIssuers); ok {
 		for id, issuer := range list {
 			wrong(id == "", "Issuers has an empty ID")
 			for i, key := range issuer.Keys {
-				err := checkKey(key)
+				err := xmldsig.CheckKey(key)
 				wrong(err != nil, "Issuers: %q: Keys[%d]: %v", id, i, err)
 			}
-			wrong(len(issuer.Keys) > mostKeys, "Issuers: %q: more than %d keys", id, mostKeys)
+			wrong(len(issuer.Keys) > xmldsig.MaxKeys, "Issuers: %q: more than %d keys", id, xmldsig.MaxKeys)
 		}
 	}
 	if len(errs) > 0 {
