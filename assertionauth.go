@@ -15,7 +15,7 @@ import (
 // AssertionAuth authenticates clients by a JWT that they sign (RFC 7523 section 2.2): private_key_jwt and
 // client_secret_jwt. Put it into Config.ClientAuth.
 type AssertionAuth struct {
-	// Verifier is an assertion.NewJWT with JWTConfig.Clients, for example a grants.ClientKeys. Required.
+	// Verifier is an assertion.NewJWT with JWTConfig.Clients, for example a grants.RegisteredKeys. Required.
 	Verifier assertion.Verifier
 	// Only is the methods offered. Empty: private_key_jwt and client_secret_jwt.
 	Only []string

@@ -72,7 +72,7 @@ func (p parties) trust(t *testing.T, c *grantwell.Config) {
 		}})}
 	replay := grants.Replay{Records: c.Records}
 	bearer, err := assertion.NewJWT(assertion.JWTConfig{Issuer: c.Issuer, TokenEndpoint: c.Issuer + "/token", Issuers: issuers,
-		Clients: grants.ClientKeys{Clients: c.Clients}, Replay: replay})
+		Clients: grants.RegisteredKeys{Clients: c.Clients}, Replay: replay})
 	require.NoError(t, err)
 	saml, err := assertion.NewSAML(assertion.SAMLConfig{Issuers: issuers, Audiences: []string{c.Issuer, c.Issuer + "/token"},
 		Recipients: []string{c.Issuer + "/token"}, Replay: replay})

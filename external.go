@@ -11,7 +11,7 @@ import (
 )
 
 // External answers for the access tokens of another authorization server, whose issuer identifier is given and whose tokens are
-// looked up by from: an [introspect.JWT] or [introspect.Remote] for that server. A live token resolves to the client that is
+// looked up by from: an [introspect.LocalJWT] or [introspect.Remote] for that server. A live token resolves to the client that is
 // registered here under the token's client ID (see AliasOf of [storage.Client]): it then has that client's ID, of its scope what the
 // client is registered for, and the other server's ID as the member external_client_id. A token whose client is registered nowhere, or
 // is disabled in either place, is not active. Subject remains a user of the other server's, and Issuer says so: never

@@ -36,7 +36,7 @@ func ExampleImportTokens() {
 			log.Fatal(err)
 		}
 	}
-	form := tokens.Digest{Hash: crypto.SHA1, Lengths: []int{54, 46}} // of its access and refresh tokens
+	form := tokens.Hashed{Hash: crypto.SHA1, Lengths: []int{54, 46}} // of its access and refresh tokens
 	done, err := grantwell.ImportTokens(ctx, store, form, export)
 	if err != nil {
 		log.Fatal(err) // names the line; run it again with the same file

@@ -57,7 +57,7 @@ func TestImported_DigestsLiveOn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			form := tokens.Digest{Hash: c.hash, Lengths: []int{len(oldAccess), len(oldRefresh)}}
+			form := tokens.Hashed{Hash: c.hash, Lengths: []int{len(oldAccess), len(oldRefresh)}}
 			r := newRig(t, func(cfg *grantwell.Config) {
 				cfg.Imported = []tokens.Imported{form}
 				cfg.Paths.TokenInfo = "/tokeninfo"
@@ -107,8 +107,8 @@ func (c *counted) Get(ctx context.Context, kind storage.Kind, key string) (stora
 // A string that is no token costs no call of the store, or one for each form that it fits and kind that is looked for.
 func TestImported_GarbageStaysCheap(t *testing.T) {
 	t.Parallel()
-	sha := tokens.Digest{Hash: crypto.SHA256}
-	exact := tokens.Digest{Hash: crypto.SHA1, Lengths: []int{54}}
+	sha := tokens.Hashed{Hash: crypto.SHA256}
+	exact := tokens.Hashed{Hash: crypto.SHA1, Lengths: []int{54}}
 	signed := tokens.FositeHMAC{Secrets: [][]byte{[]byte(strings.Repeat("k", 32))}}
 	for name, c := range map[string]struct {
 		forms []tokens.Imported
@@ -141,7 +141,7 @@ func TestImported_GarbageStaysCheap(t *testing.T) {
 // Whoever revokes an imported token ends it; a spent one that is exported as such ends the grant when it is used.
 func TestImported_RevocationAndReuse(t *testing.T) {
 	t.Parallel()
-	form := tokens.Digest{Hash: crypto.SHA1}
+	form := tokens.Hashed{Hash: crypto.SHA1}
 	r := newRig(t, func(cfg *grantwell.Config) { cfg.Imported = []tokens.Imported{form} })
 	of := func(token string) string { return digest(crypto.SHA1, token, hex.EncodeToString) }
 	used := "the refresh token that was used before the move"
@@ -166,7 +166,7 @@ func TestImported_RevocationAndReuse(t *testing.T) {
 // An export is taken line by line: all of a grant or nothing, and an error names the line.
 func TestImportTokens_RefusesWhatItCannotKeep(t *testing.T) {
 	t.Parallel()
-	form := tokens.Digest{Hash: crypto.SHA256}
+	form := tokens.Hashed{Hash: crypto.SHA256}
 	of := func(token string) string { return digest(crypto.SHA256, token, hex.EncodeToString) }
 	good := line("1", "conf", of("a"), of("b"))
 	for name, c := range map[string]struct{ line, want string }{
@@ -209,8 +209,8 @@ func TestImportTokens_RefusesWhatItCannotKeep(t *testing.T) {
 // A configuration that would let tokens be guessed is refused.
 func TestImported_ConfigIsChecked(t *testing.T) {
 	t.Parallel()
-	for name, form := range map[string]tokens.Imported{"nil": nil, "no hash": tokens.Digest{}, "MD5": tokens.Digest{Hash: crypto.MD5},
-		"short tokens": tokens.Digest{Hash: crypto.SHA256, Lengths: []int{8}}, "no secret": tokens.FositeHMAC{},
+	for name, form := range map[string]tokens.Imported{"nil": nil, "no hash": tokens.Hashed{}, "MD5": tokens.Hashed{Hash: crypto.MD5},
+		"short tokens": tokens.Hashed{Hash: crypto.SHA256, Lengths: []int{8}}, "no secret": tokens.FositeHMAC{},
 		"short secret": tokens.FositeHMAC{Secrets: [][]byte{[]byte("short")}}} {
 		cfg := grantwell.Config{Issuer: "https://as.example", Imported: []tokens.Imported{form}}
 		_, err := grantwell.New(cfg)

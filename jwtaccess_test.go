@@ -41,9 +41,9 @@ func part(t *testing.T, token string, i int) map[string]any {
 }
 
 // offline is a resource server's own check, by the keys that the server publishes.
-func offline(t *testing.T, d *direct) *introspect.JWT {
+func offline(t *testing.T, d *direct) *introspect.LocalJWT {
 	t.Helper()
-	return &introspect.JWT{Issuer: "https://as.example", Audience: []string{"https://as.example"}, Keys: []byte(d.get("/jwks.json").body)}
+	return &introspect.LocalJWT{Issuer: "https://as.example", Audience: []string{"https://as.example"}, Keys: []byte(d.get("/jwks.json").body)}
 }
 
 // A signed access token has the header and the claims of RFC 9068, and the resource's own check, introspection and the server itself agree on them.
@@ -246,7 +246,7 @@ func TestJWT_RotationUnderLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := newDirect(t, signed(&tokens.Rotation{Source: tokens.Schedule(schedule...), PublishAhead: 2 * time.Hour, Keep: 2 * time.Hour}))
 		kids := map[any]bool{}
-		var early *introspect.JWT
+		var early *introspect.LocalJWT
 		var old string
 		for step := range 60 {
 			keys := offline(t, d)
@@ -286,7 +286,7 @@ func TestJWT_GuardByJWKS(t *testing.T) {
 	d := newDirect(t, signed(testKeys(t)))
 	ts := httptest.NewServer(d.h)
 	t.Cleanup(ts.Close)
-	in := &introspect.JWT{Issuer: "https://as.example", Audience: []string{"https://as.example"}, JWKSURI: ts.URL + "/jwks.json", AllowPrivate: true}
+	in := &introspect.LocalJWT{Issuer: "https://as.example", Audience: []string{"https://as.example"}, JWKSURI: ts.URL + "/jwks.json", AllowPrivate: true}
 	guard := introspect.Guard{Introspector: in, Audience: []string{"https://as.example"}}
 	h := guard.Require("read")(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		tok, ok := introspect.FromContext(r.Context())

@@ -14,18 +14,18 @@ import (
 // maxScopes bounds the scope-tokens of one request.
 const maxScopes = 100
 
-// Match says what becomes of a request for scopes of which some are not allowed.
-type Match uint8
+// ScopeMatch says what becomes of a request for scopes of which some are not allowed.
+type ScopeMatch uint8
 
 // The matches of [ScopeRules].
 const (
-	MatchAll Match = iota // one that is not allowed refuses the request
-	MatchAny              // those that are allowed are granted; none at all refuses it
+	MatchAll ScopeMatch = iota // one that is not allowed refuses the request
+	MatchAny                   // those that are allowed are granted; none at all refuses it
 )
 
 // ScopeRules decide on the scope of every grant, the same for all.
 type ScopeRules struct {
-	Match Match
+	Match ScopeMatch
 	// AllowEmpty grants an empty scope to a request without scope whose client has no default. Otherwise that
 	// is invalid_scope (RFC 6749 section 3.3).
 	AllowEmpty bool

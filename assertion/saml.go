@@ -66,14 +66,14 @@ const (
 	mostDecrypters     = 4
 )
 
-// SAML is a [Verifier] of SAML 2.0 assertions. [NewSAML] makes one.
-type SAML struct {
+// SAMLVerifier is a [Verifier] of SAML 2.0 assertions. [NewSAML] makes one.
+type SAMLVerifier struct {
 	config SAMLConfig
 	layers []samlLayer
 }
 
 // NewSAML checks the configuration and names everything that is wrong with it.
-func NewSAML(c SAMLConfig) (*SAML, error) {
+func NewSAML(c SAMLConfig) (*SAMLVerifier, error) {
 	var errs []error
 	wrong := func(bad bool, format string, args ...any) {
 		if bad {
@@ -119,12 +119,12 @@ func NewSAML(c SAMLConfig) (*SAML, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &SAML{config: c, layers: samlLayers()}, nil
+	return &SAMLVerifier{config: c, layers: samlLayers()}, nil
 }
 
 // Verify accepts or refuses an assertion. The error is always an [*Error].
 // An accepted assertion is used up unless the configuration allows its reuse.
-func (s *SAML) Verify(ctx context.Context, r Request) (*Assertion, error) {
+func (s *SAMLVerifier) Verify(ctx context.Context, r Request) (*Assertion, error) {
 	run := s.newRun(ctx, r)
 	var refusal *Error
 	for _, layer := range s.layers {

@@ -260,7 +260,7 @@ func testSAMLConfig() SAMLConfig {
 	}
 }
 
-func newTestSAML(t testing.TB, change func(*SAMLConfig)) *SAML {
+func newTestSAML(t testing.TB, change func(*SAMLConfig)) *SAMLVerifier {
 	t.Helper()
 	c := testSAMLConfig()
 	if change != nil {
@@ -274,12 +274,12 @@ func newTestSAML(t testing.TB, change func(*SAMLConfig)) *SAML {
 func encoded(doc string) string { return base64.RawURLEncoding.EncodeToString([]byte(doc)) }
 
 // verifyDoc presents a document as a grant.
-func verifyDoc(s *SAML, doc string) (*Assertion, error) {
+func verifyDoc(s *SAMLVerifier, doc string) (*Assertion, error) {
 	return s.Verify(context.Background(), Request{Assertion: encoded(doc), Recipient: testRecipient})
 }
 
 // firstStop returns the layer that refuses a document, "" if none does.
-func firstStop(s *SAML, r Request) (string, *Error) {
+func firstStop(s *SAMLVerifier, r Request) (string, *Error) {
 	run := s.newRun(context.Background(), r)
 	for _, layer := range s.layers {
 		if refusal := layer.run(run); refusal != nil {

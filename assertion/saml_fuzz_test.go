@@ -16,7 +16,7 @@ import (
 )
 
 // fuzzVerifier trusts the fixed keys, since fuzzing runs in several processes.
-func fuzzVerifier(t testing.TB) *SAML {
+func fuzzVerifier(t testing.TB) *SAMLVerifier {
 	return newTestSAML(t, func(c *SAMLConfig) { vectorConfig(t)(c); c.AllowReuse = true })
 }
 

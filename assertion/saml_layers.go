@@ -82,7 +82,7 @@ type samlRun struct {
 	until    time.Time // when the assertion can no longer be accepted by any confirmation
 }
 
-func (s *SAML) newRun(ctx context.Context, r Request) *samlRun {
+func (s *SAMLVerifier) newRun(ctx context.Context, r Request) *samlRun {
 	return &samlRun{ctx: ctx, config: &s.config, req: r, now: s.config.Now()}
 }
 

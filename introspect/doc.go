@@ -2,7 +2,7 @@
 //
 // An [Introspector] answers whether a token is live and what it may do. There are three: the
 // authorization server itself when it runs in the same process, [Remote], which asks a server by RFC
-// 7662, and [JWT], which checks signed tokens of RFC 9068 without asking anyone. A [Guard] turns any of them into
+// 7662, and [LocalJWT], which checks signed tokens of RFC 9068 without asking anyone. A [Guard] turns any of them into
 // a middleware that answers as RFC 6750 says, and the handler behind it finds the same [Token] by
 // [FromContext] whichever was asked.
 //

@@ -79,8 +79,8 @@ func ExampleRemote() {
 }
 
 // JWT checks signed tokens without asking. Garbage is an answer, not an error.
-func ExampleJWT() {
-	jwt := &introspect.JWT{Issuer: "https://as.example.com", Audience: []string{"https://api.example.com"}, JWKSURI: "https://as.example.com/jwks"}
+func ExampleLocalJWT() {
+	jwt := &introspect.LocalJWT{Issuer: "https://as.example.com", Audience: []string{"https://api.example.com"}, JWKSURI: "https://as.example.com/jwks"}
 	token, err := jwt.Introspect(context.Background(), "garbage")
 	fmt.Println(token.Active, token.Reason, err)
 	// Output:

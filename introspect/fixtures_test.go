@@ -154,8 +154,8 @@ func keySet(keys map[string]crypto.Signer) []byte {
 }
 
 // checker is a JWT introspector with fixed keys.
-func checker(change ...func(*introspect.JWT)) *introspect.JWT {
-	j := &introspect.JWT{
+func checker(change ...func(*introspect.LocalJWT)) *introspect.LocalJWT {
+	j := &introspect.LocalJWT{
 		Issuer: "https://as.example.com", Audience: []string{api},
 		Keys: keySet(map[string]crypto.Signer{"rsa": rsaKey(), "p256": p256(), "p384": p384()}),
 	}

@@ -142,8 +142,10 @@ func TestGuard_RefusesToStartMisconfigured(t *testing.T) {
 		"MetadataURL":          func(g *introspect.Guard) { g.MetadataURL = "http://api.example.com/m" },
 		"Lookup.Schemes":       func(g *introspect.Guard) { g.Lookup.Schemes = []string{"Bear er"} },
 		"Lookup: no place":     func(g *introspect.Guard) { g.Lookup.NoHeader = true },
-		"JWT.Audience":         func(g *introspect.Guard) { g.Introspector = &introspect.JWT{Issuer: "x", JWKSURI: "https://x.example"} },
-		"Remote.Endpoint":      func(g *introspect.Guard) { g.Introspector = &introspect.Remote{Endpoint: "http://as.example.com"} },
+		"JWT.Audience": func(g *introspect.Guard) {
+			g.Introspector = &introspect.LocalJWT{Issuer: "x", JWKSURI: "https://x.example"}
+		},
+		"Remote.Endpoint": func(g *introspect.Guard) { g.Introspector = &introspect.Remote{Endpoint: "http://as.example.com"} },
 		"Remote.MaxInactiveAge": func(g *introspect.Guard) {
 			g.Introspector = &introspect.Remote{Endpoint: "https://a.example", MaxInactiveAge: 1}
 		},

@@ -17,7 +17,7 @@ import (
 // maxKeys bounds the keys of a JWK Set.
 const maxKeys = 100
 
-// JWT is an [Introspector] for signed access tokens (RFC 9068), checked here by the issuer's public keys.
+// LocalJWT is an [Introspector] for signed access tokens (RFC 9068), checked here by the issuer's public keys.
 // Nobody is asked about a token, so a revocation is not seen before exp. Use it by pointer and do not
 // change it after the first call.
 //
@@ -25,7 +25,7 @@ const maxKeys = 100
 // issuer that is meant for that algorithm, and must have iss, aud, sub, client_id, exp and iat with the right
 // types and values. Headers that name a key (jwk, jku, x5u, x5c) or ask for a feature (crit, zip,
 // b64, enc) are refused. Claims are read only after the signature was verified.
-type JWT struct {
+type LocalJWT struct {
 	// Issuer must be the iss of every token. Required.
 	Issuer string
 	// Audience names this resource; aud must hold at least one of these. Required.
@@ -70,11 +70,11 @@ type JWT struct {
 }
 
 // Check returns every mistake in the configuration, joined.
-func (j *JWT) Check() error {
+func (j *LocalJWT) Check() error {
 	var errs []error
 	add := func(wrong bool, text string) {
 		if wrong {
-			errs = append(errs, errors.New("introspect: JWT."+text))
+			errs = append(errs, errors.New("introspect: LocalJWT."+text))
 		}
 	}
 	add(j.Issuer == "", "Issuer: required")
@@ -96,7 +96,7 @@ func (j *JWT) Check() error {
 	return errors.Join(errs...)
 }
 
-func (j *JWT) start() {
+func (j *LocalJWT) start() {
 	if j.broken = j.Check(); j.broken != nil {
 		return
 	}
@@ -108,7 +108,7 @@ func (j *JWT) start() {
 }
 
 // getter returns what fetches JWKSURI.
-func (j *JWT) getter() *fetch.Getter {
+func (j *LocalJWT) getter() *fetch.Getter {
 	return &fetch.Getter{
 		AllowPrivate: j.AllowPrivate,
 		Timeout:      j.Timeout,
@@ -121,7 +121,7 @@ func (j *JWT) getter() *fetch.Getter {
 }
 
 // Introspect checks a token. The error says that the keys could not be had, or that ClientMap failed.
-func (j *JWT) Introspect(ctx context.Context, token string) (*Token, error) {
+func (j *LocalJWT) Introspect(ctx context.Context, token string) (*Token, error) {
 	if j.once.Do(j.start); j.broken != nil {
 		return nil, j.broken
 	}
@@ -160,7 +160,7 @@ func complete(t *jws.Token) bool {
 }
 
 // acceptsType reports whether typ is one of Types, or that of RFC 9068.
-func (j *JWT) acceptsType(typ string) bool {
+func (j *LocalJWT) acceptsType(typ string) bool {
 	if len(j.Types) == 0 {
 		return jws.SameType(typ, "at+jwt")
 	}
@@ -168,12 +168,12 @@ func (j *JWT) acceptsType(typ string) bool {
 }
 
 // acceptsAlgorithm reports whether alg is one of Algorithms, under either of its names.
-func (j *JWT) acceptsAlgorithm(alg string) bool {
+func (j *LocalJWT) acceptsAlgorithm(alg string) bool {
 	return slices.ContainsFunc(j.algorithms, func(a string) bool { return jws.SameAlgorithm(a, alg) })
 }
 
 // judge reads the claims of a verified token.
-func (j *JWT) judge(claims object, now time.Time) (*Token, Reason) {
+func (j *LocalJWT) judge(claims object, now time.Time) (*Token, Reason) {
 	t, err := claims.token()
 	if err != nil {
 		return nil, ReasonMalformed

@@ -11,7 +11,7 @@ import (
 	"github.com/grantwell/grantwell/internal/base/jws"
 )
 
-// The defaults of [JWT], and lastGood, which is how long keys are used while
+// The defaults of [LocalJWT], and lastGood, which is how long keys are used while
 // they cannot be fetched anew.
 const (
 	defaultInterval = 10 * time.Second
@@ -30,7 +30,7 @@ type keyring struct {
 }
 
 // newKeyring returns the keys of j, whose configuration was checked.
-func newKeyring(j *JWT) (*keyring, error) {
+func newKeyring(j *LocalJWT) (*keyring, error) {
 	if j.JWKSURI == "" {
 		keys, err := jws.ParseSet(j.Keys, maxKeys)
 		return &keyring{fixed: keys}, err

@@ -42,8 +42,8 @@ func (p *publisher) count() int {
 	return p.fetches
 }
 
-func fetching(p *publisher) *introspect.JWT {
-	return &introspect.JWT{Issuer: "https://as.example.com", Audience: []string{api}, JWKSURI: "https://as.example.com/jwks",
+func fetching(p *publisher) *introspect.LocalJWT {
+	return &introspect.LocalJWT{Issuer: "https://as.example.com", Audience: []string{api}, JWKSURI: "https://as.example.com/jwks",
 		Client: client(func(*http.Request) (*http.Response, error) {
 			p.mu.Lock()
 			defer p.mu.Unlock()
@@ -157,8 +157,8 @@ func TestKeyring_FetchIsBounded(t *testing.T) {
 	t.Cleanup(server.Close)
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
-	at := func(address string, private bool) *introspect.JWT {
-		return &introspect.JWT{Issuer: "https://as.example.com", Audience: []string{api}, JWKSURI: address, RootCAs: roots,
+	at := func(address string, private bool) *introspect.LocalJWT {
+		return &introspect.LocalJWT{Issuer: "https://as.example.com", Audience: []string{api}, JWKSURI: address, RootCAs: roots,
 			AllowPrivate: private, Timeout: 500 * time.Millisecond}
 	}
 	token := sign(t, "ES256", p256(), "a", good(nil))
@@ -199,7 +199,7 @@ func TestKeyring_RefusesPrivateAddresses(t *testing.T) {
 	require.NoError(t, err)
 	token := sign(t, "ES256", p256(), "a", good(nil))
 	for _, host := range []string{"127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0.0.0.0", "10.0.0.1", "169.254.169.254", "100.64.0.1"} {
-		j := &introspect.JWT{Issuer: "https://as.example.com", Audience: []string{api}, JWKSURI: "https://" + host + ":" + port}
+		j := &introspect.LocalJWT{Issuer: "https://as.example.com", Audience: []string{api}, JWKSURI: "https://" + host + ":" + port}
 		_, err := j.Introspect(t.Context(), token)
 		require.ErrorContains(t, err, "not public", host)
 	}

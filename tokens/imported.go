@@ -3,7 +3,7 @@ package tokens
 import (
 	"crypto"
 	"crypto/hmac"
-	_ "crypto/sha1" // of tokens that exist already: see Digest
+	_ "crypto/sha1" // of tokens that exist already: see Hashed
 	_ "crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
@@ -27,12 +27,12 @@ type Imported interface {
 	Stored(text string) ([]byte, error)
 }
 
-// Digest is the form of a server that stored a plain digest of its random tokens, in hex or base64.
+// Hashed is the form of a server that stored a plain digest of its random tokens, in hex or base64.
 //
 // SHA-1 is accepted here and nowhere else. Its weakness is that two inputs with one digest can be made by somebody who
 // chooses both; here the other server drew the tokens at random, and from a digest nobody finds a token. Take the form out
 // of the configuration when the last such token has expired.
-type Digest struct {
+type Hashed struct {
 	// Hash is crypto.SHA1, SHA256, SHA384 or SHA512. Required.
 	Hash crypto.Hash
 	// Lengths are the lengths in bytes that the server's access and refresh tokens have. Others never reach the store.
@@ -42,20 +42,20 @@ type Digest struct {
 
 // Validate returns an error for a hash that is not one of the four, or a length below 22 or above 512: shorter
 // tokens have fewer than 128 bits, and can be guessed.
-func (d Digest) Validate() error {
+func (d Hashed) Validate() error {
 	if !slices.Contains([]crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512}, d.Hash) {
-		return errors.New("tokens: Digest.Hash is not SHA-1, SHA-256, SHA-384 or SHA-512")
+		return errors.New("tokens: Hashed.Hash is not SHA-1, SHA-256, SHA-384 or SHA-512")
 	}
 	for _, n := range d.Lengths {
 		if n < minRandom || n > maxImported {
-			return fmt.Errorf("tokens: Digest.Lengths has %d, which is not between %d and %d", n, minRandom, maxImported)
+			return fmt.Errorf("tokens: Hashed.Lengths has %d, which is not between %d and %d", n, minRandom, maxImported)
 		}
 	}
 	return nil
 }
 
 // Digest returns the hash of the token.
-func (d Digest) Digest(token string) ([]byte, bool) {
+func (d Hashed) Digest(token string) ([]byte, bool) {
 	if len(token) < minRandom || len(token) > maxImported || len(d.Lengths) > 0 && !slices.Contains(d.Lengths, len(token)) || d.Validate() != nil {
 		return nil, false
 	}
@@ -65,7 +65,7 @@ func (d Digest) Digest(token string) ([]byte, bool) {
 }
 
 // Stored reads the digest in hex, or in base64 of either alphabet with or without padding.
-func (d Digest) Stored(text string) ([]byte, error) {
+func (d Hashed) Stored(text string) ([]byte, error) {
 	if err := d.Validate(); err != nil {
 		return nil, err
 	}
@@ -171,6 +171,6 @@ func (f FositeHMAC) Stored(text string) ([]byte, error) {
 	return nil, errors.New("tokens: neither a signature nor its SHA-384 in hex")
 }
 
-// signatureDigest keeps the digest of a signature apart from that of a token. Otherwise, beside a Digest with SHA-384, the bare
+// signatureDigest keeps the digest of a signature apart from that of a token. Otherwise, beside a Hashed with SHA-384, the bare
 // signature would pass for a token, and the old tables are full of them.
 func signatureDigest(sum []byte) []byte { return append([]byte("fosite signature "), sum...) }

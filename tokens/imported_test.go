@@ -31,7 +31,7 @@ func TestDigest_StoredMeetsToken(t *testing.T) {
 	t.Parallel()
 	token := strings.Repeat("old token ", 4)
 	for _, hash := range []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512} {
-		form := tokens.Digest{Hash: hash}
+		form := tokens.Hashed{Hash: hash}
 		want, ok := form.Digest(token)
 		require.True(t, ok)
 		for _, spelling := range []string{hex.EncodeToString(want), strings.ToUpper(hex.EncodeToString(want)), base64.StdEncoding.EncodeToString(want),
@@ -51,14 +51,14 @@ func TestDigest_StoredMeetsToken(t *testing.T) {
 func TestDigest_BoundsLengths(t *testing.T) {
 	t.Parallel()
 	for n, ok := range map[int]bool{0: false, 21: false, 22: true, 512: true, 513: false, 1 << 20: false} {
-		_, got := tokens.Digest{Hash: crypto.SHA256}.Digest(strings.Repeat("a", n))
+		_, got := tokens.Hashed{Hash: crypto.SHA256}.Digest(strings.Repeat("a", n))
 		require.Equal(t, ok, got, n)
 	}
 	for n, ok := range map[int]bool{45: false, 46: true, 54: true} {
-		_, got := tokens.Digest{Hash: crypto.SHA1, Lengths: []int{46, 54}}.Digest(strings.Repeat("a", n))
+		_, got := tokens.Hashed{Hash: crypto.SHA1, Lengths: []int{46, 54}}.Digest(strings.Repeat("a", n))
 		require.Equal(t, ok, got, n)
 	}
-	_, ok := tokens.Digest{}.Digest(strings.Repeat("a", 40))
+	_, ok := tokens.Hashed{}.Digest(strings.Repeat("a", 40))
 	require.False(t, ok)
 }
 
@@ -102,7 +102,7 @@ func TestFositeHMAC_SignatureIsNoToken(t *testing.T) {
 	_, signature := fositeToken(crypto.SHA512_256, bytes.Repeat([]byte{7}, 32))
 	stored, err := tokens.FositeHMAC{Secrets: [][]byte{oldSecret}}.Stored(signature)
 	require.NoError(t, err)
-	digest, ok := tokens.Digest{Hash: crypto.SHA384}.Digest(signature)
+	digest, ok := tokens.Hashed{Hash: crypto.SHA384}.Digest(signature)
 	require.True(t, ok)
 	require.NotEqual(t, stored, digest)
 }
@@ -114,7 +114,7 @@ func FuzzImported(f *testing.F) {
 		f.Add(seed)
 	}
 	form := tokens.FositeHMAC{Secrets: [][]byte{oldSecret}}
-	plain := tokens.Digest{Hash: crypto.SHA256}
+	plain := tokens.Hashed{Hash: crypto.SHA256}
 	f.Fuzz(func(t *testing.T, s string) {
 		if digest, ok := form.Digest(s); ok {
 			_, signature, _ := strings.Cut(s, ".")
