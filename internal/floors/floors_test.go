@@ -40,6 +40,8 @@ var may = map[string][]string{
 	"internal/frontchannel": {"storage", "internal/pages", "github.com/ory/fosite"},
 	"":                      {"storage", "storage/memstore", "tokens", "assertion", "introspect", "grants", "internal/base/form", "internal/base/jsonenc", "internal/pages", "internal/frontchannel", "golang.org/x/crypto/..."},
 
+	"introspect/introspecttest": {"introspect"},
+
 	"internal/base/form":       {},
 	"internal/base/jsonenc":    {},
 	"internal/base/strictjson": {},
