@@ -25,7 +25,8 @@ func fositeToken(hash crypto.Hash, random []byte) (token, signature string) {
 	return base64.RawURLEncoding.EncodeToString(random) + "." + signature, signature
 }
 
-// What the old server stored leads to the digest of the token, in each of its spellings, and nothing else does.
+// Stored and Digest agree on a token, in each spelling that the old server may have
+// stored. They agree on nothing else.
 // Holds S163.
 func TestDigest_StoredMeetsToken(t *testing.T) {
 	t.Parallel()
@@ -62,7 +63,8 @@ func TestDigest_BoundsLengths(t *testing.T) {
 	require.False(t, ok)
 }
 
-// A token leads to its stored signature, by either spelling of the column, only if one of the secrets made it.
+// Digest and Stored agree, for both spellings of the column, only if one of the
+// secrets made the token.
 func TestFositeHMAC_NeedsSecret(t *testing.T) {
 	t.Parallel()
 	form := tokens.FositeHMAC{Secrets: [][]byte{bytes.Repeat([]byte("n"), 32), oldSecret}}
@@ -96,7 +98,8 @@ func TestFositeHMAC_NeedsSecret(t *testing.T) {
 	require.Error(t, err)
 }
 
-// A signature out of the old tables is no token, even beside a form whose digest is of the same kind.
+// An HMAC out of the old tables is not accepted as a token, even if another form
+// uses the same digest.
 func TestFositeHMAC_SignatureIsNoToken(t *testing.T) {
 	t.Parallel()
 	_, signature := fositeToken(crypto.SHA512_256, bytes.Repeat([]byte{7}, 32))
@@ -107,7 +110,7 @@ func TestFositeHMAC_SignatureIsNoToken(t *testing.T) {
 	require.NotEqual(t, stored, digest)
 }
 
-// No input makes a form fail otherwise than by saying no; what it accepts is what the signature says.
+// No input makes a form panic. A FositeHMAC accepts only what its HMAC verifies.
 func FuzzImported(f *testing.F) {
 	token, signature := fositeToken(crypto.SHA512_256, bytes.Repeat([]byte{7}, 32))
 	for _, seed := range []string{"", ".", token, signature, "ory_at_" + token, token + "\n", strings.Repeat("ab", 20), strings.Repeat("A", 43) + "=", "\x00."} {
