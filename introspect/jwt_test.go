@@ -31,7 +31,8 @@ func want(t *testing.T, j *introspect.LocalJWT, token string, reason introspect.
 	return got
 }
 
-// A proper token of RFC 9068 gives the same value as any other Introspector, with each type of key.
+// A token of RFC 9068 is accepted with each type of key, and gives the same
+// value as another Introspector.
 //
 // Holds S115, S125, R242.
 func TestJWT_AcceptsRFC9068(t *testing.T) {
@@ -61,7 +62,7 @@ func TestJWT_AcceptsRFC9068(t *testing.T) {
 	require.NotNil(t, seen)
 }
 
-// Every claim is checked, by type and by value.
+// The type and the value of every claim are checked.
 //
 // Holds S125, R149, R269, V99, V147, V158.
 func TestJWT_ChecksClaims(t *testing.T) {
@@ -110,7 +111,8 @@ func TestJWT_ChecksClaims(t *testing.T) {
 
 func segment(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 
-// Headers cannot choose the key, the algorithm or a feature, and a token has one spelling.
+// A header cannot choose the key, the algorithm or a feature. A token has one
+// spelling.
 //
 // Holds R104, R236, R243, V142, V143, V145, V148, V150, V151, V153, V154, V155, V156, V157.
 func TestJWT_HostileCorpus(t *testing.T) {
@@ -189,7 +191,7 @@ func TestJWT_HostileCorpus(t *testing.T) {
 	want(t, j, whole, "")
 }
 
-// A token of many dots costs no memory.
+// A token of many dots is refused without allocating for it.
 //
 // Holds V149.
 func TestJWT_DotsCostNothing(t *testing.T) {
@@ -199,8 +201,8 @@ func TestJWT_DotsCostNothing(t *testing.T) {
 	require.Less(t, testing.AllocsPerRun(10, func() { _, _ = j.Introspect(context.Background(), dots) }), 10.0)
 }
 
-// A key verifies only what its JWK says it is for, and weak keys verify nothing. A set with a symmetric or private key is
-// refused.
+// A key verifies only what its JWK allows, and a weak key verifies nothing. A
+// set with a symmetric or private key is refused.
 //
 // Holds R104, R243, V146, V154.
 func TestJWT_KeysForTheirPurpose(t *testing.T) {
@@ -246,10 +248,11 @@ func TestJWT_KeysForTheirPurpose(t *testing.T) {
 		})
 	}
 	two := must(json.Marshal(claims{"keys": []json.RawMessage{member(otherRSA().Public(), nil), member(rsaKey().Public(), nil)}}))
-	want(t, checker(func(j *introspect.LocalJWT) { j.Keys = two }), sign(t, "RS256", rsaKey(), "k", good(nil)), "") // all of one kid are tried
+	want(t, checker(func(j *introspect.LocalJWT) { j.Keys = two }), sign(t, "RS256", rsaKey(), "k", good(nil)), "") // every key with the kid is tried
 }
 
-// Algorithms, types, client ids and the leeway follow the configuration, and a hole in it is refused.
+// Algorithms, types, client IDs and the leeway follow the configuration. A
+// wrong configuration is refused.
 //
 // Holds S125, R269, V136.
 func TestJWT_Configuration(t *testing.T) {

@@ -79,7 +79,7 @@ func (k *keyring) verify(ctx context.Context, signed *jws.Token) (bool, error) {
 	return ok, nil
 }
 
-// anyKeys takes whatever keys there are. noKeys takes none, so that they are
+// anyKeys is satisfied by any keys. noKeys is satisfied by none, so that they are
 // fetched if the interval allows it.
 func anyKeys([]jws.Key) bool { return true }
 func noKeys([]jws.Key) bool  { return false }
