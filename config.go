@@ -212,8 +212,8 @@ type (
 	Scope = grants.Scope
 	// ScopeRequest is what ScopeRules.Decide sees.
 	ScopeRequest = grants.ScopeRequest
-	// Match says what becomes of a request for scopes of which some are not allowed.
-	Match = grants.Match
+	// ScopeMatch says what becomes of a request for scopes of which some are not allowed.
+	ScopeMatch = grants.ScopeMatch
 )
 
 // The matches of [ScopeRules].

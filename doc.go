@@ -33,7 +33,7 @@
 //
 // Before the day. Register the clients: client_secret_hash takes bcrypt, argon2id, PBKDF2 and SHA-256. A client that is there
 // already is left alone, so that the program can be run again. Write the export of tokens as ImportTokens says, one line for each
-// grant, and try it with a copy of the old store. Choose the form: [tokens.Digest] with crypto.SHA1 or SHA256 for a server that keeps
+// grant, and try it with a copy of the old store. Choose the form: [tokens.Hashed] with crypto.SHA1 or SHA256 for a server that keeps
 // plain digests, as the gateway of [Gateway] does (SHA-1 unless it was told otherwise; the access and the refresh token of one row are one grant,
 // named by the row's key); [tokens.FositeHMAC] with the old secrets for fosite and Hydra, where the grant is the request ID,
 // stored is the signature column, and a refresh token whose row is not active is spent. Subjects must be those that your

@@ -11,7 +11,7 @@ import (
 	"github.com/grantwell/grantwell/storage/memstore"
 )
 
-// partners stands for an introspect.JWT, or an introspect.Remote, of another
+// partners stands for an introspect.LocalJWT, or an introspect.Remote, of another
 // authorization server.
 type partners map[string]introspect.Token
 

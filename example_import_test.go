@@ -37,7 +37,7 @@ func ExampleImportTokens() {
 			log.Fatal(err)
 		}
 	}
-	form := tokens.Digest{
+	form := tokens.Hashed{
 		Hash:    crypto.SHA1,
 		Lengths: []int{54, 46},
 	} // of its access and refresh tokens

@@ -63,7 +63,7 @@ func TestImportTokens_DigestKeepsATokenAlive(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			form := tokens.Digest{Hash: c.hash, Lengths: []int{len(oldAccess), len(oldRefresh)}}
+			form := tokens.Hashed{Hash: c.hash, Lengths: []int{len(oldAccess), len(oldRefresh)}}
 			r := servertest.New(t, func(cfg *grantwell.Config) {
 				cfg.Imported = []tokens.Imported{form}
 				cfg.Paths.TokenInfo = "/tokeninfo"
@@ -116,8 +116,8 @@ func (c *counted) Get(ctx context.Context, kind storage.Kind, key string) (stora
 // imported form that it fits and each kind of token.
 func TestImportTokens_GarbageCostsFewReads(t *testing.T) {
 	t.Parallel()
-	sha := tokens.Digest{Hash: crypto.SHA256}
-	exact := tokens.Digest{Hash: crypto.SHA1, Lengths: []int{54}}
+	sha := tokens.Hashed{Hash: crypto.SHA256}
+	exact := tokens.Hashed{Hash: crypto.SHA1, Lengths: []int{54}}
 	signed := tokens.FositeHMAC{Secrets: [][]byte{[]byte(strings.Repeat("k", 32))}}
 	for name, c := range map[string]struct {
 		forms []tokens.Imported
@@ -152,7 +152,7 @@ func TestImportTokens_GarbageCostsFewReads(t *testing.T) {
 // spent ends the grant when it is used.
 func TestImportTokens_RevocationAndReuse(t *testing.T) {
 	t.Parallel()
-	form := tokens.Digest{Hash: crypto.SHA1}
+	form := tokens.Hashed{Hash: crypto.SHA1}
 	r := servertest.New(t, func(cfg *grantwell.Config) { cfg.Imported = []tokens.Imported{form} })
 	of := func(token string) string { return digest(crypto.SHA1, token, hex.EncodeToString) }
 	used := "the refresh token that was used before the move"
@@ -180,7 +180,7 @@ func TestImportTokens_RevocationAndReuse(t *testing.T) {
 // error names the line.
 func TestImportTokens_RefusesWhatItCannotKeep(t *testing.T) {
 	t.Parallel()
-	form := tokens.Digest{Hash: crypto.SHA256}
+	form := tokens.Hashed{Hash: crypto.SHA256}
 	of := func(token string) string { return digest(crypto.SHA256, token, hex.EncodeToString) }
 	good := line("1", "conf", of("a"), of("b"))
 	for name, c := range map[string]struct{ line, want string }{
@@ -239,9 +239,9 @@ func TestImportTokens_RefusesWhatItCannotKeep(t *testing.T) {
 // New refuses a configuration under which imported tokens could be guessed.
 func TestImportTokens_ConfigIsChecked(t *testing.T) {
 	t.Parallel()
-	for name, form := range map[string]tokens.Imported{"nil": nil, "no hash": tokens.Digest{},
-		"MD5": tokens.Digest{Hash: crypto.MD5},
-		"short tokens": tokens.Digest{
+	for name, form := range map[string]tokens.Imported{"nil": nil, "no hash": tokens.Hashed{},
+		"MD5": tokens.Hashed{Hash: crypto.MD5},
+		"short tokens": tokens.Hashed{
 			Hash:    crypto.SHA256,
 			Lengths: []int{8},
 		}, "no secret": tokens.FositeHMAC{},

@@ -23,9 +23,9 @@ import (
 
 // offline returns the check of a resource server that knows only the published
 // keys.
-func offline(t *testing.T, d *servertest.Server) *introspect.JWT {
+func offline(t *testing.T, d *servertest.Server) *introspect.LocalJWT {
 	t.Helper()
-	return &introspect.JWT{
+	return &introspect.LocalJWT{
 		Issuer:   "https://as.example",
 		Audience: []string{"https://as.example"},
 		Keys:     []byte(d.Get("/jwks.json").Body),
@@ -281,7 +281,7 @@ func TestJWT_RotationBreaksNoToken(t *testing.T) {
 			Keep:         2 * time.Hour,
 		}))
 		kids := map[any]bool{}
-		var early *introspect.JWT
+		var early *introspect.LocalJWT
 		var old string
 		for step := range 60 {
 			keys := offline(t, d)
@@ -323,7 +323,7 @@ func TestJWT_GuardNeedsOnlyPublishedKeys(t *testing.T) {
 	d := servertest.New(t, servertest.Signed(servertest.Keys(t)))
 	ts := httptest.NewServer(d.Handler)
 	t.Cleanup(ts.Close)
-	in := &introspect.JWT{
+	in := &introspect.LocalJWT{
 		Issuer:       "https://as.example",
 		Audience:     []string{"https://as.example"},
 		JWKSURI:      ts.URL + "/jwks.json",

@@ -72,7 +72,7 @@ func (s *Server) Introspect(ctx context.Context, token string) (*introspect.Toke
 }
 
 // External answers for the access tokens of another authorization server with the
-// given issuer identifier, whose tokens from looks up: an introspect.JWT or an
+// given issuer identifier, whose tokens from looks up: an introspect.LocalJWT or an
 // introspect.Remote. A live token resolves to the client that is registered here under
 // the token's client ID (see AliasOf of [storage.Client]). It then has the ID of that
 // client, of its scope what the client is registered for, and the other server's

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/netip"
 	"time"
+
+	"github.com/grantwell/grantwell/internal/base/xmldsig"
 )
 
 // The identifiers of RFC 7522 section 2 and RFC 7523 section 2.
@@ -174,4 +176,14 @@ func (l Limits) withDefaults() Limits {
 	set(&l.Attributes, 24)
 	set(&l.Namespaces, 64)
 	return l
+}
+
+// document returns the limits of the document, which do not include its size.
+func (l Limits) document() xmldsig.Limits {
+	return xmldsig.Limits{
+		Depth:      l.Depth,
+		Elements:   l.Elements,
+		Attributes: l.Attributes,
+		Namespaces: l.Namespaces,
+	}
 }

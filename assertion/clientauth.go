@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// The methods of [ClientCredentials] (OpenID Connect Core section 9).
+// The values of token_endpoint_auth_method that [ClientCredentials] can have (OpenID Connect Core section 9).
 const (
-	MethodPrivateKeyJWT   = "private_key_jwt"
-	MethodClientSecretJWT = "client_secret_jwt"
+	methodPrivateKeyJWT   = "private_key_jwt"
+	methodClientSecretJWT = "client_secret_jwt"
 )
 
 // ErrUnknownClient is what [ClientKeys] returns for a client that does not exist, is disabled, or does not
@@ -27,12 +27,12 @@ type ClientKeys interface {
 
 // ClientCredentials are what one client authenticates with.
 type ClientCredentials struct {
-	// Method is the one method that the client is registered for, and decides which algorithms exist for it:
-	// public-key signatures for private_key_jwt, HMAC for client_secret_jwt.
+	// Method is the one method that the client is registered for, "private_key_jwt" or "client_secret_jwt". It
+	// decides which algorithms exist for the client: public-key signatures for the one, HMAC for the other.
 	Method string
 
 	// Keys or JWKS hold the public keys for private_key_jwt; JWKS is read if Keys is nil.
-	Keys KeySource
+	Keys KeySetSource
 	JWKS json.RawMessage
 	// Secrets are the plain client secrets for client_secret_jwt; more than one while they are rotated.
 	// RFC 7518 section 3.2 wants 32 octets for HS256, 48 for HS384 and 64 for HS512; a shorter one verifies
@@ -53,16 +53,16 @@ func (c ClientCredentials) signer() jwtSigner {
 		s.algorithms = []string{c.Algorithm}
 	}
 	switch c.Method {
-	case MethodPrivateKeyJWT:
+	case methodPrivateKeyJWT:
 		s.known, s.keys, s.jwks = true, c.Keys, c.JWKS
-	case MethodClientSecretJWT:
+	case methodClientSecretJWT:
 		s.known, s.secrets = true, append([][]byte{}, c.Secrets...) // never nil: nil means public keys
 	}
 	return s
 }
 
 // verifyClient judges t as client authentication (RFC 7523 section 3, as the draft that updates it demands).
-func (j *JWT) verifyClient(ctx context.Context, r Request, t *jwtToken, now time.Time) (*Assertion, *Error) {
+func (j *JWTVerifier) verifyClient(ctx context.Context, r Request, t *jwtToken, now time.Time) (*Assertion, *Error) {
 	id := claimed(t)
 	if sub, _ := t.claims["sub"].(string); sub != id {
 		return nil, newError(ClientAuth, ReasonSubject, "iss is %s and sub %s, where both are the client", shown(id), shown(sub))

@@ -12,7 +12,7 @@ import (
 
 var jwtSecret = []byte(strings.Repeat("s3cret-of-16-oct", 4)) // 64 octets
 
-func clientVerifier(t testing.TB, change func(*JWTConfig), credentials ClientCredentials) (*JWT, *jwtReplay) {
+func clientVerifier(t testing.TB, change func(*JWTConfig), credentials ClientCredentials) (*JWTVerifier, *jwtReplay) {
 	t.Helper()
 	return newJWT(t, func(c *JWTConfig) {
 		c.Clients = jwtClients{jwtClient: credentials}
@@ -27,7 +27,7 @@ func privateKeyJWT(keys ...crypto.PublicKey) ClientCredentials {
 	for _, k := range keys {
 		list = append(list, jwkOf("k", k))
 	}
-	return ClientCredentials{Method: MethodPrivateKeyJWT, JWKS: jwksOf(list...)}
+	return ClientCredentials{Method: methodPrivateKeyJWT, JWKS: jwksOf(list...)}
 }
 
 // Holds S12, S67, R100, RF9, RJ13.
@@ -44,7 +44,7 @@ func TestClientAuth_EveryAlgorithmOfItsMethod(t *testing.T) {
 		require.NotEmpty(t, a.KeyID)
 	}
 	for _, alg := range []string{"HS256", "HS384", "HS512"} {
-		rotated := ClientCredentials{Method: MethodClientSecretJWT, Secrets: [][]byte{[]byte(strings.Repeat("old", 30)), jwtSecret}}
+		rotated := ClientCredentials{Method: methodClientSecretJWT, Secrets: [][]byte{[]byte(strings.Repeat("old", 30)), jwtSecret}}
 		j, _ := clientVerifier(t, nil, rotated)
 		a, err := j.Verify(t.Context(), clientOf(signJWT(t, alg, "", jwtSecret, clientClaims())))
 		require.NoError(t, err, alg)
@@ -135,20 +135,20 @@ func TestClientAuth_TheMethodFixesTheFamilyOfAlgorithms(t *testing.T) {
 		key         any
 		reason      Reason
 	}{
-		"a secret for private_key_jwt":     {ClientCredentials{Method: MethodPrivateKeyJWT, JWKS: publicAsSecret, Secrets: [][]byte{jwtSecret}}, "HS256", jwtSecret, ReasonAlgorithm},
+		"a secret for private_key_jwt":     {ClientCredentials{Method: methodPrivateKeyJWT, JWKS: publicAsSecret, Secrets: [][]byte{jwtSecret}}, "HS256", jwtSecret, ReasonAlgorithm},
 		"the public key as secret":         {privateKeyJWT(key.Public()), "HS256", []byte(publicAsSecret), ReasonAlgorithm},
-		"a key for client_secret_jwt":      {ClientCredentials{Method: MethodClientSecretJWT, JWKS: publicAsSecret, Secrets: [][]byte{jwtSecret}}, "RS256", key, ReasonAlgorithm},
-		"client_secret_jwt without secret": {ClientCredentials{Method: MethodClientSecretJWT}, "HS256", []byte{}, ReasonKey},
-		"an empty secret":                  {ClientCredentials{Method: MethodClientSecretJWT, Secrets: [][]byte{{}}}, "HS256", []byte{}, ReasonKey},
-		"31 octets for HS256":              {ClientCredentials{Method: MethodClientSecretJWT, Secrets: [][]byte{jwtSecret[:31]}}, "HS256", jwtSecret[:31], ReasonKey},
-		"47 octets for HS384":              {ClientCredentials{Method: MethodClientSecretJWT, Secrets: [][]byte{jwtSecret[:47]}}, "HS384", jwtSecret[:47], ReasonKey},
-		"63 octets for HS512":              {ClientCredentials{Method: MethodClientSecretJWT, Secrets: [][]byte{jwtSecret[:63]}}, "HS512", jwtSecret[:63], ReasonKey},
-		"another secret":                   {ClientCredentials{Method: MethodClientSecretJWT, Secrets: [][]byte{jwtSecret}}, "HS256", []byte(strings.Repeat("x", 64)), ReasonSignature},
-		"another algorithm than registered": {ClientCredentials{Method: MethodPrivateKeyJWT, JWKS: publicAsSecret, Algorithm: "PS256"}, "RS256", key,
+		"a key for client_secret_jwt":      {ClientCredentials{Method: methodClientSecretJWT, JWKS: publicAsSecret, Secrets: [][]byte{jwtSecret}}, "RS256", key, ReasonAlgorithm},
+		"client_secret_jwt without secret": {ClientCredentials{Method: methodClientSecretJWT}, "HS256", []byte{}, ReasonKey},
+		"an empty secret":                  {ClientCredentials{Method: methodClientSecretJWT, Secrets: [][]byte{{}}}, "HS256", []byte{}, ReasonKey},
+		"31 octets for HS256":              {ClientCredentials{Method: methodClientSecretJWT, Secrets: [][]byte{jwtSecret[:31]}}, "HS256", jwtSecret[:31], ReasonKey},
+		"47 octets for HS384":              {ClientCredentials{Method: methodClientSecretJWT, Secrets: [][]byte{jwtSecret[:47]}}, "HS384", jwtSecret[:47], ReasonKey},
+		"63 octets for HS512":              {ClientCredentials{Method: methodClientSecretJWT, Secrets: [][]byte{jwtSecret[:63]}}, "HS512", jwtSecret[:63], ReasonKey},
+		"another secret":                   {ClientCredentials{Method: methodClientSecretJWT, Secrets: [][]byte{jwtSecret}}, "HS256", []byte(strings.Repeat("x", 64)), ReasonSignature},
+		"another algorithm than registered": {ClientCredentials{Method: methodPrivateKeyJWT, JWKS: publicAsSecret, Algorithm: "PS256"}, "RS256", key,
 			ReasonAlgorithm},
 		"a client of another method": {ClientCredentials{Method: "client_secret_basic", JWKS: publicAsSecret}, "RS256", key, ReasonIssuer},
-		"a client without keys":      {ClientCredentials{Method: MethodPrivateKeyJWT}, "RS256", key, ReasonKey},
-		"keys that are none":         {ClientCredentials{Method: MethodPrivateKeyJWT, JWKS: []byte("junk")}, "RS256", key, ReasonKey},
+		"a client without keys":      {ClientCredentials{Method: methodPrivateKeyJWT}, "RS256", key, ReasonKey},
+		"keys that are none":         {ClientCredentials{Method: methodPrivateKeyJWT, JWKS: []byte("junk")}, "RS256", key, ReasonKey},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -30,7 +30,7 @@
 //
 // [Error.Code] is for the OAuth response, [Error.Description] is safe for the
 // client, [Error.Reason] is a stable name for logs and counters, and the text of the error
-// says what was found and what was expected. (*SAML).Explain reports every step.
+// says what was found and what was expected. (*SAMLVerifier).Explain reports every step.
 //
 // # Trusting an identity provider
 //
@@ -59,7 +59,7 @@
 // A client that can present any assertion could present one that it stole: demand by Issuer.BindClient that the assertion names
 // the client, and list in Issuer.Clients who may use this provider at all.
 //
-// When a request is refused, look at the Reason in the event, or give the assertion to (*SAML).Explain:
+// When a request is refused, look at the Reason in the event, or give the assertion to (*SAMLVerifier).Explain:
 //
 //	encoding       not base64url; some clients send plain base64: SAMLConfig.LenientBase64
 //	syntax         a DOCTYPE, comment, CDATA or a namespace trick: no honest provider needs one

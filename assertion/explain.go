@@ -42,7 +42,7 @@ func (r *Report) String() string {
 // Explain goes through the steps of Verify and reports each of them. Once the
 // signature holds it judges every rule, so that one report shows all that is wrong.
 // It never touches the replay store and tells Observe nothing.
-func (s *SAML) Explain(ctx context.Context, r Request) *Report {
+func (s *SAMLVerifier) Explain(ctx context.Context, r Request) *Report {
 	run := s.newRun(ctx, r)
 	report := &Report{Format: FormatSAML2}
 	add := func(name, note string, err *Error) {

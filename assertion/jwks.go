@@ -19,9 +19,9 @@ const (
 	maxJWKSKeys = 64
 )
 
-// KeySource gives the public keys of one issuer or one client. [*KeySet] is the fixed one,
+// KeySetSource gives the public keys of one issuer or one client. [*KeySet] is the fixed one,
 // [RemoteKeys.URL] the one behind a jwks_uri.
-type KeySource interface {
+type KeySetSource interface {
 	// Keys returns the keys as they are now. kid is the key that a token names, or "": a source that can
 	// fetch uses it to notice a rollover, and must bound how often it does so, for anybody can send any
 	// kid. It comes from a token that nobody has verified. An error refuses the assertion, not the server:
@@ -33,7 +33,7 @@ type KeySource interface {
 // ECDSA on P-256, P-384 or P-521, and Ed25519. It is immutable and safe for concurrent use.
 type KeySet struct{ keys []jws.Key }
 
-// Keys returns s: a KeySet is a [KeySource] that never changes.
+// Keys returns s: a KeySet is a [KeySetSource] that never changes.
 func (s *KeySet) Keys(context.Context, string) (*KeySet, error) { return s, nil }
 
 // Len returns the number of usable keys.

@@ -47,8 +47,8 @@ func (r *RemoteKeys) Keys(ctx context.Context, url, kid string) (*KeySet, error)
 		})
 }
 
-// URL returns the key set behind url as a [KeySource].
-func (r *RemoteKeys) URL(url string) KeySource { return remoteURL{r, url} }
+// URL returns the key set behind url as a [KeySetSource].
+func (r *RemoteKeys) URL(url string) KeySetSource { return remoteURL{r, url} }
 
 type remoteURL struct {
 	keys *RemoteKeys

@@ -119,7 +119,7 @@ func TestRemoteKeys_AFailingURLCoolsDownAndRefusesNothingElse(t *testing.T) {
 	server.body.Store(nil)
 	synctest.Test(t, func(t *testing.T) {
 		remote := server.remote()
-		j, _ := clientVerifier(t, nil, ClientCredentials{Method: MethodPrivateKeyJWT, Keys: remote.URL(server.URL)})
+		j, _ := clientVerifier(t, nil, ClientCredentials{Method: methodPrivateKeyJWT, Keys: remote.URL(server.URL)})
 		for range 50 {
 			a, err := j.Verify(t.Context(), clientOf(signGrant(t, clientClaims())))
 			requireRefused(t, "invalid_client", ReasonKey, a, err)

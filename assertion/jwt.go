@@ -9,7 +9,7 @@ import (
 	"github.com/grantwell/grantwell/internal/base/jws"
 )
 
-// JWTConfig configures a [JWT] verifier. Issuer, Replay and one of Issuers and Clients are required.
+// JWTConfig configures a [JWTVerifier]. Issuer, Replay and one of Issuers and Clients are required.
 type JWTConfig struct {
 	// Issuer is this server's issuer identifier (RFC 8414). It is the audience of grants, and the only
 	// audience of client authentication (draft-ietf-oauth-rfc7523bis section 4).
@@ -45,16 +45,16 @@ type JWTConfig struct {
 	Observe func(context.Context, Event) // told of every decision; may be nil
 }
 
-// JWT verifies JWTs as authorization grants and as client authentication (RFC 7523).
+// JWTVerifier verifies JWTs as authorization grants and as client authentication (RFC 7523).
 // It is safe for concurrent use.
-type JWT struct {
+type JWTVerifier struct {
 	c JWTConfig
 }
 
-var _ Verifier = (*JWT)(nil)
+var _ Verifier = (*JWTVerifier)(nil)
 
 // NewJWT checks the configuration and returns every fault in it.
-func NewJWT(c JWTConfig) (*JWT, error) {
+func NewJWT(c JWTConfig) (*JWTVerifier, error) {
 	var faults []error
 	fault := func(wrong bool, text string) {
 		if wrong {
@@ -87,13 +87,13 @@ func NewJWT(c JWTConfig) (*JWT, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &JWT{c: c}, nil
+	return &JWTVerifier{c: c}, nil
 }
 
 // Verify implements [Verifier]. The steps, in this order: size and form; the issuer or client, looked up by
 // what the token claims; its signature; only then what the token says; and last of all the replay entry, so
 // that no token that is refused for another reason uses it up.
-func (j *JWT) Verify(ctx context.Context, r Request) (*Assertion, error) {
+func (j *JWTVerifier) Verify(ctx context.Context, r Request) (*Assertion, error) {
 	event := Event{Format: FormatJWT, Use: r.Use, ClientID: r.ClientID}
 	a, refusal := j.verify(ctx, r, &event)
 	if refusal != nil && r.Use == ClientAuth && refusal.Code != codeServerError {
@@ -109,7 +109,7 @@ func (j *JWT) Verify(ctx context.Context, r Request) (*Assertion, error) {
 	return a, nil
 }
 
-func (j *JWT) verify(ctx context.Context, r Request, event *Event) (*Assertion, *Error) {
+func (j *JWTVerifier) verify(ctx context.Context, r Request, event *Event) (*Assertion, *Error) {
 	switch {
 	case r.Use == Grant && j.c.Issuers == nil, r.Use == ClientAuth && j.c.Clients == nil, r.Use != Grant && r.Use != ClientAuth:
 		return nil, newError(r.Use, ReasonDisabled, "JWTs are not accepted as %s", r.Use)

@@ -23,7 +23,7 @@ func checkType(use Use, typ string, accepted ...string) *Error {
 
 // checkTimes applies exp, nbf and iat with the configured skew. iat is the issuer's word about the past
 // and must not lie in the future; maxAge zero does not ask for it.
-func (j *JWT) checkTimes(use Use, c *jwtClaims, now time.Time, maxLifetime, maxAge time.Duration) *Error {
+func (j *JWTVerifier) checkTimes(use Use, c *jwtClaims, now time.Time, maxLifetime, maxAge time.Duration) *Error {
 	skew := j.c.ClockSkew
 	switch {
 	case c.exp.IsZero():
@@ -81,7 +81,7 @@ func shownList(list []string) string {
 
 // spend enters the token into the replay store, under its jti or, if it has none, under its signed text:
 // the signature is left out because others can vary it.
-func (j *JWT) spend(ctx context.Context, use Use, namespace string, t *jwtToken, c *jwtClaims) *Error {
+func (j *JWTVerifier) spend(ctx context.Context, use Use, namespace string, t *jwtToken, c *jwtClaims) *Error {
 	id := "jti:" + c.jti
 	if c.jti == "" {
 		sum := sha256.Sum256([]byte(t.Signed))

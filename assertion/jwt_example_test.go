@@ -102,7 +102,7 @@ func ExampleClientKeys() {
 		Issuer: "https://as.example",
 		Replay: &once{},
 		Clients: registered{"billing": {
-			Method: assertion.MethodPrivateKeyJWT,
+			Method: "private_key_jwt",
 			JWKS:   json.RawMessage(jwks),
 		}},
 	})
@@ -131,7 +131,7 @@ func ExampleClientKeys() {
 func ExampleRemoteKeys() {
 	remote := &assertion.RemoteKeys{}
 	credentials := assertion.ClientCredentials{
-		Method: assertion.MethodPrivateKeyJWT,
+		Method: "private_key_jwt",
 		Keys:   remote.URL("https://127.0.0.1/keys"), // as a hostile client might register it
 	}
 	_, err := credentials.Keys.Keys(context.Background(), "2026")

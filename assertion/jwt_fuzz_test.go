@@ -29,7 +29,7 @@ func FuzzJWT(f *testing.F) {
 	}
 	j, _ := newJWT(f, func(c *JWTConfig) {
 		c.Issuers = Issuers(Issuer{ID: jwtIdP, JWKS: set, JWT: JWTRules{Lenient: true}})
-		c.Clients = jwtClients{jwtClient: {Method: MethodPrivateKeyJWT, JWKS: set}}
+		c.Clients = jwtClients{jwtClient: {Method: methodPrivateKeyJWT, JWKS: set}}
 	})
 	f.Fuzz(func(t *testing.T, token string) {
 		for use, code := range map[Use]string{Grant: "invalid_grant", ClientAuth: "invalid_client"} {

@@ -11,7 +11,7 @@ import (
 const selfIssuedLifetime = 5 * time.Minute
 
 // verifyGrant judges t as an authorization grant (RFC 7523 sections 3 and 3.1).
-func (j *JWT) verifyGrant(ctx context.Context, r Request, t *jwtToken, now time.Time) (*Assertion, *Error) {
+func (j *JWTVerifier) verifyGrant(ctx context.Context, r Request, t *jwtToken, now time.Time) (*Assertion, *Error) {
 	issuer, refusal := findIssuer(ctx, j.c.Issuers, Grant, claimed(t))
 	if refusal != nil && refusal.Reason != ReasonIssuer {
 		return nil, refusal
@@ -66,7 +66,7 @@ func (j *JWT) verifyGrant(ctx context.Context, r Request, t *jwtToken, now time.
 }
 
 // checkGrant applies the rules on claims. It completes the subject of a self-issued assertion.
-func (j *JWT) checkGrant(issuer *Issuer, t *jwtToken, c *jwtClaims, now time.Time) *Error {
+func (j *JWTVerifier) checkGrant(issuer *Issuer, t *jwtToken, c *jwtClaims, now time.Time) *Error {
 	rules := issuer.JWT
 	lifetime, age := j.c.MaxLifetime, j.c.MaxAge
 	if rules.SelfIssued {

@@ -21,7 +21,7 @@ func idp(change func(*Issuer)) Issuer {
 	return i
 }
 
-func grantVerifier(t testing.TB, change func(*JWTConfig), issuers ...Issuer) (*JWT, *jwtReplay) {
+func grantVerifier(t testing.TB, change func(*JWTConfig), issuers ...Issuer) (*JWTVerifier, *jwtReplay) {
 	t.Helper()
 	return newJWT(t, func(c *JWTConfig) {
 		c.Issuers = Issuers(issuers...)
@@ -230,7 +230,7 @@ func (f issuerFunc) Issuer(_ context.Context, id string) (*Issuer, error) { retu
 // Holds RF19, RJ9, S69, R148.
 func TestJWTGrant_IsAcceptedOnce(t *testing.T) {
 	t.Parallel()
-	verify := func(j *JWT, claims jwtMap) error {
+	verify := func(j *JWTVerifier, claims jwtMap) error {
 		_, err := j.Verify(t.Context(), grantOf(signGrant(t, claims)))
 		return err
 	}
@@ -238,7 +238,7 @@ func TestJWTGrant_IsAcceptedOnce(t *testing.T) {
 	second, err := NewJWT(JWTConfig{Issuer: jwtServer, Issuers: Issuers(idp(nil)), Replay: replay, Now: func() time.Time { return jwtNow }})
 	require.NoError(t, err)
 	require.NoError(t, verify(j, grantClaims()))
-	for _, again := range []*JWT{j, second} {
+	for _, again := range []*JWTVerifier{j, second} {
 		a, err := again.Verify(t.Context(), grantOf(signGrant(t, grantClaims())))
 		requireRefused(t, "invalid_grant", ReasonReplay, a, err)
 	}
@@ -277,7 +277,7 @@ func TestJWT_OfManyAtOnceOneWins(t *testing.T) {
 	key := jwtTestKeys()["p256"]
 	j, _ := newJWT(t, func(c *JWTConfig) {
 		c.Issuers = Issuers(idp(nil))
-		c.Clients = jwtClients{jwtClient: {Method: MethodPrivateKeyJWT, JWKS: jwksOf(jwkOf("k", key.Public()))}}
+		c.Clients = jwtClients{jwtClient: {Method: methodPrivateKeyJWT, JWKS: jwksOf(jwkOf("k", key.Public()))}}
 	})
 	for _, r := range []Request{grantOf(signGrant(t, grantClaims())), clientOf(signGrant(t, clientClaims()))} {
 		var won, lost atomic.Int32

@@ -169,7 +169,7 @@ func TestJWT_HostileCorpusIsRefusedForBothUses(t *testing.T) {
 
 	j, replay := newJWT(t, func(c *JWTConfig) {
 		c.Issuers = Issuers(Issuer{ID: jwtIdP, JWKS: set})
-		c.Clients = jwtClients{jwtClient: {Method: MethodPrivateKeyJWT, JWKS: set}}
+		c.Clients = jwtClients{jwtClient: {Method: methodPrivateKeyJWT, JWKS: set}}
 	})
 	for use, claims := range map[Use]jwtMap{Grant: grantClaims(), ClientAuth: clientClaims()} {
 		for name, token := range hostileTokens(t, claims, server.URL) {

@@ -12,7 +12,7 @@ import "time"
 type JWTRules struct {
 	// Keys are the issuer's keys: a [*KeySet], or [RemoteKeys.URL] for keys that are fetched. If it is nil,
 	// Issuer.JWKS is parsed at each request.
-	Keys KeySource
+	Keys KeySetSource
 
 	// SelfIssued says that the issuer is a client that signs assertions about itself or about users
 	// (RFC 7521 section 4.1, RFC 7523 section 2.1). Issuer.ID is then the client_id. The assertion needs no

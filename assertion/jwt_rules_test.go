@@ -167,7 +167,7 @@ func TestJWT_TypeSeparatesKindsOfTokens(t *testing.T) {
 			t.Parallel()
 			j, _ := newJWT(t, func(c *JWTConfig) {
 				c.Issuers = Issuers(idp(nil))
-				c.Clients = jwtClients{jwtClient: {Method: MethodPrivateKeyJWT, JWKS: jwksOf(jwkOf("k", key.Public()))}}
+				c.Clients = jwtClients{jwtClient: {Method: methodPrivateKeyJWT, JWKS: jwksOf(jwkOf("k", key.Public()))}}
 			})
 			header := toJSON(with(jwtMap{"alg": "ES256", "kid": "k"}, "typ", orNil(typ)))
 			a, err := j.Verify(t.Context(), grantOf(signRaw(t, "ES256", key, header, toJSON(grantClaims()))))
@@ -208,7 +208,7 @@ func TestJWT_LeniencyIsOffUnlessTheSenderHasIt(t *testing.T) {
 			for _, lenient := range []bool{false, true} {
 				j, _ := newJWT(t, func(c *JWTConfig) {
 					c.Issuers = Issuers(idp(func(i *Issuer) { i.JWT.Lenient = lenient }))
-					c.Clients = jwtClients{jwtClient: {Method: MethodPrivateKeyJWT, JWKS: jwksOf(jwkOf("k", key.Public())), Lenient: lenient}}
+					c.Clients = jwtClients{jwtClient: {Method: methodPrivateKeyJWT, JWKS: jwksOf(jwkOf("k", key.Public())), Lenient: lenient}}
 				})
 				_, grantErr := j.Verify(t.Context(), grantOf(spell(grantClaims())))
 				_, clientErr := j.Verify(t.Context(), clientOf(spell(clientClaims())))

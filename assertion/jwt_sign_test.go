@@ -204,7 +204,7 @@ func (c jwtClients) ClientKeys(_ context.Context, id string) (ClientCredentials,
 }
 
 // newJWT is a verifier at jwtNow with its replay store.
-func newJWT(t testing.TB, change func(*JWTConfig)) (*JWT, *jwtReplay) {
+func newJWT(t testing.TB, change func(*JWTConfig)) (*JWTVerifier, *jwtReplay) {
 	t.Helper()
 	replay := &jwtReplay{}
 	c := JWTConfig{

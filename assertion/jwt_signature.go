@@ -12,7 +12,7 @@ import (
 // jwtSigner is whom a token claims to be signed by, and with what that party may sign.
 type jwtSigner struct {
 	known      bool
-	keys       KeySource       // nil: jwks
+	keys       KeySetSource    // nil: jwks
 	jwks       json.RawMessage // parsed when keys is nil
 	secrets    [][]byte        // client_secret_jwt only, and then instead of keys
 	algorithms []string        // nil: those of the family
@@ -31,7 +31,7 @@ func (s *jwtSigner) allows(alg string) bool {
 // checkSignature finds the key that signed t. An unknown signer, one without a fitting key and one whose
 // key does not verify are told apart in the reason but not by the time they take: each pays for a
 // verification. It comes before every other check that could tell something about the signer.
-func (j *JWT) checkSignature(ctx context.Context, use Use, t *jwtToken, s jwtSigner, now time.Time) (jws.Key, *Error) {
+func (j *JWTVerifier) checkSignature(ctx context.Context, use Use, t *jwtToken, s jwtSigner, now time.Time) (jws.Key, *Error) {
 	alg := t.Header.Algorithm
 	if !jws.Known(alg) {
 		return jws.Key{}, newError(use, ReasonAlgorithm, "algorithm %s does not exist here", shown(alg))

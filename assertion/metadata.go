@@ -15,6 +15,8 @@ import (
 
 	"github.com/beevik/etree"
 	"github.com/crewjam/saml"
+
+	"github.com/grantwell/grantwell/internal/base/xmldsig"
 )
 
 const (
@@ -23,7 +25,14 @@ const (
 )
 
 // metadataLimits are wider than those of an assertion: metadata comes from a place that the host named.
-var metadataLimits = Limits{Size: 4 << 20, Depth: 32, Elements: 100_000, Attributes: 64, Namespaces: 256}
+var metadataLimits = xmldsig.Limits{
+	Depth:      32,
+	Elements:   100_000,
+	Attributes: 64,
+	Namespaces: 256,
+}
+
+const maxMetadata = 4 << 20 // octets
 
 // ParseMetadata reads SAML 2.0 metadata of at most 4 MiB and returns the one EntityDescriptor with this
 // entityID, whether it is the document or stands inside EntitiesDescriptors. Comments are dropped; what else
@@ -42,7 +51,7 @@ func ParseMetadata(r io.Reader, entityID string) (*saml.EntityDescriptor, error)
 // keys (SAML metadata section 3). What it returns was read from the signed octets. Keys in the document are
 // not trusted by being in it, and signatures inside of the root are not looked at.
 func ParseSignedMetadata(r io.Reader, entityID string, pinned ...crypto.PublicKey) (*saml.EntityDescriptor, error) {
-	keys := usableKeys(pinned)
+	keys := xmldsig.UsableKeys(pinned)
 	if len(keys) == 0 {
 		return nil, errors.New("assertion: metadata: no usable key to check the signature with")
 	}
@@ -50,25 +59,25 @@ func ParseSignedMetadata(r io.Reader, entityID string, pinned ...crypto.PublicKe
 	if err != nil {
 		return nil, err
 	}
-	root, err := parseTree(doc, metadataLimits)
+	root, err := xmldsig.Parse(doc, metadataLimits)
 	if err != nil {
 		return nil, fmt.Errorf("assertion: metadata: %w", err)
 	}
-	id, _ := attribute(root, "ID")
+	id, _ := xmldsig.Attribute(root, "ID")
 	var signatures []*etree.Element
 	for _, child := range root.ChildElements() {
-		if is(child, nsDSig, "Signature") {
+		if xmldsig.Is(child, xmldsig.Namespace, "Signature") {
 			signatures = append(signatures, child)
 		}
 	}
 	if id == "" || len(signatures) != 1 {
 		return nil, errors.New("assertion: metadata: the root element has no ID, or not one signature")
 	}
-	signature, err := readSignature(signatures[0])
+	signature, err := xmldsig.ReadSignature(signatures[0])
 	if err != nil {
 		return nil, fmt.Errorf("assertion: metadata: %w", err)
 	}
-	signed, _, err := signature.verify(root, id, keys, metadataLimits)
+	signed, _, err := signature.Verify(root, id, keys, metadataLimits)
 	if err != nil {
 		return nil, fmt.Errorf("assertion: metadata: %w", err)
 	}
@@ -77,16 +86,16 @@ func ParseSignedMetadata(r io.Reader, entityID string, pinned ...crypto.PublicKe
 
 // readMetadata reads a document and holds it to the same small part of XML as an assertion.
 func readMetadata(r io.Reader) ([]byte, error) {
-	doc, err := io.ReadAll(io.LimitReader(r, int64(metadataLimits.Size)+1))
+	doc, err := io.ReadAll(io.LimitReader(r, int64(maxMetadata)+1))
 	if err != nil {
 		return nil, fmt.Errorf("assertion: metadata: %w", err)
 	}
-	if len(doc) > metadataLimits.Size {
-		return nil, fmt.Errorf("assertion: metadata: more than %d octets", metadataLimits.Size)
+	if len(doc) > maxMetadata {
+		return nil, fmt.Errorf("assertion: metadata: more than %d octets", maxMetadata)
 	}
-	doc, err = scanXML(dropComments(doc), metadataLimits)
+	doc, err = xmldsig.Scan(dropComments(doc), metadataLimits)
 	if err == nil {
-		err = roundTrip(doc)
+		err = xmldsig.RoundTrip(doc)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("assertion: metadata: %w", err)
@@ -204,14 +213,14 @@ func IssuerFromMetadata(ed *saml.EntityDescriptor, now time.Time) (*Issuer, erro
 		}
 		for _, key := range signingKeys(role) {
 			// A renewed certificate often stands beside the old one with the same key.
-			if print := keyThumbprint(key); !seen[print] {
+			if print := xmldsig.Thumbprint(key); !seen[print] {
 				seen[print] = true
 				issuer.Keys = append(issuer.Keys, key)
 			}
 		}
 	}
-	if n := len(issuer.Keys); n == 0 || n > mostKeys {
-		return nil, fmt.Errorf("assertion: metadata: %s has %d usable signing keys, expected 1 to %d", shown(ed.EntityID), n, mostKeys)
+	if n := len(issuer.Keys); n == 0 || n > xmldsig.MaxKeys {
+		return nil, fmt.Errorf("assertion: metadata: %s has %d usable signing keys, expected 1 to %d", shown(ed.EntityID), n, xmldsig.MaxKeys)
 	}
 	return issuer, nil
 }
@@ -233,7 +242,7 @@ func signingKeys(role saml.RoleDescriptor) []crypto.PublicKey {
 			continue
 		}
 		cert, err := x509.ParseCertificate(der)
-		if err == nil && checkKey(cert.PublicKey) == nil {
+		if err == nil && xmldsig.CheckKey(cert.PublicKey) == nil {
 			keys = append(keys, cert.PublicKey)
 		}
 	}

@@ -7,6 +7,9 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/grantwell/grantwell/internal/base/xmldsig"
+	"github.com/grantwell/grantwell/internal/base/xmlenc"
 )
 
 // SAMLConfig says which SAML 2.0 assertions are accepted (RFC 7522).
@@ -63,14 +66,14 @@ const (
 	mostDecrypters     = 4
 )
 
-// SAML is a [Verifier] of SAML 2.0 assertions. [NewSAML] makes one.
-type SAML struct {
+// SAMLVerifier is a [Verifier] of SAML 2.0 assertions. [NewSAML] makes one.
+type SAMLVerifier struct {
 	config SAMLConfig
 	layers []samlLayer
 }
 
 // NewSAML checks the configuration and names everything that is wrong with it.
-func NewSAML(c SAMLConfig) (*SAML, error) {
+func NewSAML(c SAMLConfig) (*SAMLVerifier, error) {
 	var errs []error
 	wrong := func(bad bool, format string, args ...any) {
 		if bad {
@@ -85,16 +88,16 @@ func NewSAML(c SAMLConfig) (*SAML, error) {
 	wrong(c.MaxLifetime < 0, "MaxLifetime is negative")
 	wrong(len(c.Decrypters) > mostDecrypters, "Decrypters has more than %d keys", mostDecrypters)
 	for i, d := range c.Decrypters {
-		wrong(!isRSADecrypter(d), "Decrypters[%d] is no RSA key of 2048 to 8192 bits", i)
+		wrong(!xmlenc.IsDecrypter(d), "Decrypters[%d] is no RSA key of 2048 to 8192 bits", i)
 	}
 	if list, ok := c.Issuers.(fixedIssuers); ok {
 		for id, issuer := range list {
 			wrong(id == "", "Issuers has an empty ID")
 			for i, key := range issuer.Keys {
-				err := checkKey(key)
+				err := xmldsig.CheckKey(key)
 				wrong(err != nil, "Issuers: %q: Keys[%d]: %v", id, i, err)
 			}
-			wrong(len(issuer.Keys) > mostKeys, "Issuers: %q: more than %d keys", id, mostKeys)
+			wrong(len(issuer.Keys) > xmldsig.MaxKeys, "Issuers: %q: more than %d keys", id, xmldsig.MaxKeys)
 		}
 	}
 	if len(errs) > 0 {
@@ -116,12 +119,12 @@ func NewSAML(c SAMLConfig) (*SAML, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &SAML{config: c, layers: samlLayers()}, nil
+	return &SAMLVerifier{config: c, layers: samlLayers()}, nil
 }
 
 // Verify accepts or refuses an assertion. The error is always an [*Error].
 // An accepted assertion is used up unless the configuration allows its reuse.
-func (s *SAML) Verify(ctx context.Context, r Request) (*Assertion, error) {
+func (s *SAMLVerifier) Verify(ctx context.Context, r Request) (*Assertion, error) {
 	run := s.newRun(ctx, r)
 	var refusal *Error
 	for _, layer := range s.layers {

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/beevik/etree"
+
+	"github.com/grantwell/grantwell/internal/base/xmldsig"
 )
 
 // samlContent is what a verified assertion says, before anything is judged.
@@ -33,25 +35,25 @@ func (e contentError) Error() string { return e.text }
 // section 3, item 11 makes every breach of SAML core a refusal).
 func (r *samlRun) readContent() (*samlContent, error) {
 	root := r.verified
-	if err := onlyAttributes(root, "Version", "ID", "IssueInstant"); err != nil {
+	if err := xmldsig.OnlyAttributes(root, "Version", "ID", "IssueInstant"); err != nil {
 		return nil, err
 	}
-	if version, _ := attribute(root, "Version"); version != "2.0" {
+	if version, _ := xmldsig.Attribute(root, "Version"); version != "2.0" {
 		return nil, fmt.Errorf("version %s", shown(version))
 	}
 	c := &samlContent{}
-	c.id, _ = attribute(root, "ID")
+	c.id, _ = xmldsig.Attribute(root, "ID")
 	var err error
 	if c.issuedAt, err = readTime(root, "IssueInstant", true); err != nil {
 		return nil, err
 	}
-	parts, err := children(root)
+	parts, err := xmldsig.Children(root)
 	if err != nil {
 		return nil, err
 	}
 	// Issuer, Subject?, Conditions?, Advice?, statements: each step looks only at its place.
 	take := func(tag string) *etree.Element {
-		if len(parts) == 0 || !is(parts[0], nsSAML, tag) {
+		if len(parts) == 0 || !xmldsig.Is(parts[0], nsSAML, tag) {
 			return nil
 		}
 		e := parts[0]
@@ -85,25 +87,25 @@ func (r *samlRun) readContent() (*samlContent, error) {
 }
 
 func readIssuer(e *etree.Element) (string, error) {
-	if err := onlyAttributes(e, "Format", "NameQualifier", "SPNameQualifier", "SPProvidedID"); err != nil {
+	if err := xmldsig.OnlyAttributes(e, "Format", "NameQualifier", "SPNameQualifier", "SPProvidedID"); err != nil {
 		return "", err
 	}
 	const entity = "urn:oasis:names:tc:SAML:2.0:nameid-format:entity"
-	if format, ok := attribute(e, "Format"); ok && format != entity {
+	if format, ok := xmldsig.Attribute(e, "Format"); ok && format != entity {
 		return "", contentError{ReasonIssuer, "the Issuer is not an entity but " + shown(format)}
 	}
-	return text(e)
+	return xmldsig.Text(e)
 }
 
 func (r *samlRun) readStatement(e *etree.Element, c *samlContent) error {
 	switch {
-	case is(e, nsSAML, "AuthnStatement"):
+	case xmldsig.Is(e, nsSAML, "AuthnStatement"):
 		authn, err := readAuthn(e)
 		if err != nil {
 			return err
 		}
 		c.authn = append(c.authn, authn)
-	case is(e, nsSAML, "AttributeStatement"):
+	case xmldsig.Is(e, nsSAML, "AttributeStatement"):
 		attributes, err := r.readAttributes(e)
 		if err != nil {
 			return err
@@ -118,7 +120,7 @@ func (r *samlRun) readStatement(e *etree.Element, c *samlContent) error {
 
 func readAuthn(e *etree.Element) (Authn, error) {
 	var a Authn
-	if err := onlyAttributes(e, "AuthnInstant", "SessionIndex", "SessionNotOnOrAfter"); err != nil {
+	if err := xmldsig.OnlyAttributes(e, "AuthnInstant", "SessionIndex", "SessionNotOnOrAfter"); err != nil {
 		return a, err
 	}
 	var err error
@@ -128,25 +130,25 @@ func readAuthn(e *etree.Element) (Authn, error) {
 	if a.SessionNotOnOrAfter, err = readTime(e, "SessionNotOnOrAfter", false); err != nil {
 		return a, err
 	}
-	a.SessionIndex, _ = attribute(e, "SessionIndex")
-	parts, err := children(e)
+	a.SessionIndex, _ = xmldsig.Attribute(e, "SessionIndex")
+	parts, err := xmldsig.Children(e)
 	if err != nil {
 		return a, err
 	}
-	if len(parts) == 2 && is(parts[0], nsSAML, "SubjectLocality") {
+	if len(parts) == 2 && xmldsig.Is(parts[0], nsSAML, "SubjectLocality") {
 		parts = parts[1:]
 	}
-	if len(parts) != 1 || !is(parts[0], nsSAML, "AuthnContext") {
+	if len(parts) != 1 || !xmldsig.Is(parts[0], nsSAML, "AuthnContext") {
 		return a, errors.New("AuthnStatement without exactly one AuthnContext")
 	}
-	within, err := children(parts[0])
+	within, err := xmldsig.Children(parts[0])
 	if err != nil {
 		return a, err
 	}
 	for i, part := range within {
 		switch {
-		case is(part, nsSAML, "AuthnContextClassRef") && i == 0:
-			if a.ClassRef, err = text(part); err != nil {
+		case xmldsig.Is(part, nsSAML, "AuthnContextClassRef") && i == 0:
+			if a.ClassRef, err = xmldsig.Text(part); err != nil {
 				return a, err
 			}
 		case part.NamespaceURI() == nsSAML && part.Tag != "AuthnContextClassRef":
@@ -158,10 +160,10 @@ func readAuthn(e *etree.Element) (Authn, error) {
 }
 
 func (r *samlRun) readAttributes(e *etree.Element) ([]Attribute, error) {
-	if err := onlyAttributes(e); err != nil {
+	if err := xmldsig.OnlyAttributes(e); err != nil {
 		return nil, err
 	}
-	parts, err := children(e)
+	parts, err := xmldsig.Children(e)
 	if err != nil {
 		return nil, err
 	}
@@ -170,12 +172,12 @@ func (r *samlRun) readAttributes(e *etree.Element) ([]Attribute, error) {
 	}
 	list := make([]Attribute, 0, len(parts))
 	for _, part := range parts {
-		if is(part, nsSAML, "EncryptedAttribute") {
+		if xmldsig.Is(part, nsSAML, "EncryptedAttribute") {
 			if part, err = r.decryptInner(part); err != nil {
 				return nil, err
 			}
 		}
-		if !is(part, nsSAML, "Attribute") {
+		if !xmldsig.Is(part, nsSAML, "Attribute") {
 			return nil, fmt.Errorf("%s inside AttributeStatement", part.Tag)
 		}
 		a, err := readAttribute(part)
@@ -189,24 +191,24 @@ func (r *samlRun) readAttributes(e *etree.Element) ([]Attribute, error) {
 
 func readAttribute(e *etree.Element) (Attribute, error) {
 	var a Attribute
-	if err := onlyAttributes(e, "Name", "NameFormat", "FriendlyName"); err != nil {
+	if err := xmldsig.OnlyAttributes(e, "Name", "NameFormat", "FriendlyName"); err != nil {
 		return a, err
 	}
-	a.Name, _ = attribute(e, "Name")
-	a.NameFormat, _ = attribute(e, "NameFormat")
-	a.FriendlyName, _ = attribute(e, "FriendlyName")
+	a.Name, _ = xmldsig.Attribute(e, "Name")
+	a.NameFormat, _ = xmldsig.Attribute(e, "NameFormat")
+	a.FriendlyName, _ = xmldsig.Attribute(e, "FriendlyName")
 	if a.Name == "" {
 		return a, errors.New("Attribute without Name")
 	}
-	values, err := children(e)
+	values, err := xmldsig.Children(e)
 	if err != nil {
 		return a, err
 	}
 	for _, value := range values {
-		if !is(value, nsSAML, "AttributeValue") {
+		if !xmldsig.Is(value, nsSAML, "AttributeValue") {
 			return a, fmt.Errorf("%s inside Attribute", value.Tag)
 		}
-		if s, err := text(value); err == nil && !isNil(value) {
+		if s, err := xmldsig.Text(value); err == nil && !isNil(value) {
 			a.Values = append(a.Values, s)
 		}
 	}
@@ -226,7 +228,7 @@ func isNil(e *etree.Element) bool {
 
 // readTime reads an xs:dateTime in UTC (SAML core section 1.3.3: "Z", no offset).
 func readTime(e *etree.Element, name string, required bool) (time.Time, error) {
-	value, ok := attribute(e, name)
+	value, ok := xmldsig.Attribute(e, name)
 	if !ok {
 		if required {
 			return time.Time{}, fmt.Errorf("%s without %s", e.Tag, name)

@@ -1,16 +1,8 @@
 package assertion
 
 import (
-	"crypto"
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/rsa"
 	"fmt"
-	"math/big"
 	"runtime"
-	"slices"
 	"strings"
 	"testing"
 
@@ -96,21 +88,4 @@ func BenchmarkSAML(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
-}
-
-// Keys that are too weak, too large or of another kind are never tried.
-//
-// Holds S78, R153.
-func TestCheckKey_RefusesWeakAndForeignKeys(t *testing.T) {
-	t.Parallel()
-	weak := &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 2046), E: 65537}
-	large := &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 8192), E: 65537}
-	p224, err := ecdsa.GenerateKey(elliptic.P224(), rand.Reader)
-	require.NoError(t, err)
-	for _, key := range []crypto.PublicKey{weak, large, &p224.PublicKey, (*rsa.PublicKey)(nil), (*ecdsa.PublicKey)(nil), []byte("secret"), nil, ed25519.PublicKey{}} {
-		require.Error(t, checkKey(key), "%T", key)
-		require.Empty(t, usableKeys([]crypto.PublicKey{key}))
-	}
-	good := crypto.PublicKey(&samlKeys().rsa.PublicKey)
-	require.Len(t, usableKeys(slices.Repeat([]crypto.PublicKey{good}, 20)), mostKeys)
 }

@@ -2,19 +2,22 @@ package assertion
 
 import (
 	"github.com/beevik/etree"
+
+	"github.com/grantwell/grantwell/internal/base/xmldsig"
+	"github.com/grantwell/grantwell/internal/base/xmlenc"
 )
 
 // decryptAssertion replaces an EncryptedAssertion by the document inside, which
 // then goes through the same layers as one that came in the clear. Encryption
 // says nothing about who made it: anybody has the public key.
 func (r *samlRun) decryptAssertion() *Error {
-	if !is(r.root, nsSAML, "EncryptedAssertion") {
+	if !xmldsig.Is(r.root, nsSAML, "EncryptedAssertion") {
 		return nil
 	}
 	if len(r.config.Decrypters) == 0 {
 		return r.fail(ReasonDecryption, "no decryption key is configured")
 	}
-	plain, err := decryptElement(r.root, r.config.Decrypters)
+	plain, err := xmlenc.Decrypt(r.root, r.config.Decrypters)
 	if err != nil {
 		return r.fail(ReasonDecryption, "EncryptedAssertion").because(err)
 	}
@@ -34,16 +37,16 @@ func (r *samlRun) decryptInner(e *etree.Element) (*etree.Element, error) {
 	if len(r.config.Decrypters) == 0 {
 		return nil, contentError{ReasonDecryption, "no decryption key is configured"}
 	}
-	indistinct := contentError{ReasonDecryption, e.Tag + " " + errDecryption.Error()}
-	plain, err := decryptElement(e, r.config.Decrypters)
+	indistinct := contentError{ReasonDecryption, e.Tag + " cannot be decrypted"}
+	plain, err := xmlenc.Decrypt(e, r.config.Decrypters)
 	if err != nil {
 		return nil, indistinct
 	}
-	octets, err := scanXML(plain, r.config.Limits)
-	if err != nil || roundTrip(octets) != nil {
+	octets, err := xmldsig.Scan(plain, r.config.Limits.document())
+	if err != nil || xmldsig.RoundTrip(octets) != nil {
 		return nil, indistinct
 	}
-	root, err := parseTree(octets, r.config.Limits)
+	root, err := xmldsig.Parse(octets, r.config.Limits.document())
 	if err != nil {
 		return nil, indistinct
 	}

@@ -21,6 +21,8 @@ import (
 
 	"github.com/beevik/etree"
 	"github.com/stretchr/testify/require"
+
+	"github.com/grantwell/grantwell/internal/base/xmldsig"
 )
 
 // The world of the SAML tests: one server, one trusted issuer, one moment.
@@ -113,6 +115,29 @@ type signing struct {
 	doubled    bool // SignedInfo twice
 }
 
+// The names that tests write into documents.
+const (
+	nsDSig         = xmldsig.Namespace
+	nsDSigMore     = xmldsig.NamespaceMore
+	exclusiveC14N  = xmldsig.ExclusiveC14N
+	envelopedTrans = nsDSig + "enveloped-signature"
+	nsXMLEnc       = "http://www.w3.org/2001/04/xmlenc#"
+	nsXMLEnc11     = "http://www.w3.org/2009/xmlenc11#"
+	oaepMGF1P      = nsXMLEnc + "rsa-oaep-mgf1p"
+	oaep           = nsXMLEnc11 + "rsa-oaep"
+	nsXMLNS        = "http://www.w3.org/2000/xmlns/"
+)
+
+// hashOf returns the hash that an algorithm's name ends with.
+func hashOf(algorithm string) crypto.Hash {
+	for suffix, hash := range map[string]crypto.Hash{"sha1": crypto.SHA1, "md5": crypto.MD5, "sha384": crypto.SHA384, "sha512": crypto.SHA512} {
+		if strings.HasSuffix(algorithm, suffix) {
+			return hash
+		}
+	}
+	return crypto.SHA256
+}
+
 const (
 	transformEnveloped = `<ds:Transform Algorithm="` + envelopedTrans + `"/>`
 	transformExclusive = `<ds:Transform Algorithm="` + exclusiveC14N + `"/>`
@@ -143,15 +168,9 @@ func (s signing) sign(t testing.TB, d draft) string {
 	or(&s.transforms, transformEnveloped+exclusive)
 	or(&s.uri, "#_a1")
 
-	covered, err := canonicalize(mustTree(t, d.with("")), s.prefixes, nil)
+	covered, err := xmldsig.Canonicalize(mustTree(t, d.with("")), s.prefixes, nil)
 	require.NoError(t, err)
-	hash, ok := digestAlgorithms[s.digest]
-	if !ok {
-		hash = crypto.SHA1
-		if strings.HasSuffix(s.digest, "md5") {
-			hash = crypto.MD5
-		}
-	}
+	hash := hashOf(s.digest)
 	h := hash.New()
 	h.Write(covered)
 	uri := ` URI="` + s.uri + `"`
@@ -170,7 +189,7 @@ func (s signing) sign(t testing.TB, d draft) string {
 			`</ds:SignatureValue>` + s.keyInfo + s.object + `</ds:Signature>`)
 	}
 	tree := mustTree(t, whole(""))
-	octets, err := canonicalize(tree.FindElement("//ds:SignedInfo"), nil, nil)
+	octets, err := xmldsig.Canonicalize(tree.FindElement("//ds:SignedInfo"), nil, nil)
 	require.NoError(t, err)
 	return whole(base64.StdEncoding.EncodeToString(s.value(t, octets)))
 }
@@ -182,12 +201,7 @@ func (s signing) value(t testing.TB, octets []byte) []byte {
 		mac.Write(octets)
 		return mac.Sum(nil)
 	}
-	hash := crypto.SHA256
-	if known, ok := signatureAlgorithms[s.algorithm]; ok {
-		hash = known.hash
-	} else if strings.HasSuffix(s.algorithm, "sha1") {
-		hash = crypto.SHA1
-	}
+	hash := hashOf(s.algorithm)
 	h := hash.New()
 	h.Write(octets)
 	if key, ok := s.key.(*ecdsa.PrivateKey); ok && !s.der {
@@ -246,7 +260,7 @@ func testSAMLConfig() SAMLConfig {
 	}
 }
 
-func newTestSAML(t testing.TB, change func(*SAMLConfig)) *SAML {
+func newTestSAML(t testing.TB, change func(*SAMLConfig)) *SAMLVerifier {
 	t.Helper()
 	c := testSAMLConfig()
 	if change != nil {
@@ -260,12 +274,12 @@ func newTestSAML(t testing.TB, change func(*SAMLConfig)) *SAML {
 func encoded(doc string) string { return base64.RawURLEncoding.EncodeToString([]byte(doc)) }
 
 // verifyDoc presents a document as a grant.
-func verifyDoc(s *SAML, doc string) (*Assertion, error) {
+func verifyDoc(s *SAMLVerifier, doc string) (*Assertion, error) {
 	return s.Verify(context.Background(), Request{Assertion: encoded(doc), Recipient: testRecipient})
 }
 
 // firstStop returns the layer that refuses a document, "" if none does.
-func firstStop(s *SAML, r Request) (string, *Error) {
+func firstStop(s *SAMLVerifier, r Request) (string, *Error) {
 	run := s.newRun(context.Background(), r)
 	for _, layer := range s.layers {
 		if refusal := layer.run(run); refusal != nil {

@@ -1,7 +1,6 @@
 package assertion
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/x509"
 	"encoding/binary"
@@ -10,13 +9,14 @@ import (
 	"testing"
 
 	"github.com/beevik/etree"
-	validator "github.com/mattermost/xml-roundtrip-validator"
 	dsig "github.com/russellhaering/goxmldsig"
 	"github.com/stretchr/testify/require"
+
+	"github.com/grantwell/grantwell/internal/base/xmldsig"
 )
 
 // fuzzVerifier trusts the fixed keys, since fuzzing runs in several processes.
-func fuzzVerifier(t testing.TB) *SAML {
+func fuzzVerifier(t testing.TB) *SAMLVerifier {
 	return newTestSAML(t, func(c *SAMLConfig) { vectorConfig(t)(c); c.AllowReuse = true })
 }
 
@@ -35,9 +35,8 @@ func onlyTheSigned(t testing.TB, got *Assertion, err error) {
 	require.Len(t, got.Attributes, 1)
 }
 
-// FuzzSAMLBytes changes octets of signed documents. Nothing panics, nobody but the
-// signed subject comes out, and what the scan lets through survives a round trip
-// by another opinion.
+// FuzzSAMLBytes changes octets of signed documents. Nothing panics, and no
+// subject but the signed one is accepted.
 //
 // Holds R13, R152, R155, V161, V163, V168, V176.
 func FuzzSAMLBytes(f *testing.F) {
@@ -55,18 +54,6 @@ func FuzzSAMLBytes(f *testing.F) {
 	f.Fuzz(func(t *testing.T, doc []byte) {
 		got, err := verifyDoc(s, string(doc))
 		onlyTheSigned(t, got, err)
-		octets, err := scanXML(doc, s.config.Limits)
-		if err != nil || roundTrip(octets) != nil {
-			return
-		}
-		require.NoError(t, validator.Validate(bytes.NewReader(octets)))
-		root, err := parseTree(octets, s.config.Limits)
-		require.NoError(t, err)
-		canonical, err := canonicalize(root, nil, nil)
-		require.NoError(t, err)
-		again, err := canonicalize(mustTree(t, string(canonical)), nil, nil)
-		require.NoError(t, err)
-		require.Equal(t, string(canonical), string(again), "the canonical form is not stable")
 	})
 }
 
@@ -134,7 +121,7 @@ func applyEdit(d *etree.Document, op byte, at uint16, with byte) {
 	if d.Root() == nil {
 		return
 	}
-	_ = walk(d.Root(), func(e *etree.Element) error { all = append(all, e); return nil })
+	_ = xmldsig.Walk(d.Root(), func(e *etree.Element) error { all = append(all, e); return nil })
 	if len(all) > 500 {
 		return
 	}

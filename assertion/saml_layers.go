@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/beevik/etree"
+
+	"github.com/grantwell/grantwell/internal/base/xmldsig"
 )
 
 const nsSAML = "urn:oasis:names:tc:SAML:2.0:assertion"
@@ -67,7 +69,7 @@ type samlRun struct {
 	octets    []byte         // the document, not verified
 	root      *etree.Element // its tree, not verified
 	encrypted bool           // it came out of an EncryptedAssertion
-	signature *signature
+	signature *xmldsig.Signature
 
 	claimedIssuer, claimedID string // not verified
 
@@ -80,7 +82,7 @@ type samlRun struct {
 	until    time.Time // when the assertion can no longer be accepted by any confirmation
 }
 
-func (s *SAML) newRun(ctx context.Context, r Request) *samlRun {
+func (s *SAMLVerifier) newRun(ctx context.Context, r Request) *samlRun {
 	return &samlRun{ctx: ctx, config: &s.config, req: r, now: s.config.Now()}
 }
 
@@ -126,10 +128,10 @@ func isBase64URL(c rune) bool {
 
 // scan holds the document to the part of XML that is read here.
 func (r *samlRun) scan() *Error {
-	octets, err := scanXML(r.octets, r.config.Limits)
+	octets, err := xmldsig.Scan(r.octets, r.config.Limits.document())
 	if err != nil {
 		reason := ReasonSyntax
-		if limit := limitError(""); errors.As(err, &limit) {
+		if limit := xmldsig.LimitError(""); errors.As(err, &limit) {
 			reason = ReasonSize
 		}
 		return r.fail(reason, "not acceptable XML").because(err)
@@ -140,7 +142,7 @@ func (r *samlRun) scan() *Error {
 
 // checkRoundTrip holds that Go's encoder and decoder agree about the document.
 func (r *samlRun) checkRoundTrip() *Error {
-	if err := roundTrip(r.octets); err != nil {
+	if err := xmldsig.RoundTrip(r.octets); err != nil {
 		return r.fail(ReasonSyntax, "not stable when written and read again").because(err)
 	}
 	return nil
@@ -148,7 +150,7 @@ func (r *samlRun) checkRoundTrip() *Error {
 
 // buildTree parses the document.
 func (r *samlRun) buildTree() *Error {
-	root, err := parseTree(r.octets, r.config.Limits)
+	root, err := xmldsig.Parse(r.octets, r.config.Limits.document())
 	if err != nil {
 		return r.fail(ReasonSyntax, "not one XML tree").because(err)
 	}
@@ -161,13 +163,13 @@ func (r *samlRun) buildTree() *Error {
 // an ID that could be taken for its own.
 func (r *samlRun) checkStructure() *Error {
 	root := r.root
-	if !is(root, nsSAML, "Assertion") {
+	if !xmldsig.Is(root, nsSAML, "Assertion") {
 		return r.fail(ReasonStructure, "the root is {%s}%s, not a SAML 2.0 Assertion", root.NamespaceURI(), root.Tag)
 	}
-	if version, _ := attribute(root, "Version"); version != "2.0" {
+	if version, _ := xmldsig.Attribute(root, "Version"); version != "2.0" {
 		return r.fail(ReasonStructure, "version %s, not 2.0", shown(version))
 	}
-	id, _ := attribute(root, "ID")
+	id, _ := xmldsig.Attribute(root, "ID")
 	if !isPlainID(id) {
 		return r.fail(ReasonStructure, "the ID is empty, too long or has other characters than an ID")
 	}
@@ -175,25 +177,25 @@ func (r *samlRun) checkStructure() *Error {
 	if err := checkTreeNames(root); err != nil {
 		return r.fail(ReasonStructure, "not exactly one assertion with one signature").because(err)
 	}
-	parts, err := children(root)
+	parts, err := xmldsig.Children(root)
 	if err != nil {
 		return r.fail(ReasonStructure, "in the Assertion").because(err)
 	}
-	if len(parts) < 2 || !is(parts[0], nsSAML, "Issuer") || !is(parts[1], nsDSig, "Signature") {
+	if len(parts) < 2 || !xmldsig.Is(parts[0], nsSAML, "Issuer") || !xmldsig.Is(parts[1], xmldsig.Namespace, "Signature") {
 		return r.fail(ReasonStructure, "the Assertion does not begin with Issuer and Signature")
 	}
-	if r.claimedIssuer, err = text(parts[0]); err != nil {
+	if r.claimedIssuer, err = xmldsig.Text(parts[0]); err != nil {
 		return r.fail(ReasonStructure, "in the Issuer").because(err)
 	}
-	if r.signature, err = readSignature(parts[1]); err != nil {
+	if r.signature, err = xmldsig.ReadSignature(parts[1]); err != nil {
 		return r.fail(ReasonStructure, "in the Signature").because(err)
 	}
-	info, err := readSignedInfo(r.signature.signedInfo)
+	info, err := r.signature.SignedInfo()
 	if err != nil {
 		return r.fail(ReasonStructure, "in the Signature").because(err)
 	}
-	if info.uri != "#"+id {
-		return r.fail(ReasonStructure, "the Reference is to %s, not to the Assertion %s", shown(info.uri), shown(id))
+	if info.Reference != "#"+id {
+		return r.fail(ReasonStructure, "the Reference is to %s, not to the Assertion %s", shown(info.Reference), shown(id))
 	}
 	return nil
 }
@@ -203,14 +205,14 @@ func (r *samlRun) checkStructure() *Error {
 func checkTreeNames(root *etree.Element) error {
 	assertions, signatures := 0, 0
 	ids := make(map[string]bool)
-	err := walk(root, func(e *etree.Element) error {
+	err := xmldsig.Walk(root, func(e *etree.Element) error {
 		switch e.Tag {
 		case "Assertion", "EncryptedAssertion":
 			assertions++
 		case "Signature":
 			signatures++
 		case "Object":
-			if e.NamespaceURI() == nsDSig {
+			if e.NamespaceURI() == xmldsig.Namespace {
 				return errors.New("an Object, which could hide what was signed")
 			}
 		}
@@ -242,9 +244,9 @@ func isPlainID(id string) bool {
 
 // checkAlgorithms holds the signature to the lists of algorithms and transforms.
 func (r *samlRun) checkAlgorithms() *Error {
-	info, err := readSignedInfo(r.signature.signedInfo)
+	info, err := r.signature.SignedInfo()
 	if err == nil {
-		err = info.checkAlgorithms()
+		err = info.CheckAlgorithms()
 	}
 	if err != nil {
 		return r.fail(ReasonAlgorithm, "not on the list").because(err)
@@ -259,48 +261,48 @@ func (r *samlRun) checkSignature() *Error {
 	if refusal != nil {
 		return refusal
 	}
-	info, err := readSignedInfo(r.signature.signedInfo)
+	info, err := r.signature.SignedInfo()
 	if err != nil {
 		return r.fail(ReasonStructure, "in the Signature").because(err)
 	}
-	if issuer.Algorithms != nil && !slices.Contains(issuer.Algorithms, info.signing) {
-		return r.fail(ReasonAlgorithm, "%s is not configured for issuer %s", shown(info.signing), shown(issuer.ID))
+	if issuer.Algorithms != nil && !slices.Contains(issuer.Algorithms, info.Algorithm) {
+		return r.fail(ReasonAlgorithm, "%s is not configured for issuer %s", shown(info.Algorithm), shown(issuer.ID))
 	}
-	keys := usableKeys(issuer.Keys)
+	keys := xmldsig.UsableKeys(issuer.Keys)
 	if len(keys) == 0 {
 		return r.fail(ReasonKey, "issuer %s has no usable SAML key", shown(issuer.ID))
 	}
-	covered, key, err := r.signature.verify(r.root, r.claimedID, keys, r.config.Limits)
+	covered, key, err := r.signature.Verify(r.root, r.claimedID, keys, r.config.Limits.document())
 	if err != nil {
 		return r.fail(ReasonSignature, "issuer %s", shown(issuer.ID)).because(err)
 	}
-	verified, err := parseTree(covered, r.config.Limits)
+	verified, err := xmldsig.Parse(covered, r.config.Limits.document())
 	if err != nil {
 		return r.fail(ReasonSignature, "the signed octets are not one XML tree").because(err)
 	}
 	if err := checkVerified(verified, r.claimedID, issuer.ID); err != nil {
 		return r.fail(ReasonSignature, "what was signed is not what was sent").because(err)
 	}
-	r.issuer, r.verified, r.keyID = issuer, verified, keyThumbprint(key)
+	r.issuer, r.verified, r.keyID = issuer, verified, xmldsig.Thumbprint(key)
 	return nil
 }
 
 // checkVerified asks the tree of the signed octets again what was asked of the tree that was sent.
 func checkVerified(root *etree.Element, id, issuer string) error {
-	if got, _ := attribute(root, "ID"); !is(root, nsSAML, "Assertion") || got != id {
+	if got, _ := xmldsig.Attribute(root, "ID"); !xmldsig.Is(root, nsSAML, "Assertion") || got != id {
 		return errors.New("another root")
 	}
-	parts, err := children(root)
+	parts, err := xmldsig.Children(root)
 	if err != nil {
 		return err
 	}
-	if len(parts) == 0 || !is(parts[0], nsSAML, "Issuer") {
+	if len(parts) == 0 || !xmldsig.Is(parts[0], nsSAML, "Issuer") {
 		return errors.New("no Issuer")
 	}
-	if got, err := text(parts[0]); err != nil || got != issuer {
+	if got, err := xmldsig.Text(parts[0]); err != nil || got != issuer {
 		return errors.New("another Issuer")
 	}
-	return walk(root, func(e *etree.Element) error {
+	return xmldsig.Walk(root, func(e *etree.Element) error {
 		if e.Tag == "Signature" {
 			return errors.New("a Signature is left")
 		}

@@ -9,9 +9,9 @@ import (
 )
 
 // without rebuilds the pipeline with one layer left out, which only a test can do.
-func without(s *SAML, name string) *SAML {
+func without(s *SAMLVerifier, name string) *SAMLVerifier {
 	left := slices.DeleteFunc(slices.Clone(s.layers), func(l samlLayer) bool { return l.name == name })
-	return &SAML{config: s.config, layers: left}
+	return &SAMLVerifier{config: s.config, layers: left}
 }
 
 // All layers are there, in the order in which each bounds what the next one reads.
@@ -34,7 +34,7 @@ func TestSAML_LayersStandInOrder(t *testing.T) {
 func TestSAML_NoLayerIsSpare(t *testing.T) {
 	t.Parallel()
 	s := newTestSAML(t, nil)
-	stop := func(s *SAML, doc string) string {
+	stop := func(s *SAMLVerifier, doc string) string {
 		name, _ := firstStop(s, Request{Assertion: encoded(doc)})
 		return name
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/grantwell/grantwell/internal/base/xmldsig"
 )
 
 // Holds RS18, RF19, S80, R156.
@@ -156,7 +158,7 @@ func TestSAML_AssertionSaysWhatWasSigned(t *testing.T) {
 	got, err := s.Verify(t.Context(), Request{Assertion: encoded(honest(t)), ClientID: "app"})
 	require.NoError(t, err)
 	require.Equal(t, testIssuer, got.Trust.ID)
-	require.Equal(t, keyThumbprint(&samlKeys().rsa.PublicKey), got.KeyID)
+	require.Equal(t, xmldsig.Thumbprint(&samlKeys().rsa.PublicKey), got.KeyID)
 	got.Trust, got.KeyID = nil, ""
 	require.Equal(t, &Assertion{
 		Format: FormatSAML2, Issuer: testIssuer, ID: "_a1",

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/beevik/etree"
+
+	"github.com/grantwell/grantwell/internal/base/xmldsig"
 )
 
 const methodBearer = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
@@ -30,10 +32,10 @@ type conditions struct {
 
 // readSubject reads a Subject: at most one identifier, then confirmations.
 func (r *samlRun) readSubject(e *etree.Element, c *samlContent) error {
-	if err := onlyAttributes(e); err != nil {
+	if err := xmldsig.OnlyAttributes(e); err != nil {
 		return err
 	}
-	parts, err := children(e)
+	parts, err := xmldsig.Children(e)
 	if err != nil {
 		return err
 	}
@@ -43,7 +45,7 @@ func (r *samlRun) readSubject(e *etree.Element, c *samlContent) error {
 	}
 	c.subject = name
 	for _, part := range parts {
-		if !is(part, nsSAML, "SubjectConfirmation") {
+		if !xmldsig.Is(part, nsSAML, "SubjectConfirmation") {
 			return contentError{ReasonSubject, part.Tag + " inside Subject, or out of place"}
 		}
 		confirmation, err := r.readConfirmation(part)
@@ -61,22 +63,22 @@ func (r *samlRun) takeName(parts []*etree.Element) (*Subject, []*etree.Element, 
 		return nil, parts, nil
 	}
 	e := parts[0]
-	if is(e, nsSAML, "EncryptedID") {
+	if xmldsig.Is(e, nsSAML, "EncryptedID") {
 		var err error
 		if e, err = r.decryptInner(e); err != nil {
 			return nil, nil, err
 		}
-		if !is(e, nsSAML, "NameID") {
+		if !xmldsig.Is(e, nsSAML, "NameID") {
 			return nil, nil, contentError{ReasonSubject, "the EncryptedID holds no NameID"}
 		}
 	}
-	if !is(e, nsSAML, "NameID") {
+	if !xmldsig.Is(e, nsSAML, "NameID") {
 		return nil, parts, nil
 	}
-	if err := onlyAttributes(e, "Format", "NameQualifier", "SPNameQualifier", "SPProvidedID"); err != nil {
+	if err := xmldsig.OnlyAttributes(e, "Format", "NameQualifier", "SPNameQualifier", "SPProvidedID"); err != nil {
 		return nil, nil, err
 	}
-	value, err := text(e)
+	value, err := xmldsig.Text(e)
 	if err != nil {
 		return nil, nil, contentError{ReasonSubject, err.Error()}
 	}
@@ -84,25 +86,25 @@ func (r *samlRun) takeName(parts []*etree.Element) (*Subject, []*etree.Element, 
 		return nil, nil, contentError{ReasonSubject, "an empty NameID"}
 	}
 	name := &Subject{Value: value}
-	name.Format, _ = attribute(e, "Format")
-	name.NameQualifier, _ = attribute(e, "NameQualifier")
-	name.SPNameQualifier, _ = attribute(e, "SPNameQualifier")
+	name.Format, _ = xmldsig.Attribute(e, "Format")
+	name.NameQualifier, _ = xmldsig.Attribute(e, "NameQualifier")
+	name.SPNameQualifier, _ = xmldsig.Attribute(e, "SPNameQualifier")
 	return name, parts[1:], nil
 }
 
 func (r *samlRun) readConfirmation(e *etree.Element) (confirmation, error) {
 	var c confirmation
-	if err := onlyAttributes(e, "Method"); err != nil {
+	if err := xmldsig.OnlyAttributes(e, "Method"); err != nil {
 		return c, err
 	}
-	kind, ok := attribute(e, "Method")
+	kind, ok := xmldsig.Attribute(e, "Method")
 	if !ok {
 		return c, errors.New("SubjectConfirmation without Method")
 	}
 	if c.bearer = kind == methodBearer; !c.bearer {
 		return c, nil
 	}
-	parts, err := children(e)
+	parts, err := xmldsig.Children(e)
 	if err != nil {
 		return c, err
 	}
@@ -117,16 +119,16 @@ func (r *samlRun) readConfirmation(e *etree.Element) (confirmation, error) {
 		return c, nil
 	}
 	data := parts[0]
-	if len(parts) > 1 || !is(data, nsSAML, "SubjectConfirmationData") {
+	if len(parts) > 1 || !xmldsig.Is(data, nsSAML, "SubjectConfirmationData") {
 		return c, fmt.Errorf("%s inside SubjectConfirmation, or more than one", data.Tag)
 	}
-	if err := onlyAttributes(data, "NotBefore", "NotOnOrAfter", "Recipient", "InResponseTo", "Address"); err != nil {
+	if err := xmldsig.OnlyAttributes(data, "NotBefore", "NotOnOrAfter", "Recipient", "InResponseTo", "Address"); err != nil {
 		return c, err
 	}
 	c.hasData = true
-	c.recipient, _ = attribute(data, "Recipient")
-	c.inResponseTo, c.hasInResponseTo = attribute(data, "InResponseTo")
-	c.address, c.hasAddress = attribute(data, "Address")
+	c.recipient, _ = xmldsig.Attribute(data, "Recipient")
+	c.inResponseTo, c.hasInResponseTo = xmldsig.Attribute(data, "InResponseTo")
+	c.address, c.hasAddress = xmldsig.Attribute(data, "Address")
 	if c.notBefore, err = readTime(data, "NotBefore", false); err != nil {
 		return c, err
 	}
@@ -137,7 +139,7 @@ func (r *samlRun) readConfirmation(e *etree.Element) (confirmation, error) {
 // readConditions knows three conditions and refuses every other: a condition that
 // is not understood cannot be met (SAML core section 2.5.1.1).
 func readConditions(e *etree.Element) (*conditions, error) {
-	if err := onlyAttributes(e, "NotBefore", "NotOnOrAfter"); err != nil {
+	if err := xmldsig.OnlyAttributes(e, "NotBefore", "NotOnOrAfter"); err != nil {
 		return nil, err
 	}
 	var c conditions
@@ -148,22 +150,22 @@ func readConditions(e *etree.Element) (*conditions, error) {
 	if c.notOnOrAfter, err = readTime(e, "NotOnOrAfter", false); err != nil {
 		return nil, err
 	}
-	parts, err := children(e)
+	parts, err := xmldsig.Children(e)
 	if err != nil {
 		return nil, err
 	}
 	proxies := 0
 	for _, part := range parts {
 		switch {
-		case is(part, nsSAML, "AudienceRestriction"):
+		case xmldsig.Is(part, nsSAML, "AudienceRestriction"):
 			audiences, err := readAudiences(part)
 			if err != nil {
 				return nil, err
 			}
 			c.restrictions = append(c.restrictions, audiences)
-		case is(part, nsSAML, "OneTimeUse") && !c.oneTimeUse && len(part.Child) == 0:
+		case xmldsig.Is(part, nsSAML, "OneTimeUse") && !c.oneTimeUse && len(part.Child) == 0:
 			c.oneTimeUse = true
-		case is(part, nsSAML, "ProxyRestriction") && proxies == 0:
+		case xmldsig.Is(part, nsSAML, "ProxyRestriction") && proxies == 0:
 			proxies++ // it binds those who issue SAML assertions from this one
 		default:
 			return nil, contentError{ReasonCondition, "condition " + shown(part.Tag) + " is unknown or repeated"}
@@ -173,10 +175,10 @@ func readConditions(e *etree.Element) (*conditions, error) {
 }
 
 func readAudiences(e *etree.Element) ([]string, error) {
-	if err := onlyAttributes(e); err != nil {
+	if err := xmldsig.OnlyAttributes(e); err != nil {
 		return nil, err
 	}
-	parts, err := children(e)
+	parts, err := xmldsig.Children(e)
 	if err != nil {
 		return nil, err
 	}
@@ -185,10 +187,10 @@ func readAudiences(e *etree.Element) ([]string, error) {
 	}
 	audiences := make([]string, 0, len(parts))
 	for _, part := range parts {
-		if !is(part, nsSAML, "Audience") {
+		if !xmldsig.Is(part, nsSAML, "Audience") {
 			return nil, fmt.Errorf("%s inside AudienceRestriction", part.Tag)
 		}
-		audience, err := text(part)
+		audience, err := xmldsig.Text(part)
 		if err != nil {
 			return nil, err
 		}

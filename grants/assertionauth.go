@@ -15,7 +15,7 @@ import (
 // private_key_jwt and client_secret_jwt.
 type AssertionAuth struct {
 	// Verifier is an assertion.NewJWT with JWTConfig.Clients, for example a
-	// [ClientKeys]. Required.
+	// [RegisteredKeys]. Required.
 	Verifier assertion.Verifier
 	// Only is the methods offered. Empty: private_key_jwt and client_secret_jwt.
 	Only []string

@@ -66,7 +66,7 @@ func (s ClientIssuers) Issuer(ctx context.Context, id string) (*assertion.Issuer
 }
 
 // clientKeys are the keys that a client is registered with. keys is nil when they are fetched.
-func clientKeys(c *storage.Client, remote *assertion.RemoteKeys) (keys *assertion.KeySet, source assertion.KeySource, err error) {
+func clientKeys(c *storage.Client, remote *assertion.RemoteKeys) (keys *assertion.KeySet, source assertion.KeySetSource, err error) {
 	if c.JWKSURI != "" {
 		if remote == nil {
 			return nil, nil, fmt.Errorf("grants: client %q has a jwks_uri and nothing fetches it", c.ID)
@@ -104,15 +104,15 @@ func clientKeys(c *storage.Client, remote *assertion.RemoteKeys) (keys *assertio
 	return keys, keys, nil
 }
 
-// ClientKeys answers [assertion.JWTConfig].Clients from the registered clients: private_key_jwt by their keys,
+// RegisteredKeys answers [assertion.JWTConfig].Clients from the registered clients: private_key_jwt by their keys,
 // client_secret_jwt by their SharedKey.
-type ClientKeys struct {
+type RegisteredKeys struct {
 	Clients storage.Clients       // required
 	Remote  *assertion.RemoteKeys // fetches JWKSURI; nil: clients with a JWKSURI cannot authenticate
 }
 
 // ClientKeys implements [assertion.ClientKeys].
-func (s ClientKeys) ClientKeys(ctx context.Context, id string) (assertion.ClientCredentials, error) {
+func (s RegisteredKeys) ClientKeys(ctx context.Context, id string) (assertion.ClientCredentials, error) {
 	c, err := s.Clients.Client(ctx, id)
 	if errors.Is(err, storage.ErrNotFound) || err == nil && c.Disabled {
 		return assertion.ClientCredentials{}, assertion.ErrUnknownClient

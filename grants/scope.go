@@ -8,20 +8,20 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// Match says what becomes of a request for scopes of which some are not allowed.
-type Match uint8
+// ScopeMatch says what becomes of a request for scopes of which some are not allowed.
+type ScopeMatch uint8
 
 // The matches of [ScopeRules].
 const (
 	// MatchAll refuses the request if one scope is not allowed.
-	MatchAll Match = iota
+	MatchAll ScopeMatch = iota
 	// MatchAny grants the scopes that are allowed and refuses the request if none is.
 	MatchAny
 )
 
 // ScopeRules decide on the scope of every grant, the same for all.
 type ScopeRules struct {
-	Match Match
+	Match ScopeMatch
 	// AllowEmpty grants an empty scope to a request without scope whose client has no
 	// default. Otherwise that is invalid_scope (RFC 6749 section 3.3).
 	AllowEmpty bool

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// cache keeps answers under the SHA-256 of the whole token, so that two tokens never share one.
+// cache keeps answers under the SHA-256 of the whole token, so that two tokens
+// never share one. When it is full, the least recently used answer goes.
 type cache struct {
 	mu      sync.Mutex
 	limit   int
@@ -22,10 +23,15 @@ type entry struct {
 }
 
 func newCache(limit int) *cache {
-	return &cache{limit: limit, entries: make(map[[sha256.Size]byte]*list.Element), recent: list.New()}
+	return &cache{
+		limit:   limit,
+		entries: make(map[[sha256.Size]byte]*list.Element),
+		recent:  list.New(),
+	}
 }
 
-// find returns an answer that may still be used. The caller must not change it.
+// find returns an answer that may still be used, or nil. The caller must not
+// change it.
 func (c *cache) find(key [sha256.Size]byte, now time.Time) *Token {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -42,7 +48,8 @@ func (c *cache) find(key [sha256.Size]byte, now time.Time) *Token {
 	return found.token
 }
 
-// put files an answer until that moment; one that has passed already is not filed.
+// put keeps an answer until the given time, in place of an earlier one. An answer
+// whose time has passed is not kept.
 func (c *cache) put(key [sha256.Size]byte, t *Token, until time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -10,9 +10,10 @@ import (
 	"strings"
 )
 
-// confirm enforces the binding of a token. A token bound to a DPoP key comes under the DPoP scheme
-// and under no other, and the scheme takes no other token (RFC 9449 section 7.1 and 7.2), whatever
-// Confirm says: so a stolen one cannot be downgraded to a bearer token.
+// confirm enforces the binding of a token. A token that is bound to a DPoP key is
+// accepted under the scheme DPoP only, and no other token is accepted under it
+// (RFC 9449 sections 7.1 and 7.2). Confirm cannot change that, so a stolen token
+// cannot be presented as a bearer token.
 func (g Guard) confirm(r *http.Request, c credential, t *Token) *Refusal {
 	_, dpop := t.Confirmation["jkt"]
 	dpop = dpop || strings.EqualFold(t.TokenType, "DPoP")
@@ -37,18 +38,20 @@ func (g Guard) confirm(r *http.Request, c credential, t *Token) *Refusal {
 	return invalidToken(ReasonConfirmation)
 }
 
-// ConfirmCertificate is a [Guard] Confirm for mutual TLS (RFC 8705 section 3): the client certificate
-// of the connection must be the one that x5t#S256 names. It refuses a token with any other member in
-// its cnf. The connection must end in this process: it reads r.TLS and no header that a client could
+// ConfirmCertificate is a Confirm of a [Guard] for mutual TLS (RFC 8705 section 3).
+// The client certificate of the connection must be the one that x5t#S256 names.
+// It refuses a token with any other member in its cnf. The TLS connection must end
+// in this process: the function reads r.TLS, and no header, which a client could
 // send itself.
 func ConfirmCertificate(r *http.Request, t *Token) error {
 	bound := t.Confirmation["x5t#S256"]
 	if bound == "" || len(t.Confirmation) != 1 {
-		return errors.New("introspect: the token is bound by something else than a certificate")
+		return errors.New("introspect: the token is not bound to a certificate alone")
 	}
 	if r.TLS == nil || len(r.TLS.PeerCertificates) == 0 {
 		return errors.New("introspect: no client certificate")
 	}
+
 	sum := sha256.Sum256(r.TLS.PeerCertificates[0].Raw)
 	own := base64.RawURLEncoding.EncodeToString(sum[:])
 	if subtle.ConstantTimeCompare([]byte(own), []byte(bound)) != 1 {

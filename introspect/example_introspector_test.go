@@ -7,8 +7,10 @@ import (
 	"github.com/grantwell/grantwell/introspect"
 )
 
-// Whatever answers about tokens will do: the server itself, another one, signed tokens, or as here a table of tests. A token
-// that is not good is an answer, not an error: an error means that nobody knows.
+// Any type with the method can be the Introspector: the server itself, a
+// Remote, a LocalJWT, or, as in this example, a table for tests. For a token
+// that is not good it returns an answer. An error means that there is no
+// answer.
 func ExampleIntrospector() {
 	var tokens introspect.Introspector = server
 	for _, token := range []string{"2YotnFZFEjr1zCsicMWpAA", "garbage"} {

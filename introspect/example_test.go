@@ -11,7 +11,7 @@ import (
 	"github.com/grantwell/grantwell/introspect"
 )
 
-// known stands for the authorization server: any Introspector will do.
+// known takes the place of the authorization server.
 type known map[string]introspect.Token
 
 func (k known) Introspect(_ context.Context, token string) (*introspect.Token, error) {
@@ -24,7 +24,7 @@ func (k known) Introspect(_ context.Context, token string) (*introspect.Token, e
 
 var server = known{"2YotnFZFEjr1zCsicMWpAA": {Active: true, Subject: "alice", ClientID: "shop", Scope: []string{"notes.read"}, Audience: []string{"https://api.example.com"}}}
 
-// Each route needs its own scopes; the handler finds the token in the context.
+// Each route needs its own scopes. The handler finds the token in the context.
 func ExampleGuard_Require() {
 	guard := introspect.Guard{Introspector: server, Audience: []string{"https://api.example.com"}, Realm: "notes"}
 	notes := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -64,7 +64,8 @@ func ExampleGuard_profile() {
 	// 401 Bearer realm="api", error="invalid_token", error_description="The access token is not valid"
 }
 
-// Remote asks an authorization server elsewhere; a revocation is seen within ten seconds.
+// Remote asks an authorization server elsewhere. A revocation is seen within
+// ten seconds.
 func ExampleRemote() {
 	as := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
@@ -78,16 +79,17 @@ func ExampleRemote() {
 	// true alice [notes.read] <nil>
 }
 
-// JWT checks signed tokens without asking. Garbage is an answer, not an error.
-func ExampleJWT() {
-	jwt := &introspect.JWT{Issuer: "https://as.example.com", Audience: []string{"https://api.example.com"}, JWKSURI: "https://as.example.com/jwks"}
+// LocalJWT verifies signed tokens without asking. For garbage it returns an
+// answer and no error.
+func ExampleLocalJWT() {
+	jwt := &introspect.LocalJWT{Issuer: "https://as.example.com", Audience: []string{"https://api.example.com"}, JWKSURI: "https://as.example.com/jwks"}
 	token, err := jwt.Introspect(context.Background(), "garbage")
 	fmt.Println(token.Active, token.Reason, err)
 	// Output:
 	// false malformed <nil>
 }
 
-// A token that is not active says nothing more.
+// The JSON of a token that is not active has no other member.
 func ExampleToken_MarshalJSON() {
 	for _, token := range []introspect.Token{server["2YotnFZFEjr1zCsicMWpAA"], {Reason: introspect.ReasonRevoked, Subject: "alice"}} {
 		data, err := json.Marshal(token)
@@ -98,7 +100,7 @@ func ExampleToken_MarshalJSON() {
 	// {"active":false} <nil>
 }
 
-// Metadata tells clients which authorization server to ask.
+// Metadata names the authorization servers to clients.
 func ExampleMetadata() {
 	m := introspect.Metadata{Resource: "https://api.example.com/v1", AuthorizationServers: []string{"https://as.example.com"}}
 	w := httptest.NewRecorder()

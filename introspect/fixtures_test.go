@@ -59,7 +59,8 @@ func newGuard(change ...func(*introspect.Guard)) introspect.Guard {
 	return g
 }
 
-// serve sends r through the guard; the request that the handler saw is nil when it did not run.
+// serve sends r through the guard. The request that the handler saw is nil if
+// it did not run.
 func serve(g introspect.Guard, r *http.Request, scopes ...string) (*httptest.ResponseRecorder, *http.Request) {
 	var seen *http.Request
 	w := httptest.NewRecorder()
@@ -106,7 +107,8 @@ func must[T any](v T, err error) T {
 
 type claims = map[string]any
 
-// good are the claims of a token that passes; change alters them, nil removes.
+// good returns the claims of a token that is accepted. change replaces claims,
+// and nil removes one.
 func good(change claims) claims {
 	now := time.Now().Unix()
 	c := claims{
@@ -121,7 +123,7 @@ func good(change claims) claims {
 	return c
 }
 
-// sign makes a compact JWS; the header says typ at+jwt unless it is given otherwise.
+// sign makes a compact JWS. Its typ is at+jwt unless header has another.
 func sign(t testing.TB, alg jose.SignatureAlgorithm, key any, kid string, payload any, header ...map[string]any) string {
 	t.Helper()
 	o := (&jose.SignerOptions{}).WithType("at+jwt")
@@ -153,9 +155,9 @@ func keySet(keys map[string]crypto.Signer) []byte {
 	return must(json.Marshal(set))
 }
 
-// checker is a JWT introspector with fixed keys.
-func checker(change ...func(*introspect.JWT)) *introspect.JWT {
-	j := &introspect.JWT{
+// checker is a LocalJWT with fixed keys.
+func checker(change ...func(*introspect.LocalJWT)) *introspect.LocalJWT {
+	j := &introspect.LocalJWT{
 		Issuer: "https://as.example.com", Audience: []string{api},
 		Keys: keySet(map[string]crypto.Signer{"rsa": rsaKey(), "p256": p256(), "p384": p384()}),
 	}

@@ -11,7 +11,8 @@ import (
 	"github.com/grantwell/grantwell/introspect"
 )
 
-// Any header gives 200, 400 or 401, and 200 only for the scheme, one space and the token.
+// Each header is answered by 200, 400 or 401, and by 200 only if it is the
+// scheme, one space and the token.
 //
 // Holds R267, V139.
 func FuzzAuthorizationHeader(f *testing.F) {
@@ -31,7 +32,7 @@ func FuzzAuthorizationHeader(f *testing.F) {
 	})
 }
 
-// A response that parses marshals into one that parses into the same token.
+// A response that is accepted has a JSON form, which is read as the same token.
 func FuzzParseResponse(f *testing.F) {
 	for _, seed := range []string{
 		`{"active":false}`, `{"active":true,"scope":"a b","aud":["x"],"exp":1,"cnf":{"jkt":"k"},"x":{"y":[1,null]}}`, `{"active":true,"aud":"x","active":false}`,
@@ -52,7 +53,7 @@ func FuzzParseResponse(f *testing.F) {
 			return
 		}
 		again, err := introspect.ParseResponse(out)
-		if len(out) > 64<<10 { // escaping may have made it longer than what is read
+		if len(out) > 64<<10 { // escapes may have made it too long to be read
 			return
 		}
 		require.NoError(t, err)
@@ -62,7 +63,7 @@ func FuzzParseResponse(f *testing.F) {
 	})
 }
 
-// No token but the signed one is active, and none panics.
+// No token but the signed one is active. None makes Introspect panic.
 //
 // Holds V152.
 func FuzzJWT(f *testing.F) {

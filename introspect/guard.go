@@ -13,65 +13,80 @@ import (
 	"time"
 )
 
-// Match says how the scopes of a token compare with the needed ones.
+// Match is how the scopes of a token compare with the scopes that a request needs.
 type Match int
 
+// The matches of [Guard].
 const (
-	All Match = iota // every needed scope must be there; further ones never hurt
-	Any              // one of the needed scopes must be there
+	// All wants every needed scope in the token. Further scopes do no harm.
+	All Match = iota
+	// Any wants one of the needed scopes in the token.
+	Any
 )
 
-// futureSlack is how far nbf may lie ahead, for clocks that differ; exp has no slack.
+// futureSlack is how far nbf may be in the future, because clocks differ. It does
+// not apply to exp.
 const futureSlack = 60 * time.Second
 
-// Guard lets requests with a live, sufficient access token through to a handler and answers the
-// others as RFC 6750 section 3 says. It has no state: copy it, change a field, and use both.
+// Guard passes requests with a live and sufficient access token on to a handler. It
+// answers other requests as RFC 6750 section 3 describes. It has no state: copy
+// it, change a field, and use both.
 type Guard struct {
 	// Introspector answers about tokens. Required.
 	Introspector Introspector
-	// Audience names this resource: a token must be meant for at least one of these (RFC 9068 section
-	// 4, RFC 8707). Required, unless AnyAudience is set.
+	// Audience names this resource. A token must be meant for at least one of
+	// these (RFC 9068 section 4, RFC 8707). Required, unless AnyAudience is
+	// set.
 	Audience []string
-	// AnyAudience accepts a token that was meant for any resource, or for none. Every service that
-	// your authorization server gives tokens for can then use its callers' tokens here. Set it only when
-	// this is the one resource of that server. It contradicts Audience.
+	// AnyAudience accepts a token that is meant for any resource, or for none.
+	// Each service that receives tokens of your authorization server can then
+	// use them here. Set it only if this is the one resource of that server.
+	// It contradicts Audience.
 	AnyAudience bool
-	// Realm is named in challenges (RFC 9110 section 11.5), printable ASCII; "api" when empty.
+	// Realm is the realm of challenges (RFC 9110 section 11.5), in printable
+	// ASCII. Empty means "api".
 	Realm string
-	// Match is All by default. It applies to the scopes of Require and to those of ScopesFor, each
-	// list on its own: both must be satisfied.
+	// Match is All by default. It applies to the scopes of Require and to
+	// those of ScopesFor separately, and both must be satisfied.
 	Match Match
-	// ScopesFor names further scopes that a request needs, as "write" for anything but GET. None means
-	// that this request needs no further ones.
+	// ScopesFor returns further scopes that a request needs, for example
+	// "write" for any method but GET. It may return none.
 	ScopesFor func(*http.Request) []string
-	// Lookup says where the token is; the zero value reads "Authorization: Bearer".
+	// Lookup says where the token is. The zero value reads "Authorization:
+	// Bearer".
 	Lookup Lookup
-	// KeepCredentials leaves the token in the request. By default it is removed from a copy that the
-	// handler gets (header, form and query field; what Extract read stays), so that a proxy or a log
-	// behind it never has it.
+	// KeepCredentials leaves the token in the request. By default the handler
+	// gets a copy of the request without it (header, form and query field, but
+	// not what Extract read), so that it does not reach a proxy or a log
+	// behind the handler.
 	KeepCredentials bool
-	// GatewayStatus answers a request without a token by 400 invalid_request, as some API gateways do,
-	// where RFC 6750 section 3.1 wants 401 without an error code.
+	// GatewayStatus answers a request without a token by 400 invalid_request,
+	// as some API gateways do. RFC 6750 section 3.1 wants 401 without an error
+	// code.
 	GatewayStatus bool
-	// MetadataURL is where the resource's metadata is (RFC 9728); when set, each challenge names it
-	// as resource_metadata. See [Metadata].
+	// MetadataURL is where the resource's metadata is (RFC 9728). If it is set,
+	// each challenge names it as resource_metadata. See [Metadata].
 	MetadataURL string
-	// Confirm proves possession of the key that a token is bound to (cnf), and is called for such
-	// tokens only, with the credentials still in the request. A nil error means that every member of
-	// t.Confirmation was proven: return one for a member that you do not know. A *[Refusal] sets the
-	// answer, any other error is 401 invalid_token. Without Confirm, tokens with a cnf are refused (RFC
-	// 9449 section 7.2, RFC 8705 section 3). See [ConfirmCertificate].
+	// Confirm proves possession of the key that a token is bound to (cnf). It
+	// is called for such tokens only, with the credentials in the request. A
+	// nil error means that every member of t.Confirmation was proven, so
+	// return an error for a member that you do not know. A *[Refusal] sets the
+	// answer; any other error is 401 invalid_token. Without Confirm, tokens
+	// with a cnf are refused (RFC 9449 section 7.2, RFC 8705 section 3). See
+	// [ConfirmCertificate].
 	Confirm func(r *http.Request, t *Token) error
-	// ErrorHandler writes the status and body of a refusal; nil writes the JSON of RFC 6749 section
-	// 5.2. Headers, the challenge among them, are set before it is called.
+	// ErrorHandler writes the status and body of a refusal. The headers,
+	// including the challenge, are set before it is called. Nil writes the
+	// JSON of RFC 6749 section 5.2.
 	ErrorHandler func(w http.ResponseWriter, r *http.Request, refusal *Refusal)
-	// Logger tells operators why requests were refused (debug) and what failed (error). It never gets a
-	// token. Nil: nothing is logged.
+	// Logger gets the reasons of refusals (debug) and failures (error). It
+	// never gets a token. Nil: nothing is logged.
 	Logger *slog.Logger
 }
 
-// Check returns every mistake in the configuration, joined; each names its field. It asks the
-// Introspector too, if that has a method Check() error.
+// Check returns every mistake in the configuration, joined. Each error names its
+// field. If the Introspector has a method Check() error, its mistakes are among
+// them.
 func (g Guard) Check() error {
 	var errs []error
 	add := func(wrong bool, text string) {
@@ -80,14 +95,13 @@ func (g Guard) Check() error {
 		}
 	}
 	add(g.Introspector == nil, "Introspector: required")
-	add(len(g.Audience) == 0 && !g.AnyAudience, "Audience: required, or tokens for other resources would pass; AnyAudience accepts them knowingly")
+	add(len(g.Audience) == 0 && !g.AnyAudience,
+		"Audience: required, or tokens for other resources would be accepted; AnyAudience accepts them on purpose")
 	add(len(g.Audience) > 0 && g.AnyAudience, "AnyAudience: contradicts Audience")
 	add(slices.Contains(g.Audience, ""), "Audience: an element is empty")
 	add(!printable(g.Realm), "Realm: not printable ASCII")
 	add(g.Match != All && g.Match != Any, "Match: neither All nor Any")
-	if u, err := url.Parse(g.MetadataURL); g.MetadataURL != "" {
-		add(err != nil || u.Scheme != "https" && !loopbackHTTP(u) || u.Host == "" || !printable(g.MetadataURL), "MetadataURL: not an absolute https URL")
-	}
+	add(g.MetadataURL != "" && !isSecureURL(g.MetadataURL), "MetadataURL: not an absolute https URL")
 	errs = append(errs, g.Lookup.check())
 	if c, ok := g.Introspector.(interface{ Check() error }); ok {
 		errs = append(errs, c.Check())
@@ -95,12 +109,20 @@ func (g Guard) Check() error {
 	return errors.Join(errs...)
 }
 
-// Require returns a middleware that lets a request pass when its token is live, meant for this
-// resource, and has the scopes; none means that any such token will do. Each route may have its own
-// Guard and scopes. The handler finds the token by [FromContext].
+// isSecureURL reports whether a URL is absolute, printable, and https or plain http
+// to this machine.
+func isSecureURL(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && u.Host != "" && printable(text) && (u.Scheme == "https" || loopbackHTTP(u))
+}
+
+// Require returns a middleware that passes a request on if its token is live, is
+// meant for this resource and has the scopes. Without scopes any such token is
+// sufficient. Each route may have its own Guard and scopes. The handler finds the
+// token by [FromContext].
 //
-// Like [http.ServeMux.Handle] it panics on a programmer's mistake: when [Guard.Check] fails, or when a
-// scope is not one scope token ("read write" is two).
+// Like [http.ServeMux.Handle] it panics on a programmer's mistake: if [Guard.Check]
+// returns an error, or if a scope is not one scope token ("read write" is two).
 func (g Guard) Require(scopes ...string) func(http.Handler) http.Handler {
 	if err := g.Check(); err != nil {
 		panic(err)
@@ -110,7 +132,8 @@ func (g Guard) Require(scopes ...string) func(http.Handler) http.Handler {
 			panic(fmt.Sprintf("introspect: Require: %q is not one scope token of RFC 6749 section 3.3", s))
 		}
 	}
-	g.Audience, g.Lookup.Schemes = slices.Clone(g.Audience), slices.Clone(g.Lookup.Schemes)
+	g.Audience = slices.Clone(g.Audience)
+	g.Lookup.Schemes = slices.Clone(g.Lookup.Schemes)
 	scopes = slices.Clone(scopes)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -130,25 +153,30 @@ func (g Guard) Require(scopes ...string) func(http.Handler) http.Handler {
 	}
 }
 
-// admit decides. A panic in a part that the host brought becomes 500, and never a pass.
+// admit decides about a request. A panic in a function of the host's becomes 500,
+// and never access.
 func (g Guard) admit(r *http.Request, scopes []string) (t *Token, c credential, refusal *Refusal) {
 	defer func() {
 		if p := recover(); p != nil {
-			// The value may quote a token, so only its type is told.
-			g.log(r.Context(), slog.LevelError, "introspect: panic while checking a token", "type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
-			t, refusal = nil, &Refusal{Status: http.StatusInternalServerError, Code: "server_error"}
+			// The value may quote a token, so only its type is logged.
+			g.log(r.Context(), slog.LevelError, "introspect: panic while checking a token",
+				"type", fmt.Sprintf("%T", p), "stack", string(debug.Stack()))
+			t = nil
+			refusal = &Refusal{Status: http.StatusInternalServerError, Code: "server_error"}
 		}
 	}()
+
 	c, err := g.Lookup.find(r)
 	var bad malformed
 	switch {
 	case errors.As(err, &bad):
-		return nil, c, &Refusal{Status: http.StatusBadRequest, Code: "invalid_request", Description: string(bad)}
+		return nil, c, invalidRequest(string(bad))
 	case c.token == "" && g.GatewayStatus:
-		return nil, c, &Refusal{Status: http.StatusBadRequest, Code: "invalid_request", Description: "The request carries no access token"}
+		return nil, c, invalidRequest("The request carries no access token")
 	case c.token == "":
 		return nil, c, &Refusal{Status: http.StatusUnauthorized}
 	}
+
 	t, err = g.Introspector.Introspect(r.Context(), c.token)
 	if err == nil && t == nil {
 		err = errors.New("introspect: the Introspector returned neither a token nor an error")
@@ -160,19 +188,40 @@ func (g Guard) admit(r *http.Request, scopes []string) (t *Token, c credential, 
 	if refusal = g.judge(r, c, t); refusal != nil {
 		return nil, c, refusal
 	}
-	var further []string
-	if g.ScopesFor != nil {
-		further = g.ScopesFor(r)
-	}
-	if !g.suffices(t.Scope, scopes) || !g.suffices(t.Scope, further) {
-		return nil, c, &Refusal{Status: http.StatusForbidden, Code: "insufficient_scope",
-			Description: "The access token lacks a needed scope", Scope: union(scopes, further)}
+	if refusal = g.checkScope(r, t, scopes); refusal != nil {
+		return nil, c, refusal
 	}
 	return t, c, nil
 }
 
-// judge says whether a token that was asked about may be used by this request. It looks at the times
-// again, so that no cache in between can stretch a token's life.
+func invalidRequest(description string) *Refusal {
+	return &Refusal{
+		Status:      http.StatusBadRequest,
+		Code:        "invalid_request",
+		Description: description,
+	}
+}
+
+// checkScope compares the token's scopes with those of the route and of the
+// request.
+func (g Guard) checkScope(r *http.Request, t *Token, scopes []string) *Refusal {
+	var further []string
+	if g.ScopesFor != nil {
+		further = g.ScopesFor(r)
+	}
+	if g.suffices(t.Scope, scopes) && g.suffices(t.Scope, further) {
+		return nil
+	}
+	return &Refusal{
+		Status:      http.StatusForbidden,
+		Code:        "insufficient_scope",
+		Description: "The access token lacks a needed scope",
+		Scope:       union(scopes, further),
+	}
+}
+
+// judge decides whether this request may use the token. It compares the times
+// again, so that a cache of the Introspector's cannot prolong a token.
 func (g Guard) judge(r *http.Request, c credential, t *Token) *Refusal {
 	now := time.Now()
 	switch {
@@ -184,14 +233,14 @@ func (g Guard) judge(r *http.Request, c credential, t *Token) *Refusal {
 		return invalidToken(ReasonNotYetValid)
 	case !t.isAccessToken():
 		return invalidToken(ReasonType)
-	case !g.AnyAudience && !slices.ContainsFunc(t.Audience, func(a string) bool { return slices.Contains(g.Audience, a) }):
+	case !g.AnyAudience && !overlap(t.Audience, g.Audience):
 		return invalidToken(ReasonAudience)
 	}
 	return g.confirm(r, c, t)
 }
 
-// isAccessToken tells an access token from what some servers also call active: RFC 7662 lets them
-// answer about refresh tokens, and a refresh token must not open a resource.
+// isAccessToken reports whether the token is an access token. RFC 7662 lets servers
+// answer about refresh tokens too, which must not give access to a resource.
 func (t *Token) isAccessToken() bool {
 	switch strings.ToLower(t.TokenType) {
 	case "", "bearer", "dpop", "access_token", "urn:ietf:params:oauth:token-type:access_token":
@@ -204,7 +253,7 @@ func (t *Token) isAccessToken() bool {
 	return true
 }
 
-// suffices applies Match; needing nothing is always satisfied.
+// suffices compares scopes by Match. An empty need is always satisfied.
 func (g Guard) suffices(have, need []string) bool {
 	has := func(s string) bool { return slices.Contains(have, s) }
 	if g.Match == Any {
@@ -213,6 +262,12 @@ func (g Guard) suffices(have, need []string) bool {
 	return !slices.ContainsFunc(need, func(s string) bool { return !has(s) })
 }
 
+// overlap reports whether two lists have an element in common.
+func overlap(a, b []string) bool {
+	return slices.ContainsFunc(a, func(s string) bool { return slices.Contains(b, s) })
+}
+
+// union returns the elements of both lists, each once.
 func union(a, b []string) []string {
 	out := slices.Clone(a)
 	for _, s := range b {

@@ -19,7 +19,8 @@ import (
 	"github.com/grantwell/grantwell/introspect"
 )
 
-// A live token passes, and the handler finds all about it; scopes beyond the needed ones never hurt.
+// A request with a live token reaches the handler, which finds the whole token.
+// Further scopes do no harm.
 //
 // Holds S115, S119.
 func TestGuard_LiveTokenReachesHandler(t *testing.T) {
@@ -38,7 +39,8 @@ func TestGuard_LiveTokenReachesHandler(t *testing.T) {
 	require.False(t, ok)
 }
 
-// Each refusal has the status, code and challenge of RFC 6750 section 3, and is not stored by caches.
+// Each refusal has the status, code and challenge of RFC 6750 section 3, and
+// caches do not store it.
 //
 // Holds S116, S117, S118, S119, S120, R263, R265, R266.
 func TestGuard_ChallengesByTheLetter(t *testing.T) {
@@ -101,7 +103,7 @@ func TestGuard_ChallengesByTheLetter(t *testing.T) {
 	}
 }
 
-// A token for another resource, for none, or of another kind opens nothing.
+// A token for another resource, for none, or of another kind gives no access.
 //
 // Holds R231, R265.
 func TestGuard_OnlyAccessTokensForThisResource(t *testing.T) {
@@ -127,7 +129,8 @@ func TestGuard_OnlyAccessTokensForThisResource(t *testing.T) {
 	require.Equal(t, http.StatusOK, w.Code)
 }
 
-// A Guard that would check too little does not start, and says which field is wrong.
+// A Guard whose configuration would check too little does not start. The error
+// names the wrong field.
 //
 // Holds R269.
 func TestGuard_RefusesToStartMisconfigured(t *testing.T) {
@@ -142,8 +145,10 @@ func TestGuard_RefusesToStartMisconfigured(t *testing.T) {
 		"MetadataURL":          func(g *introspect.Guard) { g.MetadataURL = "http://api.example.com/m" },
 		"Lookup.Schemes":       func(g *introspect.Guard) { g.Lookup.Schemes = []string{"Bear er"} },
 		"Lookup: no place":     func(g *introspect.Guard) { g.Lookup.NoHeader = true },
-		"JWT.Audience":         func(g *introspect.Guard) { g.Introspector = &introspect.JWT{Issuer: "x", JWKSURI: "https://x.example"} },
-		"Remote.Endpoint":      func(g *introspect.Guard) { g.Introspector = &introspect.Remote{Endpoint: "http://as.example.com"} },
+		"JWT.Audience": func(g *introspect.Guard) {
+			g.Introspector = &introspect.LocalJWT{Issuer: "x", JWKSURI: "https://x.example"}
+		},
+		"Remote.Endpoint": func(g *introspect.Guard) { g.Introspector = &introspect.Remote{Endpoint: "http://as.example.com"} },
 		"Remote.MaxInactiveAge": func(g *introspect.Guard) {
 			g.Introspector = &introspect.Remote{Endpoint: "https://a.example", MaxInactiveAge: 1}
 		},
@@ -160,7 +165,8 @@ func TestGuard_RefusesToStartMisconfigured(t *testing.T) {
 	require.Panics(t, func() { newGuard().Require("") })
 }
 
-// Scopes that depend on the request add to those of the route; each route has its own profile.
+// Scopes of ScopesFor are needed in addition to those of the route. Each route
+// has its own Guard.
 //
 // Holds S122, S123.
 func TestGuard_ScopesPerRequestAndRoute(t *testing.T) {
@@ -192,7 +198,8 @@ func TestGuard_ScopesPerRequestAndRoute(t *testing.T) {
 	}
 }
 
-// No answer is 503 and a panic is 500; neither lets a request pass or tells a cause.
+// A failure of the Introspector is answered by 503 and a panic by 500. Neither
+// gives access or reveals the cause.
 //
 // Holds R12, R13, I7.
 func TestGuard_FailsClosed(t *testing.T) {
@@ -232,7 +239,7 @@ func TestGuard_FailsClosed(t *testing.T) {
 	}
 }
 
-// A bound token is no bearer token: without proof, or under the wrong scheme, it is refused.
+// A bound token is refused without proof, and under the wrong scheme.
 //
 // Holds S127, R208, R212.
 func TestGuard_BoundTokensNeedProof(t *testing.T) {
@@ -253,7 +260,7 @@ func TestGuard_BoundTokensNeedProof(t *testing.T) {
 		confirm func(*http.Request, *introspect.Token) error
 		status  int
 	}{
-		"nobody confirms":           {cnf: x5t, scheme: "Bearer", status: 401},
+		"no Confirm":                {cnf: x5t, scheme: "Bearer", status: 401},
 		"no connection state":       {cnf: x5t, scheme: "Bearer", confirm: introspect.ConfirmCertificate, status: 401},
 		"no certificate":            {cnf: x5t, scheme: "Bearer", tls: &tls.ConnectionState{}, confirm: introspect.ConfirmCertificate, status: 401},
 		"another certificate":       {cnf: x5t, scheme: "Bearer", tls: withCert(other), confirm: introspect.ConfirmCertificate, status: 401},
@@ -263,7 +270,7 @@ func TestGuard_BoundTokensNeedProof(t *testing.T) {
 		"DPoP token":                {cnf: map[string]string{"jkt": "k"}, scheme: "DPoP", confirm: yes, status: 200},
 		"bearer token as DPoP":      {scheme: "DPoP", confirm: yes, status: 401},
 		"DPoP type, key not stated": {kind: "DPoP", scheme: "Bearer", confirm: yes, status: 401},
-		"DPoP, nobody confirms":     {cnf: map[string]string{"jkt": "k"}, scheme: "DPoP", status: 401},
+		"DPoP, no Confirm":          {cnf: map[string]string{"jkt": "k"}, scheme: "DPoP", status: 401},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -282,7 +289,8 @@ func TestGuard_BoundTokensNeedProof(t *testing.T) {
 	}
 }
 
-// Confirm may set the answer; its text cannot leave the header's quotes.
+// An error of Confirm can set the answer. Its text cannot end the quoted string
+// of the header.
 //
 // Holds R10, R207.
 func TestGuard_ConfirmSetsTheAnswer(t *testing.T) {
@@ -300,7 +308,7 @@ func TestGuard_ConfirmSetsTheAnswer(t *testing.T) {
 	require.Zero(t, own.Status)
 }
 
-// An ErrorHandler writes the body, with the challenge already set.
+// An ErrorHandler writes the body. The challenge is set before it is called.
 func TestGuard_ErrorHandlerWritesBody(t *testing.T) {
 	t.Parallel()
 	w, _ := serve(newGuard(func(g *introspect.Guard) {

@@ -17,50 +17,65 @@ import (
 // maxKeys bounds the keys of a JWK Set.
 const maxKeys = 100
 
-// JWT is an [Introspector] for signed access tokens (RFC 9068), checked here by the issuer's public keys.
-// Nobody is asked about a token, so a revocation is not seen before exp. Use it by pointer and do not
-// change it after the first call.
+// LocalJWT is an [Introspector] for signed access tokens (RFC 9068). It verifies
+// them by the issuer's public keys and does not ask the issuer, so it does not see
+// a revocation before exp. Use it by pointer and do not change it after the first
+// call.
 //
-// A token must be a compact JWS of at most 16 KiB with an accepted typ and alg, verified by a key of the
-// issuer that is meant for that algorithm, and must have iss, aud, sub, client_id, exp and iat with the right
-// types and values. Headers that name a key (jwk, jku, x5u, x5c) or ask for a feature (crit, zip,
-// b64, enc) are refused. Claims are read only after the signature was verified.
-type JWT struct {
+// A token must be a compact JWS of at most 16 KiB with an accepted typ and alg,
+// verified by a key of the issuer for that algorithm. It must have iss, aud, sub,
+// client_id, exp and iat with the right types and values. Headers with a key or a
+// reference to one (jwk, jku, x5u, x5c) or with a feature (crit, zip, b64, enc) are
+// refused. Claims are read after the signature was verified.
+type LocalJWT struct {
 	// Issuer must be the iss of every token. Required.
 	Issuer string
-	// Audience names this resource; aud must hold at least one of these. Required.
+	// Audience names this resource. A token's aud must have at least one of
+	// these. Required.
 	Audience []string
-	// JWKSURI is the issuer's JWK Set, an https URL (see AllowPrivate). Either it or Keys is required.
+	// JWKSURI is the issuer's JWK Set, an https URL (see AllowPrivate). Either
+	// it or Keys is required.
 	JWKSURI string
-	// Keys is a JWK Set as JSON (RFC 7517 section 5), instead of JWKSURI.
+	// Keys is a JWK Set as JSON (RFC 7517 section 5), instead of JWKSURI. A set
+	// with a private or symmetric key is refused.
 	Keys []byte
-	// Algorithms are the accepted values of alg. Empty means RS256 to RS512, PS256 to PS512, ES256 to ES512,
-	// EdDSA and Ed25519, which are two names of one algorithm. No symmetric algorithm and no "none" can be named.
+	// Algorithms are the accepted values of alg. Empty means RS256 to RS512,
+	// PS256 to PS512, ES256 to ES512, EdDSA and Ed25519, which are two names of
+	// one algorithm. Neither a symmetric algorithm nor "none" is allowed.
 	Algorithms []string
-	// Types are the accepted values of typ; empty means at+jwt, with or without "application/" (RFC 9068 section
-	// 4). Issuers that write "JWT" need it named, and then nothing but Audience tells an access token from an
-	// ID token. With Types set, azp stands in for a missing client_id.
+	// Types are the accepted values of typ, with or without "application/".
+	// Empty means at+jwt (RFC 9068 section 4). For an issuer that writes "JWT"
+	// that value must be listed; only Audience then distinguishes an access
+	// token from an ID token. With Types set, azp takes the place of a missing
+	// client_id.
 	Types []string
-	// Leeway is how far iat and nbf may lie ahead, for clocks that differ: 10 seconds when zero, at most a minute.
-	// exp has none.
+	// Leeway is how far iat and nbf may be in the future, because clocks
+	// differ. Zero means 10 seconds; at most one minute. It does not apply to
+	// exp.
 	Leeway time.Duration
-	// ClientMap turns the issuer's client id into a local one: "" when there is none, and the token is then not
-	// active. Nil keeps the id.
+	// ClientMap returns the local client ID for that of the issuer, or "" if
+	// there is none; the token is then not active. Nil keeps the ID.
 	ClientMap func(ctx context.Context, clientID string) (string, error)
 
-	// AllowPrivate permits a JWKSURI that resolves to a private or local address, and plain http to this machine.
+	// AllowPrivate permits a JWKSURI that resolves to an address that is not
+	// public, and plain http to this machine.
 	AllowPrivate bool
-	// RootCAs verify the server of JWKSURI; nil: the system's.
+	// RootCAs are the authorities that verify the server of JWKSURI. Nil means
+	// those of the system.
 	RootCAs *x509.CertPool
-	// Client fetches JWKSURI, instead of one that refuses private addresses; then the host answers for where it
-	// connects to, and RootCAs has no effect. Its redirect policy is not used.
+	// Client fetches JWKSURI. Without it, a client that refuses private
+	// addresses does. The addresses that Client connects to are the host's
+	// responsibility, and RootCAs has no effect. Its redirect policy is not
+	// used.
 	Client *http.Client
-	// Timeout bounds one fetch of JWKSURI. 2 seconds when zero.
+	// Timeout bounds one fetch of JWKSURI. Zero means 2 seconds.
 	Timeout time.Duration
-	// Interval is the shortest time between two fetches of JWKSURI, whatever unknown keys tokens name. 10 seconds when zero.
+	// Interval is the shortest time between two fetches of JWKSURI, however
+	// many unknown keys tokens name. Zero means 10 seconds.
 	Interval time.Duration
-	// MaxAge is how long keys are used before they are fetched again, in the background. 15 minutes when zero. While
-	// fetches fail the last good keys serve, for 24 hours at most.
+	// MaxAge is how long keys are used before they are fetched again, in the
+	// background. Zero means 15 minutes. While fetches fail, the last good keys
+	// stay in use for at most 24 hours.
 	MaxAge time.Duration
 
 	once       sync.Once
@@ -70,11 +85,11 @@ type JWT struct {
 }
 
 // Check returns every mistake in the configuration, joined.
-func (j *JWT) Check() error {
+func (j *LocalJWT) Check() error {
 	var errs []error
 	add := func(wrong bool, text string) {
 		if wrong {
-			errs = append(errs, errors.New("introspect: JWT."+text))
+			errs = append(errs, errors.New("introspect: LocalJWT."+text))
 		}
 	}
 	add(j.Issuer == "", "Issuer: required")
@@ -96,10 +111,12 @@ func (j *JWT) Check() error {
 	return errors.Join(errs...)
 }
 
-func (j *JWT) start() {
+// start prepares the first call.
+func (j *LocalJWT) start() {
 	if j.broken = j.Check(); j.broken != nil {
 		return
 	}
+
 	j.algorithms = j.Algorithms
 	if len(j.algorithms) == 0 {
 		j.algorithms = jws.PublicKeyAlgorithms()
@@ -108,7 +125,7 @@ func (j *JWT) start() {
 }
 
 // getter returns what fetches JWKSURI.
-func (j *JWT) getter() *fetch.Getter {
+func (j *LocalJWT) getter() *fetch.Getter {
 	return &fetch.Getter{
 		AllowPrivate: j.AllowPrivate,
 		Timeout:      j.Timeout,
@@ -120,8 +137,9 @@ func (j *JWT) getter() *fetch.Getter {
 	}
 }
 
-// Introspect checks a token. The error says that the keys could not be had, or that ClientMap failed.
-func (j *JWT) Introspect(ctx context.Context, token string) (*Token, error) {
+// Introspect verifies a token. An error means that the keys could not be had, or
+// that ClientMap failed.
+func (j *LocalJWT) Introspect(ctx context.Context, token string) (*Token, error) {
 	if j.once.Do(j.start); j.broken != nil {
 		return nil, j.broken
 	}
@@ -135,6 +153,7 @@ func (j *JWT) Introspect(ctx context.Context, token string) (*Token, error) {
 	case !j.acceptsAlgorithm(h.Algorithm):
 		return inactive(ReasonSignature), nil
 	}
+
 	verified, err := j.keys.verify(ctx, signed)
 	if err != nil {
 		return nil, fmt.Errorf("introspect: JWKSURI: %w", err)
@@ -142,6 +161,7 @@ func (j *JWT) Introspect(ctx context.Context, token string) (*Token, error) {
 	if !verified {
 		return inactive(ReasonSignature), nil
 	}
+
 	claims, err := parseObject(signed.Payload)
 	if err != nil {
 		return inactive(ReasonMalformed), nil
@@ -153,27 +173,29 @@ func (j *JWT) Introspect(ctx context.Context, token string) (*Token, error) {
 	return mapClient(ctx, t, j.ClientMap)
 }
 
-// complete reports whether no segment of the token is empty, and no kid.
+// complete reports whether the token has a payload and a signature, and no empty
+// kid.
 func complete(t *jws.Token) bool {
 	_, named := t.Header.Members["kid"]
 	return len(t.Payload) > 0 && len(t.Signature) > 0 && (!named || t.Header.KeyID != "")
 }
 
 // acceptsType reports whether typ is one of Types, or that of RFC 9068.
-func (j *JWT) acceptsType(typ string) bool {
+func (j *LocalJWT) acceptsType(typ string) bool {
 	if len(j.Types) == 0 {
 		return jws.SameType(typ, "at+jwt")
 	}
 	return typ != "" && slices.ContainsFunc(j.Types, func(t string) bool { return jws.SameType(typ, t) })
 }
 
-// acceptsAlgorithm reports whether alg is one of Algorithms, under either of its names.
-func (j *JWT) acceptsAlgorithm(alg string) bool {
+// acceptsAlgorithm reports whether alg, or another name of it, is one of
+// Algorithms.
+func (j *LocalJWT) acceptsAlgorithm(alg string) bool {
 	return slices.ContainsFunc(j.algorithms, func(a string) bool { return jws.SameAlgorithm(a, alg) })
 }
 
 // judge reads the claims of a verified token.
-func (j *JWT) judge(claims object, now time.Time) (*Token, Reason) {
+func (j *LocalJWT) judge(claims object, now time.Time) (*Token, Reason) {
 	t, err := claims.token()
 	if err != nil {
 		return nil, ReasonMalformed
@@ -191,7 +213,7 @@ func (j *JWT) judge(claims object, now time.Time) (*Token, Reason) {
 	switch {
 	case t.Issuer != j.Issuer:
 		return nil, ReasonIssuer
-	case !slices.ContainsFunc(t.Audience, func(a string) bool { return slices.Contains(j.Audience, a) }):
+	case !overlap(t.Audience, j.Audience):
 		return nil, ReasonAudience
 	case t.ExpiresAt.IsZero() || t.IssuedAt.IsZero() || t.Subject == "" || t.ClientID == "":
 		return nil, ReasonMalformed

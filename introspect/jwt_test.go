@@ -22,7 +22,7 @@ import (
 	"github.com/grantwell/grantwell/introspect"
 )
 
-func want(t *testing.T, j *introspect.JWT, token string, reason introspect.Reason) *introspect.Token {
+func want(t *testing.T, j *introspect.LocalJWT, token string, reason introspect.Reason) *introspect.Token {
 	t.Helper()
 	got, err := j.Introspect(t.Context(), token)
 	require.NoError(t, err)
@@ -31,7 +31,8 @@ func want(t *testing.T, j *introspect.JWT, token string, reason introspect.Reaso
 	return got
 }
 
-// A proper token of RFC 9068 gives the same value as any other Introspector, with each type of key.
+// A token of RFC 9068 is accepted with each type of key, and gives the same
+// value as another Introspector.
 //
 // Holds S115, S125, R242.
 func TestJWT_AcceptsRFC9068(t *testing.T) {
@@ -40,7 +41,7 @@ func TestJWT_AcceptsRFC9068(t *testing.T) {
 	require.NoError(t, err)
 	_ = public
 	keys := map[string]crypto.Signer{"rsa": rsaKey(), "p256": p256(), "p384": p384(), "ed": private}
-	j := checker(func(j *introspect.JWT) { j.Keys = keySet(keys) })
+	j := checker(func(j *introspect.LocalJWT) { j.Keys = keySet(keys) })
 	for alg, kid := range map[jose.SignatureAlgorithm]string{"RS256": "rsa", "PS384": "rsa", "ES256": "p256", "ES384": "p384", "EdDSA": "ed"} {
 		got := want(t, j, sign(t, alg, keys[kid], kid, good(claims{"cnf": claims{"jkt": "k"}})), "")
 		require.Equal(t, "alice", got.Subject)
@@ -54,14 +55,14 @@ func TestJWT_AcceptsRFC9068(t *testing.T) {
 	// RFC 9864 gave EdDSA on this curve a second name, which go-jose does not sign by.
 	input := segment(`{"alg":"Ed25519","typ":"at+jwt","kid":"ed"}`) + "." + segment(string(must(json.Marshal(good(nil)))))
 	want(t, j, input+"."+base64.RawURLEncoding.EncodeToString(ed25519.Sign(private, []byte(input))), "")
-	onlyOldName := checker(func(j *introspect.JWT) { j.Keys, j.Algorithms = keySet(keys), []string{"EdDSA"} })
+	onlyOldName := checker(func(j *introspect.LocalJWT) { j.Keys, j.Algorithms = keySet(keys), []string{"EdDSA"} })
 	want(t, onlyOldName, input+"."+base64.RawURLEncoding.EncodeToString(ed25519.Sign(private, []byte(input))), "")
 	token := sign(t, "ES256", p256(), "p256", good(claims{"aud": []string{"other", api}}), claims{"typ": "application/AT+JWT"})
 	_, seen := serve(newGuard(func(g *introspect.Guard) { g.Introspector = j }), bearer("Bearer "+token), "read")
 	require.NotNil(t, seen)
 }
 
-// Every claim is checked, by type and by value.
+// The type and the value of every claim are checked.
 //
 // Holds S125, R149, R269, V99, V147, V158.
 func TestJWT_ChecksClaims(t *testing.T) {
@@ -110,7 +111,8 @@ func TestJWT_ChecksClaims(t *testing.T) {
 
 func segment(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 
-// Headers cannot choose the key, the algorithm or a feature, and a token has one spelling.
+// A header cannot choose the key, the algorithm or a feature. A token has one
+// spelling.
 //
 // Holds R104, R236, R243, V142, V143, V145, V148, V150, V151, V153, V154, V155, V156, V157.
 func TestJWT_HostileCorpus(t *testing.T) {
@@ -189,7 +191,7 @@ func TestJWT_HostileCorpus(t *testing.T) {
 	want(t, j, whole, "")
 }
 
-// A token of many dots costs no memory.
+// A token of many dots is refused without allocating for it.
 //
 // Holds V149.
 func TestJWT_DotsCostNothing(t *testing.T) {
@@ -199,8 +201,8 @@ func TestJWT_DotsCostNothing(t *testing.T) {
 	require.Less(t, testing.AllocsPerRun(10, func() { _, _ = j.Introspect(context.Background(), dots) }), 10.0)
 }
 
-// A key verifies only what its JWK says it is for, and weak keys verify nothing. A set with a symmetric or private key is
-// refused.
+// A key verifies only what its JWK allows, and a weak key verifies nothing. A
+// set with a symmetric or private key is refused.
 //
 // Holds R104, R243, V146, V154.
 func TestJWT_KeysForTheirPurpose(t *testing.T) {
@@ -239,31 +241,32 @@ func TestJWT_KeysForTheirPurpose(t *testing.T) {
 			set := must(json.Marshal(claims{"keys": []json.RawMessage{c.jwk, spare}}))
 			if c.want == introspect.ReasonMalformed {
 				set = []byte(`{"keys":[` + string(c.jwk) + `,` + string(spare) + `]}`)
-				require.Error(t, checker(func(j *introspect.JWT) { j.Keys = set }).Check())
+				require.Error(t, checker(func(j *introspect.LocalJWT) { j.Keys = set }).Check())
 				return
 			}
-			want(t, checker(func(j *introspect.JWT) { j.Keys = set }), sign(t, c.alg, c.key, "k", good(nil)), c.want)
+			want(t, checker(func(j *introspect.LocalJWT) { j.Keys = set }), sign(t, c.alg, c.key, "k", good(nil)), c.want)
 		})
 	}
 	two := must(json.Marshal(claims{"keys": []json.RawMessage{member(otherRSA().Public(), nil), member(rsaKey().Public(), nil)}}))
-	want(t, checker(func(j *introspect.JWT) { j.Keys = two }), sign(t, "RS256", rsaKey(), "k", good(nil)), "") // all of one kid are tried
+	want(t, checker(func(j *introspect.LocalJWT) { j.Keys = two }), sign(t, "RS256", rsaKey(), "k", good(nil)), "") // every key with the kid is tried
 }
 
-// Algorithms, types, client ids and the leeway follow the configuration, and a hole in it is refused.
+// Algorithms, types, client IDs and the leeway follow the configuration. A
+// wrong configuration is refused.
 //
 // Holds S125, R269, V136.
 func TestJWT_Configuration(t *testing.T) {
 	t.Parallel()
-	onlyPS := checker(func(j *introspect.JWT) { j.Algorithms = []string{"PS256"} })
+	onlyPS := checker(func(j *introspect.LocalJWT) { j.Algorithms = []string{"PS256"} })
 	want(t, onlyPS, sign(t, "RS256", rsaKey(), "rsa", good(nil)), introspect.ReasonSignature)
 	want(t, onlyPS, sign(t, "PS256", rsaKey(), "rsa", good(nil)), "")
 
-	foreign := checker(func(j *introspect.JWT) { j.Types = []string{"JWT"} })
+	foreign := checker(func(j *introspect.LocalJWT) { j.Types = []string{"JWT"} })
 	got := want(t, foreign, sign(t, "ES256", p256(), "p256", good(claims{"client_id": nil, "azp": "shop"}), claims{"typ": "JWT"}), "")
 	require.Equal(t, "shop", got.ClientID)
 	want(t, foreign, sign(t, "ES256", p256(), "p256", good(nil)), introspect.ReasonType)
 
-	mapped := checker(func(j *introspect.JWT) {
+	mapped := checker(func(j *introspect.LocalJWT) {
 		j.ClientMap = func(_ context.Context, id string) (string, error) {
 			if id == "down" {
 				return "", errors.New("x")
@@ -276,20 +279,20 @@ func TestJWT_Configuration(t *testing.T) {
 	_, err := mapped.Introspect(t.Context(), sign(t, "ES256", p256(), "p256", good(claims{"client_id": "down"})))
 	require.Error(t, err)
 
-	slack := checker(func(j *introspect.JWT) { j.Leeway = time.Minute })
+	slack := checker(func(j *introspect.LocalJWT) { j.Leeway = time.Minute })
 	want(t, slack, sign(t, "ES256", p256(), "p256", good(claims{"nbf": time.Now().Unix() + 30})), "")
 
-	for field, change := range map[string]func(*introspect.JWT){
-		"Issuer":        func(j *introspect.JWT) { j.Issuer = "" },
-		"Audience":      func(j *introspect.JWT) { j.Audience = nil },
-		"JWKSURI, Keys": func(j *introspect.JWT) { j.Keys = nil },
-		"exactly one":   func(j *introspect.JWT) { j.JWKSURI = "https://as.example.com/jwks" },
-		"JWKSURI: ":     func(j *introspect.JWT) { j.Keys, j.JWKSURI = nil, "http://127.0.0.1/jwks" },
-		"Keys: ":        func(j *introspect.JWT) { j.Keys = []byte(`{"keys":[]}`) },
-		"Algorithms":    func(j *introspect.JWT) { j.Algorithms = []string{"HS256"} },
-		"Types":         func(j *introspect.JWT) { j.Types = []string{""} },
-		"Leeway":        func(j *introspect.JWT) { j.Leeway = time.Hour },
-		"Interval":      func(j *introspect.JWT) { j.Interval = -1 },
+	for field, change := range map[string]func(*introspect.LocalJWT){
+		"Issuer":        func(j *introspect.LocalJWT) { j.Issuer = "" },
+		"Audience":      func(j *introspect.LocalJWT) { j.Audience = nil },
+		"JWKSURI, Keys": func(j *introspect.LocalJWT) { j.Keys = nil },
+		"exactly one":   func(j *introspect.LocalJWT) { j.JWKSURI = "https://as.example.com/jwks" },
+		"JWKSURI: ":     func(j *introspect.LocalJWT) { j.Keys, j.JWKSURI = nil, "http://127.0.0.1/jwks" },
+		"Keys: ":        func(j *introspect.LocalJWT) { j.Keys = []byte(`{"keys":[]}`) },
+		"Algorithms":    func(j *introspect.LocalJWT) { j.Algorithms = []string{"HS256"} },
+		"Types":         func(j *introspect.LocalJWT) { j.Types = []string{""} },
+		"Leeway":        func(j *introspect.LocalJWT) { j.Leeway = time.Hour },
+		"Interval":      func(j *introspect.LocalJWT) { j.Interval = -1 },
 	} {
 		j := checker(change)
 		require.ErrorContains(t, j.Check(), field)

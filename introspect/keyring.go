@@ -11,7 +11,7 @@ import (
 	"github.com/grantwell/grantwell/internal/base/jws"
 )
 
-// The defaults of [JWT], and lastGood, which is how long keys are used while
+// The defaults of [LocalJWT], and lastGood, which is how long keys are used while
 // they cannot be fetched anew.
 const (
 	defaultInterval = 10 * time.Second
@@ -30,7 +30,7 @@ type keyring struct {
 }
 
 // newKeyring returns the keys of j, whose configuration was checked.
-func newKeyring(j *JWT) (*keyring, error) {
+func newKeyring(j *LocalJWT) (*keyring, error) {
 	if j.JWKSURI == "" {
 		keys, err := jws.ParseSet(j.Keys, maxKeys)
 		return &keyring{fixed: keys}, err
@@ -79,7 +79,7 @@ func (k *keyring) verify(ctx context.Context, signed *jws.Token) (bool, error) {
 	return ok, nil
 }
 
-// anyKeys takes whatever keys there are. noKeys takes none, so that they are
+// anyKeys is satisfied by any keys. noKeys is satisfied by none, so that they are
 // fetched if the interval allows it.
 func anyKeys([]jws.Key) bool { return true }
 func noKeys([]jws.Key) bool  { return false }

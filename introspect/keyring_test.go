@@ -42,8 +42,8 @@ func (p *publisher) count() int {
 	return p.fetches
 }
 
-func fetching(p *publisher) *introspect.JWT {
-	return &introspect.JWT{Issuer: "https://as.example.com", Audience: []string{api}, JWKSURI: "https://as.example.com/jwks",
+func fetching(p *publisher) *introspect.LocalJWT {
+	return &introspect.LocalJWT{Issuer: "https://as.example.com", Audience: []string{api}, JWKSURI: "https://as.example.com/jwks",
 		Client: client(func(*http.Request) (*http.Response, error) {
 			p.mu.Lock()
 			defer p.mu.Unlock()
@@ -54,7 +54,8 @@ func fetching(p *publisher) *introspect.JWT {
 		})}
 }
 
-// An unknown kid makes one fetch within an interval, however many come; a new key is then found.
+// Unknown kids cause one fetch within an interval, however many there are. A
+// new key is then found.
 //
 // Holds R105, I10.
 func TestKeyring_UnknownKeyFetchesOncePerInterval(t *testing.T) {
@@ -81,12 +82,13 @@ func TestKeyring_UnknownKeyFetchesOncePerInterval(t *testing.T) {
 		want(t, j, sign(t, "RS256", rsaKey(), "new", good(nil)), "")
 		want(t, j, sign(t, "ES256", p256(), "old", good(nil)), "")
 		require.Equal(t, 3, p.count())
-		want(t, j, sign(t, "RS256", otherRSA(), "new", good(nil)), introspect.ReasonSignature) // a known kid fetches nothing
+		want(t, j, sign(t, "RS256", otherRSA(), "new", good(nil)), introspect.ReasonSignature) // a known kid causes no fetch
 		require.Equal(t, 3, p.count())
 	})
 }
 
-// Keys age: one that was taken back stops verifying; while fetches fail the last good ones serve, for a day.
+// A key that was removed stops verifying after MaxAge. While fetches fail, the
+// last good keys stay in use for a day.
 //
 // Holds R12.
 func TestKeyring_KeepsLastGoodKeys(t *testing.T) {
@@ -116,7 +118,7 @@ func TestKeyring_KeepsLastGoodKeys(t *testing.T) {
 		synctest.Wait()
 		want(t, j, fresh(), introspect.ReasonSignature)
 
-		p.set(func(p *publisher) { p.keys = nil }) // an empty set is no good copy
+		p.set(func(p *publisher) { p.keys = nil }) // an empty set does not replace the last good one
 		time.Sleep(15 * time.Minute)
 		want(t, j, sign(t, "RS256", rsaKey(), "b", good(nil)), "")
 		synctest.Wait()
@@ -124,7 +126,8 @@ func TestKeyring_KeepsLastGoodKeys(t *testing.T) {
 	})
 }
 
-// Keys are fetched over https within bounds; a redirect, another type, an endless or late answer is no key set.
+// Keys are fetched over https and within bounds. A redirect, another type, an
+// endless or a late response is not a key set.
 //
 // Holds R106, V83.
 func TestKeyring_FetchIsBounded(t *testing.T) {
@@ -157,8 +160,8 @@ func TestKeyring_FetchIsBounded(t *testing.T) {
 	t.Cleanup(server.Close)
 	roots := x509.NewCertPool()
 	roots.AddCert(server.Certificate())
-	at := func(address string, private bool) *introspect.JWT {
-		return &introspect.JWT{Issuer: "https://as.example.com", Audience: []string{api}, JWKSURI: address, RootCAs: roots,
+	at := func(address string, private bool) *introspect.LocalJWT {
+		return &introspect.LocalJWT{Issuer: "https://as.example.com", Audience: []string{api}, JWKSURI: address, RootCAs: roots,
 			AllowPrivate: private, Timeout: 500 * time.Millisecond}
 	}
 	token := sign(t, "ES256", p256(), "a", good(nil))
@@ -176,7 +179,7 @@ func TestKeyring_FetchIsBounded(t *testing.T) {
 	require.Error(t, err)
 }
 
-// A private address is not connected to, however it is written.
+// No connection is made to a private address, in any spelling.
 //
 // Holds R104, R106.
 func TestKeyring_RefusesPrivateAddresses(t *testing.T) {
@@ -199,7 +202,7 @@ func TestKeyring_RefusesPrivateAddresses(t *testing.T) {
 	require.NoError(t, err)
 	token := sign(t, "ES256", p256(), "a", good(nil))
 	for _, host := range []string{"127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0.0.0.0", "10.0.0.1", "169.254.169.254", "100.64.0.1"} {
-		j := &introspect.JWT{Issuer: "https://as.example.com", Audience: []string{api}, JWKSURI: "https://" + host + ":" + port}
+		j := &introspect.LocalJWT{Issuer: "https://as.example.com", Audience: []string{api}, JWKSURI: "https://" + host + ":" + port}
 		_, err := j.Introspect(t.Context(), token)
 		require.ErrorContains(t, err, "not public", host)
 	}

@@ -18,42 +18,50 @@ const (
 	maxForm  = 64 << 10 // bytes of a form body that is searched for one
 )
 
-// Lookup says where a request carries its token. The zero value reads "Authorization: Bearer" only.
-// A token at two of the places that are on is 400 invalid_request (RFC 6750 section 2).
+// Lookup says where a request has its token. The zero value reads "Authorization:
+// Bearer" only. A token at two of the places that are read is 400 invalid_request
+// (RFC 6750 section 2).
 type Lookup struct {
-	// Schemes are the authentication schemes under which the Authorization header holds a token;
-	// none means Bearer. Letters compare without case. Another scheme in the header is not ours, and
-	// the request counts as one without a token.
+	// Schemes are the authentication schemes under which the Authorization
+	// header has a token, compared without regard to case. Empty means Bearer.
+	// A request with another scheme counts as one without a token.
 	Schemes []string
-	// NoHeader leaves the Authorization header alone; another place must be on.
+	// NoHeader does not read the Authorization header. Another place must be
+	// read then.
 	NoHeader bool
-	// FormField is the name of a field in an application/x-www-form-urlencoded body (RFC 6750 section
-	// 2.2 names it access_token); empty: bodies are not read. Only POST, PUT and PATCH are looked at. At
-	// most 64 KiB are read, a longer body is refused; the handler gets the body back whole (less the
-	// field, unless the Guard keeps credentials), so its own ParseForm works. If an earlier
-	// middleware has called ParseForm already, what that found is used.
+	// FormField is the name of a field in an application/x-www-form-urlencoded
+	// body (access_token in RFC 6750 section 2.2). Empty: bodies are not read.
+	// Only those of POST, PUT and PATCH are, and at most 64 KiB of them; a
+	// longer body is refused. The handler gets the whole body back, so that
+	// its own ParseForm works, but without the field unless the Guard keeps
+	// credentials. If an earlier middleware has called ParseForm, its result
+	// is used.
 	FormField string
-	// QueryField is the name of a query parameter; empty: the query is not read. Leave it so: a token
-	// in a URL ends in logs, histories and Referer headers, and OAuth 2.1 has removed it. When a
-	// token came this way, the response says Cache-Control: private before the handler runs.
+	// QueryField is the name of a query parameter. Empty, which is
+	// recommended: the query is not read. A token in a URL is copied to logs,
+	// histories and Referer headers, and OAuth 2.1 does not allow it. If the
+	// token was in the query, Cache-Control: private is set before the handler
+	// runs.
 	QueryField string
-	// Extract reads a token from anywhere else, as a cookie or a WebSocket subprotocol: "" when there
-	// is none, an error to refuse the request as malformed. With a cookie, forged cross-site requests are
-	// yours to prevent; and removing the credential is yours too.
+	// Extract reads a token from another place, for example a cookie or a
+	// WebSocket subprotocol. It returns "" if there is none, and an error to
+	// refuse the request as malformed. The host must then prevent cross-site
+	// request forgery, and remove the credential itself.
 	Extract func(*http.Request) (string, error)
 }
 
-// credential is a token and where it was.
+// credential is a token and the place where it was.
 type credential struct {
 	token    string
-	scheme   string // as in Schemes, when the header held it
+	scheme   string // as in Schemes, if the header had it
 	fromForm bool
 	inQuery  bool
-	body     []byte // the form as read, to give back
+	body     []byte // the form that was read
 	read     bool   // the body was read
 }
 
-// malformed is a request that breaks RFC 6750 section 2; the text is for error_description.
+// malformed is the error for a request that breaks RFC 6750 section 2. The text is
+// sent as error_description.
 type malformed string
 
 func (m malformed) Error() string { return "introspect: " + string(m) }
@@ -74,44 +82,25 @@ func (l Lookup) schemes() []string {
 	return l.Schemes
 }
 
-// find returns the one token of r, or an empty one. It reads the form body at most once and replaces
-// r.Body by what it has read.
+// find returns the one token of r, or an empty one. It reads the form body at most
+// once, and then replaces r.Body by what it has read.
 func (l Lookup) find(r *http.Request) (credential, error) {
 	var c credential
 	var found []string
-	if !l.NoHeader {
-		token, scheme, err := l.fromHeader(r.Header.Values("Authorization"))
+	// Every place is read, so that two tokens are noticed.
+	for _, place := range [...]func(*http.Request, *credential) ([]string, error){
+		l.inHeader,
+		l.inForm,
+		l.inQuery,
+		l.extracted,
+	} {
+		tokens, err := place(r, &c)
 		if err != nil {
 			return c, err
 		}
-		if c.scheme = scheme; token != "" {
-			found = append(found, token)
-		}
-	}
-	if l.FormField != "" {
-		tokens, err := l.fromForm(r, &c)
-		if err != nil {
-			return c, err
-		}
-		c.fromForm = len(tokens) > 0
 		found = append(found, tokens...)
 	}
-	if l.QueryField != "" {
-		query, err := url.ParseQuery(r.URL.RawQuery)
-		if err != nil {
-			return c, errQuery
-		}
-		tokens := filled(query[l.QueryField])
-		c.inQuery = len(tokens) > 0
-		found = append(found, tokens...)
-	}
-	if l.Extract != nil {
-		token, err := l.Extract(r)
-		if err != nil {
-			return c, errExtract
-		}
-		found = append(found, filled([]string{token})...)
-	}
+
 	switch {
 	case len(found) == 0:
 		return c, nil
@@ -124,8 +113,48 @@ func (l Lookup) find(r *http.Request) (credential, error) {
 	return c, nil
 }
 
-// fromHeader applies RFC 6750 section 2.1 by the letter: scheme, exactly one space, b64token. Tabs,
-// lists, parameters and a second header are refused, since two parsers could read them differently.
+// inHeader returns the token of the Authorization header.
+func (l Lookup) inHeader(r *http.Request, c *credential) ([]string, error) {
+	if l.NoHeader {
+		return nil, nil
+	}
+	token, scheme, err := l.fromHeader(r.Header.Values("Authorization"))
+	if err != nil {
+		return nil, err
+	}
+	c.scheme = scheme
+	return filled([]string{token}), nil
+}
+
+// inQuery returns the tokens of the query.
+func (l Lookup) inQuery(r *http.Request, c *credential) ([]string, error) {
+	if l.QueryField == "" {
+		return nil, nil
+	}
+	query, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, errQuery
+	}
+	tokens := filled(query[l.QueryField])
+	c.inQuery = len(tokens) > 0
+	return tokens, nil
+}
+
+// extracted returns the token that the host's function found.
+func (l Lookup) extracted(r *http.Request, _ *credential) ([]string, error) {
+	if l.Extract == nil {
+		return nil, nil
+	}
+	token, err := l.Extract(r)
+	if err != nil {
+		return nil, errExtract
+	}
+	return filled([]string{token}), nil
+}
+
+// fromHeader reads the exact form of RFC 6750 section 2.1: a scheme, one space, a
+// b64token. It refuses tabs, lists, parameters and a second header, because two
+// parsers could read them differently.
 func (l Lookup) fromHeader(values []string) (token, scheme string, err error) {
 	if len(values) > 1 {
 		return "", "", errHeader
@@ -152,16 +181,22 @@ func (l Lookup) fromHeader(values []string) (token, scheme string, err error) {
 	return token, l.schemes()[at], nil
 }
 
-// fromForm reads the field from a form body and leaves r as it was.
-func (l Lookup) fromForm(r *http.Request, c *credential) ([]string, error) {
+// inForm returns the tokens of a form body. The body can be read again afterwards.
+func (l Lookup) inForm(r *http.Request, c *credential) ([]string, error) {
+	if l.FormField == "" {
+		return nil, nil
+	}
 	switch r.Method {
 	case http.MethodPost, http.MethodPut, http.MethodPatch:
 	default:
 		return nil, nil
 	}
 	if r.PostForm != nil {
-		return filled(r.PostForm[l.FormField]), nil
+		tokens := filled(r.PostForm[l.FormField])
+		c.fromForm = len(tokens) > 0
+		return tokens, nil
 	}
+
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || kind != "application/x-www-form-urlencoded" || r.Body == nil {
 		return nil, nil
@@ -177,12 +212,16 @@ func (l Lookup) fromForm(r *http.Request, c *credential) ([]string, error) {
 	if err != nil {
 		return nil, errForm
 	}
-	c.body, c.read = body, true
+	c.body = body
+	c.read = true
 	setBody(r, body)
-	return filled(form[l.FormField]), nil
+	tokens := filled(form[l.FormField])
+	c.fromForm = len(tokens) > 0
+	return tokens, nil
 }
 
-// setBody gives r a body that was read before; closing still closes the connection's.
+// setBody gives r a body that was read before. Close still closes the original
+// one.
 func setBody(r *http.Request, body []byte) {
 	r.Body = struct {
 		io.Reader
@@ -190,7 +229,8 @@ func setBody(r *http.Request, body []byte) {
 	}{bytes.NewReader(body), r.Body}
 }
 
-// strip returns r without its credentials, leaving r itself and its maps untouched.
+// strip returns a copy of r without its credentials. It does not change r or its
+// maps.
 func (l Lookup) strip(r *http.Request, c credential) *http.Request {
 	r = r.WithContext(r.Context())
 	r.Header = r.Header.Clone()
@@ -200,22 +240,26 @@ func (l Lookup) strip(r *http.Request, c credential) *http.Request {
 	if c.inQuery {
 		u := *r.URL
 		u.RawQuery = without(u.RawQuery, l.QueryField)
-		r.URL, r.RequestURI = &u, u.RequestURI()
+		r.URL = &u
+		r.RequestURI = u.RequestURI()
 		r.Form = drop(r.Form, l.QueryField)
 	}
 	if c.fromForm {
-		r.Form, r.PostForm = drop(r.Form, l.FormField), drop(r.PostForm, l.FormField)
+		r.Form = drop(r.Form, l.FormField)
+		r.PostForm = drop(r.PostForm, l.FormField)
 		if c.read {
 			body := []byte(without(string(c.body), l.FormField))
 			setBody(r, body)
-			r.ContentLength, r.TransferEncoding = int64(len(body)), nil
+			r.ContentLength = int64(len(body))
+			r.TransferEncoding = nil
 			r.Header.Set("Content-Length", strconv.Itoa(len(body)))
 		}
 	}
 	return r
 }
 
-// without removes the pairs of that name from an encoded form and keeps the others' bytes and order.
+// without removes the pairs of a name from an encoded form. The bytes and the order
+// of the others do not change.
 func without(encoded, name string) string {
 	var kept []string
 	for pair := range strings.SplitSeq(encoded, "&") {
@@ -228,6 +272,7 @@ func without(encoded, name string) string {
 	return strings.Join(kept, "&")
 }
 
+// drop returns a copy of a form without the values of a name.
 func drop(form url.Values, name string) url.Values {
 	if form == nil {
 		return nil
@@ -237,32 +282,34 @@ func drop(form url.Values, name string) url.Values {
 	return form
 }
 
-// filled leaves out empty values: a parameter without a value counts as omitted (RFC 6749 section 3.1).
+// filled returns the values that are not empty. A parameter without a value counts
+// as omitted (RFC 6749 section 3.1).
 func filled(values []string) []string {
 	return slices.DeleteFunc(slices.Clone(values), func(s string) bool { return s == "" })
 }
 
-// check finds mistakes in the setting.
+// check returns the mistakes in the configuration.
 func (l Lookup) check() error {
 	var errs []error
 	for _, scheme := range l.Schemes {
 		if scheme == "" || strings.ContainsFunc(scheme, func(c rune) bool { return !isTokenChar(c) }) {
-			errs = append(errs, errors.New("introspect: Guard.Lookup.Schemes: not a scheme name of RFC 9110 section 11.1"))
+			errs = append(errs,
+				errors.New("introspect: Guard.Lookup.Schemes: not a scheme name of RFC 9110 section 11.1"))
 		}
 	}
 	if l.NoHeader && l.FormField == "" && l.QueryField == "" && l.Extract == nil {
-		errs = append(errs, errors.New("introspect: Guard.Lookup: no place is on"))
+		errs = append(errs, errors.New("introspect: Guard.Lookup: no place is read"))
 	}
 	return errors.Join(errs...)
 }
 
-// isTokenChar is tchar of RFC 9110 section 5.6.2.
+// isTokenChar reports whether c is a tchar of RFC 9110 section 5.6.2.
 func isTokenChar(c rune) bool {
 	return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' ||
 		c < 0x7f && strings.ContainsRune("!#$%&'*+-.^_`|~", c)
 }
 
-// isToken68 is b64token of RFC 6750 section 2.1.
+// isToken68 reports whether s is a b64token of RFC 6750 section 2.1.
 func isToken68(s string) bool {
 	body := strings.TrimRight(s, "=")
 	for i := range len(body) {

@@ -14,7 +14,8 @@ import (
 	"github.com/grantwell/grantwell/introspect"
 )
 
-// The header is read by the letter of RFC 6750 section 2.1; what two parsers could read differently is refused.
+// Only the exact form of RFC 6750 section 2.1 is read. A header that two
+// parsers could read differently is refused.
 //
 // Holds R264, R267.
 func TestLookup_HeaderByTheLetter(t *testing.T) {
@@ -44,7 +45,7 @@ func form(body string) *http.Request {
 	return r
 }
 
-// Each place is read when it is on and is no place when it is off; two at once are refused.
+// A place is read only if it is configured. Tokens at two places are refused.
 //
 // Holds S121, R264, R268.
 func TestLookup_Places(t *testing.T) {
@@ -110,7 +111,8 @@ func TestLookup_Places(t *testing.T) {
 	}
 }
 
-// The handler's request has no credential left, and everything else is there; the original is unchanged.
+// The handler's request has no credentials and everything else. The original
+// request does not change.
 //
 // Holds S124.
 func TestGuard_RemovesCredentials(t *testing.T) {
@@ -140,7 +142,8 @@ func TestGuard_RemovesCredentials(t *testing.T) {
 	require.Equal(t, "11", seen.Header.Get("Content-Length"))
 }
 
-// A body that was searched for a token is whole for the handler, and one that was parsed before is searched too.
+// The handler can read the whole body after it was searched for a token. A form
+// that was parsed before is searched too.
 //
 // Holds S121.
 func TestLookup_BodyStaysReadable(t *testing.T) {

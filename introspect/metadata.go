@@ -11,61 +11,75 @@ import (
 	"github.com/grantwell/grantwell/internal/base/fetch"
 )
 
-// wellKnown is where metadata is, between the host and the path of the resource (RFC 9728 section 3).
+// wellKnown is the part of a metadata URL between the host and the path of the
+// resource (RFC 9728 section 3).
 const wellKnown = "/.well-known/oauth-protected-resource"
 
-// Metadata tells clients about a protected resource (RFC 9728 section 2). Serve [Metadata.Handler] at
-// [Metadata.Path] and name [Metadata.URL] in [Guard] as MetadataURL.
+// Metadata describes a protected resource to clients (RFC 9728 section 2). Serve
+// [Metadata.Handler] at [Metadata.Path], and set MetadataURL of the [Guard] to
+// [Metadata.URL].
 type Metadata struct {
-	// Resource is the resource identifier: an https URL without fragment. Required; use it as the
-	// audience of the Guard too.
+	// Resource is the resource identifier: an https URL without fragment. Use
+	// it as the Audience of the Guard too. Required.
 	Resource string
-	// AuthorizationServers are the issuers whose tokens the resource takes.
+	// AuthorizationServers are the issuers whose tokens the resource accepts.
 	AuthorizationServers []string
 	// JWKSURI is where the resource's own public keys are, if it has any.
 	JWKSURI string
 	// Scopes are the scopes that a client may ask for.
 	Scopes []string
-	// Methods are "header", "body", "query", as Guard.Lookup is set; "header" when none is given.
+	// Methods are "header", "body" and "query", as Guard.Lookup is set. Empty
+	// means "header".
 	Methods []string
-	// Name and Documentation are for developers: a name, and a URL.
-	Name, Documentation string
-	// CertificateBound says that access tokens are bound to client certificates (RFC 8705), and
-	// DPoPRequired that only DPoP-bound ones are taken (RFC 9449).
-	CertificateBound, DPoPRequired bool
-	// Extra holds further members; it cannot replace those above.
+	// Name is a name of the resource for people, and Documentation a URL for
+	// developers.
+	Name          string
+	Documentation string
+	// CertificateBound says that access tokens are bound to client
+	// certificates (RFC 8705).
+	CertificateBound bool
+	// DPoPRequired says that only DPoP-bound access tokens are accepted (RFC
+	// 9449).
+	DPoPRequired bool
+	// Extra holds further members. It cannot replace those above.
 	Extra map[string]any
 }
 
 // Check returns every mistake, joined.
 func (m Metadata) Check() error {
 	var errs []error
-	u, err := url.Parse(m.Resource)
-	if err != nil || u.Host == "" || u.Scheme != "https" && !loopbackHTTP(u) || u.Fragment != "" || strings.Contains(m.Resource, "#") {
-		errs = append(errs, errors.New("introspect: Metadata.Resource: not an https URL without fragment (RFC 9728 section 1.2)"))
+	if !isSecureURL(m.Resource) || strings.Contains(m.Resource, "#") {
+		errs = append(errs,
+			errors.New("introspect: Metadata.Resource: not an https URL without fragment (RFC 9728 section 1.2)"))
 	}
 	for _, method := range m.Methods {
 		if !slices.Contains([]string{"header", "body", "query"}, method) {
-			errs = append(errs, errors.New(`introspect: Metadata.Methods: takes "header", "body" and "query"`))
+			errs = append(errs, errors.New(`introspect: Metadata.Methods: not "header", "body" or "query"`))
 		}
 	}
 	if _, err := json.Marshal(m.Extra); err != nil {
-		errs = append(errs, errors.New("introspect: Metadata.Extra: does not marshal"))
+		errs = append(errs, errors.New("introspect: Metadata.Extra: has no JSON form"))
 	}
 	return errors.Join(errs...)
 }
 
-// URL is where RFC 9728 section 3.1 places the metadata; empty when Resource is no URL.
+// URL returns the URL of the metadata (RFC 9728 section 3.1), or "" if Resource is
+// not a URL.
 func (m Metadata) URL() string {
 	u, err := url.Parse(m.Resource)
 	if err != nil || u.Host == "" {
 		return ""
 	}
-	located := url.URL{Scheme: u.Scheme, Host: u.Host, Path: m.Path(), RawQuery: u.RawQuery}
+	located := url.URL{
+		Scheme:   u.Scheme,
+		Host:     u.Host,
+		Path:     m.Path(),
+		RawQuery: u.RawQuery,
+	}
 	return located.String()
 }
 
-// Path is the path of URL, for a mux.
+// Path returns the path of [Metadata.URL], for a mux.
 func (m Metadata) Path() string {
 	u, err := url.Parse(m.Resource)
 	if err != nil {
@@ -74,7 +88,8 @@ func (m Metadata) Path() string {
 	return wellKnown + strings.TrimSuffix(u.Path, "/")
 }
 
-// Handler serves the document to GET and HEAD, and 405 to the rest. It panics when Check fails.
+// Handler serves the document to GET and HEAD, and answers other methods by 405. It
+// panics if [Metadata.Check] returns an error.
 func (m Metadata) Handler() http.Handler {
 	if err := m.Check(); err != nil {
 		panic(err)
@@ -90,11 +105,15 @@ func (m Metadata) Handler() http.Handler {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Access-Control-Allow-Origin", "*") // public by nature, and browsers' clients need it
-		_, _ = w.Write(body)                               // the client is gone: nothing is left to tell it
+		// The document is public, and clients in browsers need it.
+		w.Header().Set("Access-Control-Allow-Origin", "*")
+		// An error means that the client has closed the connection.
+		_, _ = w.Write(body)
 	})
 }
 
+// members returns the members of the document. A field that is empty has none, and
+// takes the member of that name out of Extra.
 func (m Metadata) members() map[string]any {
 	methods := m.Methods
 	if len(methods) == 0 {
@@ -104,32 +123,27 @@ func (m Metadata) members() map[string]any {
 	for name, value := range m.Extra {
 		out[name] = value
 	}
-	for name, value := range map[string]string{
-		"resource": m.Resource, "jwks_uri": m.JWKSURI, "resource_name": m.Name, "resource_documentation": m.Documentation,
-	} {
+
+	set := func(name string, value any, present bool) {
 		delete(out, name)
-		if value != "" {
+		if present {
 			out[name] = value
 		}
 	}
-	for name, value := range map[string][]string{
-		"authorization_servers": m.AuthorizationServers, "scopes_supported": m.Scopes, "bearer_methods_supported": methods,
-	} {
-		delete(out, name)
-		if len(value) > 0 {
-			out[name] = value
-		}
-	}
-	for name, value := range map[string]bool{
-		"tls_client_certificate_bound_access_tokens": m.CertificateBound, "dpop_bound_access_tokens_required": m.DPoPRequired,
-	} {
-		delete(out, name)
-		if value {
-			out[name] = true
-		}
-	}
+	set("resource", m.Resource, m.Resource != "")
+	set("authorization_servers", m.AuthorizationServers, len(m.AuthorizationServers) > 0)
+	set("jwks_uri", m.JWKSURI, m.JWKSURI != "")
+	set("scopes_supported", m.Scopes, len(m.Scopes) > 0)
+	set("bearer_methods_supported", methods, true)
+	set("resource_name", m.Name, m.Name != "")
+	set("resource_documentation", m.Documentation, m.Documentation != "")
+	set("tls_client_certificate_bound_access_tokens", true, m.CertificateBound)
+	set("dpop_bound_access_tokens_required", true, m.DPoPRequired)
 	return out
 }
 
-// loopbackHTTP reports whether u is plain http to this machine, which is allowed for development.
-func loopbackHTTP(u *url.URL) bool { return u.Scheme == "http" && fetch.IsLoopback(u.Hostname()) }
+// loopbackHTTP reports whether u is plain http to this machine, which is allowed
+// for development.
+func loopbackHTTP(u *url.URL) bool {
+	return u.Scheme == "http" && fetch.IsLoopback(u.Hostname())
+}

@@ -12,14 +12,13 @@ import (
 	"github.com/grantwell/grantwell/internal/base/strictjson"
 )
 
-// maxDepth bounds the nesting of any JSON that is read, and maxSeconds is the last second of 9999.
 const (
-	maxDepth   = 16
-	maxSeconds = 253402300799
+	maxDepth   = 16           // objects and arrays inside one another
+	maxSeconds = 253402300799 // the last second of the year 9999
 )
 
-// object holds the members of a JSON object under their exact names: encoding/json, left to itself,
-// would take "EXP" for "exp" and the last of two members for the only one.
+// object holds the members of a JSON object under their exact names. A struct and
+// encoding/json would take "EXP" for "exp".
 type object map[string]json.RawMessage
 
 // parseObject reads exactly one object within the limits of this package.
@@ -27,25 +26,38 @@ func parseObject(data []byte) (object, error) {
 	return strictjson.Members(data, strictjson.Limits{Depth: maxDepth})
 }
 
-// token reads the registered members, and the rest into Extra. Active is left to the caller.
+// token reads the registered members into their fields, and the others into Extra.
+// It does not set Active.
 func (o object) token() (*Token, error) {
 	t := &Token{}
-	for name, into := range map[string]*string{
-		"client_id": &t.ClientID, "username": &t.Username, "token_type": &t.TokenType,
-		"sub": &t.Subject, "iss": &t.Issuer, "jti": &t.ID,
-	} {
-		var err error
-		if *into, err = o.text(name); err != nil {
-			return nil, err
-		}
-	}
-	for name, into := range map[string]*time.Time{"exp": &t.ExpiresAt, "iat": &t.IssuedAt, "nbf": &t.NotBefore} {
-		var err error
-		if *into, err = o.seconds(name); err != nil {
-			return nil, err
-		}
-	}
 	var err error
+	for _, m := range [...]struct {
+		name string
+		into *string
+	}{
+		{"client_id", &t.ClientID},
+		{"username", &t.Username},
+		{"token_type", &t.TokenType},
+		{"sub", &t.Subject},
+		{"iss", &t.Issuer},
+		{"jti", &t.ID},
+	} {
+		if *m.into, err = o.text(m.name); err != nil {
+			return nil, err
+		}
+	}
+	for _, m := range [...]struct {
+		name string
+		into *time.Time
+	}{
+		{"exp", &t.ExpiresAt},
+		{"iat", &t.IssuedAt},
+		{"nbf", &t.NotBefore},
+	} {
+		if *m.into, err = o.seconds(m.name); err != nil {
+			return nil, err
+		}
+	}
 	if t.Scope, err = o.scope(); err != nil {
 		return nil, err
 	}
@@ -55,25 +67,33 @@ func (o object) token() (*Token, error) {
 	if t.Confirmation, err = o.confirmation(); err != nil {
 		return nil, err
 	}
+	t.Extra, err = o.extra()
+	return t, err
+}
+
+// extra reads the members that are not registered. Numbers keep their text, as
+// [json.Number].
+func (o object) extra() (map[string]any, error) {
+	var extra map[string]any
 	for name, raw := range o {
 		if registered[name] {
 			continue
 		}
 		var value any
 		d := json.NewDecoder(bytes.NewReader(raw))
-		d.UseNumber() // a number keeps its digits
+		d.UseNumber()
 		if err := d.Decode(&value); err != nil {
 			return nil, fmt.Errorf("%q cannot be read", name)
 		}
-		if t.Extra == nil {
-			t.Extra = make(map[string]any)
+		if extra == nil {
+			extra = make(map[string]any)
 		}
-		t.Extra[name] = value
+		extra[name] = value
 	}
-	return t, nil
+	return extra, nil
 }
 
-// text reads a string; "" when the member is absent.
+// text reads a string. It is "" if the member is absent.
 func (o object) text(name string) (string, error) {
 	raw, ok := o[name]
 	if !ok {
@@ -86,8 +106,8 @@ func (o object) text(name string) (string, error) {
 	return *s, nil
 }
 
-// seconds reads whole seconds since 1970. Fractions, exponents and times beyond 9999 are refused
-// rather than rounded: they have overflowed in others' hands.
+// seconds reads whole seconds since 1970. It refuses fractions, exponents and times
+// after 9999, which have overflowed in other implementations.
 func (o object) seconds(name string) (time.Time, error) {
 	raw, ok := o[name]
 	if !ok {
@@ -118,7 +138,8 @@ func (o object) scope() ([]string, error) {
 	return scopes, nil
 }
 
-// audience reads a string or a list. An empty list is refused: it must not pass for "no restriction".
+// audience reads a string or a list of strings. An empty list is refused, because
+// it could be taken for no restriction.
 func (o object) audience() ([]string, error) {
 	raw, ok := o["aud"]
 	if !ok {
@@ -144,8 +165,8 @@ func (o object) audience() ([]string, error) {
 	return out, nil
 }
 
-// confirmation reads cnf. One without members is refused: a token whose binding cannot be read must
-// not become a bearer token.
+// confirmation reads cnf. A cnf without members is refused: a token whose binding
+// cannot be read must not become a bearer token.
 func (o object) confirmation() (map[string]string, error) {
 	raw, ok := o["cnf"]
 	if !ok {

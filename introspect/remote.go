@@ -20,46 +20,61 @@ const (
 	defaultEntries = 10_000
 )
 
-// Remote is an [Introspector] that asks an authorization server (RFC 7662 section 2). Use it by pointer
-// and do not change it after the first call.
+// Remote is an [Introspector] that asks an authorization server (RFC 7662 section
+// 2). Use it by pointer and do not change it after the first call.
 //
-// It follows no redirect, reads at most 64 KiB, and takes only a 200 with application/json for an
-// answer; anything else is an error that holds neither the token nor the secret.
+// It follows no redirect and reads at most 64 KiB. It accepts only a response with
+// status 200 and type application/json. Anything else is an error, whose text has
+// neither the token nor the secret.
 type Remote struct {
-	// Endpoint is the introspection endpoint: https, or http to this machine. Required.
+	// Endpoint is the introspection endpoint: https, or http to this machine.
+	// Required.
 	Endpoint string
-	// ClientID and ClientSecret authenticate the call by HTTP Basic (RFC 6749 section 2.3.1).
-	ClientID, ClientSecret string
-	// Authenticate authenticates the call in another way, instead of ClientID and ClientSecret: it may
-	// set headers. Certificates belong into Client.
+	// ClientID and ClientSecret authenticate the call by HTTP Basic (RFC 6749
+	// section 2.3.1).
+	ClientID     string
+	ClientSecret string
+	// Authenticate authenticates the call in another way, instead of ClientID
+	// and ClientSecret. It may set headers. A client certificate belongs into
+	// Client.
 	Authenticate func(*http.Request) error
-	// Client sends the calls; nil: one with bounded defaults. Its redirect policy is not used.
+	// Client sends the calls. Nil means one with bounded defaults. Its redirect
+	// policy is not used.
 	Client *http.Client
-	// Timeout bounds one call, the reading included. 2 seconds when zero.
+	// Timeout bounds one call, including the reading of the response. Zero
+	// means 2 seconds.
 	Timeout time.Duration
-	// AllowHTTP permits an http Endpoint on another machine: tokens and secrets then travel in the clear.
+	// AllowHTTP permits an http Endpoint on another machine. Tokens and
+	// secrets are then sent without encryption.
 	AllowHTTP bool
 
-	// Issuer, when set, must be the iss of every active answer: an answer without one is then not active.
+	// Issuer, if it is set, must be the iss of every active answer. An answer
+	// without iss is then not active.
 	Issuer string
-	// ClientMap turns the server's client id into a local one: "" when there is none, and the token is
-	// then not active. Nil keeps the id. Its answer is cached with the token's.
+	// ClientMap returns the local client ID for that of the server, or "" if
+	// there is none; the token is then not active. Nil keeps the ID. Its result
+	// is cached with the answer.
 	ClientMap func(ctx context.Context, clientID string) (string, error)
 
-	// MaxAge is how long an active answer may be used again, counted from the moment that the question was
-	// sent, and never past exp: a revocation is seen within it. Zero asks each time.
+	// MaxAge is how long an active answer may be used again, from the time when
+	// the question was sent, and never past exp. A revocation is seen within
+	// it. Zero asks each time.
 	MaxAge time.Duration
-	// MaxInactiveAge is the same for an answer that is not active; it is at most MaxAge. Zero asks each time.
+	// MaxInactiveAge is the same for an answer that is not active. It is at
+	// most MaxAge. Zero asks each time.
 	MaxInactiveAge time.Duration
-	// MaxEntries bounds how many answers are kept of each of the two kinds; the least recently used go first.
-	// 10,000 when zero. An entry is filed under the SHA-256 of the token; the token is not kept.
+	// MaxEntries is the number of active answers that are kept, and that of
+	// answers that are not active. The least recently used ones go first. Zero
+	// means 10,000. An answer is kept under the SHA-256 of the token, and the
+	// token is not kept.
 	MaxEntries int
 
-	once             sync.Once
-	broken           error
-	client           *http.Client
-	active, inactive *cache
-	flights          fetch.Flight[*Token]
+	once     sync.Once
+	broken   error
+	client   *http.Client
+	active   *cache
+	inactive *cache
+	flights  fetch.Flight[*Token]
 }
 
 // Check returns every mistake in the configuration, joined.
@@ -70,45 +85,55 @@ func (m *Remote) Check() error {
 			errs = append(errs, errors.New("introspect: Remote."+text))
 		}
 	}
-	u, err := url.Parse(m.Endpoint)
-	if err != nil {
-		u = &url.URL{}
-	}
-	add(u.Host == "" || u.User != nil || u.Fragment != "" || u.Scheme != "https" && !loopbackHTTP(u) && !(u.Scheme == "http" && m.AllowHTTP),
-		"Endpoint: not an https URL")
+	add(!m.mayCall(m.Endpoint), "Endpoint: not an https URL")
 	add(m.ClientID == "" && m.ClientSecret != "", "ClientID: required with ClientSecret")
 	add(m.ClientID != "" && m.Authenticate != nil, "Authenticate: contradicts ClientID")
-	add(m.Timeout < 0 || m.MaxAge < 0 || m.MaxInactiveAge < 0 || m.MaxEntries < 0, "Timeout, MaxAge, MaxInactiveAge, MaxEntries: negative")
+	add(m.Timeout < 0 || m.MaxAge < 0 || m.MaxInactiveAge < 0 || m.MaxEntries < 0,
+		"Timeout, MaxAge, MaxInactiveAge, MaxEntries: negative")
 	add(m.MaxInactiveAge > m.MaxAge, "MaxInactiveAge: over MaxAge")
 	return errors.Join(errs...)
 }
 
-// String names the endpoint, and so keeps the secret out of what is printed.
+// mayCall reports whether the URL may be called with tokens and the secret.
+func (m *Remote) mayCall(endpoint string) bool {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Host == "" || u.User != nil || u.Fragment != "" {
+		return false
+	}
+	return u.Scheme == "https" || loopbackHTTP(u) || u.Scheme == "http" && m.AllowHTTP
+}
+
+// String names the endpoint, so that the secret is not printed.
 func (m *Remote) String() string { return "introspect.Remote(" + m.Endpoint + ")" }
 
-// GoString is String, for %#v.
+// GoString is [Remote.String] for the verb %#v.
 func (m *Remote) GoString() string { return m.String() }
 
+// start prepares the first call.
 func (m *Remote) start() {
 	if m.broken = m.Check(); m.broken != nil {
 		return
 	}
+
 	m.client = &http.Client{Transport: plainTransport()}
 	if m.Client != nil {
 		own := *m.Client
 		m.client = &own
 	}
 	m.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+
 	limit := m.MaxEntries
 	if limit == 0 {
 		limit = defaultEntries
 	}
-	m.active, m.inactive = newCache(limit), newCache(limit)
+	m.active = newCache(limit)
+	m.inactive = newCache(limit)
 }
 
-// Introspect asks the server, or the cache when there is one. Of several calls about one token at one
-// time, with a cache, one asks for all; without a cache each asks, so that none gets an answer older than
-// its question. What cannot be an access token is answered without asking.
+// Introspect asks the server, or the cache if there is one. With a cache, several
+// calls about one token at the same time share one question. Without a cache each
+// call asks, so that no answer is older than its question. A string that cannot be
+// an access token is not active, and the server is not asked.
 func (m *Remote) Introspect(ctx context.Context, token string) (*Token, error) {
 	if m.once.Do(m.start); m.broken != nil {
 		return nil, m.broken
@@ -119,6 +144,7 @@ func (m *Remote) Introspect(ctx context.Context, token string) (*Token, error) {
 	if m.MaxAge == 0 {
 		return m.ask(ctx, token)
 	}
+
 	key := sha256.Sum256([]byte(token))
 	now := time.Now()
 	if t := m.active.find(key, now); t != nil {
@@ -141,7 +167,7 @@ func (m *Remote) Introspect(ctx context.Context, token string) (*Token, error) {
 	return t.clone(), nil
 }
 
-// keep files a copy of an answer, if it may be used again at all.
+// keep puts a copy of an answer into the cache, if it may be used again.
 func (m *Remote) keep(key [sha256.Size]byte, t *Token, asked time.Time) {
 	if !t.Active {
 		m.active.drop(key)
@@ -155,7 +181,7 @@ func (m *Remote) keep(key [sha256.Size]byte, t *Token, asked time.Time) {
 	m.active.put(key, t.clone(), until)
 }
 
-// ask makes one call and judges what the answer says about itself.
+// ask makes one call, and compares the answer's times and issuer.
 func (m *Remote) ask(ctx context.Context, token string) (*Token, error) {
 	t, err := m.call(ctx, token)
 	if err != nil || !t.Active {
@@ -173,7 +199,7 @@ func (m *Remote) ask(ctx context.Context, token string) (*Token, error) {
 	return mapClient(ctx, t, m.ClientMap)
 }
 
-// mapClient puts the local client id into t.
+// mapClient replaces the client ID by the local one.
 func mapClient(ctx context.Context, t *Token, local func(context.Context, string) (string, error)) (*Token, error) {
 	if local == nil {
 		return t, nil
@@ -189,6 +215,7 @@ func mapClient(ctx context.Context, t *Token, local func(context.Context, string
 	return t, nil
 }
 
+// call sends the request of RFC 7662 section 2.1 and reads the response.
 func (m *Remote) call(ctx context.Context, token string) (*Token, error) {
 	timeout := m.Timeout
 	if timeout == 0 {
@@ -196,21 +223,11 @@ func (m *Remote) call(ctx context.Context, token string) (*Token, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	form := url.Values{"token": {token}, "token_type_hint": {"access_token"}}.Encode()
-	r, err := http.NewRequestWithContext(ctx, http.MethodPost, m.Endpoint, strings.NewReader(form))
+	r, err := m.request(ctx, token)
 	if err != nil {
-		return nil, errors.New("introspect: the endpoint is not a URL")
+		return nil, err
 	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	r.Header.Set("Accept", "application/json")
-	if m.ClientID != "" {
-		r.SetBasicAuth(url.QueryEscape(m.ClientID), url.QueryEscape(m.ClientSecret))
-	}
-	if m.Authenticate != nil {
-		if err := m.Authenticate(r); err != nil {
-			return nil, fmt.Errorf("introspect: Authenticate: %w", err)
-		}
-	}
+
 	response, err := m.client.Do(r)
 	if err != nil {
 		return nil, fmt.Errorf("introspect: endpoint: %w", err)
@@ -223,12 +240,38 @@ func (m *Remote) call(ctx context.Context, token string) (*Token, error) {
 	return ParseResponse(body)
 }
 
-// isVisible reports whether s is an access token of RFC 6749 appendix A.12.
+// request returns the authenticated request.
+func (m *Remote) request(ctx context.Context, token string) (*http.Request, error) {
+	form := url.Values{
+		"token":           {token},
+		"token_type_hint": {"access_token"},
+	}.Encode()
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, m.Endpoint, strings.NewReader(form))
+	if err != nil {
+		return nil, errors.New("introspect: the endpoint is not a URL")
+	}
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header.Set("Accept", "application/json")
+	if m.ClientID != "" {
+		// Both parts are form-urlencoded first (RFC 6749 section 2.3.1).
+		r.SetBasicAuth(url.QueryEscape(m.ClientID), url.QueryEscape(m.ClientSecret))
+	}
+	if m.Authenticate != nil {
+		if err := m.Authenticate(r); err != nil {
+			return nil, fmt.Errorf("introspect: Authenticate: %w", err)
+		}
+	}
+	return r, nil
+}
+
+// isVisible reports whether s has the form of an access token (RFC 6749 appendix
+// A.12).
 func isVisible(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c > '~' })
 }
 
-// plainTransport is bounded in everything that http.DefaultTransport leaves open.
+// plainTransport returns a transport with bounds where http.DefaultTransport has
+// none.
 func plainTransport() *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
@@ -237,7 +280,8 @@ func plainTransport() *http.Transport {
 		MaxConnsPerHost:        64,
 		IdleConnTimeout:        time.Minute,
 		MaxResponseHeaderBytes: 16 << 10,
-		DisableCompression:     true, // a small answer must not unfold into a large one
 		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		// A small response must not unfold into a large one.
+		DisableCompression: true,
 	}
 }

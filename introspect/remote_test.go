@@ -54,7 +54,7 @@ func TestRemote_AsksByRFC7662(t *testing.T) {
 	}
 }
 
-// Active answers are judged again here: by time, issuer and client.
+// The times, issuer and client of an active answer are compared here too.
 //
 // Holds S125, V99.
 func TestRemote_JudgesAnswers(t *testing.T) {
@@ -84,7 +84,8 @@ func TestRemote_JudgesAnswers(t *testing.T) {
 	}
 }
 
-// Whatever is not a proper answer is an error, without token and secret in its text; redirects are not followed.
+// Anything but a proper response is an error, whose text has neither the token
+// nor the secret. Redirects are not followed.
 //
 // Holds R12, V83.
 func TestRemote_NoAnswerIsError(t *testing.T) {
@@ -108,7 +109,7 @@ func TestRemote_NoAnswerIsError(t *testing.T) {
 		case "/large":
 			_, _ = w.Write([]byte(`{"active":true,"x":"` + strings.Repeat("a", 1<<20) + `"}`))
 		case "/slow":
-			_ = r.ParseForm() // only then does the server see the client leave
+			_ = r.ParseForm() // the server notices a closed connection only after it has read the body
 			<-r.Context().Done()
 		case "/garbage":
 			_, _ = w.Write([]byte(`<active>`))
@@ -131,7 +132,7 @@ func TestRemote_NoAnswerIsError(t *testing.T) {
 	require.ErrorContains(t, err, "Remote.Endpoint")
 }
 
-// What cannot be a token is not sent on.
+// A string that cannot be a token is not sent to the server.
 func TestRemote_SendsOnlyTokens(t *testing.T) {
 	t.Parallel()
 	remote := &introspect.Remote{Endpoint: "https://as.example.com",
@@ -143,7 +144,8 @@ func TestRemote_SendsOnlyTokens(t *testing.T) {
 	}
 }
 
-// bench is a remote whose server answers from a map that a test changes, and which counts the questions.
+// bench is a remote whose server answers from a map that a test changes, and
+// counts the questions.
 type bench struct {
 	*introspect.Remote
 	mu     sync.Mutex
@@ -214,7 +216,7 @@ func TestCache_RevocationSeenWithinMaxAge(t *testing.T) {
 	})
 }
 
-// No entry outlives exp.
+// No cache entry outlives exp.
 //
 // Holds S126, V99, I9.
 func TestCache_NeverPastExp(t *testing.T) {
@@ -230,7 +232,7 @@ func TestCache_NeverPastExp(t *testing.T) {
 	})
 }
 
-// The age counts from the question, not from a late answer.
+// MaxAge counts from the question and not from the answer.
 //
 // Holds S126.
 func TestCache_AgeCountsFromQuestion(t *testing.T) {
@@ -255,7 +257,8 @@ func TestCache_AgeCountsFromQuestion(t *testing.T) {
 	})
 }
 
-// Two tokens never share an answer, and no caller can change another's.
+// Two tokens never share an answer, and no caller can change the answer of
+// another.
 //
 // Holds V100, V101.
 func TestCache_EntriesStayApart(t *testing.T) {
@@ -284,7 +287,8 @@ func TestCache_EntriesStayApart(t *testing.T) {
 	})
 }
 
-// The cache is bounded; a flood of unknown tokens pushes out no good one; errors are not kept.
+// The cache is bounded. Unknown tokens push no active one out of it, and errors
+// are not cached.
 //
 // Holds V100, V179.
 func TestCache_Bounded(t *testing.T) {
@@ -302,7 +306,7 @@ func TestCache_Bounded(t *testing.T) {
 		b.want(t, "garbage9", false, 12)
 		b.want(t, "garbage0", false, 13)
 		b.want(t, "a", true, 13) // a is now the more recently used
-		b.want(t, "c", true, 14) // b goes
+		b.want(t, "c", true, 14) // b is removed
 		b.want(t, "a", true, 14)
 		b.want(t, "b", true, 15)
 		time.Sleep(10 * time.Second)
@@ -316,7 +320,8 @@ func TestCache_Bounded(t *testing.T) {
 	})
 }
 
-// Of many at one time one asks; one who gives up does not spoil it for the others; a panic ends no process.
+// Concurrent calls about one token share one question. A caller that gives up
+// does not stop it for the others. A panic is an error.
 //
 // Holds S126, R13, I12.
 func TestCache_OneAsksForAll(t *testing.T) {

@@ -2,6 +2,7 @@ package introspect
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,16 +15,19 @@ import (
 // maxResponse bounds an introspection response, in bytes.
 const maxResponse = 64 << 10
 
-// registered are the members that Token has fields for (RFC 7662 section 2.2, RFC 7800 section 3.1).
+// registered are the members for which Token has fields (RFC 7662 section 2.2, RFC
+// 7800 section 3.1).
 var registered = map[string]bool{
 	"active": true, "scope": true, "client_id": true, "username": true, "token_type": true,
 	"exp": true, "iat": true, "nbf": true, "sub": true, "aud": true, "iss": true, "jti": true, "cnf": true,
 }
 
-// MarshalJSON writes the response of RFC 7662 section 2.2. A token that is not active is exactly
-// {"active":false}. Members of Extra named active, scope, client_id, username, token_type, exp, iat,
-// nbf, sub, aud, iss, jti or cnf are left out, also where the field of that name is empty: what is
-// further cannot replace what was decided.
+// MarshalJSON writes the response of RFC 7662 section 2.2. A token that is not
+// active is exactly {"active":false}.
+//
+// Members of Extra with the names active, scope, client_id, username, token_type,
+// exp, iat, nbf, sub, aud, iss, jti and cnf are left out, also if the field of that
+// name is empty. So Extra cannot replace what the fields say.
 func (t Token) MarshalJSON() ([]byte, error) {
 	if !t.Active {
 		return []byte(`{"active":false}`), nil
@@ -39,6 +43,7 @@ func (t Token) MarshalJSON() ([]byte, error) {
 		o.Name("aud")
 		o.Text = jsonenc.Strings(o.Text, t.Audience)
 	}
+
 	text(&o, "client_id", t.ClientID)
 	if len(t.Confirmation) > 0 {
 		if err := o.Value("cnf", confirmationJSON(t.Confirmation)); err != nil {
@@ -56,6 +61,7 @@ func (t Token) MarshalJSON() ([]byte, error) {
 	text(&o, "sub", t.Subject)
 	text(&o, "token_type", t.TokenType)
 	text(&o, "username", t.Username)
+
 	for _, name := range slices.Sorted(maps.Keys(t.Extra)) {
 		if !registered[name] {
 			if err := o.Value(name, t.Extra[name]); err != nil {
@@ -66,19 +72,22 @@ func (t Token) MarshalJSON() ([]byte, error) {
 	return o.End(), nil
 }
 
+// text writes a string that is not empty.
 func text(o *jsonenc.Object, name, value string) {
 	if value != "" {
 		o.String(name, value)
 	}
 }
 
+// seconds writes a time that is not zero.
 func seconds(o *jsonenc.Object, name string, at time.Time) {
 	if !at.IsZero() {
 		o.Int(name, at.Unix())
 	}
 }
 
-// confirmationJSON turns the text of a member that was an object (jwk, jwe) back into one.
+// confirmationJSON returns the members of cnf. The text of a member that was an
+// object (jwk, jwe) becomes an object again.
 func confirmationJSON(cnf map[string]string) map[string]any {
 	out := make(map[string]any, len(cnf))
 	for name, value := range cnf {
@@ -101,11 +110,14 @@ func (t *Token) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// ParseResponse reads a response of RFC 7662 section 2.2 of at most 64 KiB. It fails on anything that
-// is not one JSON object without repeated members, nested at most 16 deep, whose active is a boolean
-// and whose other registered members have the types of the RFC: times are whole seconds from 1970 to
-// 9999, aud is a string or a list of at least one string. A response that says false gives a Token with
-// ReasonUnknown, whatever else it holds. It looks at no clock.
+// ParseResponse reads a response of RFC 7662 section 2.2 of at most 64 KiB. It does
+// not compare times with the clock.
+//
+// The response must be one JSON object without repeated members, nested at most 16
+// deep. Its active must be a boolean, and its other registered members must have
+// the types of the RFC: times are whole seconds from 1970 to 9999, aud is a string
+// or a list of at least one string. If active is false, the Token has ReasonUnknown
+// and the other members are not read.
 func ParseResponse(data []byte) (*Token, error) {
 	if len(data) > maxResponse {
 		return nil, fmt.Errorf("introspect: response over %d bytes", maxResponse)
@@ -114,9 +126,10 @@ func ParseResponse(data []byte) (*Token, error) {
 	if err != nil {
 		return nil, fmt.Errorf("introspect: response: %w", err)
 	}
+
 	var active *bool
 	if raw, ok := members["active"]; !ok || json.Unmarshal(raw, &active) != nil || active == nil {
-		return nil, fmt.Errorf("introspect: response: active is not a boolean")
+		return nil, errors.New("introspect: response: active is not a boolean")
 	}
 	if !*active {
 		return inactive(ReasonUnknown), nil

@@ -12,7 +12,8 @@ import (
 	"github.com/grantwell/grantwell/introspect"
 )
 
-// An active token has every member; one that is not active is exactly {"active":false}, and its Reason stays inside.
+// The JSON of an active token has every member. That of an inactive one is
+// exactly {"active":false}, without its Reason.
 //
 // Holds S112, R229, R230.
 func TestToken_ResponseJSON(t *testing.T) {
@@ -43,7 +44,7 @@ func TestToken_ResponseJSON(t *testing.T) {
 	require.Equal(t, `{"active":false}`, string(data))
 }
 
-// What is further cannot overwrite, or slip in, a registered member.
+// Extra can neither replace nor add a registered member.
 //
 // Holds R246.
 func TestToken_ExtraOverwritesNothing(t *testing.T) {
@@ -57,7 +58,7 @@ func TestToken_ExtraOverwritesNothing(t *testing.T) {
 	require.JSONEq(t, `{"active":true,"sub":"alice","x":1}`, string(data))
 }
 
-// A response that is not what RFC 7662 says is no answer.
+// A response that RFC 7662 does not allow is an error.
 //
 // Holds R149, V147, V158.
 func TestParseResponse_HostileCorpus(t *testing.T) {
@@ -82,8 +83,9 @@ func TestParseResponse_HostileCorpus(t *testing.T) {
 	require.Equal(t, &introspect.Token{Reason: introspect.ReasonUnknown}, got)
 }
 
-// A resource server compiles no authorization server: the package reaches go-jose and the standard library only.
-func TestPackage_ReachesOnlyGoJose(t *testing.T) {
+// A resource server compiles no authorization server: of other modules, the
+// package reaches go-jose and singleflight only.
+func TestPackage_ReachesFewModules(t *testing.T) {
 	t.Parallel()
 	out, err := exec.Command("go", "list", "-deps", "-f", "{{if not .Standard}}{{.ImportPath}}{{end}}", ".").Output()
 	require.NoError(t, err)

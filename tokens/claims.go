@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,7 +15,7 @@ import (
 )
 
 const (
-	maxTime    = 253402300799 // the end of the year 9999, in seconds since 1970
+	maxTime    = 253402300799 // the last second of the year 9999
 	maxDepth   = 16           // objects and arrays inside one another
 	maxMembers = 256          // members of one object, or elements of one array
 )
@@ -22,20 +23,21 @@ const (
 // claimLimits bound the claims of a token, whose size the caller has bounded.
 var claimLimits = strictjson.Limits{Depth: maxDepth, Members: maxMembers}
 
-// registered are the claims that have a field: no other source may set them.
-var registered = []string{"iss", "sub", "aud", "client_id", "jti", "scope", "iat", "nbf", "exp", "auth_time", "cnf"}
-
-// isRegistered ignores case, because many a resource server's JSON decoder does: to it "ISS" after "iss" is an override.
-func isRegistered(name string) bool {
-	for _, r := range registered {
-		if strings.EqualFold(name, r) {
-			return true
-		}
-	}
-	return false
+// registered are the claims that have a field in [Claims]. Extra must not set them.
+var registered = []string{
+	"iss", "sub", "aud", "client_id", "jti", "scope",
+	"iat", "nbf", "exp", "auth_time", "cnf",
 }
 
-// encodeClaims returns the claims as JSON in the order of RFC 9068 section 2.2, which decodeClaims is sure to accept.
+// isRegistered reports whether a claim has a field. It ignores case, because the
+// JSON decoders of many resource servers do: to them "ISS" after "iss" is a new
+// value of iss.
+func isRegistered(name string) bool {
+	return slices.ContainsFunc(registered, func(r string) bool { return strings.EqualFold(name, r) })
+}
+
+// encodeClaims returns the claims as JSON in the order of RFC 9068 section 2.2.
+// decodeClaims accepts whatever it returns.
 func encodeClaims(c Claims) ([]byte, error) {
 	if err := c.check(); err != nil {
 		return nil, err
@@ -44,7 +46,8 @@ func encodeClaims(c Claims) ([]byte, error) {
 	o.String("iss", c.Issuer)
 	o.String("sub", c.Subject)
 	if len(c.Audience) == 1 {
-		o.String("aud", c.Audience[0]) // as in RFC 9068 section 3
+		// One audience is written as a string, as in RFC 9068 section 3.
+		o.String("aud", c.Audience[0])
 	} else {
 		o.Name("aud")
 		o.Text = jsonenc.Strings(o.Text, c.Audience)
@@ -54,10 +57,7 @@ func encodeClaims(c Claims) ([]byte, error) {
 	if len(c.Scope) > 0 {
 		o.Joined("scope", c.Scope)
 	}
-	for _, f := range [...]struct {
-		name string
-		at   time.Time
-	}{{"iat", c.IssuedAt}, {"nbf", c.NotBefore}, {"exp", c.ExpiresAt}, {"auth_time", c.AuthTime}} {
+	for _, f := range c.times() {
 		if !f.at.IsZero() {
 			o.Int(f.name, f.at.Unix())
 		}
@@ -67,22 +67,47 @@ func encodeClaims(c Claims) ([]byte, error) {
 			return nil, fmt.Errorf("tokens: claims without a JSON form: %w", err)
 		}
 	}
-	out := o.End()
 	if len(c.Extra) == 0 {
-		return out, nil
+		return o.End(), nil
 	}
-	extra, err := json.Marshal(c.Extra) // in the order of the names
+	return appendExtra(o.End(), c.Extra)
+}
+
+// appendExtra appends further claims to an object that has some.
+func appendExtra(object []byte, extra map[string]any) ([]byte, error) {
+	members, err := json.Marshal(extra)
 	if err != nil {
 		return nil, fmt.Errorf("tokens: Claims.Extra has no JSON form: %w", err)
 	}
-	out = append(append(out[:len(out)-1], ','), extra[1:]...)
-	if _, err := strictjson.Object(out, claimLimits); err != nil { // a host's own MarshalJSON, or its depth
+	object = append(object[:len(object)-1], ',')
+	object = append(object, members[1:]...)
+
+	// A value with its own MarshalJSON can write a name twice, or nest deep.
+	if err := strictjson.Check(object, claimLimits); err != nil {
 		return nil, fmt.Errorf("tokens: Claims.Extra: %w", err)
 	}
-	return out, nil
+	return object, nil
 }
 
-// decodeClaims reads what encodeClaims wrote, and refuses everything else with the reason.
+// claimTime is a claim whose value is a time.
+type claimTime struct {
+	name     string
+	at       time.Time
+	required bool
+}
+
+// times returns the claims that are times, in the order in which they are
+// written.
+func (c Claims) times() [4]claimTime {
+	return [4]claimTime{
+		{"iat", c.IssuedAt, true},
+		{"nbf", c.NotBefore, false},
+		{"exp", c.ExpiresAt, true},
+		{"auth_time", c.AuthTime, false},
+	}
+}
+
+// decodeClaims reads claims that encodeClaims wrote. It refuses everything else.
 func decodeClaims(data []byte) (Claims, error) {
 	members, err := strictjson.Object(data, claimLimits)
 	if err != nil {
@@ -90,15 +115,25 @@ func decodeClaims(data []byte) (Claims, error) {
 	}
 	r := reader{members: members}
 	c := Claims{
-		Issuer: r.text("iss"), Subject: r.text("sub"), ClientID: r.text("client_id"), ID: r.text("jti"),
-		Audience: r.audience(), Scope: r.scope(),
-		IssuedAt: r.time("iat", true), NotBefore: r.time("nbf", false), ExpiresAt: r.time("exp", true), AuthTime: r.time("auth_time", false),
+		Issuer:       r.text("iss"),
+		Subject:      r.text("sub"),
+		ClientID:     r.text("client_id"),
+		ID:           r.text("jti"),
+		Audience:     r.audience(),
+		Scope:        r.scope(),
+		IssuedAt:     r.time("iat", true),
+		NotBefore:    r.time("nbf", false),
+		ExpiresAt:    r.time("exp", true),
+		AuthTime:     r.time("auth_time", false),
 		Confirmation: r.confirmation(),
 	}
 	if r.err != nil {
 		return Claims{}, r.err
 	}
-	for name := range members { // what no reader took
+
+	// The reader has removed the claims that it knows. The others are further
+	// claims.
+	for name := range members {
 		if isRegistered(name) {
 			return Claims{}, errors.New("a claim whose name differs from a registered one only in case")
 		}
@@ -109,13 +144,32 @@ func decodeClaims(data []byte) (Claims, error) {
 	return c, c.check()
 }
 
-// check returns an error if the claims are not complete and sound. It holds for both directions.
+// check returns an error if a claim is missing or not valid. It applies to claims
+// that are written and to claims that were read.
 func (c Claims) check() error {
-	for _, f := range []struct{ name, value string }{{"iss", c.Issuer}, {"sub", c.Subject}, {"client_id", c.ClientID}, {"jti", c.ID}} {
+	for _, f := range [...]struct{ name, value string }{
+		{"iss", c.Issuer},
+		{"sub", c.Subject},
+		{"client_id", c.ClientID},
+		{"jti", c.ID},
+	} {
 		if !validText(f.value) {
 			return fmt.Errorf("tokens: claim %s is missing or not valid UTF-8", f.name)
 		}
 	}
+	if err := c.checkLists(); err != nil {
+		return err
+	}
+	for name := range c.Extra {
+		if isRegistered(name) || !validText(name) {
+			return fmt.Errorf("tokens: Claims.Extra must not contain %q", name)
+		}
+	}
+	return c.checkTimes()
+}
+
+// checkLists checks aud, scope and cnf.
+func (c Claims) checkLists() error {
 	if len(c.Audience) == 0 || len(c.Audience) > maxMembers {
 		return fmt.Errorf("tokens: claim aud has %d values; 1 to %d are allowed", len(c.Audience), maxMembers)
 	}
@@ -134,24 +188,15 @@ func (c Claims) check() error {
 			return errors.New("tokens: claim cnf has a member that is empty or not valid UTF-8")
 		}
 	}
-	for name := range c.Extra {
-		if isRegistered(name) || !validText(name) {
-			return fmt.Errorf("tokens: Claims.Extra must not contain %q", name)
-		}
-	}
-	return c.checkTimes()
+	return nil
 }
 
 func (c Claims) checkTimes() error {
-	for _, f := range []struct {
-		name     string
-		t        time.Time
-		required bool
-	}{{"iat", c.IssuedAt, true}, {"exp", c.ExpiresAt, true}, {"nbf", c.NotBefore, false}, {"auth_time", c.AuthTime, false}} {
-		if f.t.IsZero() && !f.required {
+	for _, f := range c.times() {
+		if f.at.IsZero() && !f.required {
 			continue
 		}
-		if u := f.t.Unix(); u <= 0 || u > maxTime {
+		if u := f.at.Unix(); u <= 0 || u > maxTime {
 			return fmt.Errorf("tokens: claim %s is missing or not between 1970 and 9999", f.name)
 		}
 	}
@@ -163,7 +208,7 @@ func (c Claims) checkTimes() error {
 
 func validText(s string) bool { return s != "" && utf8.ValidString(s) }
 
-// validScope tells whether s is a scope-token: 1*( %x21 / %x23-5B / %x5D-7E ).
+// validScope reports whether s is a scope-token: 1*( %x21 / %x23-5B / %x5D-7E ).
 func validScope(s string) bool {
 	for i := range len(s) {
 		if s[i] < 0x21 || s[i] > 0x7e || s[i] == '"' || s[i] == '\\' {
@@ -173,19 +218,21 @@ func validScope(s string) bool {
 	return s != ""
 }
 
-// reader takes claims out of an object and keeps the first error.
+// reader takes claims out of an object. It keeps the first error.
 type reader struct {
 	members map[string]any
 	err     error
 }
 
-// take removes a claim. A null is not the same as none: it is there, and of the wrong type.
+// take removes a claim, and reports whether it was there. A claim that is null was
+// there; it has the wrong type.
 func (r *reader) take(name string) (any, bool) {
 	v, ok := r.members[name]
 	delete(r.members, name)
 	return v, ok
 }
 
+// wrong notes that a claim is missing or of the wrong type.
 func (r *reader) wrong(name string) {
 	if r.err == nil {
 		r.err = errors.New("claim " + name + " is missing or of the wrong type")
@@ -233,11 +280,13 @@ func (r *reader) scope() []string {
 		r.wrong("scope")
 		return nil
 	}
-	return strings.Split(s, " ") // bounded by the size of a token; an empty piece fails check
+	// The size of a token bounds the number of scopes. check refuses an empty
+	// one.
+	return strings.Split(s, " ")
 }
 
-// time accepts whole seconds in plain digits: what this package writes. A fraction, an exponent or a sign is refused
-// rather than rounded.
+// time accepts whole seconds in plain digits, which is the form that this package
+// writes. A fraction, an exponent or a sign is refused and not rounded.
 func (r *reader) time(name string, required bool) time.Time {
 	v, ok := r.take(name)
 	if !ok && !required {

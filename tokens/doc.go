@@ -1,28 +1,39 @@
-// Package tokens makes and checks access tokens, and holds the keys that sign them.
+// Package tokens makes and verifies access tokens, and holds the keys that sign
+// them.
 //
 // # Two kinds of token
 //
-// [Opaque] tokens are random and mean nothing without the store: the shortest, the fastest, and revoked at once. They
-// are the right choice unless resource servers must decide by themselves. [JWT] tokens (RFC 9068) carry their claims and
-// a signature; everybody with the JWK Set can verify them, and a revoked one stays good until it expires for a resource
-// server that does not ask. A host's own kind is a type with the two methods of [Strategy].
+// An [Opaque] token is random, and its meaning is in the store. It is short, fast
+// to make, and revoked at once. It is the right choice unless resource servers
+// must decide without asking.
+//
+// A [JWT] token (RFC 9068) carries its claims and a signature. Every resource
+// server that has the JWK Set can verify it. A resource server that does not ask
+// the authorization server accepts a revoked token until it expires.
+//
+// A host can bring its own kind: a type with the two methods of [Strategy].
 //
 // # Which algorithm
 //
-// ES256 or EdDSA. Signing with RSA-2048 takes about twenty times the processor time of either, for every token, and makes
-// tokens four times as long in the signature; what RSA is fast at, verification, the resource servers do and the
-// issuer does not. Take RS256 where a client knows nothing else. "none" and HMAC do not exist here (RFC 8725 section 3.1).
+// ES256 or EdDSA. Signing with RSA-2048 takes about twenty times the processor
+// time of either for every token, and its signature is four times as long. RSA
+// is fast in verification only, which the resource servers do and the issuer
+// does not. Choose RS256 if a client supports nothing else. The algorithm "none"
+// and HMAC do not exist in this package (RFC 8725 section 3.1).
 //
 // # Keys
 //
-// A [Key] needs no more than a [crypto.Signer], so it may be in memory, in a KMS or in an HSM, and it serves one algorithm
-// only. [StaticKeys] never change. [Rotation] changes them by a schedule that is a function of the time alone, so any
-// number of instances agree without talking to one another: a key is published before it signs and for as long as
-// a token that it signed may live.
+// A [Key] needs a [crypto.Signer], so it can be in memory, in a KMS or in an
+// HSM. It serves one algorithm only. The keys of [StaticKeys] do not change.
+// [Rotation] changes keys by a schedule. The key that signs depends on the
+// schedule and the time alone, so all instances agree without communication. A
+// key is published before it signs, and for as long as a token that it signed
+// can be valid.
 //
 // # What is refused
 //
-// Whatever Mint would not have written: another spelling of the same bytes, a header with one member too many, a claim
-// twice, a number in place of a text, 16 KiB and a character. Reasons are for operators, are constant texts and never
-// contain a part of the token.
+// Verify refuses everything that Mint would not have written: another spelling
+// of the same bytes, a header with a further member, a claim that occurs twice, a
+// number in place of a string, a token of more than 16 KiB. The reasons are for
+// operators. They are constant texts and contain no part of the token.
 package tokens

@@ -8,7 +8,8 @@ import (
 	"github.com/grantwell/grantwell/tokens"
 )
 
-// vault is a KeySource over wherever a host keeps its keys. All instances of the server read the same one.
+// vault is a KeySource over the place where a host keeps its keys. All instances
+// of the server read the same one.
 type vault map[string]time.Time
 
 func (v vault) ScheduledKeys(context.Context) ([]tokens.ScheduledKey, error) {

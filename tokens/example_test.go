@@ -47,7 +47,8 @@ func ExampleStrategy() {
 	// Output: user-1 [read] <nil>
 }
 
-// The next key is in the schedule long before it signs, so that no resource server meets a kid it does not know.
+// The next key is in the schedule long before it signs, so that every resource
+// server has it when the first token names it.
 func ExampleKeys() {
 	ctx := context.Background()
 	current, _ := tokens.GenerateKey(tokens.EdDSA)

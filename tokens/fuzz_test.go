@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Whatever Verify accepts has exactly the form of a token; nothing makes it panic.
+// A string that Verify accepts has exactly the form of a token. No string makes
+// it panic.
 func FuzzOpaqueVerify(f *testing.F) {
 	o := Opaque{Prefix: "gw_at_"}
 	good, err := o.Mint(f.Context(), Claims{})
@@ -30,8 +31,9 @@ func FuzzOpaqueVerify(f *testing.F) {
 	})
 }
 
-// Header and payload are arbitrary and properly signed, the spelling of the whole is arbitrary: what is accepted is
-// complete, can be minted again and has one spelling.
+// The target signs an arbitrary header and payload, and also tries an arbitrary
+// string. A token that is accepted is complete, can be minted again, and has one
+// spelling.
 func FuzzJWTVerify(f *testing.F) {
 	key := keyFor(f, EdDSA)
 	key.ID = "k" // so that a seed corpus can name it

@@ -20,7 +20,8 @@ import (
 
 func b64(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
 
-// forge signs any header and payload with a real key: what a hostile or broken issuer that has the key could send.
+// forge signs any header and payload with a real key. A hostile or faulty issuer
+// that has the key could send the result.
 func forge(t testing.TB, key Key, header, payload string) string {
 	t.Helper()
 	input := b64(header) + "." + b64(payload)
@@ -38,7 +39,8 @@ func goodPayload() string {
 	return fmt.Sprintf(`{"iss":%q,"sub":"u","aud":"a","client_id":"c","jti":"j","iat":%d,"exp":%d}`, issuer, now, now+3600)
 }
 
-// No header but the one that Mint writes is accepted, although every one of these tokens is properly signed.
+// Verify accepts only the header that Mint writes. Each of these tokens has a
+// valid signature.
 //
 // Holds R104.
 func TestJWT_RefusesHostileHeaders(t *testing.T) {
@@ -123,7 +125,8 @@ func TestJWT_RefusesHostileHeaders(t *testing.T) {
 	})
 }
 
-// A signed payload is refused unless every claim is there, once, of its type, and in time.
+// A signed payload is refused if a claim is missing, repeated, of another type, or
+// out of time.
 //
 // Holds R242.
 func TestJWT_RefusesHostileClaims(t *testing.T) {
@@ -196,7 +199,7 @@ func TestJWT_RefusesHostileClaims(t *testing.T) {
 	}
 }
 
-// One token has one spelling, compact, and only its own signature.
+// A token has one spelling, the compact one, and no other signature fits it.
 //
 // Holds R87, R104.
 func TestJWT_RefusesOtherSpellings(t *testing.T) {
@@ -255,7 +258,7 @@ func TestJWT_RefusesDotsWithoutAllocating(t *testing.T) {
 	}
 }
 
-// When the keys cannot be had, the token is not condemned.
+// If the keys cannot be had, Verify does not return ErrInvalid.
 func TestJWT_KeyFailureIsNotInvalid(t *testing.T) {
 	t.Parallel()
 	key := keyFor(t, ES256)
@@ -267,7 +270,7 @@ func TestJWT_KeyFailureIsNotInvalid(t *testing.T) {
 	require.ErrorIs(t, err, errNoKeys)
 }
 
-// A signer that returns nonsense yields an error and no token.
+// If a signer returns something else than a signature, Mint returns an error.
 func TestJWT_RefusesSignerOutputThatIsNoSignature(t *testing.T) {
 	t.Parallel()
 	key := keyFor(t, ES256)
@@ -289,7 +292,8 @@ func TestJWT_RefusesSignerOutputThatIsNoSignature(t *testing.T) {
 	require.Equal(t, strings.Repeat("\x00", 31)+"\x01"+strings.Repeat("\x00", 31)+"\x02", string(raw))
 }
 
-// requireInvalid also holds that the error tells nothing of the token and comes without claims.
+// requireInvalid also checks that the error contains no part of the token, and
+// that no claims are returned.
 func requireInvalid(t *testing.T, s Strategy, token string) {
 	t.Helper()
 	c, err := s.Verify(t.Context(), token)
@@ -302,7 +306,8 @@ func requireInvalid(t *testing.T, s Strategy, token string) {
 	}
 }
 
-// nextSpelling returns the character whose lowest bit differs: beyond the last full byte, the same signature to a lax decoder.
+// nextSpelling returns the character whose lowest bit differs. At the end of a
+// segment a lax decoder reads the same bytes from it.
 func nextSpelling(c byte) string {
 	if c == '.' {
 		return "A"

@@ -3,7 +3,7 @@ package tokens
 import (
 	"crypto"
 	"crypto/hmac"
-	_ "crypto/sha1" // of tokens that exist already: see Digest
+	_ "crypto/sha1" // for tokens that exist already: see Hashed
 	_ "crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
@@ -14,49 +14,64 @@ import (
 	"strings"
 )
 
-// maxImported bounds another server's token, and what that server stored of it, in bytes.
+// maxImported bounds another server's token, and the text that it stored of it, in
+// bytes.
 const maxImported = 512
 
-// Imported is a form of token that another server issued and that is accepted until it expires. It connects the
-// string that a client presents with what the other server stored of it. Implementations are safe for concurrent use.
+// Imported is a form of token that another server issued. Such tokens are accepted
+// until they expire. The form connects the string that a client presents with the
+// text that the other server stored of it. Implementations are safe for
+// concurrent use.
 type Imported interface {
-	// Digest returns what stands for the token in the store, or false for a string that the other server cannot
-	// have issued. The store is not asked for such a one, so it must bound the size before it does any work.
+	// Digest returns the key of the token in the store, or false for a string
+	// that the other server cannot have issued. The store is not asked for
+	// such a string. Digest must bound the size before it does any work.
 	Digest(token string) ([]byte, bool)
-	// Stored returns the same digest from what the other server stored of the token.
+	// Stored returns the same digest from the text that the other server
+	// stored of the token.
 	Stored(text string) ([]byte, error)
 }
 
-// Digest is the form of a server that stored a plain digest of its random tokens, in hex or base64.
+// Hashed is the form of a server that stored a plain digest of its random tokens,
+// in hex or base64.
 //
-// SHA-1 is accepted here and nowhere else. Its weakness is that two inputs with one digest can be made by somebody who
-// chooses both; here the other server drew the tokens at random, and from a digest nobody finds a token. Take the form out
-// of the configuration when the last such token has expired.
-type Digest struct {
+// SHA-1 is accepted for this purpose only. An attacker who chooses two inputs can
+// give them the same SHA-1. The other server drew its tokens at random, and a
+// token cannot be found from its digest. Take the form out of the configuration
+// when the last such token has expired.
+type Hashed struct {
 	// Hash is crypto.SHA1, SHA256, SHA384 or SHA512. Required.
 	Hash crypto.Hash
-	// Lengths are the lengths in bytes that the server's access and refresh tokens have. Others never reach the store.
+	// Lengths are the lengths in bytes of the other server's access and
+	// refresh tokens. The store is not asked for tokens of another length.
 	// Empty: 22 to 512.
 	Lengths []int
 }
 
-// Validate returns an error for a hash that is not one of the four, or a length below 22 or above 512: shorter
-// tokens have fewer than 128 bits, and can be guessed.
-func (d Digest) Validate() error {
-	if !slices.Contains([]crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512}, d.Hash) {
-		return errors.New("tokens: Digest.Hash is not SHA-1, SHA-256, SHA-384 or SHA-512")
+// hashes are the digests that are accepted.
+var hashes = []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512}
+
+// Validate returns an error for a hash that is not one of the four, or a length
+// below 22 or above 512. Shorter tokens have fewer than 128 bits and can be
+// guessed.
+func (d Hashed) Validate() error {
+	if !slices.Contains(hashes, d.Hash) {
+		return errors.New("tokens: Hashed.Hash is not SHA-1, SHA-256, SHA-384 or SHA-512")
 	}
 	for _, n := range d.Lengths {
 		if n < minRandom || n > maxImported {
-			return fmt.Errorf("tokens: Digest.Lengths has %d, which is not between %d and %d", n, minRandom, maxImported)
+			return fmt.Errorf("tokens: Hashed.Lengths has %d, which is not between %d and %d", n, minRandom, maxImported)
 		}
 	}
 	return nil
 }
 
 // Digest returns the hash of the token.
-func (d Digest) Digest(token string) ([]byte, bool) {
-	if len(token) < minRandom || len(token) > maxImported || len(d.Lengths) > 0 && !slices.Contains(d.Lengths, len(token)) || d.Validate() != nil {
+func (d Hashed) Digest(token string) ([]byte, bool) {
+	if len(token) < minRandom || len(token) > maxImported || d.Validate() != nil {
+		return nil, false
+	}
+	if len(d.Lengths) > 0 && !slices.Contains(d.Lengths, len(token)) {
 		return nil, false
 	}
 	h := d.Hash.New()
@@ -64,8 +79,9 @@ func (d Digest) Digest(token string) ([]byte, bool) {
 	return h.Sum(nil), true
 }
 
-// Stored reads the digest in hex, or in base64 of either alphabet with or without padding.
-func (d Digest) Stored(text string) ([]byte, error) {
+// Stored reads the digest in hex, or in base64 of either alphabet, with or without
+// padding.
+func (d Hashed) Stored(text string) ([]byte, error) {
 	if err := d.Validate(); err != nil {
 		return nil, err
 	}
@@ -83,20 +99,26 @@ func (d Digest) Stored(text string) ([]byte, error) {
 	return nil, fmt.Errorf("tokens: not a digest of %d bytes in hex or base64", d.Hash.Size())
 }
 
-// FositeHMAC is the form of servers made with fosite, Hydra among them: a random part, a dot and its HMAC with the server's
-// secret, of which the store has the second part. A token is looked up only if the secret made it, so that who
-// stole the other server's tables has nothing.
+// FositeHMAC is the form of servers that were made with fosite, for example Hydra.
+// A token is a random part, a dot, and the HMAC of the random part with the
+// server's secret. The other server stored the HMAC. A token is looked up only if
+// a secret verifies it, so a thief of the other server's tables can present
+// nothing.
 type FositeHMAC struct {
-	// Secrets are the server's global secret and the rotated ones, in bytes: at least 32, of which fosite uses the
-	// first 32. Hydra's are the SHA-256 of each string in its secrets.system. At least one, at most 16.
+	// Secrets are the global secret of the other server and the rotated ones:
+	// 1 to 16, each of at least 32 bytes, of which fosite uses the first 32.
+	// Hydra's are the SHA-256 of each string in its secrets.system.
 	Secrets [][]byte
-	// Hash is that of the HMAC; zero: crypto.SHA512_256, fosite's own default.
+	// Hash is that of the HMAC. Zero means crypto.SHA512_256, the default of
+	// fosite.
 	Hash crypto.Hash
-	// Prefixes begin tokens and are no part of what is signed. nil: "ory_at_" and "ory_rt_". One without is accepted too.
+	// Prefixes begin tokens and are not signed. Nil means "ory_at_" and
+	// "ory_rt_". A token without a prefix is accepted too.
 	Prefixes []string
 }
 
-// Validate returns an error if there is no secret, one that is too short, too many, or an unknown hash.
+// Validate returns an error if the number of secrets is wrong, if one is too
+// short, or if the hash is unknown.
 func (f FositeHMAC) Validate() error {
 	if len(f.Secrets) == 0 || len(f.Secrets) > 16 {
 		return errors.New("tokens: FositeHMAC.Secrets has none, or more than 16")
@@ -106,7 +128,8 @@ func (f FositeHMAC) Validate() error {
 			return fmt.Errorf("tokens: FositeHMAC.Secrets[%d] has fewer than 32 bytes", i)
 		}
 	}
-	if !slices.Contains([]crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512, crypto.SHA512_256}, f.hash()) {
+	known := []crypto.Hash{crypto.SHA256, crypto.SHA384, crypto.SHA512, crypto.SHA512_256}
+	if !slices.Contains(known, f.hash()) {
 		return errors.New("tokens: FositeHMAC.Hash is not SHA-256, SHA-384, SHA-512 or SHA-512/256")
 	}
 	return nil
@@ -119,23 +142,14 @@ func (f FositeHMAC) hash() crypto.Hash {
 	return f.Hash
 }
 
-// Digest verifies the token's HMAC and returns a digest of its signature.
+// Digest verifies the token's HMAC and returns a digest of it.
 func (f FositeHMAC) Digest(token string) ([]byte, bool) {
 	if len(token) > maxImported || f.Validate() != nil {
 		return nil, false
 	}
-	prefixes := f.Prefixes
-	if prefixes == nil {
-		prefixes = []string{"ory_at_", "ory_rt_"}
-	}
-	for _, p := range prefixes {
-		if rest, ok := strings.CutPrefix(token, p); ok {
-			token = rest
-			break
-		}
-	}
-	random, signature, ok := strings.Cut(token, ".")
-	if !ok || strings.ContainsAny(token, "\r\n") { // which base64 skips
+	// The decoder of base64 would skip line breaks.
+	random, signature, ok := strings.Cut(f.withoutPrefix(token), ".")
+	if !ok || strings.ContainsAny(token, "\r\n") {
 		return nil, false
 	}
 	raw, err1 := base64.RawURLEncoding.Strict().DecodeString(random)
@@ -143,6 +157,7 @@ func (f FositeHMAC) Digest(token string) ([]byte, bool) {
 	if err1 != nil || err2 != nil || len(raw) < 16 {
 		return nil, false
 	}
+
 	for _, secret := range f.Secrets {
 		mac := hmac.New(f.hash().New, secret[:32])
 		mac.Write(raw)
@@ -154,8 +169,22 @@ func (f FositeHMAC) Digest(token string) ([]byte, bool) {
 	return nil, false
 }
 
-// Stored reads a signature as fosite stores it, or the SHA-384 of one in hex, as Hydra 2.1 and later stores those
-// of access tokens.
+// withoutPrefix returns the token without the first of the prefixes that it has.
+func (f FositeHMAC) withoutPrefix(token string) string {
+	prefixes := f.Prefixes
+	if prefixes == nil {
+		prefixes = []string{"ory_at_", "ory_rt_"}
+	}
+	for _, p := range prefixes {
+		if rest, ok := strings.CutPrefix(token, p); ok {
+			return rest
+		}
+	}
+	return token
+}
+
+// Stored reads an HMAC as fosite stores it, or the SHA-384 of one in hex, as Hydra
+// 2.1 and later stores it for access tokens.
 func (f FositeHMAC) Stored(text string) ([]byte, error) {
 	if len(text) == hex.EncodedLen(sha512.Size384) {
 		if sum, err := hex.DecodeString(text); err == nil {
@@ -171,6 +200,9 @@ func (f FositeHMAC) Stored(text string) ([]byte, error) {
 	return nil, errors.New("tokens: neither a signature nor its SHA-384 in hex")
 }
 
-// signatureDigest keeps the digest of a signature apart from that of a token. Otherwise, beside a Digest with SHA-384, the bare
-// signature would pass for a token, and the old tables are full of them.
-func signatureDigest(sum []byte) []byte { return append([]byte("fosite signature "), sum...) }
+// signatureDigest keeps the digest of an HMAC apart from that of a token.
+// Otherwise, with a [Hashed] of SHA-384 configured too, the HMAC alone would be
+// accepted as a token, and the tables of the other server are full of HMACs.
+func signatureDigest(sum []byte) []byte {
+	return append([]byte("fosite signature "), sum...)
+}

@@ -25,13 +25,14 @@ func fositeToken(hash crypto.Hash, random []byte) (token, signature string) {
 	return base64.RawURLEncoding.EncodeToString(random) + "." + signature, signature
 }
 
-// What the old server stored leads to the digest of the token, in each of its spellings, and nothing else does.
+// Stored and Digest agree on a token, in each spelling that the old server may have
+// stored. They agree on nothing else.
 // Holds S163.
 func TestDigest_StoredMeetsToken(t *testing.T) {
 	t.Parallel()
 	token := strings.Repeat("old token ", 4)
 	for _, hash := range []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512} {
-		form := tokens.Digest{Hash: hash}
+		form := tokens.Hashed{Hash: hash}
 		want, ok := form.Digest(token)
 		require.True(t, ok)
 		for _, spelling := range []string{hex.EncodeToString(want), strings.ToUpper(hex.EncodeToString(want)), base64.StdEncoding.EncodeToString(want),
@@ -51,18 +52,19 @@ func TestDigest_StoredMeetsToken(t *testing.T) {
 func TestDigest_BoundsLengths(t *testing.T) {
 	t.Parallel()
 	for n, ok := range map[int]bool{0: false, 21: false, 22: true, 512: true, 513: false, 1 << 20: false} {
-		_, got := tokens.Digest{Hash: crypto.SHA256}.Digest(strings.Repeat("a", n))
+		_, got := tokens.Hashed{Hash: crypto.SHA256}.Digest(strings.Repeat("a", n))
 		require.Equal(t, ok, got, n)
 	}
 	for n, ok := range map[int]bool{45: false, 46: true, 54: true} {
-		_, got := tokens.Digest{Hash: crypto.SHA1, Lengths: []int{46, 54}}.Digest(strings.Repeat("a", n))
+		_, got := tokens.Hashed{Hash: crypto.SHA1, Lengths: []int{46, 54}}.Digest(strings.Repeat("a", n))
 		require.Equal(t, ok, got, n)
 	}
-	_, ok := tokens.Digest{}.Digest(strings.Repeat("a", 40))
+	_, ok := tokens.Hashed{}.Digest(strings.Repeat("a", 40))
 	require.False(t, ok)
 }
 
-// A token leads to its stored signature, by either spelling of the column, only if one of the secrets made it.
+// Digest and Stored agree, for both spellings of the column, only if one of the
+// secrets made the token.
 func TestFositeHMAC_NeedsSecret(t *testing.T) {
 	t.Parallel()
 	form := tokens.FositeHMAC{Secrets: [][]byte{bytes.Repeat([]byte("n"), 32), oldSecret}}
@@ -96,25 +98,26 @@ func TestFositeHMAC_NeedsSecret(t *testing.T) {
 	require.Error(t, err)
 }
 
-// A signature out of the old tables is no token, even beside a form whose digest is of the same kind.
+// An HMAC out of the old tables is not accepted as a token, even if another form
+// uses the same digest.
 func TestFositeHMAC_SignatureIsNoToken(t *testing.T) {
 	t.Parallel()
 	_, signature := fositeToken(crypto.SHA512_256, bytes.Repeat([]byte{7}, 32))
 	stored, err := tokens.FositeHMAC{Secrets: [][]byte{oldSecret}}.Stored(signature)
 	require.NoError(t, err)
-	digest, ok := tokens.Digest{Hash: crypto.SHA384}.Digest(signature)
+	digest, ok := tokens.Hashed{Hash: crypto.SHA384}.Digest(signature)
 	require.True(t, ok)
 	require.NotEqual(t, stored, digest)
 }
 
-// No input makes a form fail otherwise than by saying no; what it accepts is what the signature says.
+// No input makes a form panic. A FositeHMAC accepts only what its HMAC verifies.
 func FuzzImported(f *testing.F) {
 	token, signature := fositeToken(crypto.SHA512_256, bytes.Repeat([]byte{7}, 32))
 	for _, seed := range []string{"", ".", token, signature, "ory_at_" + token, token + "\n", strings.Repeat("ab", 20), strings.Repeat("A", 43) + "=", "\x00."} {
 		f.Add(seed)
 	}
 	form := tokens.FositeHMAC{Secrets: [][]byte{oldSecret}}
-	plain := tokens.Digest{Hash: crypto.SHA256}
+	plain := tokens.Hashed{Hash: crypto.SHA256}
 	f.Fuzz(func(t *testing.T, s string) {
 		if digest, ok := form.Digest(s); ok {
 			_, signature, _ := strings.Cut(s, ".")

@@ -18,7 +18,8 @@ func serve(h http.Handler, method string, ifNoneMatch ...string) *httptest.Respo
 	return w
 }
 
-// The document is JSON for GET and HEAD, may be kept for a bounded time, and may be read by any script.
+// The document is JSON for GET and HEAD. It may be cached for a bounded time, and
+// scripts of any origin may read it.
 //
 // Holds S172, R244.
 func TestJWKSHandler_ServesTheSet(t *testing.T) {
@@ -54,7 +55,8 @@ func TestJWKSHandler_ServesTheSet(t *testing.T) {
 	require.Equal(t, "no-cache", serve(JWKS{keys, -1}, http.MethodGet).Header().Get("Cache-Control"))
 }
 
-// Another method is refused with the list of those there are; a failure of the keys is answered with no cause.
+// Another method is refused with the list of the allowed ones. The answer to a
+// failure of the keys does not contain the cause.
 func TestJWKSHandler_RefusesAndFailsPlainly(t *testing.T) {
 	t.Parallel()
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions} {

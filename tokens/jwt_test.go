@@ -22,7 +22,8 @@ import (
 
 const issuer = "https://as.example"
 
-// keyFor returns one key for each algorithm, made once: RSA keys are slow to make.
+// keyFor returns the key of an algorithm. Each is made once, because RSA keys are
+// slow to make.
 var keyFor = func() func(testing.TB, string) Key {
 	var made sync.Map
 	return func(t testing.TB, algorithm string) Key {
@@ -49,7 +50,7 @@ func someClaims() Claims {
 	}
 }
 
-// Every claim comes back as it went in, under each algorithm.
+// Verify returns the claims that were minted, for each algorithm.
 //
 // Holds S175, R242, R243.
 func TestJWT_ReturnsWhatWasMinted(t *testing.T) {
@@ -76,7 +77,7 @@ func TestJWT_ReturnsWhatWasMinted(t *testing.T) {
 	}
 }
 
-// Another implementation of JWS, and the standard library by hand, agree that the token is signed, and its parts are
+// go-jose and the standard library verify a minted token too, and its members are
 // those of RFC 9068.
 //
 // Holds R242, R243, I10.
@@ -143,7 +144,8 @@ func requireSigned(t *testing.T, key Key, message, signature []byte) {
 	}
 }
 
-// A token lives to its exp and not a moment longer, whatever the tolerance for clocks; iat and nbf have that tolerance.
+// A token is valid until exp and not longer, with every ClockSkew. The skew
+// applies to iat and nbf.
 func TestJWT_EndsAtExpExactly(t *testing.T) {
 	t.Parallel()
 	key := keyFor(t, EdDSA)
@@ -172,7 +174,7 @@ func TestJWT_EndsAtExpExactly(t *testing.T) {
 	})
 }
 
-// A configuration that cannot work is named field by field.
+// Validate names each wrong field.
 func TestJWT_ValidateNamesEveryWrongField(t *testing.T) {
 	t.Parallel()
 	err := JWT{Algorithms: []string{"none", "HS256"}, ClockSkew: time.Hour}.Validate()
@@ -186,7 +188,7 @@ func TestJWT_ValidateNamesEveryWrongField(t *testing.T) {
 	require.ErrorContains(t, err, "does not list")
 }
 
-// A claim that has a field cannot be set from anywhere else, in no spelling.
+// Extra cannot set a claim that has a field, in upper case or lower case.
 //
 // Holds R246.
 func TestJWT_ExtraNeverOverwritesARegisteredClaim(t *testing.T) {
@@ -200,7 +202,7 @@ func TestJWT_ExtraNeverOverwritesARegisteredClaim(t *testing.T) {
 	}
 }
 
-// Mint makes no token that Verify would refuse, and none that says less than it must.
+// Mint makes no token that Verify would refuse, and none without a required claim.
 //
 // Holds R242, R247.
 func TestJWT_MintRefusesIncompleteClaims(t *testing.T) {

@@ -12,52 +12,67 @@ import (
 	"github.com/grantwell/grantwell/internal/base/jws"
 )
 
-// The signature algorithms that keys may have (RFC 7518 section 3.1, RFC 8037 section 3.1, RFC 9864 section 2.2). All
-// are asymmetric.
+// The signature algorithms that keys may have (RFC 7518 section 3.1, RFC 8037
+// section 3.1, RFC 9864 section 2.2). All are asymmetric.
 const (
-	RS256   = jws.RS256   // RSA, 2048 bits or more. Every client knows it; its signing is the slowest
-	PS256   = jws.PS256   // RSA-PSS, 2048 bits or more
-	ES256   = jws.ES256   // ECDSA on P-256
-	ES384   = jws.ES384   // ECDSA on P-384
-	EdDSA   = jws.EdDSA   // Ed25519
-	Ed25519 = jws.Ed25519 // the same under its newer name, which fewer clients know
+	// RS256 is RSA with 2048 bits or more. Every client supports it. It is the
+	// slowest to sign.
+	RS256 = jws.RS256
+	// PS256 is RSA-PSS with 2048 bits or more.
+	PS256 = jws.PS256
+	// ES256 is ECDSA on P-256.
+	ES256 = jws.ES256
+	// ES384 is ECDSA on P-384.
+	ES384 = jws.ES384
+	// EdDSA is Ed25519.
+	EdDSA = jws.EdDSA
+	// Ed25519 is the newer name of the same algorithm. Fewer clients support
+	// it. Verify accepts a token under either name.
+	Ed25519 = jws.Ed25519
 )
 
 const maxKeyID = 128 // characters
 
 // Key is a key that signs tokens, or one that only verifies them.
 //
-// Printing a Key (with any verb, or as JSON) shows its ID and algorithm and never the private part.
+// A printed Key, with any verb or as JSON, shows its ID and algorithm and not
+// the private part.
 type Key struct {
-	// ID is the kid: 1 to 128 printable ASCII characters, unique among all keys that are published together.
+	// ID is the kid: 1 to 128 printable ASCII characters, unique among all
+	// keys that are published together.
 	ID string
-	// Algorithm is one of RS256, PS256, ES256, ES384, EdDSA and Ed25519. A key is used with this algorithm and no other.
+	// Algorithm is one of RS256, PS256, ES256, ES384, EdDSA and Ed25519. The
+	// key is used with no other algorithm.
 	Algorithm string
-	// Signer signs. Only its two methods are used, so a key in a KMS or an HSM does as well as one in memory. ECDSA
-	// signatures are expected in ASN.1 DER, as [crypto.Signer] has it. Nil: this key only verifies.
+	// Signer signs. Only its two methods are used, so the key may be in a KMS
+	// or an HSM. ECDSA signatures are expected in ASN.1 DER, as
+	// [crypto.Signer] describes. Nil: the key only verifies.
 	Signer crypto.Signer
-	// Public is the public key of a key that has no Signer, and is not looked at otherwise.
+	// Public is the public key of a key without Signer. With one it is not
+	// used.
 	Public crypto.PublicKey
 }
 
-// Keys are the keys of one issuer. Implementations are safe for concurrent use, and are asked for every token: they
-// answer from memory. The slice that Published returns is not changed by either side.
+// Keys are the keys of one issuer. An implementation is safe for concurrent use.
+// It is asked for every token, so it must answer from memory. Neither side
+// changes the slice that Published returns.
 type Keys interface {
-	// Signing returns the key that signs now. It is among those that Published returns, on every instance.
+	// Signing returns the key that signs now. On every instance it is one of
+	// those that Published returns.
 	Signing(ctx context.Context) (Key, error)
-	// Published returns every key with which a token that is still alive may have been signed, and those that will
-	// soon sign.
+	// Published returns every key that may have signed a token that is still
+	// valid, and the keys that will sign soon.
 	Published(ctx context.Context) ([]Key, error)
 }
 
-// Validate returns an error if the ID is not a usable kid, or the algorithm does not fit the type, curve or size of the
-// key (RFC 8725 section 3.1).
+// Validate returns an error if the ID is not a usable kid, or if the algorithm
+// does not fit the type, curve or size of the key (RFC 8725 section 3.1).
 func (k Key) Validate() error {
 	_, err := k.public()
 	return err
 }
 
-// public returns the public key, after every check of Validate.
+// public returns the public key after the checks of [Key.Validate].
 func (k Key) public() (crypto.PublicKey, error) {
 	if !validKeyID(k.ID) {
 		return nil, errors.New("tokens: a key's ID must be 1 to 128 printable ASCII characters")
@@ -72,7 +87,7 @@ func (k Key) public() (crypto.PublicKey, error) {
 	return pub, nil
 }
 
-// signs is Validate for a key that must be able to sign.
+// signs returns an error if the key cannot sign or is not valid.
 func (k Key) signs() error {
 	if k.Signer == nil {
 		return fmt.Errorf("tokens: key %q only verifies", k.ID)
@@ -94,6 +109,7 @@ func checkAlgorithm(pub crypto.PublicKey, algorithm string) error {
 	return nil
 }
 
+// validKeyID reports whether id is 1 to 128 printable ASCII characters.
 func validKeyID(id string) bool {
 	for i := range len(id) {
 		if id[i] < 0x20 || id[i] > 0x7e {
@@ -103,8 +119,9 @@ func validKeyID(id string) bool {
 	return 0 < len(id) && len(id) <= maxKeyID
 }
 
-// Thumbprint returns the SHA-256 JWK thumbprint of a public key (RFC 7638): 43 characters of base64url. It takes the keys
-// that [Key.Validate] takes, and returns an error for everything else, above all for a private key or a secret.
+// Thumbprint returns the SHA-256 JWK thumbprint of a public key (RFC 7638): 43
+// characters of base64url. It returns an error for each key that [Key.Validate]
+// refuses, so also for a private key or a secret.
 func Thumbprint(pub crypto.PublicKey) (string, error) {
 	if err := checkAlgorithm(pub, usualAlgorithm(pub)); err != nil {
 		return "", fmt.Errorf("tokens: no thumbprint: %w", err)
@@ -119,7 +136,8 @@ func Thumbprint(pub crypto.PublicKey) (string, error) {
 // Format writes the ID and the algorithm, whatever the verb.
 func (k Key) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, "Key("+k.ID+" "+k.Algorithm+")") }
 
-// MarshalJSON writes the ID and the algorithm, so that no log gets more. [PublicJWKS] is the way to publish keys.
+// MarshalJSON writes the ID and the algorithm, so that a log gets no more. To
+// publish keys, use [PublicJWKS].
 func (k Key) MarshalJSON() ([]byte, error) {
 	return json.Marshal(map[string]string{"kid": k.ID, "alg": k.Algorithm})
 }

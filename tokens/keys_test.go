@@ -88,7 +88,8 @@ func TestKey_AlgorithmFitsTheKey(t *testing.T) {
 	require.Error(t, err)
 }
 
-// What openssl and others write is read, and what is not one key is refused without quoting it.
+// ParseKey reads the keys that openssl writes. It refuses other input without
+// quoting it.
 func TestParseKey_ReadsOneKey(t *testing.T) {
 	t.Parallel()
 	for _, algorithm := range allAlgorithms {
@@ -152,7 +153,7 @@ func TestThumbprint_MatchesTheRFCs(t *testing.T) {
 	}
 }
 
-// No way of printing shows a private key.
+// A printed key does not show its private part, with any verb.
 //
 // Holds R244.
 func TestKey_PrintsNoPrivatePart(t *testing.T) {

@@ -8,37 +8,42 @@ import (
 	"hash/crc32"
 )
 
-// The 64 characters of base64url (RFC 4648 section 5), all of them unreserved in a URL and legal in a b64token.
+// alphabet holds the 64 characters of base64url (RFC 4648 section 5). All are
+// unreserved in a URL and legal in a b64token.
 const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 const (
 	bitsPerChar   = 6
 	checksumChars = 6                  // 36 bits, room for CRC-32
 	defaultRandom = 43                 // 258 bits
-	minRandom     = 22                 // 132 bits: the shortest with at least 128
-	maxPrefix     = 32                 // more tells a scanner nothing
-	maxOpaque     = 256                // total
-	maskChar      = 1<<bitsPerChar - 1 // 64 divides 256: masking a random byte has no bias
+	minRandom     = 22                 // 132 bits, the shortest length with at least 128
+	maxPrefix     = 32                 // characters
+	maxOpaque     = 256                // characters of the whole token
+	maskChar      = 1<<bitsPerChar - 1 // without bias, because 64 divides 256
 )
 
-// Opaque makes random tokens that say nothing: what they stand for is in the store. The zero value is ready to use and
-// makes 43 random characters (258 bits) and a checksum of 6.
+// Opaque makes random tokens. Their meaning is in the store. The zero value is
+// ready to use and makes tokens of 43 random characters (258 bits) and a checksum
+// of 6.
 //
-// The checksum is no secret and no protection from an attacker. It lets Verify refuse garbage, truncation and every
-// change of a single character before a store is asked, and lets a secret scanner report without false alarms.
+// The checksum is not secret and does not protect against an attacker. It lets
+// Verify refuse garbage, truncation and each change of a single character before
+// a store is asked, and lets a secret scanner report without false alarms.
 type Opaque struct {
-	// Prefix begins every token, for example "gw_at_", so that secret scanners recognise one that leaked. At most
-	// 32 characters of A-Z a-z 0-9 . _ ~ and -. Default none.
+	// Prefix begins every token, for example "gw_at_", so that secret scanners
+	// recognize a leaked one. At most 32 characters of A-Z a-z 0-9 . _ ~ and -.
 	Prefix string
-	// Length is the number of characters of the whole token: prefix, random part and checksum. At most 256. Default
-	// len(Prefix) + 49. What leaves fewer than 22 random characters (132 bits) is refused by Validate and by Mint.
+	// Length is the number of characters of the whole token: prefix, random
+	// part and checksum. At most 256. Zero means len(Prefix) + 49. Validate and
+	// Mint refuse a length that leaves fewer than 22 random characters (132
+	// bits).
 	Length int
 }
 
 var _ Strategy = Opaque{}
 
-// Validate returns an error if the prefix has characters that do not belong in a token, or if the length leaves less than
-// 128 bits of entropy.
+// Validate returns an error if the prefix has a character that is not allowed in a
+// token, or if the length leaves less than 128 bits of entropy.
 func (o Opaque) Validate() error {
 	if len(o.Prefix) > maxPrefix {
 		return fmt.Errorf("tokens: Opaque.Prefix has %d characters, more than %d", len(o.Prefix), maxPrefix)
@@ -52,20 +57,22 @@ func (o Opaque) Validate() error {
 		return fmt.Errorf("tokens: Opaque.Length %d is more than %d", o.Length, maxOpaque)
 	}
 	if r := o.random(); r < minRandom {
+		least := len(o.Prefix) + minRandom + checksumChars
 		return fmt.Errorf("tokens: Opaque.Length %d leaves %d random bits; at least 128 are needed, so at least %d characters",
-			o.Length, max(0, r*bitsPerChar), len(o.Prefix)+minRandom+checksumChars)
+			o.Length, max(0, r*bitsPerChar), least)
 	}
 	return nil
 }
 
-// Mint returns a new token. The claims are not looked at: keep them in the store.
+// Mint returns a new token. It does not use the claims: keep them in the store.
 func (o Opaque) Mint(_ context.Context, _ Claims) (string, error) {
 	if err := o.Validate(); err != nil {
 		return "", err
 	}
 	token := make([]byte, o.total())
 	body := token[:len(token)-checksumChars]
-	secret := body[copy(body, o.Prefix):]
+	prefix := copy(body, o.Prefix)
+	secret := body[prefix:]
 	if _, err := rand.Read(secret); err != nil {
 		return "", errors.New("tokens: no randomness")
 	}
@@ -77,13 +84,13 @@ func (o Opaque) Mint(_ context.Context, _ Claims) (string, error) {
 	return string(token), nil
 }
 
-// Verify returns no claims, and no error if the token has exactly the form that Mint gives it. Whether such a token was
-// ever issued only the store can say.
+// Verify returns no claims. It returns no error if the token has exactly the form
+// that Mint gives it. Whether the token was issued, only the store knows.
 func (o Opaque) Verify(_ context.Context, token string) (Claims, error) {
 	if err := o.Validate(); err != nil {
 		return Claims{}, err
 	}
-	// The length first: it bounds everything below.
+	// The length is checked first, because it bounds the work below.
 	if len(token) != o.total() {
 		return Claims{}, invalidError("not the length of an opaque token")
 	}
@@ -102,9 +109,11 @@ func (o Opaque) Verify(_ context.Context, token string) (Claims, error) {
 	return Claims{}, nil
 }
 
-// random is the number of random characters; zero or less if there is no room for any.
+// random returns the number of random characters. It is zero or negative if there
+// is no room for any.
 func (o Opaque) random() int { return o.total() - len(o.Prefix) - checksumChars }
 
+// total returns the number of characters of a token.
 func (o Opaque) total() int {
 	if o.Length == 0 {
 		return len(o.Prefix) + defaultRandom + checksumChars
@@ -112,7 +121,8 @@ func (o Opaque) total() int {
 	return o.Length
 }
 
-// checksum writes CRC-32 (IEEE) in the alphabet, high bits first. One spelling only: the spare bits are zero.
+// checksum returns the CRC-32 (IEEE) of body in the alphabet, high bits first. The
+// spare bits are zero, so there is one spelling only.
 func checksum(body []byte) (out [checksumChars]byte) {
 	sum := crc32.ChecksumIEEE(body)
 	for i := checksumChars - 1; i >= 0; i-- {
@@ -122,7 +132,7 @@ func checksum(body []byte) (out [checksumChars]byte) {
 	return out
 }
 
-// inAlphabet tells for every byte whether it is one of the alphabet.
+// inAlphabet holds for every byte whether it is in the alphabet.
 var inAlphabet = func() (in [256]bool) {
 	for i := range len(alphabet) {
 		in[alphabet[i]] = true

@@ -27,7 +27,7 @@ func TestOpaque_ObeysPrefixAndLength(t *testing.T) {
 	require.Len(t, token, 49)
 }
 
-// Less than 128 bits of entropy is refused before a token is made.
+// A length that leaves less than 128 bits of entropy is refused.
 //
 // Holds S23, R85.
 func TestOpaque_RefusesLittleEntropy(t *testing.T) {
@@ -42,7 +42,8 @@ func TestOpaque_RefusesLittleEntropy(t *testing.T) {
 	}
 }
 
-// No change of a single character survives, nor another length, case or spelling.
+// A token with one character changed, of another length or in another case is
+// refused.
 //
 // Holds R87.
 func TestOpaque_RefusesEveryChange(t *testing.T) {
@@ -71,8 +72,8 @@ func TestOpaque_RefusesEveryChange(t *testing.T) {
 	}
 }
 
-// A million tokens are all different, every random position takes all 64 characters about equally often, and random
-// texts of the same form are not taken for tokens.
+// A million tokens are all different. Each random position takes each of the 64
+// characters about equally often. Random strings of the same form are refused.
 //
 // Holds R46, R85.
 func TestOpaque_IsUniqueAndUnbiased(t *testing.T) {
@@ -104,7 +105,8 @@ func TestOpaque_IsUniqueAndUnbiased(t *testing.T) {
 	}
 }
 
-// The wire form of the checksum does not change between releases: tokens outlive an upgrade.
+// The form of the checksum does not change between releases, so that tokens stay
+// valid after an upgrade.
 func TestOpaque_ChecksumIsStable(t *testing.T) {
 	t.Parallel()
 	token := "gw_at_" + strings.Repeat("A", defaultRandom)
@@ -114,7 +116,7 @@ func TestOpaque_ChecksumIsStable(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Not parallel: others' allocations would be counted.
+// It is not parallel, because it counts allocations.
 func TestOpaque_MintAllocatesLittle(t *testing.T) {
 	o := Opaque{Prefix: "gw_at_"}
 	token, err := o.Mint(t.Context(), Claims{})

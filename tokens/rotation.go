@@ -14,62 +14,72 @@ import (
 const (
 	defaultPublishAhead = 24 * time.Hour
 	defaultKeep         = 24 * time.Hour
-	maxScheduled        = 1024
+	maxScheduled        = 1024 // keys
 )
 
-// ScheduledKey is a key and the moment from which it signs, until the next one does.
+// ScheduledKey is a key and the time from which it signs. It signs until the
+// NotBefore of the next key.
 type ScheduledKey struct {
-	Key       Key
-	NotBefore time.Time // zero: since ever
+	Key Key
+	// NotBefore is when the key begins to sign. Zero: at any time.
+	NotBefore time.Time
 }
 
-// KeySource is where the instances of a server learn of the scheduled keys: a table, a secret store, a directory of
-// files. All instances read the same one. Add a key at least PublishAhead before it signs, and do not change its NotBefore after
-// that.
+// KeySource holds the scheduled keys: a table, a secret store, a directory of
+// files. All instances of a server read the same one. Add a key at least
+// PublishAhead before it signs, and do not change its NotBefore after that.
 type KeySource interface {
-	// ScheduledKeys returns at least one and at most 1024 keys, in any order, each ID once.
+	// ScheduledKeys returns 1 to 1024 keys in any order, without repeated IDs.
 	ScheduledKeys(ctx context.Context) ([]ScheduledKey, error)
 }
 
-// Schedule returns a KeySource that is fixed.
+// Schedule returns a KeySource that does not change.
 func Schedule(keys ...ScheduledKey) KeySource { return fixedSchedule{slices.Clone(keys)} }
 
 type fixedSchedule struct{ keys []ScheduledKey }
 
 func (s fixedSchedule) ScheduledKeys(context.Context) ([]ScheduledKey, error) { return s.keys, nil }
 
-// Format keeps fmt from walking into the private keys.
+// Format keeps package fmt from printing the private keys.
 func (s fixedSchedule) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "tokens.Schedule") }
 
-// Rotation is Keys that change by themselves. What signs and what is published is a function of the schedule and the
-// time and of nothing else, so all instances agree, also two that start at the same moment:
+// Rotation is Keys that change by a schedule. The key that signs and the keys that
+// are published depend on the schedule and the time alone, so all instances
+// agree, even two that start at the same moment:
 //
-//   - the key with the latest NotBefore that is not in the future signs;
-//   - a key is published from PublishAhead before its NotBefore on, so that nobody's cached JWK Set lacks it when it
-//     first signs;
-//   - and until Keep after the next key's NotBefore, so that the last token it signed verifies to its end.
+//   - The key with the latest NotBefore that is not in the future signs.
+//   - A key is published from PublishAhead before its NotBefore. Every cached JWK
+//     Set then has it when it first signs.
+//   - It is published until Keep after the NotBefore of the next key. The last
+//     token that it signed then verifies until it expires.
 //
-// Use it by pointer; the zero value needs a Source. It is safe for concurrent use. Fields are not changed in use.
+// Use it by pointer. It is safe for concurrent use. Set its fields before its
+// first use.
 type Rotation struct {
-	// Source of the schedule. Required.
+	// Source is the schedule. Required.
 	Source KeySource
-	// PublishAhead must be longer than caches of the JWK Set live, Refresh, and the difference of the instances' clocks
-	// together. Default 24 hours. It must be more than 0.
+	// PublishAhead must be longer than the sum of three times: that for which
+	// clients cache the JWK Set, Refresh, and the difference of the instances'
+	// clocks. Zero means 24 hours.
 	PublishAhead time.Duration
-	// Keep must be at least the longest life of a token. Default 24 hours. It must be more than 0.
+	// Keep must be at least the longest lifetime of a token. Zero means 24
+	// hours.
 	Keep time.Duration
-	// Refresh is how long the answer of Source is used before it is asked again. When it fails, the last answer stays in
-	// use. Default 0: it is asked every time, which suits a source that answers from memory. Shorter than PublishAhead.
+	// Refresh is how long an answer of Source is used. If Source then fails,
+	// its last answer stays in use. Zero: Source is asked every time, which
+	// suits one that answers from memory. It must be shorter than
+	// PublishAhead.
 	Refresh time.Duration
 
 	mu     sync.Mutex
-	sorted []ScheduledKey // by NotBefore; replaced whole, never written to
+	sorted []ScheduledKey // by NotBefore; the slice is replaced and not changed
 	asked  time.Time      // when the source was last asked
 }
 
 var _ Keys = (*Rotation)(nil)
 
-// Validate returns an error for every field that is missing or wrong. It does not ask the source.
+// Validate returns an error for each field that is missing or wrong. It does not
+// ask the source.
 func (r *Rotation) Validate() error {
 	var errs []error
 	if r.Source == nil {
@@ -84,8 +94,8 @@ func (r *Rotation) Validate() error {
 	return errors.Join(errs...)
 }
 
-// Signing returns the key whose turn it is. It returns an error if the schedule begins in the future, and if the key
-// only verifies.
+// Signing returns the key that signs now. It returns an error if the schedule
+// begins in the future, or if that key only verifies.
 func (r *Rotation) Signing(ctx context.Context) (Key, error) {
 	keys, err := r.schedule(ctx)
 	if err != nil {
@@ -96,13 +106,13 @@ func (r *Rotation) Signing(ctx context.Context) (Key, error) {
 		return Key{}, errors.New("tokens: every scheduled key begins in the future")
 	}
 	if keys[at].Key.Signer == nil {
-		return Key{}, fmt.Errorf("tokens: key %q only verifies, and it is its turn to sign", keys[at].Key.ID)
+		return Key{}, fmt.Errorf("tokens: key %q is scheduled to sign, but only verifies", keys[at].Key.ID)
 	}
 	return keys[at].Key, nil
 }
 
-// Published returns the signing key, those that it has succeeded less than Keep ago, and those that will sign
-// within PublishAhead, oldest first.
+// Published returns the signing key, the keys that stopped to sign less than Keep
+// ago, and those that will sign within PublishAhead, ordered by NotBefore.
 func (r *Rotation) Published(ctx context.Context) ([]Key, error) {
 	keys, err := r.schedule(ctx)
 	if err != nil {
@@ -120,7 +130,8 @@ func (r *Rotation) Published(ctx context.Context) ([]Key, error) {
 	return out, nil
 }
 
-// current returns the index of the key that signs at the time, or -1.
+// current returns the index of the key that signs at the time, or -1 if there is
+// none.
 func current(sorted []ScheduledKey, now time.Time) int {
 	for i := len(sorted) - 1; i >= 0; i-- {
 		if !now.Before(sorted[i].NotBefore) {
@@ -130,7 +141,8 @@ func current(sorted []ScheduledKey, now time.Time) int {
 	return -1
 }
 
-// schedule returns the keys in order, from the source or from its last answer.
+// schedule returns the keys ordered by NotBefore, from the source or from its last
+// answer.
 func (r *Rotation) schedule(ctx context.Context) ([]ScheduledKey, error) {
 	if err := r.Validate(); err != nil {
 		return nil, err
@@ -138,15 +150,19 @@ func (r *Rotation) schedule(ctx context.Context) ([]ScheduledKey, error) {
 	if r.Refresh == 0 {
 		return r.load(ctx)
 	}
+
 	r.mu.Lock()
-	have, fresh := r.sorted, time.Since(r.asked) < r.Refresh
+	have := r.sorted
+	fresh := time.Since(r.asked) < r.Refresh
 	if have != nil && !fresh {
-		r.asked = time.Now() // this call asks; the others go on with what they have
+		// This call asks the source. The others use the last answer meanwhile.
+		r.asked = time.Now()
 	}
 	r.mu.Unlock()
 	if have != nil && fresh {
 		return have, nil
 	}
+
 	loaded, err := r.load(ctx)
 	if err != nil {
 		if have != nil {
@@ -155,12 +171,14 @@ func (r *Rotation) schedule(ctx context.Context) ([]ScheduledKey, error) {
 		return nil, err
 	}
 	r.mu.Lock()
-	r.sorted, r.asked = loaded, time.Now()
+	r.sorted = loaded
+	r.asked = time.Now()
 	r.mu.Unlock()
 	return loaded, nil
 }
 
-// load asks the source, and returns its keys checked and in an order that does not depend on the source's.
+// load asks the source and returns its keys, checked and ordered by NotBefore and
+// ID. The order does not depend on that of the source.
 func (r *Rotation) load(ctx context.Context) ([]ScheduledKey, error) {
 	scheduled, err := r.Source.ScheduledKeys(ctx)
 	if err != nil {
@@ -183,7 +201,7 @@ func (r *Rotation) load(ctx context.Context) ([]ScheduledKey, error) {
 	return sorted, nil
 }
 
-// Format keeps fmt from walking into the private keys.
+// Format keeps package fmt from printing the private keys.
 func (r *Rotation) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "tokens.Rotation") }
 
 func (r *Rotation) publishAhead() time.Duration { return cmp.Or(r.PublishAhead, defaultPublishAhead) }

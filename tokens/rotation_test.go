@@ -25,7 +25,8 @@ func newKey(t testing.TB) Key {
 	return k
 }
 
-// Each key is published before it signs and until its last token has ended, to the second.
+// Each key is published before it signs and until its last token has expired, to
+// the second.
 //
 // Holds S172, R244.
 func TestRotation_PublishesBeforeUseAndUntilTheLastTokenEnds(t *testing.T) {
@@ -92,9 +93,9 @@ func (g *growing) add(k ScheduledKey) {
 	g.keys = append(g.keys, k)
 }
 
-// The key changes every second for a minute, on three instances of which two read the source only now and then. Every token
-// that any of them mints verifies on all of them and with the JWK Set that any of them serves, at once and until it
-// ends.
+// The key changes every second for a minute, on three instances of which two read
+// the source rarely. A token of any instance verifies on all of them, and with the
+// JWK Set of each, from the start until it expires.
 //
 // Holds R245, I10, S172.
 func TestRotation_NoTokenFailsWhileKeysChange(t *testing.T) {
@@ -176,7 +177,8 @@ func verifyWithJWKS(t *testing.T, keys Keys, token string) error {
 	return err
 }
 
-// Two instances that start at once agree, whatever the order in which the source lists the keys.
+// Two instances that start at the same time agree, in whatever order the source
+// lists the keys.
 //
 // Holds I10.
 func TestRotation_InstancesAgreeWhateverTheOrder(t *testing.T) {
@@ -198,7 +200,8 @@ func TestRotation_InstancesAgreeWhateverTheOrder(t *testing.T) {
 	require.Equal(t, string(first), string(second))
 }
 
-// A failing source stops nothing that has begun, and is asked no more often than Refresh says.
+// If the source fails, the last keys stay in use. It is asked at most once in
+// Refresh.
 func TestRotation_OutlivesAFailingSource(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -237,7 +240,7 @@ func TestRotation_RefusesASetupThatCannotWork(t *testing.T) {
 		_, err := r.Signing(t.Context())
 		require.ErrorContains(t, err, "tokens: ", name)
 	}
-	// An instance that only verifies publishes what the others sign with.
+	// An instance that only verifies publishes the keys of the others.
 	published, err := (&Rotation{Source: Schedule(ScheduledKey{Key: public})}).Published(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, []string{k.ID}, ids(published))

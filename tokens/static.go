@@ -7,9 +7,11 @@ import (
 	"io"
 )
 
-// StaticKeys returns Keys that do not change: signing signs, and the others are published beside it, for example the
-// keys of before a rotation by hand. It returns an error if signing cannot sign, if a key is not valid (see
-// [Key.Validate]) or if two have the same ID. [Rotation] changes keys by itself.
+// StaticKeys returns Keys that do not change. The key signing signs. The others
+// are published beside it, for example those of before a rotation by hand. It
+// returns an error if signing cannot sign, if a key is not valid (see
+// [Key.Validate]), or if two keys have the same ID. To change keys by a schedule,
+// see [Rotation].
 func StaticKeys(signing Key, others ...Key) (Keys, error) {
 	if err := signing.signs(); err != nil {
 		return nil, err
@@ -21,15 +23,17 @@ func StaticKeys(signing Key, others ...Key) (Keys, error) {
 	return &staticKeys{all: all}, nil
 }
 
-type staticKeys struct{ all []Key } // the first signs
+// staticKeys is a list whose first key signs.
+type staticKeys struct{ all []Key }
 
 func (s *staticKeys) Signing(context.Context) (Key, error)     { return s.all[0], nil }
 func (s *staticKeys) Published(context.Context) ([]Key, error) { return s.all, nil }
 
-// Format keeps fmt from walking into the private keys.
+// Format keeps package fmt from printing the private keys.
 func (s *staticKeys) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "tokens.StaticKeys") }
 
-// checkKeys returns an error for every key that is not valid and every ID that is there twice.
+// checkKeys returns an error for each key that is not valid and each ID that
+// occurs twice.
 func checkKeys(keys []Key) error {
 	var errs []error
 	seen := make(map[string]bool, len(keys))

@@ -74,7 +74,7 @@ func introspector(f *demo.File, client *http.Client) (introspect.Introspector, e
 		return nil, err
 	}
 	// AllowPrivate: the server runs on this machine.
-	return &introspect.JWT{Issuer: f.Issuer, Audience: []string{f.Issuer}, JWKSURI: f.JWKS, AllowPrivate: true, RootCAs: roots}, nil
+	return &introspect.LocalJWT{Issuer: f.Issuer, Audience: []string{f.Issuer}, JWKSURI: f.JWKS, AllowPrivate: true, RootCAs: roots}, nil
 }
 
 func protected(w http.ResponseWriter, r *http.Request) {

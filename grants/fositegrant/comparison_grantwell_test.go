@@ -71,7 +71,7 @@ func newGrantwell(t testing.TB, claims map[string]any, change func(*grantwell.Co
 	verifier, err := assertion.NewJWT(assertion.JWTConfig{Issuer: demoIssuer, TokenEndpoint: demoIssuer + "/token",
 		Issuers: grants.ClientIssuers{Clients: store, Remote: remote, Others: assertion.Issuers(
 			assertion.Issuer{ID: demoIDP, JWKS: demoJWKS(&demoKeys().idp.PublicKey)})},
-		Clients: grants.ClientKeys{Clients: store, Remote: remote}, Replay: grants.Replay{Records: store}})
+		Clients: grants.RegisteredKeys{Clients: store, Remote: remote}, Replay: grants.Replay{Records: store}})
 	require.NoError(t, err)
 	server := servertest.On(t, store, func(cfg *grantwell.Config) {
 		cfg.Grants = []grants.Handler{

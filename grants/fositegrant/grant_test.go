@@ -194,7 +194,7 @@ func TestNew_ScopeIsTheHandlersWithinTheRegistration(t *testing.T) {
 	for name, c := range map[string]struct {
 		finish    func(context.Context, fosite.AccessRequester)
 		options   fositegrant.Options
-		match     grantwell.Match
+		match     grantwell.ScopeMatch
 		requested string
 		want      string // "": invalid_scope
 	}{

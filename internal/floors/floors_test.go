@@ -25,25 +25,30 @@ const (
 
 // The packages that a package may import, besides the standard library. Own packages are named without the module.
 var may = map[string][]string{
-	"storage":                  {},
-	"storage/memstore":         {"storage"},
-	"storage/sqlstore":         {"storage"},
-	"storage/redisstore":       {"storage"},
-	"storage/storagetest":      {"storage", "github.com/stretchr/testify/..."},
-	"tokens":                   {"internal/base/jsonenc", "internal/base/strictjson", "internal/base/jws", "github.com/go-jose/go-jose/v4/...", "golang.org/x/crypto/..."},
-	"introspect":               {"internal/base/jsonenc", "internal/base/strictjson", "internal/base/jws", "internal/base/fetch"},
-	"assertion":                {"internal/base/strictjson", "internal/base/jws", "internal/base/fetch", "github.com/crewjam/saml", "github.com/beevik/etree", "github.com/mattermost/xml-roundtrip-validator"},
-	"grants":                   {"storage", "tokens", "assertion", "internal/base/jsonenc"},
-	"grants/fositegrant":       {"storage", "tokens", "grants", "github.com/ory/fosite/...", "golang.org/x/crypto/..."},
-	"grants/observe":           {"storage", "tokens", "assertion"},
+	"storage":               {},
+	"storage/memstore":      {"storage"},
+	"storage/sqlstore":      {"storage"},
+	"storage/redisstore":    {"storage"},
+	"storage/storagetest":   {"storage", "github.com/stretchr/testify/..."},
+	"tokens":                {"internal/base/jsonenc", "internal/base/strictjson", "internal/base/jws", "github.com/go-jose/go-jose/v4/...", "golang.org/x/crypto/..."},
+	"introspect":            {"internal/base/jsonenc", "internal/base/strictjson", "internal/base/jws", "internal/base/fetch"},
+	"assertion":             {"internal/base/strictjson", "internal/base/jws", "internal/base/fetch", "internal/base/xmldsig", "internal/base/xmlenc", "github.com/crewjam/saml", "github.com/beevik/etree"},
+	"grants":                {"storage", "tokens", "assertion", "internal/base/jsonenc"},
+	"grants/fositegrant":    {"storage", "tokens", "grants", "github.com/ory/fosite/...", "golang.org/x/crypto/..."},
+	"grants/observe":        {"storage", "tokens", "assertion"},
+	"internal/pages":        {},
+	"internal/frontchannel": {"storage", "internal/pages", "github.com/ory/fosite"},
+	"":                      {"storage", "storage/memstore", "tokens", "assertion", "introspect", "grants", "internal/base/form", "internal/base/jsonenc", "internal/pages", "internal/frontchannel", "golang.org/x/crypto/..."},
+
+	"introspect/introspecttest": {"introspect"},
+
 	"internal/base/form":       {},
 	"internal/base/jsonenc":    {},
 	"internal/base/strictjson": {},
 	"internal/base/jws":        {"internal/base/strictjson", "github.com/go-jose/go-jose/v4"},
 	"internal/base/fetch":      {"golang.org/x/sync/singleflight"},
-	"internal/pages":           {},
-	"internal/frontchannel":    {"storage", "internal/pages", "github.com/ory/fosite"},
-	"":                         {"storage", "storage/memstore", "tokens", "assertion", "introspect", "grants", "internal/base/form", "internal/base/jsonenc", "internal/pages", "internal/frontchannel", "golang.org/x/crypto/..."},
+	"internal/base/xmldsig":    {"github.com/beevik/etree", "github.com/mattermost/xml-roundtrip-validator"},
+	"internal/base/xmlenc":     {"internal/base/xmldsig", "github.com/beevik/etree"},
 }
 
 // Imports point down only, and a package of floor 1 imports no other.

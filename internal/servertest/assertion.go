@@ -107,7 +107,7 @@ func (p Parties) Trust(t testing.TB, cfg *grantwell.Config) {
 		Issuer:        cfg.Issuer,
 		TokenEndpoint: endpoint,
 		Issuers:       issuers,
-		Clients:       grants.ClientKeys{Clients: cfg.Clients},
+		Clients:       grants.RegisteredKeys{Clients: cfg.Clients},
 		Replay:        replay,
 	})
 	require.NoError(t, err)

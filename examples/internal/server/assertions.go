@@ -18,7 +18,7 @@ func (a *app) withAssertions(cfg *grantwell.Config, tokenPath string) error {
 	replay := grants.Replay{Records: cfg.Records}
 	issuers := grants.ClientIssuers{Clients: cfg.Clients, Remote: remote, Subject: a.speaksFor}
 	jwt, err := assertion.NewJWT(assertion.JWTConfig{Issuer: cfg.Issuer, TokenEndpoint: endpoint, Issuers: issuers,
-		Clients: grants.ClientKeys{Clients: cfg.Clients, Remote: remote}, Replay: replay})
+		Clients: grants.RegisteredKeys{Clients: cfg.Clients, Remote: remote}, Replay: replay})
 	if err != nil {
 		return err
 	}

@@ -1,10 +1,12 @@
-// Package form parses application/x-www-form-urlencoded text strictly and within bounds.
-// net/url drops what it cannot read; an authorization server must refuse it.
+// Package form parses application/x-www-form-urlencoded text strictly and within
+// bounds. Package net/url drops what it cannot read; an authorization server must
+// refuse it, because another reader of the same request may read it differently.
 package form
 
 import (
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -12,42 +14,42 @@ import (
 // MaxParams is the number of parameters that one request may have.
 const MaxParams = 100
 
-// Errors of [Parse]. None of them quotes the input.
+// The errors of [Parse]. None of them quotes the input.
 var (
 	ErrTooMany   = errors.New("form: too many parameters")
 	ErrMalformed = errors.New("form: a parameter is not percent-encoded UTF-8 without NUL")
 	ErrRepeated  = errors.New("form: a parameter is repeated")
 )
 
-// Parse reads name=value pairs joined by '&' (RFC 6749 appendix B). A parameter without a value is treated as if it
-// were absent (RFC 6749 section 3.1); a second one of the same name is [ErrRepeated], except for
-// the names in multi, which may occur again.
+// Parse reads name=value pairs joined by '&' (RFC 6749 appendix B). A parameter
+// without a value is treated as if it were absent (RFC 6749 section 3.1). A
+// second parameter of the same name is [ErrRepeated], except for the names in
+// multi.
 func Parse(text string, multi ...string) (url.Values, error) {
 	pairs := strings.Count(text, "&") + 1
 	if pairs > MaxParams {
 		return nil, ErrTooMany
 	}
+
 	values := make(url.Values, min(pairs, 8))
-	single := make([]string, 0, pairs) // one allocation for all values
-	var empty []string                 // names seen without a value: they count for repetition
+	// One allocation holds the values of all parameters that occur once.
+	single := make([]string, 0, pairs)
+	// Names without a value count when repetition is judged.
+	var empty []string
 	for text != "" {
 		var pair string
 		pair, text, _ = strings.Cut(text, "&")
 		if pair == "" {
 			continue
 		}
-		rawName, rawValue, _ := strings.Cut(pair, "=")
-		name, err := unescape(rawName)
+		name, value, err := parsePair(pair)
 		if err != nil {
 			return nil, err
 		}
-		value, err := unescape(rawValue)
-		if err != nil {
-			return nil, err
-		}
+
 		have, again := values[name]
-		again = again || contains(empty, name)
-		if again && !contains(multi, name) {
+		again = again || slices.Contains(empty, name)
+		if again && !slices.Contains(multi, name) {
 			return nil, ErrRepeated
 		}
 		switch {
@@ -55,7 +57,9 @@ func Parse(text string, multi ...string) (url.Values, error) {
 			empty = append(empty, name)
 		case have == nil:
 			single = append(single, value)
-			values[name] = single[len(single)-1 : len(single) : len(single)] // whoever appends to one does not reach the next
+			// The capacity is cut off, so that appending to one parameter does
+			// not overwrite the next one.
+			values[name] = single[len(single)-1 : len(single) : len(single)]
 		default:
 			values[name] = append(have, value)
 		}
@@ -63,29 +67,30 @@ func Parse(text string, multi ...string) (url.Values, error) {
 	return values, nil
 }
 
-// Unescape decodes one form-urlencoded value, as the parts of a Basic header are (RFC 6749 section 2.3.1).
-func Unescape(s string) (string, error) { return unescape(s) }
+func parsePair(pair string) (name, value string, err error) {
+	name, value, _ = strings.Cut(pair, "=")
+	if name, err = Unescape(name); err != nil {
+		return "", "", err
+	}
+	value, err = Unescape(value)
+	return name, value, err
+}
 
-func unescape(s string) (string, error) {
+// Unescape decodes one form-urlencoded name or value. The two parts of a Basic
+// header are encoded in the same way (RFC 6749 section 2.3.1).
+func Unescape(s string) (string, error) {
 	i := 0
 	for i < len(s) && s[i] != '%' && s[i] != '+' && s[i] != 0 && s[i] < utf8.RuneSelf {
 		i++
 	}
-	if i == len(s) { // nothing to decode, and nothing that could be malformed
+	if i == len(s) {
+		// There is nothing to decode, and nothing that could be malformed.
 		return s, nil
 	}
+
 	s, err := url.QueryUnescape(s)
 	if err != nil || strings.IndexByte(s, 0) >= 0 || !utf8.ValidString(s) {
 		return "", ErrMalformed
 	}
 	return s, nil
-}
-
-func contains(list []string, s string) bool {
-	for _, v := range list {
-		if v == s {
-			return true
-		}
-	}
-	return false
 }

@@ -1,4 +1,6 @@
-// Package jsonenc writes the few JSON forms that a server writes for every request, without reflection.
+// Package jsonenc writes JSON without reflection. A server writes a few forms of
+// it for every request: claims, token responses, records. encoding/json took a
+// large part of the time of such a request.
 package jsonenc
 
 import (
@@ -7,18 +9,22 @@ import (
 	"strconv"
 )
 
-// String appends s as a JSON string, as encoding/json writes it. What needs no escape, which is nearly all, takes no detour.
+// String appends s as a JSON string, byte for byte as encoding/json writes it.
 func String(b []byte, s string) []byte {
 	for i := range len(s) {
 		if !plain[s[i]] {
-			j, _ := json.Marshal(s) // a string always has a JSON form
+			// Few strings need an escape. A string always has a JSON form, so
+			// there is no error.
+			j, _ := json.Marshal(s)
 			return append(b, j...)
 		}
 	}
-	return append(append(append(b, '"'), s...), '"')
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
 }
 
-// plain tells for every byte whether encoding/json writes it as it is.
+// plain holds for every byte whether encoding/json writes it without an escape.
 var plain = func() (is [256]bool) {
 	for c := byte(0x20); c < 0x7f; c++ {
 		is[c] = c != '"' && c != '\\' && c != '<' && c != '>' && c != '&'
@@ -38,7 +44,8 @@ func Strings(b []byte, list []string) []byte {
 	return append(b, ']')
 }
 
-// Joined appends a list of strings as one string with a space between them, as scopes are written (RFC 6749 section 3.3).
+// Joined appends a list of strings as one string with spaces between them, the
+// form of a scope (RFC 6749 section 3.3).
 func Joined(b []byte, list []string) []byte {
 	if len(list) == 1 {
 		return String(b, list[0])
@@ -50,18 +57,21 @@ func Joined(b []byte, list []string) []byte {
 		}
 		at := len(b)
 		b = String(b, s)
-		b = append(b[:at], b[at+1:len(b)-1]...) // without its quotes
+		// Its own quotes are taken out again.
+		b = append(b[:at], b[at+1:len(b)-1]...)
 	}
 	return append(b, '"')
 }
 
-// Object appends the members of an object one by one. The zero value begins one.
+// Object writes an object member by member. The zero value is an empty object.
+// The caller must not write a name twice.
 type Object struct {
-	// Text is what was written so far: it begins with the first member and [Object.End] closes it.
+	// Text is what was written so far. It begins with the first member, and
+	// [Object.End] closes it.
 	Text []byte
 }
 
-// Name appends a member's name. A value has to follow.
+// Name appends the name of a member. The caller must append a value to Text next.
 func (o *Object) Name(name string) {
 	if len(o.Text) == 0 {
 		o.Text = append(o.Text, '{')
@@ -71,11 +81,12 @@ func (o *Object) Name(name string) {
 	o.Text = append(String(o.Text, name), ':')
 }
 
-// Value appends a member with whatever has a JSON form. On an error nothing was appended.
+// Value appends a member with any value that has a JSON form. It appends nothing
+// if it returns an error.
 func (o *Object) Value(name string, value any) error {
 	j, err := json.Marshal(value)
 	if err != nil {
-		return fmt.Errorf("member %q: %w", name, err)
+		return fmt.Errorf("jsonenc: member %q: %w", name, err)
 	}
 	o.Name(name)
 	o.Text = append(o.Text, j...)
@@ -100,13 +111,14 @@ func (o *Object) Bool(name string, value bool) {
 	o.Text = strconv.AppendBool(o.Text, value)
 }
 
-// Joined appends a member with a list as one string.
+// Joined appends a member with a list of strings as one string, as [Joined]
+// does.
 func (o *Object) Joined(name string, list []string) {
 	o.Name(name)
 	o.Text = Joined(o.Text, list)
 }
 
-// End returns the whole object.
+// End closes the object and returns it. Nothing may be appended afterwards.
 func (o *Object) End() []byte {
 	if len(o.Text) == 0 {
 		return append(o.Text, '{', '}')

@@ -1,4 +1,4 @@
-package assertion
+package xmldsig
 
 import (
 	"fmt"
@@ -8,14 +8,15 @@ import (
 	"github.com/beevik/etree"
 )
 
-// canonicalize writes an element by Exclusive XML Canonicalization 1.0 without
+// Canonicalize writes an element by Exclusive XML Canonicalization 1.0 without
 // comments. inclusive is the PrefixList of InclusiveNamespaces, in which
-// "#default" stands for the default namespace. omit, if not nil, is left out with
-// all its content: that is the enveloped-signature transform.
+// "#default" stands for the default namespace. If omit is not nil, it is left
+// out with all its content: that is the enveloped-signature transform.
 //
-// A fault here can only refuse an honest assertion: what is read afterwards is
-// parsed from the very octets that are returned, and the digest covers them.
-func canonicalize(e *etree.Element, inclusive []string, omit *etree.Element) ([]byte, error) {
+// A fault in this function can only refuse an honest document: what is read
+// afterwards is parsed from the octets that are returned, and the digest of the
+// signature covers them.
+func Canonicalize(e *etree.Element, inclusive []string, omit *etree.Element) ([]byte, error) {
 	c := canonicalizer{omit: omit, inclusive: make([]string, 0, len(inclusive))}
 	for _, prefix := range inclusive {
 		if prefix == "#default" {
@@ -23,6 +24,7 @@ func canonicalize(e *etree.Element, inclusive []string, omit *etree.Element) ([]
 		}
 		c.inclusive = append(c.inclusive, prefix)
 	}
+
 	// The declarations around the element are in scope but not yet written.
 	var ancestors []*etree.Element
 	for p := e.Parent(); p != nil; p = p.Parent() {
@@ -31,6 +33,7 @@ func canonicalize(e *etree.Element, inclusive []string, omit *etree.Element) ([]
 	for _, p := range slices.Backward(ancestors) {
 		c.scope = declarations(c.scope, p)
 	}
+
 	if err := c.element(e); err != nil {
 		return nil, err
 	}
@@ -44,6 +47,9 @@ type canonicalizer struct {
 	scope     []binding // declarations in scope, the innermost last
 	written   []binding // declarations in the output around here, the innermost last
 }
+
+// binding is a namespace declaration.
+type binding struct{ prefix, uri string }
 
 // declarations appends those of one element to a scope.
 func declarations(scope []binding, e *etree.Element) []binding {
@@ -68,55 +74,29 @@ func lookup(bindings []binding, prefix string) (string, bool) {
 	return "", false
 }
 
-// sortedAttribute is an attribute with its namespace, which is what orders it.
+// sortedAttribute is an attribute with its namespace, by which it is ordered.
 type sortedAttribute struct {
 	uri  string
 	attr *etree.Attr
 }
 
+// element writes one element with everything below it.
 func (c *canonicalizer) element(e *etree.Element) error {
-	outerScope, outerWritten := len(c.scope), len(c.written)
-	defer func() { c.scope, c.written = c.scope[:outerScope], c.written[:outerWritten] }()
+	outerScope := len(c.scope)
+	outerWritten := len(c.written)
+	defer func() {
+		c.scope = c.scope[:outerScope]
+		c.written = c.written[:outerWritten]
+	}()
 	c.scope = declarations(c.scope, e)
 
-	// A prefix is written where it is used or where the PrefixList demands it.
-	prefixes := append(make([]string, 0, 8), e.Space)
-	attributes := make([]sortedAttribute, 0, len(e.Attr))
-	for i := range e.Attr {
-		a := &e.Attr[i]
-		if a.Space == "xmlns" || a.Space == "" && a.Key == "xmlns" {
-			continue
-		}
-		uri := ""
-		switch a.Space {
-		case "":
-		case "xml":
-			uri = nsXML
-		default:
-			var ok bool
-			if uri, ok = lookup(c.scope, a.Space); !ok {
-				return fmt.Errorf("prefix %q is not declared", a.Space)
-			}
-			prefixes = append(prefixes, a.Space)
-		}
-		attributes = append(attributes, sortedAttribute{uri, a})
+	attributes, used, err := c.attributes(e)
+	if err != nil {
+		return err
 	}
-	for _, prefix := range c.inclusive {
-		if _, ok := lookup(c.scope, prefix); ok {
-			prefixes = append(prefixes, prefix)
-		}
-	}
-	slices.Sort(prefixes)
-	slices.SortFunc(attributes, func(a, b sortedAttribute) int {
-		if order := strings.Compare(a.uri, b.uri); order != 0 {
-			return order
-		}
-		return strings.Compare(a.attr.Key, b.attr.Key)
-	})
-
 	name := qualified(e.Space, e.Tag)
 	c.out.WriteString("<" + name)
-	for _, prefix := range slices.Compact(prefixes) {
+	for _, prefix := range c.visible(e.Space, used) {
 		if err := c.namespace(prefix); err != nil {
 			return err
 		}
@@ -127,6 +107,62 @@ func (c *canonicalizer) element(e *etree.Element) error {
 		c.out.WriteByte('"')
 	}
 	c.out.WriteByte('>')
+
+	if err := c.content(e); err != nil {
+		return err
+	}
+	c.out.WriteString("</" + name + ">")
+	return nil
+}
+
+// attributes returns the attributes in their canonical order, without
+// namespace declarations, and the prefixes that they use.
+func (c *canonicalizer) attributes(e *etree.Element) (sorted []sortedAttribute, used []string, err error) {
+	sorted = make([]sortedAttribute, 0, len(e.Attr))
+	for i := range e.Attr {
+		a := &e.Attr[i]
+		uri := ""
+		switch {
+		case a.Space == "xmlns", a.Space == "" && a.Key == "xmlns":
+			continue
+		case a.Space == "":
+		case a.Space == "xml":
+			uri = nsXML
+		default:
+			var declared bool
+			if uri, declared = lookup(c.scope, a.Space); !declared {
+				return nil, nil, fmt.Errorf("xmldsig: prefix %q is not declared", a.Space)
+			}
+			used = append(used, a.Space)
+		}
+		sorted = append(sorted, sortedAttribute{uri, a})
+	}
+
+	slices.SortFunc(sorted, func(a, b sortedAttribute) int {
+		if order := strings.Compare(a.uri, b.uri); order != 0 {
+			return order
+		}
+		return strings.Compare(a.attr.Key, b.attr.Key)
+	})
+	return sorted, used, nil
+}
+
+// visible returns the prefixes whose declarations an element needs, in order:
+// those that it uses and those that the PrefixList demands.
+func (c *canonicalizer) visible(own string, used []string) []string {
+	prefixes := append(make([]string, 0, 8), own)
+	prefixes = append(prefixes, used...)
+	for _, prefix := range c.inclusive {
+		if _, ok := lookup(c.scope, prefix); ok {
+			prefixes = append(prefixes, prefix)
+		}
+	}
+	slices.Sort(prefixes)
+	return slices.Compact(prefixes)
+}
+
+// content writes what stands inside an element.
+func (c *canonicalizer) content(e *etree.Element) error {
 	for _, token := range e.Child {
 		switch token := token.(type) {
 		case *etree.Element:
@@ -139,12 +175,11 @@ func (c *canonicalizer) element(e *etree.Element) error {
 		case *etree.CharData:
 			textEscapes.WriteString(&c.out, token.Data)
 		default:
-			// scanXML lets nothing else through; to drop it here would part what is
-			// signed from what was sent.
-			return fmt.Errorf("%T inside %s", token, e.Tag)
+			// Scan refuses everything else. To leave it out here would make
+			// the signed text differ from the one that was sent.
+			return fmt.Errorf("xmldsig: %T inside %s", token, e.Tag)
 		}
 	}
-	c.out.WriteString("</" + name + ">")
 	return nil
 }
 
@@ -155,11 +190,12 @@ func (c *canonicalizer) namespace(prefix string) error {
 	}
 	uri, declared := lookup(c.scope, prefix)
 	if !declared && prefix != "" {
-		return fmt.Errorf("prefix %q is not declared", prefix)
+		return fmt.Errorf("xmldsig: prefix %q is not declared", prefix)
 	}
 	if written, ok := lookup(c.written, prefix); written == uri && (ok || uri == "") {
 		return nil
 	}
+
 	c.written = append(c.written, binding{prefix, uri})
 	c.out.WriteString(" xmlns")
 	if prefix != "" {
@@ -178,7 +214,7 @@ func qualified(prefix, local string) string {
 	return prefix + ":" + local
 }
 
-// Canonical XML 1.0 section 2.3.
+// The escapes of Canonical XML 1.0 section 2.3.
 var (
 	attributeEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", `"`, "&quot;", "\t", "&#x9;", "\n", "&#xA;", "\r", "&#xD;")
 	textEscapes      = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "\r", "&#xD;")

@@ -1,4 +1,4 @@
-package assertion
+package xmldsig
 
 import (
 	"bytes"
@@ -18,34 +18,29 @@ const (
 	nsXMLNS = "http://www.w3.org/2000/xmlns/"
 )
 
-// limitError says which of the limits a document goes beyond.
-type limitError string
-
-func (e limitError) Error() string { return string(e) }
-
 var xmlDeclaration = regexp.MustCompile(`^<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(?:"1\.0"|'1\.0')` +
 	`(?:[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*(?:"(?i:utf-8)"|'(?i:utf-8)'))?` +
 	`(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(?:"yes"|"no"|'yes'|'no'))?[ \t\r\n]*\?>`)
 
-// scanXML holds a document to the small part of XML that an assertion needs:
-// UTF-8, one root, elements, attributes and text. It returns the document without
-// its XML declaration and the white space around the root. What it refuses is
-// what parsers, serializers and canonicalizers are known to disagree about, so
-// nothing later has to have an opinion on it.
-func scanXML(doc []byte, limits Limits) ([]byte, error) {
+// Scan accepts the small part of XML that a signed document needs: UTF-8, one
+// root, elements, attributes and text. It returns the document without its XML
+// declaration and the white space around the root. It refuses everything that
+// parsers, serializers and canonicalizers are known to disagree about. A
+// document beyond the limits is a [LimitError].
+func Scan(doc []byte, limits Limits) ([]byte, error) {
 	if !utf8.Valid(doc) {
-		return nil, errors.New("not UTF-8")
+		return nil, errors.New("xmldsig: not UTF-8")
 	}
 	if declaration := xmlDeclaration.Find(doc); declaration != nil {
 		doc = doc[len(declaration):]
 	}
-	// Without comments, CDATA, document types and processing instructions neither
-	// of these pairs can occur in well-formed XML.
+	// Neither of these pairs occurs in well-formed XML that has no comment,
+	// CDATA section, document type or processing instruction.
 	if bytes.Contains(doc, []byte("<!")) {
-		return nil, errors.New("comment, CDATA section or document type")
+		return nil, errors.New("xmldsig: comment, CDATA section or document type")
 	}
 	if bytes.Contains(doc, []byte("<?")) {
-		return nil, errors.New("processing instruction, or an XML declaration other than version 1.0 in UTF-8")
+		return nil, errors.New("xmldsig: processing instruction, or an XML declaration other than version 1.0 in UTF-8")
 	}
 	doc = bytes.Trim(doc, " \t\r\n")
 
@@ -57,31 +52,19 @@ func scanXML(doc []byte, limits Limits) ([]byte, error) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("not well-formed: %w", err)
+			return nil, fmt.Errorf("xmldsig: not well-formed: %w", err)
 		}
-		switch token := token.(type) {
-		case xml.StartElement:
-			err = s.start(token)
-		case xml.EndElement:
-			err = s.end(token)
-		case xml.CharData:
-			if len(s.open) == 0 {
-				err = errors.New("text outside the root element")
-			}
-		default:
-			err = fmt.Errorf("unexpected %T", token)
-		}
-		if err != nil {
+		if err := s.token(token); err != nil {
 			return nil, err
 		}
 	}
 	if s.elements == 0 || len(s.open) > 0 {
-		return nil, errors.New("no root element, or one that does not end")
+		return nil, errors.New("xmldsig: no root element, or one that does not end")
 	}
 	return doc, nil
 }
 
-// scanner is the state of one scan.
+// scanner holds the state of one scan.
 type scanner struct {
 	limits     Limits
 	elements   int
@@ -90,29 +73,40 @@ type scanner struct {
 	bindings   []binding
 }
 
+// openElement is an element that has begun and not ended.
 type openElement struct {
 	name     xml.Name // prefix and local name
-	bindings int      // how many were in scope outside
+	bindings int      // how many were in scope outside of it
 }
 
-type binding struct{ prefix, uri string }
+// token takes one token of the document.
+func (s *scanner) token(token xml.Token) error {
+	switch token := token.(type) {
+	case xml.StartElement:
+		return s.start(token)
+	case xml.EndElement:
+		return s.end(token)
+	case xml.CharData:
+		if len(s.open) == 0 {
+			return errors.New("xmldsig: text outside the root element")
+		}
+		return nil
+	default:
+		return fmt.Errorf("xmldsig: unexpected %T", token)
+	}
+}
 
+// start enters an element.
 func (s *scanner) start(t xml.StartElement) error {
 	if len(s.open) == 0 && s.elements > 0 {
-		return errors.New("a second root element")
+		return errors.New("xmldsig: a second root element")
 	}
 	s.elements++
 	s.attributes += len(t.Attr)
-	switch {
-	case s.elements > s.limits.Elements:
-		return limitError(fmt.Sprintf("more than %d elements", s.limits.Elements))
-	case len(s.open) >= s.limits.Depth:
-		return limitError(fmt.Sprintf("nested deeper than %d", s.limits.Depth))
-	case len(t.Attr) > s.limits.Attributes:
-		return limitError(fmt.Sprintf("more than %d attributes on one element", s.limits.Attributes))
-	case s.attributes > 3*s.limits.Elements:
-		return limitError(fmt.Sprintf("more than %d attributes", 3*s.limits.Elements))
+	if err := s.checkLimits(t); err != nil {
+		return err
 	}
+
 	s.open = append(s.open, openElement{t.Name, len(s.bindings)})
 	for _, a := range t.Attr {
 		if err := s.declare(a); err != nil {
@@ -120,7 +114,7 @@ func (s *scanner) start(t xml.StartElement) error {
 		}
 	}
 	if len(s.bindings) > s.limits.Namespaces {
-		return limitError(fmt.Sprintf("more than %d namespace declarations", s.limits.Namespaces))
+		return LimitError(fmt.Sprintf("more than %d namespace declarations", s.limits.Namespaces))
 	}
 	if err := s.checkName(t.Name); err != nil {
 		return err
@@ -128,42 +122,60 @@ func (s *scanner) start(t xml.StartElement) error {
 	return s.checkAttributes(t.Attr)
 }
 
-// declare takes up a namespace declaration.
+// checkLimits compares what was counted so far, the element included.
+func (s *scanner) checkLimits(t xml.StartElement) error {
+	switch {
+	case s.elements > s.limits.Elements:
+		return LimitError(fmt.Sprintf("more than %d elements", s.limits.Elements))
+	case len(s.open) >= s.limits.Depth:
+		return LimitError(fmt.Sprintf("nested deeper than %d", s.limits.Depth))
+	case len(t.Attr) > s.limits.Attributes:
+		return LimitError(fmt.Sprintf("more than %d attributes on one element", s.limits.Attributes))
+	case s.attributes > 3*s.limits.Elements:
+		return LimitError(fmt.Sprintf("more than %d attributes", 3*s.limits.Elements))
+	}
+	return nil
+}
+
+// declare enters a namespace declaration into the scope. Other attributes are
+// passed over.
 func (s *scanner) declare(a xml.Attr) error {
 	b := binding{uri: a.Value}
 	switch {
 	case a.Name.Space == "xmlns":
 		b.prefix = a.Name.Local
 		if b.prefix == "xml" || b.prefix == "xmlns" || b.uri == "" {
-			return fmt.Errorf("reserved or empty declaration of prefix %q", b.prefix)
+			return fmt.Errorf("xmldsig: reserved or empty declaration of prefix %q", b.prefix)
 		}
 	case a.Name.Space == "" && a.Name.Local == "xmlns":
 	default:
 		return nil
 	}
 	if b.uri == nsXML || b.uri == nsXMLNS {
-		return errors.New("declaration of a reserved namespace")
+		return errors.New("xmldsig: declaration of a reserved namespace")
 	}
 	// Canonicalization of relative namespace names is undefined, and some
-	// canonicalizers answer with nothing at all.
+	// canonicalizers return nothing at all.
 	if b.uri != "" && !hasScheme(b.uri) {
-		return fmt.Errorf("relative namespace %q", b.uri)
+		return fmt.Errorf("xmldsig: relative namespace %q", b.uri)
 	}
 	s.bindings = append(s.bindings, b)
 	return nil
 }
 
+// checkName holds an element or attribute to a declared prefix and a local name.
 func (s *scanner) checkName(n xml.Name) error {
 	if !isNCName(n.Local) || n.Space != "" && !isNCName(n.Space) {
-		return fmt.Errorf("name %q is not a prefix and a local name", n.Space+":"+n.Local)
+		return fmt.Errorf("xmldsig: name %q is not a prefix and a local name", n.Space+":"+n.Local)
 	}
 	if _, ok := s.resolve(n.Space); !ok {
-		return fmt.Errorf("prefix %q is not declared", n.Space)
+		return fmt.Errorf("xmldsig: prefix %q is not declared", n.Space)
 	}
 	return nil
 }
 
-// checkAttributes refuses undeclared prefixes and two attributes of one expanded name.
+// checkAttributes refuses undeclared prefixes, and two attributes with the same
+// expanded name.
 func (s *scanner) checkAttributes(attributes []xml.Attr) error {
 	seen := make([]xml.Name, 0, 4)
 	for _, a := range attributes {
@@ -171,7 +183,7 @@ func (s *scanner) checkAttributes(attributes []xml.Attr) error {
 		switch {
 		case name.Space == "xmlns":
 			if !isNCName(name.Local) {
-				return fmt.Errorf("prefix %q is not a name", name.Local)
+				return fmt.Errorf("xmldsig: prefix %q is not a name", name.Local)
 			}
 		case name.Space != "":
 			if err := s.checkName(name); err != nil {
@@ -179,11 +191,11 @@ func (s *scanner) checkAttributes(attributes []xml.Attr) error {
 			}
 			name.Space, _ = s.resolve(name.Space)
 		case !isNCName(name.Local):
-			return fmt.Errorf("attribute %q is not a name", name.Local)
+			return fmt.Errorf("xmldsig: attribute %q is not a name", name.Local)
 		}
 		for _, other := range seen {
 			if other == name {
-				return fmt.Errorf("two attributes %q on one element", a.Name.Local)
+				return fmt.Errorf("xmldsig: two attributes %q on one element", a.Name.Local)
 			}
 		}
 		seen = append(seen, name)
@@ -191,18 +203,19 @@ func (s *scanner) checkAttributes(attributes []xml.Attr) error {
 	return nil
 }
 
+// end leaves an element. RawToken does not compare the tags, so this does.
 func (s *scanner) end(t xml.EndElement) error {
-	// RawToken does not match the tags, so this must.
 	last := len(s.open) - 1
 	if last < 0 || s.open[last].name != t.Name {
-		return fmt.Errorf("end tag %q without its start", t.Name.Local)
+		return fmt.Errorf("xmldsig: end tag %q without its start", t.Name.Local)
 	}
 	s.bindings = s.bindings[:s.open[last].bindings]
 	s.open = s.open[:last]
 	return nil
 }
 
-// resolve returns the namespace of a prefix. The empty prefix is always known.
+// resolve returns the namespace of a prefix, and reports whether the prefix is
+// declared. The empty one always is.
 func (s *scanner) resolve(prefix string) (string, bool) {
 	for i := len(s.bindings) - 1; i >= 0; i-- {
 		if s.bindings[i].prefix == prefix {
@@ -215,14 +228,15 @@ func (s *scanner) resolve(prefix string) (string, bool) {
 	return "", prefix == ""
 }
 
-// isNCName checks what the decoder leaves open: it allows a colon and lets a
-// local name begin with anything. The other characters it has checked itself.
+// isNCName reports whether s is a name without a colon. It checks only what the
+// decoder leaves open, which allows a colon and lets a local name begin with
+// any name character.
 func isNCName(s string) bool {
 	first, _ := utf8.DecodeRuneInString(s)
 	return s != "" && (first == '_' || unicode.IsLetter(first)) && !strings.ContainsRune(s, ':')
 }
 
-// hasScheme reports an absolute URI (RFC 3986 section 3.1).
+// hasScheme reports whether a URI is absolute (RFC 3986 section 3.1).
 func hasScheme(uri string) bool {
 	scheme, _, found := strings.Cut(uri, ":")
 	return found && scheme != "" && isASCIILetter(rune(scheme[0])) && !strings.ContainsFunc(scheme, func(c rune) bool {

@@ -1,4 +1,4 @@
-package assertion
+package xmldsig
 
 import (
 	"encoding/xml"
@@ -14,15 +14,15 @@ import (
 // Holds R155, V161.
 func TestRoundTrip_IsForUnusualNames(t *testing.T) {
 	t.Parallel()
-	require.NoError(t, roundTrip([]byte(`<a b="é>'" c='é">'>é</a>`)))
+	require.NoError(t, RoundTrip([]byte(`<a b="é>'" c='é">'>é</a>`)))
 	require.False(t, hasUnusualName([]byte(`<a b="é>'" c='é">'>é</a>`)))
 	for _, doc := range []string{`<é/>`, `<a é="1"/>`, `<a><p:é xmlns:p="urn:p"/></a>`, `<a xmlns:é="urn:p"/>`} {
 		require.True(t, hasUnusualName([]byte(doc)), doc)
-		require.NoError(t, roundTrip([]byte(doc)), doc)
+		require.NoError(t, RoundTrip([]byte(doc)), doc)
 	}
-	var limit limitError
-	require.ErrorAs(t, roundTrip([]byte("<a>"+strings.Repeat("<é/>", 33)+"</a>")), &limit)
-	require.Error(t, roundTrip([]byte(`<é :x="1"></é x>`)))
+	var limit LimitError
+	require.ErrorAs(t, RoundTrip([]byte("<a>"+strings.Repeat("<é/>", 33)+"</a>")), &limit)
+	require.Error(t, RoundTrip([]byte(`<é :x="1"></é x>`)))
 	require.True(t, isUnusual(xml.StartElement{Name: xml.Name{Space: "é", Local: "a"}}))
 }
 
@@ -38,7 +38,7 @@ func TestScanXML_AcceptsHonestXML(t *testing.T) {
 		`<a xml:lang="en" lang="en"/>`:                  `<a xml:lang="en" lang="en"/>`,
 		`<p:a xmlns:p="a-1.+:" p:x="" x=""/>`:           `<p:a xmlns:p="a-1.+:" p:x="" x=""/>`,
 	} {
-		got, err := scanXML([]byte(doc), Limits{}.withDefaults())
+		got, err := Scan([]byte(doc), testLimits)
 		require.NoError(t, err, doc)
 		require.Equal(t, want, string(got))
 	}
@@ -47,7 +47,7 @@ func TestScanXML_AcceptsHonestXML(t *testing.T) {
 // Holds R155: depth and namespaces at their limits, and one beyond.
 func TestScanXML_LimitsAreExact(t *testing.T) {
 	t.Parallel()
-	limits := Limits{}.withDefaults()
+	limits := testLimits
 	nested := func(n int) string { return strings.Repeat("<a>", n) + strings.Repeat("</a>", n) }
 	siblings := func(n int) string { return "<a>" + strings.Repeat("<a/>", n-1) + "</a>" }
 	for name, build := range map[string]struct {
@@ -59,10 +59,35 @@ func TestScanXML_LimitsAreExact(t *testing.T) {
 		"attributes": {manyAttributes, limits.Attributes},
 		"namespaces": {manyNamespaces, limits.Namespaces},
 	} {
-		_, err := scanXML([]byte(build.doc(build.most)), limits)
+		_, err := Scan([]byte(build.doc(build.most)), limits)
 		require.NoError(t, err, name)
-		var limit limitError
-		_, err = scanXML([]byte(build.doc(build.most+1)), limits)
+		var limit LimitError
+		_, err = Scan([]byte(build.doc(build.most+1)), limits)
 		require.ErrorAs(t, err, &limit, fmt.Sprint(name))
 	}
+}
+
+// manyAttributes is an element with n attributes.
+func manyAttributes(n int) string {
+	var b strings.Builder
+	for i := range n {
+		fmt.Fprintf(&b, ` a%d=""`, i)
+	}
+	return "<a" + b.String() + "/>"
+}
+
+// manyNamespaces is a document with n declarations in scope at one place.
+func manyNamespaces(n int) string {
+	var open, end strings.Builder
+	for i := range n {
+		if i%16 == 0 {
+			open.WriteString("<a")
+			end.WriteString("</a>")
+		}
+		fmt.Fprintf(&open, ` xmlns:p%d="urn:x"`, i)
+		if i%16 == 15 || i == n-1 {
+			open.WriteString(">")
+		}
+	}
+	return open.String() + end.String()
 }

@@ -1,4 +1,4 @@
-package assertion
+package xmldsig
 
 import (
 	"bytes"
@@ -17,12 +17,15 @@ import (
 // mostUnusual bounds the start tags that may have names outside ASCII.
 const mostUnusual = 32
 
-// roundTrip holds that start tags survive being written and read again by Go's
-// encoder. Only names are known not to (CVE-2020-29509 and its like), and after
-// scanXML only those outside ASCII could be: the others are a letter or underscore
-// and then letters, digits, dots and hyphens, with at most one colon. To put every
-// tag through it would let a small request allocate megabytes.
-func roundTrip(doc []byte) error {
+// RoundTrip returns an error if a start tag would not survive being written and
+// read again by Go's encoder (CVE-2020-29509 and others of its kind). The
+// document has passed [Scan].
+//
+// Only names are affected, and of those that pass Scan only names outside
+// ASCII can be: the others are a letter or underscore and then letters, digits,
+// dots and hyphens, with at most one colon. To check every tag would let a small
+// request allocate megabytes.
+func RoundTrip(doc []byte) error {
 	if !hasUnusualName(doc) {
 		return nil
 	}
@@ -33,23 +36,23 @@ func roundTrip(doc []byte) error {
 			return nil
 		}
 		if err != nil {
-			return err
+			return fmt.Errorf("xmldsig: %w", err)
 		}
 		start, ok := token.(xml.StartElement)
 		if !ok || !isUnusual(start) {
 			continue
 		}
 		if unusual++; unusual > mostUnusual {
-			return limitError(fmt.Sprintf("more than %d tags with names outside ASCII", mostUnusual))
+			return LimitError(fmt.Sprintf("more than %d tags with names outside ASCII", mostUnusual))
 		}
 		if err := validator.CheckToken(start); err != nil {
-			return err
+			return fmt.Errorf("xmldsig: %w", err)
 		}
 	}
 }
 
-// hasUnusualName reports whether there is anything outside ASCII inside a tag but
-// outside its quoted values.
+// hasUnusualName reports whether a tag has an octet outside ASCII that does not
+// stand in a quoted value.
 func hasUnusualName(doc []byte) bool {
 	var inTag bool
 	var quote byte
@@ -72,7 +75,7 @@ func hasUnusualName(doc []byte) bool {
 	return false
 }
 
-// isUnusual reports a start tag with a name outside ASCII.
+// isUnusual reports whether a start tag has a name outside ASCII.
 func isUnusual(t xml.StartElement) bool {
 	unusual := func(n xml.Name) bool {
 		return strings.ContainsFunc(n.Space, outsideASCII) || strings.ContainsFunc(n.Local, outsideASCII)
@@ -82,30 +85,32 @@ func isUnusual(t xml.StartElement) bool {
 
 func outsideASCII(c rune) bool { return c >= utf8.RuneSelf }
 
-// parseTree builds the tree of a document and returns its root. That there is one
-// root and nothing else is checked on the result, which costs less than a second pass.
-func parseTree(doc []byte, limits Limits) (*etree.Element, error) {
+// Parse builds the tree of a document and returns its root. The document has
+// passed [Scan] and [RoundTrip], or was written by [Canonicalize].
+func Parse(doc []byte, limits Limits) (*etree.Element, error) {
 	d := etree.NewDocument()
 	d.ReadSettings = etree.ReadSettings{
-		PreserveDuplicateAttrs: true, // a doubled attribute must not vanish unseen
+		// A repeated attribute must not vanish unseen.
+		PreserveDuplicateAttrs: true,
 		MaxDepth:               limits.Depth,
 	}
 	if err := d.ReadFromBytes(doc); err != nil {
-		return nil, err
+		return nil, fmt.Errorf("xmldsig: %w", err)
 	}
 	if len(d.Child) != 1 || d.Root() == nil {
-		return nil, errors.New("not exactly one root element")
+		return nil, errors.New("xmldsig: not exactly one root element")
 	}
 	return d.Root(), nil
 }
 
-// is reports whether an element has this expanded name.
-func is(e *etree.Element, space, tag string) bool {
+// Is reports whether an element has this expanded name.
+func Is(e *etree.Element, space, tag string) bool {
 	return e.Tag == tag && e.NamespaceURI() == space
 }
 
-// attribute returns the attribute of this name that is in no namespace.
-func attribute(e *etree.Element, name string) (string, bool) {
+// Attribute returns the value of the attribute of this name that is in no
+// namespace, and reports whether there is one.
+func Attribute(e *etree.Element, name string) (string, bool) {
 	for i := range e.Attr {
 		if e.Attr[i].Space == "" && e.Attr[i].Key == name {
 			return e.Attr[i].Value, true
@@ -114,9 +119,10 @@ func attribute(e *etree.Element, name string) (string, bool) {
 	return "", false
 }
 
-// onlyAttributes refuses attributes without a namespace besides those named.
-// Attributes of foreign namespaces are never read and so may stay.
-func onlyAttributes(e *etree.Element, names ...string) error {
+// OnlyAttributes returns an error if the element has an attribute in no
+// namespace with another name. Attributes in a namespace are allowed, because
+// they are not read.
+func OnlyAttributes(e *etree.Element, names ...string) error {
 	for _, a := range e.Attr {
 		if a.Space != "" || a.Key == "xmlns" {
 			continue
@@ -126,15 +132,15 @@ func onlyAttributes(e *etree.Element, names ...string) error {
 			known = known || a.Key == name
 		}
 		if !known {
-			return fmt.Errorf("attribute %q on %s", a.Key, e.Tag)
+			return fmt.Errorf("xmldsig: attribute %q on %s", a.Key, e.Tag)
 		}
 	}
 	return nil
 }
 
-// children returns the elements inside an element that has nothing else inside
-// but white space.
-func children(e *etree.Element) ([]*etree.Element, error) {
+// Children returns the elements inside of an element. Anything else inside but
+// white space is an error.
+func Children(e *etree.Element) ([]*etree.Element, error) {
 	var list []*etree.Element
 	for _, token := range e.Child {
 		switch token := token.(type) {
@@ -142,37 +148,38 @@ func children(e *etree.Element) ([]*etree.Element, error) {
 			list = append(list, token)
 		case *etree.CharData:
 			if strings.Trim(token.Data, " \t\r\n") != "" {
-				return nil, fmt.Errorf("text inside %s", e.Tag)
+				return nil, fmt.Errorf("xmldsig: text inside %s", e.Tag)
 			}
 		default:
-			return nil, fmt.Errorf("%T inside %s", token, e.Tag)
+			return nil, fmt.Errorf("xmldsig: %T inside %s", token, e.Tag)
 		}
 	}
 	return list, nil
 }
 
-// text returns the whole text of an element that has nothing else inside. It is
-// never a part of it: whatever splits a text is an error.
-func text(e *etree.Element) (string, error) {
+// Text returns the text of an element. Anything else inside is an error, so the
+// text is never a part of what is there.
+func Text(e *etree.Element) (string, error) {
 	var b strings.Builder
 	for _, token := range e.Child {
 		data, ok := token.(*etree.CharData)
 		if !ok {
-			return "", fmt.Errorf("%s has more than text", e.Tag)
+			return "", fmt.Errorf("xmldsig: %s has more than text", e.Tag)
 		}
 		b.WriteString(data.Data)
 	}
 	return b.String(), nil
 }
 
-// walk calls visit for an element and everything below it until an error.
-func walk(e *etree.Element, visit func(*etree.Element) error) error {
+// Walk calls visit for an element and each element below it, until visit returns
+// an error.
+func Walk(e *etree.Element, visit func(*etree.Element) error) error {
 	if err := visit(e); err != nil {
 		return err
 	}
 	for _, token := range e.Child {
 		if child, ok := token.(*etree.Element); ok {
-			if err := walk(child, visit); err != nil {
+			if err := Walk(child, visit); err != nil {
 				return err
 			}
 		}

@@ -1,0 +1,54 @@
+package xmldsig
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/beevik/etree"
+	dsig "github.com/russellhaering/goxmldsig"
+	"github.com/stretchr/testify/require"
+)
+
+// Our canonical form is that of another implementation, except where that one is
+// known to order attributes of several namespaces wrongly.
+func TestCanonicalize_AgreesWithGoxmldsig(t *testing.T) {
+	t.Parallel()
+	docs := map[string]string{
+		"rsa-sha256":        string(vector(t, "rsa-sha256.xml")),
+		"rsa-keyinfo":       string(vector(t, "rsa-keyinfo.xml")),
+		"ecdsa":             string(vector(t, "ecdsa-p384.xml")),
+		"inclusive":         string(vector(t, "inclusive-namespaces.xml")),
+		"default namespace": `<a xmlns="urn:a"><b xmlns=""><c xmlns="urn:a"/></b><b xmlns="urn:a"/></a>`,
+		"unused":            `<p:a xmlns:p="urn:a" xmlns:q="urn:q"><b q:x="1" y="&lt;&#xA;&quot;"/>&gt;</p:a>`,
+		"redeclared":        `<p:a xmlns:p="urn:a"><p:b xmlns:p="urn:b"><p:c xmlns:p="urn:a"/></p:b><p:d xmlns:p="urn:a"/></p:a>`,
+	}
+	for name, doc := range docs {
+		for _, prefixes := range []string{"", "q", "saml2 xs"} {
+			t.Run(name+"/"+prefixes, func(t *testing.T) {
+				t.Parallel()
+				ours, err := Canonicalize(mustTree(t, doc), strings.Fields(prefixes), nil)
+				require.NoError(t, err)
+				d := etree.NewDocument()
+				require.NoError(t, d.ReadFromString(doc))
+				theirs, err := dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList(prefixes).Canonicalize(d.Root())
+				require.NoError(t, err)
+				require.Equal(t, string(theirs), string(ours))
+			})
+		}
+	}
+}
+
+// What the canonicalizer was not made for is an error, never left out.
+//
+// Holds R154, R157.
+func TestCanonicalize_DropsNothing(t *testing.T) {
+	t.Parallel()
+	for _, doc := range []string{`<a>x<!-- y -->z</a>`, `<a><?x y?></a>`} {
+		_, err := Canonicalize(mustTree(t, doc), nil, nil)
+		require.Error(t, err)
+	}
+	root := mustTree(t, `<a xmlns:p="urn:p" xmlns="urn:d"><b><p:c/></b></a>`)
+	octets, err := Canonicalize(root.FindElement("//c"), []string{"#default"}, nil)
+	require.NoError(t, err)
+	require.Equal(t, `<p:c xmlns="urn:d" xmlns:p="urn:p"></p:c>`, string(octets))
+}

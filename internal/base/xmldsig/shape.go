@@ -1,0 +1,200 @@
+package xmldsig
+
+import (
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/beevik/etree"
+)
+
+const envelopedTransform = Namespace + "enveloped-signature"
+
+// Signature is a ds:Signature of the one shape that is accepted: SignedInfo
+// with a single Reference, SignatureValue, and at most a KeyInfo, which is not
+// read.
+type Signature struct {
+	element    *etree.Element
+	signedInfo *etree.Element
+	value      []byte
+}
+
+// method is an algorithm with the PrefixList that a canonicalization may carry.
+type method struct {
+	algorithm string
+	prefixes  []string
+}
+
+// SignedInfo is the content of a ds:SignedInfo.
+type SignedInfo struct {
+	// Algorithm is the URI of the signature algorithm.
+	Algorithm string
+	// Reference is the URI of the one reference, "#" and an ID.
+	Reference string
+
+	canonicalization method
+	transforms       []method
+	digest           string
+	digestValue      []byte
+}
+
+// ReadSignature takes a ds:Signature apart. It judges the shape only.
+func ReadSignature(e *etree.Element) (*Signature, error) {
+	parts, err := Children(e)
+	if err != nil {
+		return nil, err
+	}
+	if len(parts) == 3 && Is(parts[2], Namespace, "KeyInfo") {
+		parts = parts[:2]
+	}
+	if !areNamed(parts, "SignedInfo", "SignatureValue") {
+		return nil, errors.New("xmldsig: the Signature is not SignedInfo, SignatureValue and at most KeyInfo")
+	}
+	if err := OnlyAttributes(e, "Id"); err != nil {
+		return nil, err
+	}
+	value, err := base64Text(parts[1])
+	if err != nil {
+		return nil, err
+	}
+	return &Signature{element: e, signedInfo: parts[0], value: value}, nil
+}
+
+// SignedInfo takes the signature's SignedInfo apart, as it was sent. It judges
+// the shape only; see [SignedInfo.CheckAlgorithms].
+func (s *Signature) SignedInfo() (*SignedInfo, error) { return readSignedInfo(s.signedInfo) }
+
+func readSignedInfo(e *etree.Element) (*SignedInfo, error) {
+	parts, err := Children(e)
+	if err != nil {
+		return nil, err
+	}
+	if !areNamed(parts, "CanonicalizationMethod", "SignatureMethod", "Reference") {
+		return nil, errors.New("xmldsig: the SignedInfo is not two methods and one Reference")
+	}
+	if err := OnlyAttributes(e, "Id"); err != nil {
+		return nil, err
+	}
+
+	var info SignedInfo
+	if info.canonicalization, err = readMethod(parts[0]); err != nil {
+		return nil, err
+	}
+	if info.Algorithm, err = readPlainMethod(parts[1]); err != nil {
+		return nil, err
+	}
+	if err := info.readReference(parts[2]); err != nil {
+		return nil, err
+	}
+	return &info, nil
+}
+
+func (info *SignedInfo) readReference(e *etree.Element) error {
+	parts, err := Children(e)
+	if err != nil {
+		return err
+	}
+	if !areNamed(parts, "Transforms", "DigestMethod", "DigestValue") {
+		return errors.New("xmldsig: the Reference is not Transforms, DigestMethod and DigestValue")
+	}
+	if err := OnlyAttributes(e, "Id", "URI"); err != nil {
+		return err
+	}
+	var found bool
+	if info.Reference, found = Attribute(e, "URI"); !found {
+		return errors.New("xmldsig: the Reference has no URI")
+	}
+	if info.transforms, err = readTransforms(parts[0]); err != nil {
+		return err
+	}
+	if info.digest, err = readPlainMethod(parts[1]); err != nil {
+		return err
+	}
+	info.digestValue, err = base64Text(parts[2])
+	return err
+}
+
+func readTransforms(e *etree.Element) ([]method, error) {
+	parts, err := Children(e)
+	if err != nil {
+		return nil, err
+	}
+	transforms := make([]method, 0, len(parts))
+	for _, part := range parts {
+		if !Is(part, Namespace, "Transform") {
+			return nil, fmt.Errorf("xmldsig: %s among the transforms", part.Tag)
+		}
+		transform, err := readMethod(part)
+		if err != nil {
+			return nil, err
+		}
+		transforms = append(transforms, transform)
+	}
+	return transforms, nil
+}
+
+// readMethod reads an algorithm. The only parameter that it accepts is
+// InclusiveNamespaces.
+func readMethod(e *etree.Element) (method, error) {
+	var m method
+	if err := OnlyAttributes(e, "Algorithm"); err != nil {
+		return m, err
+	}
+	m.algorithm, _ = Attribute(e, "Algorithm")
+	parts, err := Children(e)
+	if err != nil || len(parts) == 0 {
+		return m, err
+	}
+
+	if len(parts) != 1 || m.algorithm != ExclusiveC14N || !Is(parts[0], ExclusiveC14N, "InclusiveNamespaces") {
+		return m, fmt.Errorf("xmldsig: %s has parameters", e.Tag)
+	}
+	if inner, err := Children(parts[0]); err != nil || len(inner) > 0 {
+		return m, errors.New("xmldsig: InclusiveNamespaces is not empty")
+	}
+	list, _ := Attribute(parts[0], "PrefixList")
+	m.prefixes = strings.Fields(list)
+	return m, nil
+}
+
+// readPlainMethod reads an algorithm that has no parameter.
+func readPlainMethod(e *etree.Element) (algorithm string, err error) {
+	m, err := readMethod(e)
+	if err != nil {
+		return "", err
+	}
+	if m.prefixes != nil {
+		return "", fmt.Errorf("xmldsig: %s has parameters", e.Tag)
+	}
+	return m.algorithm, nil
+}
+
+// areNamed reports whether the elements are exactly those of XML Signature with
+// these names, in order.
+func areNamed(elements []*etree.Element, names ...string) bool {
+	if len(elements) != len(names) {
+		return false
+	}
+	for i, name := range names {
+		if !Is(elements[i], Namespace, name) {
+			return false
+		}
+	}
+	return true
+}
+
+// base64Text reads base64 that may be broken into lines.
+func base64Text(e *etree.Element) ([]byte, error) {
+	s, err := Text(e)
+	if err != nil {
+		return nil, err
+	}
+	// The decoder skips line ends. The other white space of XML is removed
+	// here.
+	value, err := base64.StdEncoding.Strict().DecodeString(strings.Join(strings.Fields(s), ""))
+	if err != nil || len(value) == 0 {
+		return nil, fmt.Errorf("xmldsig: %s is not base64", e.Tag)
+	}
+	return value, nil
+}

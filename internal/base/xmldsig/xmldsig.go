@@ -1,0 +1,55 @@
+// Package xmldsig verifies enveloped XML signatures (XML Signature 1.1) of the
+// one shape that SAML 2.0 core section 5.4 describes, and reads the XML around
+// them.
+//
+// XML signatures have been broken by documents that two parsers read
+// differently, and by signatures that cover something else than what is read
+// afterwards. The package therefore works in steps, and each is needed:
+//
+//   - [Scan] accepts the small part of XML that parsers agree about, within
+//     [Limits]. No document type, comment, CDATA section or processing
+//     instruction passes it.
+//   - [RoundTrip] refuses names that Go's encoder does not write as they were
+//     read.
+//   - [Parse] builds the tree, of which [Children], [Text] and the others read
+//     no more than what is demanded.
+//   - [ReadSignature] accepts one shape of signature: one reference, to the
+//     element that holds it. KeyInfo is never read.
+//   - [SignedInfo.CheckAlgorithms] holds it to a list of algorithms.
+//   - [Signature.Verify] returns the octets that the signature covers. What is
+//     read in the end is parsed from them, and not from the document.
+//
+// The keys are the caller's. A key or certificate in the document is not
+// trusted by being in it.
+package xmldsig
+
+// The namespaces and algorithm names that callers compare with.
+const (
+	// Namespace is that of XML Signature.
+	Namespace = "http://www.w3.org/2000/09/xmldsig#"
+	// NamespaceMore begins the names of further algorithms (RFC 9231).
+	NamespaceMore = "http://www.w3.org/2001/04/xmldsig-more#"
+	// ExclusiveC14N is Exclusive XML Canonicalization 1.0 without comments.
+	ExclusiveC14N = "http://www.w3.org/2001/10/xml-exc-c14n#"
+)
+
+// Limits bound what is read of a document that is not verified. Every field is
+// required.
+type Limits struct {
+	// Depth is the nesting of elements.
+	Depth int
+	// Elements is the number of elements in the document, which may have three
+	// times as many attributes.
+	Elements int
+	// Attributes is the number of attributes of one element, namespace
+	// declarations included.
+	Attributes int
+	// Namespaces is the number of namespace declarations in scope at one place.
+	Namespaces int
+}
+
+// LimitError is the error for a document that goes beyond one of the [Limits].
+type LimitError string
+
+// Error says which limit it is.
+func (e LimitError) Error() string { return "xmldsig: " + string(e) }
