@@ -23,8 +23,8 @@ import (
 // scribble writes into all that a client refers to.
 func scribble(c storage.Client) {
 	v := reflect.ValueOf(c)
-	for i := range v.NumField() {
-		switch f := v.Field(i); f.Kind() {
+	for _, field := range reflect.VisibleFields(v.Type()) {
+		switch f := v.FieldByIndex(field.Index); f.Kind() {
 		case reflect.Slice:
 			for j := range f.Len() {
 				f.Index(j).Set(reflect.New(f.Type().Elem()).Elem())

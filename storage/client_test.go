@@ -174,9 +174,10 @@ func TestClient_Defaults(t *testing.T) {
 func TestClient_CloneSharesNothing(t *testing.T) {
 	t.Parallel()
 	var c storage.Client
+	fields := reflect.VisibleFields(reflect.TypeFor[storage.Client]())
 	v := reflect.ValueOf(&c).Elem()
-	for i := range v.NumField() {
-		switch f := v.Field(i); f.Kind() {
+	for _, field := range fields {
+		switch f := v.FieldByIndex(field.Index); f.Kind() {
 		case reflect.Slice:
 			f.Set(reflect.MakeSlice(f.Type(), 1, 1))
 		case reflect.Map:
@@ -187,9 +188,9 @@ func TestClient_CloneSharesNothing(t *testing.T) {
 	clone := c.Clone()
 	require.Equal(t, c, clone)
 	w := reflect.ValueOf(clone)
-	for i := range v.NumField() {
-		if k := v.Field(i).Kind(); k == reflect.Slice || k == reflect.Map {
-			require.NotEqual(t, v.Field(i).Pointer(), w.Field(i).Pointer(), v.Type().Field(i).Name)
+	for _, field := range fields {
+		if k := field.Type.Kind(); k == reflect.Slice || k == reflect.Map {
+			require.NotEqual(t, v.FieldByIndex(field.Index).Pointer(), w.FieldByIndex(field.Index).Pointer(), field.Name)
 		}
 	}
 	require.Equal(t, storage.Client{}, (&storage.Client{}).Clone(), "nil stays nil")
