@@ -17,13 +17,13 @@ import (
 	"github.com/grantwell/grantwell/storage/sqlstore"
 )
 
-// instance is a store that keeps clients too.
+// instance is a store that keeps clients as well.
 type instance interface {
 	storage.Records
 	storage.Registrar
 }
 
-// twoInstances are, for each kind of real store, two that share what they keep.
+// twoInstances has, for each kind of database, two stores on the same data.
 func twoInstances() map[string]func(t *testing.T) []instance {
 	all := map[string]func(t *testing.T) []instance{
 		"Redis": func(t *testing.T) []instance {
@@ -46,8 +46,9 @@ func twoInstances() map[string]func(t *testing.T) []instance {
 	return all
 }
 
-// What an administrator does at one server holds at the other: a client created there gets tokens here, one disabled or
-// deleted here has none there, and of two changes to what both have read one is refused.
+// A change that an administrator makes at one server is in force at the other:
+// a client that was created there gets tokens here, and a disabled or deleted
+// one gets none. Of two changes to the same version of a client one is refused.
 //
 // Holds S105, S142, S144.
 func TestAdmin_OverEachStore(t *testing.T) {

@@ -20,7 +20,8 @@ import (
 	"github.com/grantwell/grantwell/storage/sqlstore"
 )
 
-// crashing kills its own process at the n-th call to the store: an odd n before the call, an even one after it.
+// crashing kills its own process at the n-th call of the store: before the call
+// if n is odd, after it if n is even.
 type crashing struct {
 	*sqlstore.Store
 	left int
@@ -57,13 +58,14 @@ func (c *crashing) Revoke(ctx context.Context, grantID string, kinds ...storage.
 	return c.Store.Revoke(ctx, grantID, kinds...)
 }
 
-// A server that dies before or after any call to its store has done each request wholly or not at all, and a client that tries again
-// gets what it had asked for or a refusal, never a second of anything.
+// A server that dies before or after a call of its store has done each request
+// completely or not at all. A client that tries again gets a result or a
+// refusal, and never a second result.
 //
 // Holds R170, I1, I3, I5, I8, F2.
 func TestCrash_BetweenAnyTwoCalls(t *testing.T) {
 	if file := os.Getenv("GRANTWELL_LIVETEST_CRASH_FILE"); file != "" {
-		tellFlow(t, file)
+		printFlow(t, file)
 		return
 	}
 	t.Parallel()
@@ -76,13 +78,13 @@ func TestCrash_BetweenAnyTwoCalls(t *testing.T) {
 		cmd.Env = append(os.Environ(), "GRANTWELL_LIVETEST_CRASH_FILE="+file, "GRANTWELL_LIVETEST_CRASH="+strconv.Itoa(n))
 		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 		out, err := cmd.Output()
-		told := map[string]string{}
+		printed := map[string]string{}
 		for line := range strings.Lines(string(out)) {
 			if word, value, ok := strings.Cut(strings.TrimSpace(line), " is "); ok {
-				told[word] = value
+				printed[word] = value
 			}
 		}
-		retried[goOn(t, file, told)]++
+		retried[resume(t, file, printed)]++
 		if err == nil {
 			break // it came to its end
 		}
@@ -94,8 +96,9 @@ func TestCrash_BetweenAnyTwoCalls(t *testing.T) {
 	t.Logf("%d places to die at: 0 half-issued, 0 twice, 0 lost; the request tried again was answered %v", n-1, retried)
 }
 
-// tellFlow is the child: one flow, with a line for each thing that its client has learned.
-func tellFlow(t *testing.T, file string) {
+// printFlow runs in the child process: one flow, with a line of output for each
+// answer that its client received.
+func printFlow(t *testing.T, file string) {
 	n, err := strconv.Atoi(os.Getenv("GRANTWELL_LIVETEST_CRASH"))
 	require.NoError(t, err)
 	s, err := sqlstore.New(t.Context(), open(t, "sqlite", sqliteDSN(file), 4), sqlstore.SQLite, sqlstore.Options{})
@@ -114,9 +117,9 @@ func tellFlow(t *testing.T, file string) {
 	fmt.Println("revocation is done")
 }
 
-// goOn is the client after the restart: it sends the request that had no answer once more, and then looks at all that there is.
-// It returns what the retry was answered.
-func goOn(t *testing.T, file string, told map[string]string) (status int) {
+// resume is the client after the restart. It sends the unanswered request
+// again, and then checks every token. It returns the answer of the retry.
+func resume(t *testing.T, file string, printed map[string]string) (status int) {
 	t.Helper()
 	s, err := sqlstore.New(t.Context(), open(t, "sqlite", sqliteDSN(file), 4), sqlstore.SQLite, sqlstore.Options{})
 	require.NoError(t, err)
@@ -134,40 +137,40 @@ func goOn(t *testing.T, file string, told map[string]string) (status int) {
 	}
 	tokens := func() [2]int { return [2]int{live(storage.Access), live(storage.Refresh)} }
 	switch {
-	case told["revocation"] != "":
+	case printed["revocation"] != "":
 		require.Zero(t, tokens())
 		for _, name := range []string{"first", "second"} {
-			require.False(t, a.active(told[name]))
+			require.False(t, a.active(printed[name]))
 		}
-		a.post("/token", refreshing(told["next"])...).invalid(t)
-	case told["next"] != "":
-		status = a.post("/revoke", "token", told["next"]).status
+		a.post("/token", refreshing(printed["next"])...).invalid(t)
+	case printed["next"] != "":
+		status = a.post("/revoke", "token", printed["next"]).status
 		require.Equal(t, 200, status)
 		require.Zero(t, tokens())
-	case told["refresh"] != "":
+	case printed["refresh"] != "":
 		if tokens() == [2]int{1, 1} { // not refreshed
-			require.True(t, a.active(told["first"]))
+			require.True(t, a.active(printed["first"]))
 		} else {
 			require.Equal(t, [2]int{2, 1}, tokens(), "half of a refresh")
 		}
-		r := a.post("/token", refreshing(told["refresh"])...)
+		r := a.post("/token", refreshing(printed["refresh"])...)
 		if status = r.status; status == 200 {
 			require.Equal(t, [2]int{2, 1}, tokens())
 		} else {
 			r.invalid(t)
 			require.Zero(t, tokens(), "the second use ended the family")
 		}
-	case told["code"] != "":
+	case printed["code"] != "":
 		require.Contains(t, [][2]int{{0, 0}, {1, 1}}, tokens(), "half of a redemption")
 		spent := tokens() == [2]int{1, 1}
-		r := a.post("/token", redemption(told["code"])...)
+		r := a.post("/token", redemption(printed["code"])...)
 		if status = r.status; spent {
 			r.invalid(t)
 			require.Zero(t, tokens(), "the second use ended the family")
 		} else {
 			require.Equal(t, 200, status, r.body)
 		}
-		a.post("/token", redemption(told["code"])...).invalid(t)
+		a.post("/token", redemption(printed["code"])...).invalid(t)
 	default:
 		require.Zero(t, tokens())
 	}

@@ -20,7 +20,8 @@ import (
 	"github.com/grantwell/grantwell/storage/sqlstore"
 )
 
-// onFile starts a server on a SQLite file through one connection, which the test may reach too.
+// onFile starts a server on a SQLite file through a pool of one connection,
+// which the test uses too.
 func onFile(t testing.TB, file string) (*site, *sqlstore.Store, *sql.DB) {
 	t.Helper()
 	db := open(t, "sqlite", sqliteDSN(file), 1)
@@ -38,7 +39,9 @@ func do(t testing.TB, db *sql.DB, statements ...string) {
 	}
 }
 
-// withoutWrites asks for all that writes, and is told each time that it is not available; what only reads goes on. Nothing is spent by it.
+// withoutWrites sends every request that writes, and requires that each is
+// answered as not available. Requests that only read succeed. Nothing is spent
+// by that.
 func withoutWrites(t *testing.T, a *site, code, access, refresh string) {
 	t.Helper()
 	for _, pairs := range [][]string{redemption(code), refreshing(refresh), {"grant_type", "client_credentials"}} {
@@ -53,7 +56,7 @@ func withoutWrites(t *testing.T, a *site, code, access, refresh string) {
 	require.NotContains(t, r.header.Get("Location"), "code=")
 }
 
-// afterwards everything that had failed is done, without a restart.
+// afterwards repeats the requests that failed, which succeed without a restart.
 func afterwards(t *testing.T, a *site, code, access, refresh string) {
 	t.Helper()
 	require.Equal(t, 200, a.post("/token", redemption(code)...).status)
@@ -69,8 +72,8 @@ func (s *site) family() (access, refresh string) {
 	return r.str("access_token"), r.str("refresh_token")
 }
 
-// A database that may not write any more, or has no room, refuses what writes and goes on with what reads; when it may
-// write again nothing has been lost by the refusals.
+// A database that is read-only, or has no space left, refuses writes and still
+// serves reads. When it can write again, the refusals have lost nothing.
 //
 // Holds F18, I7.
 func TestNoWrites_FailClosedAndRecover(t *testing.T) {
@@ -138,8 +141,9 @@ func TestNoWrites_FailClosedAndRecover(t *testing.T) {
 	})
 }
 
-// A file that somebody takes away takes every token with it and none comes back for another: an empty file says nothing is valid, or
-// fails. Put back, it goes on.
+// If the file of the database is removed, every token is invalid, and no token
+// becomes another one: an empty file makes all tokens invalid, or requests
+// fail. When the file is put back, its tokens are valid.
 //
 // Holds F18, I7.
 func TestSQLiteFile_Removed(t *testing.T) {
@@ -166,7 +170,8 @@ func TestSQLiteFile_Removed(t *testing.T) {
 	afterwards(t, a, code, access, refresh)
 }
 
-// Tables that an operator has emptied make everything invalid and nothing valid, on instances that run on.
+// If an operator empties the tables, every token is invalid on the instances
+// that keep running.
 //
 // Holds F17.
 func TestTablesEmptied_NothingIsValid(t *testing.T) {
@@ -196,8 +201,9 @@ func TestTablesEmptied_NothingIsValid(t *testing.T) {
 	}
 }
 
-// After yesterday's backup was put back, what was used or revoked since is fresh again by the tables; a revocation epoch
-// at the moment of the restore, for each client, ends all of it.
+// After a backup is restored, codes and tokens that were spent or revoked since
+// are active again in the tables. Setting TokensNotBefore of each client to the
+// time of the restore ends all of them.
 //
 // Holds F20.
 func TestRestore_EpochEndsWhatIsFreshAgain(t *testing.T) {
@@ -228,8 +234,10 @@ func TestRestore_EpochEndsWhatIsFreshAgain(t *testing.T) {
 	require.True(t, b.active(fresh))
 }
 
-// Ten times more than a store can do at once, beside clients that connect and say nothing: what was acknowledged holds, what cannot be done in time is
-// 503, and the next request after the flood is answered as ever.
+// The load is ten times more than the store can serve, and further clients
+// connect and send nothing. Acknowledged writes are kept, requests that cannot
+// be served in time are answered 503, and the next request after the load
+// succeeds.
 //
 // Holds F22, I5, I12.
 func TestOverload_NothingAcknowledgedIsLost(t *testing.T) {

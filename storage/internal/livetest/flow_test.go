@@ -28,19 +28,21 @@ const (
 	challenge = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 )
 
-// store is what a server needs of a database.
+// store has the interfaces that a server uses of a database.
 type store interface {
 	storage.Records
 	storage.Registrar
 }
 
-// site is one server process's worth: its handlers behind a listener, with a pool of its own.
+// site stands for one server process: its handlers on a listener, with a pool
+// of its own.
 type site struct {
 	*httptest.Server
 	t testing.TB
 }
 
-// newSite starts a server over a store. Everybody is alice and approves everything.
+// newSite starts a server over a store. Every user is alice and approves every
+// request.
 func newSite(t testing.TB, s store) *site {
 	t.Helper()
 	srv, err := grantwell.New(grantwell.Config{Issuer: "https://as.example", Clients: s, Records: s,
@@ -65,7 +67,8 @@ func conf() storage.Client {
 		RedirectURIs: []string{redirect}, Scope: []string{"read", "write"}, DefaultScope: []string{"read"}}
 }
 
-// sites starts n servers on the same tables, each with a pool of its own, and registers the client.
+// sites starts n servers on the same tables, each with a pool of its own, and
+// registers the client.
 func sites(t testing.TB, d sqlstore.Dialect, driver, dsn string, n int) []*site {
 	t.Helper()
 	p := prefix()
@@ -90,7 +93,8 @@ type answered struct {
 
 func (r answered) str(name string) string { s, _ := r.json[name].(string); return s }
 
-// ask sends a request, which may fail in a goroutine of its own.
+// ask sends a request and returns an error if it fails, so that it can be used
+// in other goroutines.
 func (s *site) ask(method, path string, form url.Values) (answered, error) {
 	body := io.Reader(nil)
 	if method == http.MethodPost {
@@ -162,14 +166,15 @@ func (s *site) active(token string) bool {
 	return r.json["active"] == true
 }
 
-// invalid asks for the answer of RFC 6749 section 5.2.
+// invalid requires the error response of RFC 6749 section 5.2.
 func (r answered) invalid(t testing.TB) {
 	t.Helper()
 	require.Equal(t, 400, r.status, r.body)
 	require.Equal(t, "invalid_grant", r.str("error"))
 }
 
-// On every database, over two servers with nothing in common but the tables, each request of a flow may hit either.
+// On every database, two servers share nothing but the tables, and each request
+// of a flow may be served by either.
 //
 // Holds S85, S86, S97, S159, S162, S167, I1, I4, I5, F9, F11.
 func TestFlows_TwoServersOneDatabase(t *testing.T) {
@@ -225,7 +230,8 @@ func TestFlows_TwoServersOneDatabase(t *testing.T) {
 	}
 }
 
-// parallelRedemptions offers one code 64 times over the servers: one answer has tokens, and they die with the reuse.
+// parallelRedemptions redeems one code 64 times at both servers. One answer has
+// tokens, and the reuse of the code ends them.
 func parallelRedemptions(t *testing.T, two []*site) {
 	for range 3 {
 		code := two[0].code()
@@ -258,8 +264,9 @@ func parallelRedemptions(t *testing.T, two []*site) {
 	}
 }
 
-// While the database is down every endpoint answers within its deadline that it is not available, without a
-// word of the cause; when it is back, so are they, without a restart.
+// While the database is down, every endpoint answers within its deadline that
+// it is not available, and does not reveal the cause. When the database is
+// back, requests succeed without a restart.
 //
 // Holds S165, I7, I12, F5.
 func TestDatabaseDown_FailsClosedAndRecovers(t *testing.T) {

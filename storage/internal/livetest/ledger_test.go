@@ -16,7 +16,7 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// answer is what a caller was told.
+// answer is the answer that a caller received.
 type answer int
 
 const (
@@ -35,10 +35,10 @@ func answerOf(err error) answer {
 	return unknown
 }
 
-// attempts at each code.
+// attempts is the number of attempts at each code.
 const attempts = 2
 
-// entry is what the ledger knows about one code.
+// entry is what the ledger has recorded about one code.
 type entry struct {
 	code     storage.Record
 	tokens   [attempts][2]storage.Record
@@ -48,16 +48,17 @@ type entry struct {
 	revoked  answer
 }
 
-// ledger notes outside the database what it has acknowledged.
+// ledger records, outside of the database, what the database has acknowledged.
 type ledger struct {
 	mu      sync.Mutex
 	entries []*entry
 	n       atomic.Int64
 	acked   atomic.Int64
 
-	// early says that the database shows a commit before it is durable, as InnoDB does: a loser may then be refused for
-	// the sake of a winner whom the crash undoes before anybody has told him that he won. The code is open again,
-	// and nothing that was acknowledged is lost.
+	// early is set if the database shows a commit before it is durable, as
+	// InnoDB does. A caller may then lose against a winner whose commit is lost
+	// in the crash, before the winner has an answer. The code is active again,
+	// and no acknowledged write is lost.
 	early bool
 }
 

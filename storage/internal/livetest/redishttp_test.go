@@ -13,7 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// redisSites starts two servers on one Redis, each with connections of its own, and registers the client.
+// redisSites starts two servers on one Redis, each with connections of its own,
+// and registers the client.
 func redisSites(t testing.TB, s *redisServer) []*site {
 	t.Helper()
 	first := redisStore(t, s.client(t), "grantwell")
@@ -21,7 +22,8 @@ func redisSites(t testing.TB, s *redisServer) []*site {
 	return []*site{newSite(t, first), newSite(t, redisStore(t, s.client(t), "grantwell"))}
 }
 
-// Any request of a flow may hit either server, and what one has done the other knows at once.
+// Any request of a flow may be served by either server, and each sees at once
+// what the other has done.
 //
 // Holds S85, S86, S97, S162, S167, I4, I5, F11.
 func TestRedisFlows_AnyRequestHitsEitherServer(t *testing.T) {
@@ -59,7 +61,8 @@ func TestRedisFlows_AnyRequestHitsEitherServer(t *testing.T) {
 	}
 }
 
-// Of 64 that redeem one code on both servers at once one wins, and what it got dies with the reuse.
+// Of 64 requests that redeem one code at both servers at once, one succeeds,
+// and the reuse of the code ends its tokens.
 //
 // Holds S162, I1, I4, I11, F9.
 func TestRedisFlows_OneRedemptionOfMany(t *testing.T) {
@@ -67,8 +70,9 @@ func TestRedisFlows_OneRedemptionOfMany(t *testing.T) {
 	parallelRedemptions(t, redisSites(t, startRedis(t, durable...)))
 }
 
-// While Redis is down every endpoint answers that it is not available, without a word of the cause; when it is
-// back, so are they, without a restart.
+// While Redis is down, every endpoint answers that it is not available, and
+// does not reveal the cause. When Redis is back, requests succeed without a
+// restart.
 //
 // Holds S165, I7, I12.
 func TestRedisDown_EveryEndpointFailsClosedAndRecovers(t *testing.T) {

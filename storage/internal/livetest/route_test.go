@@ -14,7 +14,8 @@ import (
 	"github.com/grantwell/grantwell/storage/storagetest"
 )
 
-// mix is what stores are made in: one Redis, one PostgreSQL, and a SQLite file for each store.
+// mix makes stores of several kinds: one Redis, one PostgreSQL, and a SQLite
+// file for each store.
 type mix struct {
 	redis  func(t *testing.T) storage.Records
 	sql    func(t *testing.T) storage.Records
@@ -35,7 +36,7 @@ func newMix(t *testing.T) mix {
 	}
 }
 
-// together keeps what one write carries, the codes and tokens, in SQLite and spreads all else.
+// together keeps codes and tokens in SQLite, and spreads the other kinds.
 func (m mix) together(t *testing.T) storage.Records {
 	cache, shared := m.redis(t), m.sql(t)
 	return storage.Route(m.sqlite(t), map[storage.Kind]storage.Records{
@@ -49,7 +50,8 @@ func (m mix) apart(t *testing.T) storage.Records {
 	return storage.Route(m.sqlite(t), map[storage.Kind]storage.Records{storage.Code: memstore.New(), storage.Access: m.redis(t)})
 }
 
-// Four stores of four makes keep the whole contract for as long as codes, access and refresh tokens are in one of them.
+// Four stores of four kinds keep every promise as long as codes, access tokens
+// and refresh tokens are in one of them.
 //
 // Holds S159, S160, S161, S164, I1, I3, I5, I9, I11.
 func TestRoute_TokensTogetherKeepContract(t *testing.T) {
@@ -57,8 +59,9 @@ func TestRoute_TokensTogetherKeepContract(t *testing.T) {
 	storagetest.RunWith(t, storagetest.Options{Rounds: 10, Objects: objects()}, m.together)
 }
 
-// With codes, access and refresh tokens in three stores there is no common transaction. One winner, no gap in a
-// revocation and nothing of use after a failure are kept all the same.
+// With codes, access tokens and refresh tokens in three stores there is no
+// transaction across them. Still, one attempt succeeds, a revocation has no
+// gap, and a failed write leaves no usable record.
 //
 // Holds S161, I1, I3, I5, I11.
 func TestRoute_TokensApartKeepWhatTheyCan(t *testing.T) {
@@ -66,8 +69,8 @@ func TestRoute_TokensApartKeepWhatTheyCan(t *testing.T) {
 	storagetest.RunWith(t, storagetest.Options{Rounds: 10, Objects: objects(), Spread: true}, m.apart)
 }
 
-// A write that spans the stores, with a record that only a revocation could take back and none can, is refused
-// before any of them has seen it.
+// A write across stores that could not be taken back, because a record has no
+// grant, is refused before it reaches any of them.
 //
 // Holds S161, I3.
 func TestRoute_RefusesWhatNothingTakesBack(t *testing.T) {
@@ -87,7 +90,8 @@ func TestRoute_RefusesWhatNothingTakesBack(t *testing.T) {
 	require.Equal(t, storage.Active, got.State)
 }
 
-// Every flow works with its records in different stores, and clients in another one yet.
+// Every flow works with its records in several stores, and its clients in
+// another one.
 //
 // Holds S161, S85, S97, I1, I4, I5.
 func TestRoute_FlowsOverDifferentStores(t *testing.T) {
@@ -129,8 +133,9 @@ func TestRoute_FlowsOverDifferentStores(t *testing.T) {
 	}
 }
 
-// atMostOneRedemption offers a code 32 times at once. Where stores differ a loser, which is a reuse, may end the family before the
-// winner has its answer; what a winner got is dead in the end in any case.
+// atMostOneRedemption redeems a code 32 times at once. Across stores, a loser
+// is a reuse of the code and may end the family before the winner has its
+// answer. The tokens of a winner are revoked in the end in any case.
 func atMostOneRedemption(t *testing.T, s *site) {
 	code := s.code()
 	replies := make([]answered, 32)

@@ -15,7 +15,7 @@ import (
 	"github.com/grantwell/grantwell/storage/sqlstore"
 )
 
-// signalAll reaches the server and its workers.
+// signalAll signals the server and its workers.
 func (s *server) signalAll(signal syscall.Signal) {
 	pid := s.PID()
 	_ = syscall.Kill(pid, signal)
@@ -24,8 +24,9 @@ func (s *server) signalAll(signal syscall.Signal) {
 	}
 }
 
-// A database that holds its connections and says nothing costs each request its deadline and no more: all that wait are
-// answered, and when it goes on so do they.
+// If the database accepts connections and does not answer, each request takes
+// its deadline and no longer. All waiting requests are answered, and they
+// succeed again when the database continues.
 //
 // Holds S165, I7, I12, F7.
 func TestDatabaseStalled_EveryRequestIsAnswered(t *testing.T) {
@@ -38,7 +39,7 @@ func TestDatabaseStalled_EveryRequestIsAnswered(t *testing.T) {
 			a := sites(t, dialect, s.driver, s.DSN, 1)[0]
 			tokens := a.post("/token", redemption(a.code())...)
 			require.Equal(t, 200, tokens.status, tokens.body)
-			a.Client().Timeout = time.Minute // nobody waits for ever
+			a.Client().Timeout = time.Minute // a request that is never answered fails the test
 			s.signalAll(syscall.SIGSTOP)
 			replies := make([]answered, 40) // more than the pool has connections
 			errs := make([]error, len(replies))
@@ -65,7 +66,8 @@ func TestDatabaseStalled_EveryRequestIsAnswered(t *testing.T) {
 	}
 }
 
-// A revocation that finds nothing left to revoke still commits a write where commits are seen before they are durable.
+// A revocation without a record to revoke still commits a write, on databases
+// that show a commit before it is durable.
 //
 // Holds I5.
 func TestRevoke_SecondOneIsDurableByItself(t *testing.T) {
