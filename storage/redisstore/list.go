@@ -107,7 +107,7 @@ var (
 	errCursor = errors.New("redisstore: not a cursor of this store")
 )
 
-// sumSize is the length in bytes of the checksum by which a cursor is told from
+// sumSize is the length in bytes of the checksum that distinguishes a cursor from
 // other text.
 const sumSize = 6
 
