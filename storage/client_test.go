@@ -12,66 +12,7 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// What a redirect URI may be is decided at registration.
-//
-// Holds S138, R26, R27, R255.
-func TestCheckRedirectURI_RefusesWhatABrowserMustNotFollow(t *testing.T) {
-	t.Parallel()
-	for _, good := range []string{
-		"https://app.example/cb", "https://app.example", "https://app.example:8443/cb?a=1&b=%20", "https://xn--bcher-kva.example/cb",
-		"http://localhost/cb", "http://localhost:3000/cb", "http://127.0.0.1:8080/cb", "http://127.9.9.9/", "http://[::1]:8080/cb",
-		"com.example.app:/oauth2redirect", "com.example.app://callback/path",
-	} {
-		require.NoError(t, storage.CheckRedirectURI(good), good)
-	}
-	for what, bad := range map[string]string{
-		"empty": "", "blank": "  \t", "relative": "/cb", "no scheme": "app.example/cb", "network path": "//app.example/cb",
-		"fragment": "https://app.example/cb#x", "empty fragment": "https://app.example/cb#",
-		"javascript": "javascript:alert(1)", "javascript with case": "JavaScript:alert(1)", "javascript with slashes": "javascript://app.example/%0aalert(1)",
-		"data": "data:text/html,<script>", "data, plain": "data:text/html;base64,PHNjcmlwdD4=", "vbscript": "vbscript:x", "file": "file:///etc/passwd",
-		"blob": "blob:https://app.example/1", "about": "about:blank", "filesystem": "filesystem:https://app.example/x", "view-source": "view-source:https://app.example",
-		"plain http": "http://app.example/cb", "http to a private address": "http://10.0.0.1/cb", "looks local": "http://localhost.evil.example/cb",
-		"looks like loopback": "http://127.0.0.1.evil.example/cb", "unspecified address": "http://0.0.0.0/cb", "unspecified address 6": "http://[::]/cb",
-		"loopback in decimal": "http://2130706433/cb", "loopback in octal": "http://0177.0.0.1/cb",
-		"wildcard host": "https://*.example/cb", "wildcard": "https://app.example*/cb", "bare wildcard": "*",
-		"user": "https://user@app.example/cb", "password": "https://app.example:443@evil.example/", "no host": "https:///cb", "opaque https": "https:app.example",
-		"port alone": "https://:443/cb", "upper-case host": "https://App.example/cb", "upper-case scheme": "HTTPS://app.example/cb",
-		"backslash": `https://app.example\@evil.example/`, "tab": "https://app.example/\tcb", "line break": "https://app.example/cb\r\nX: y", "space": "https://app.example/a b",
-		"leading space": " https://app.example/cb", "trailing space": "https://app.example/cb ", "NUL": "https://app.example/\x00",
-		"not ASCII": "https://bücher.example/cb", "dot that is none": "https://app。example/cb", "escaped host": "https://app%2eexample/cb", "zone": "http://[::1%25eth0]/cb",
-		"scheme without a dot": "myapp:/cb", "scheme without a dot, with host": "myapp://callback", "mailto": "mailto:a@b.example",
-		"template": "https://{tenant}.example/cb", "quote": `https://app.example/"onload="x`, "markup": "https://app.example/<script>",
-		"bad escape": "https://app.example/%zz", "long": "https://app.example/" + strings.Repeat("a", 2048),
-	} {
-		t.Run(what, func(t *testing.T) {
-			require.Error(t, storage.CheckRedirectURI(bad), "%q", bad)
-			c := storage.Client{ID: "c", AuthMethod: storage.AuthNone, RedirectURIs: []string{"https://app.example/cb", bad}}
-			require.ErrorContains(t, c.Validate(), "redirect_uris")
-		})
-	}
-}
-
-func FuzzCheckRedirectURI(f *testing.F) {
-	for _, s := range []string{"https://app.example/cb", "javascript:x", "http://127.0.0.1:1/", "com.example:/x", "https://[::1", "https://a\\b", "//x", "%"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, raw string) {
-		if storage.CheckRedirectURI(raw) != nil {
-			return
-		}
-		lower := strings.ToLower(raw)
-		for _, never := range []string{"javascript:", "data:", "vbscript:", "file:", "blob:"} {
-			require.False(t, strings.HasPrefix(lower, never))
-		}
-		require.NotContains(t, raw, "#")
-		require.LessOrEqual(t, len(raw), 2048)
-		for i := range len(raw) {
-			require.True(t, raw[i] > 0x20 && raw[i] < 0x7f && raw[i] != '\\')
-		}
-	})
-}
-
-// A client that must not be registered is refused, and the reason names the field.
+// An invalid client is refused, and the reason names the field.
 //
 // Holds S138.
 func TestClient_ValidateNamesTheField(t *testing.T) {
@@ -141,7 +82,7 @@ func TestClient_ValidateNamesTheField(t *testing.T) {
 	})
 }
 
-// A response type is a set: its values come in any order.
+// A response type is a set of values in any order.
 func TestClient_AllowsResponseInAnyOrder(t *testing.T) {
 	t.Parallel()
 	c := storage.Client{ResponseTypes: []string{"code", "code id_token"}}
@@ -156,7 +97,7 @@ func TestClient_AllowsResponseInAnyOrder(t *testing.T) {
 	require.False(t, (&storage.Client{GrantTypes: []string{"client_credentials"}}).AllowsResponse("code"))
 }
 
-// What is not said is the safe default of RFC 7591.
+// A field that is not set has the safe default of RFC 7591.
 func TestClient_Defaults(t *testing.T) {
 	t.Parallel()
 	var c storage.Client
@@ -170,13 +111,14 @@ func TestClient_Defaults(t *testing.T) {
 	require.False(t, (&storage.Client{GrantTypes: []string{"refresh_token"}}).AllowsGrant("authorization_code"))
 }
 
-// A clone shares no memory with its client, in whatever field there will be.
+// A clone shares no memory with its client, in any field.
 func TestClient_CloneSharesNothing(t *testing.T) {
 	t.Parallel()
 	var c storage.Client
+	fields := reflect.VisibleFields(reflect.TypeFor[storage.Client]())
 	v := reflect.ValueOf(&c).Elem()
-	for i := range v.NumField() {
-		switch f := v.Field(i); f.Kind() {
+	for _, field := range fields {
+		switch f := v.FieldByIndex(field.Index); f.Kind() {
 		case reflect.Slice:
 			f.Set(reflect.MakeSlice(f.Type(), 1, 1))
 		case reflect.Map:
@@ -187,9 +129,9 @@ func TestClient_CloneSharesNothing(t *testing.T) {
 	clone := c.Clone()
 	require.Equal(t, c, clone)
 	w := reflect.ValueOf(clone)
-	for i := range v.NumField() {
-		if k := v.Field(i).Kind(); k == reflect.Slice || k == reflect.Map {
-			require.NotEqual(t, v.Field(i).Pointer(), w.Field(i).Pointer(), v.Type().Field(i).Name)
+	for _, field := range fields {
+		if k := field.Type.Kind(); k == reflect.Slice || k == reflect.Map {
+			require.NotEqual(t, v.FieldByIndex(field.Index).Pointer(), w.FieldByIndex(field.Index).Pointer(), field.Name)
 		}
 	}
 	require.Equal(t, storage.Client{}, (&storage.Client{}).Clone(), "nil stays nil")
@@ -197,7 +139,8 @@ func TestClient_CloneSharesNothing(t *testing.T) {
 	require.Equal(t, empty, empty.Clone(), "empty stays empty")
 }
 
-// The lists of a clone are apart from each other: an element appended to one is in no other.
+// The lists of a clone are separate: an append to one list does not write into
+// another.
 func TestClient_CloneListsAreApart(t *testing.T) {
 	t.Parallel()
 	c := storage.Client{GrantTypes: []string{"refresh_token"}, Scope: []string{"read"}, DefaultScope: []string{"read"}, Audience: []string{"a", "b"}}

@@ -110,7 +110,7 @@ func once(names [][]byte) error {
 	return nil
 }
 
-// list reads one array.
+// list reads one array. Objects in it have the names of the set too.
 func (s *nameScanner) list(allowed nameSet) error {
 	for s.skip(); s.peek() != ']'; {
 		if err := s.value(allowed); err != nil {

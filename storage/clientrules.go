@@ -52,6 +52,8 @@ func (c *Client) Validate() error {
 	return errors.Join(faults...)
 }
 
+// checkClientID judges the ID. It is a part of HTTP headers, form parameters and
+// log lines, where other characters would need escapes.
 func checkClientID(c *Client, fault report) {
 	if c.ID == "" || len(c.ID) > 255 || !printable(c.ID) {
 		fault("client_id", "needs 1 to 255 printable ASCII characters (RFC 6749 appendix A.1)")
@@ -106,6 +108,8 @@ func checkPublic(c *Client, fault report) {
 	}
 }
 
+// checkSecrets judges the number and the form of the stored secrets. A secret in
+// the clear has no known form, so it is refused.
 func checkSecrets(c *Client, fault report) {
 	if len(c.Secrets) > maxSecrets {
 		fault("secrets", "at most %d may be live", maxSecrets)
@@ -131,6 +135,7 @@ func checkKeys(c *Client, fault report) {
 	}
 }
 
+// checkRedirectURIs judges each redirect URI, and whether there has to be one.
 func checkRedirectURIs(c *Client, fault report) {
 	for _, u := range c.RedirectURIs {
 		if err := CheckRedirectURI(u); err != nil {
@@ -145,6 +150,8 @@ func checkRedirectURIs(c *Client, fault report) {
 	}
 }
 
+// checkScopes judges the scopes. The client could never be granted a default
+// scope outside of Scope.
 func checkScopes(c *Client, fault report) {
 	for _, s := range slices.Concat(c.Scope, c.DefaultScope) {
 		if !ValidScope(s) {
@@ -158,6 +165,9 @@ func checkScopes(c *Client, fault report) {
 	}
 }
 
+// checkOrigins judges the JavaScript origins. An origin is compared byte for
+// byte, so one in another spelling would never match. "null" would match every
+// sandboxed page.
 func checkOrigins(c *Client, fault report) {
 	for _, o := range c.Origins {
 		if !validOrigin(o) {
@@ -179,6 +189,7 @@ func validOrigin(origin string) bool {
 	return origin == u.Scheme+"://"+u.Host
 }
 
+// checkAccessToken judges the format of the client's access tokens.
 func checkAccessToken(c *Client, fault report) {
 	switch c.AccessTokenFormat {
 	case "", "opaque", "jwt":
@@ -187,6 +198,7 @@ func checkAccessToken(c *Client, fault report) {
 	}
 }
 
+// checkLifetimes judges the client's own lifetimes. Zero is the server's.
 func checkLifetimes(c *Client, fault report) {
 	if c.RefreshRetryWindow < 0 || c.RefreshRetryWindow > 5*time.Minute {
 		fault("refresh_retry_window", "must be between 0 and 5 minutes")

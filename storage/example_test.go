@@ -10,7 +10,7 @@ import (
 	"github.com/grantwell/grantwell/storage/memstore"
 )
 
-// check ends an example whose store failed.
+// check ends an example if the store failed.
 func check(err error) {
 	if err != nil {
 		panic(err)
@@ -38,7 +38,7 @@ func ExampleRecords() {
 	_, err := store.Get(ctx, storage.Access, storage.Key("second"))
 	fmt.Println(err)
 
-	// Somebody offered the code again: whatever came of the grant ends.
+	// The code was presented again, so everything that was issued for it ends.
 	check(store.Revoke(ctx, "g1"))
 	access, err := store.Get(ctx, storage.Access, storage.Key("first"))
 	fmt.Println(access.State == storage.Revoked, err)
@@ -49,7 +49,7 @@ func ExampleRecords() {
 	// true <nil>
 }
 
-// A revocation can be of some kinds alone: here the refresh token lives on.
+// A revocation may be of some kinds only. The refresh token stays active here.
 func ExampleRecords_revokeByKind() {
 	ctx, store := context.Background(), memstore.New()
 	check(store.Insert(ctx, issued(storage.Access, "access"), issued(storage.Refresh, "refresh")))
@@ -75,7 +75,8 @@ func ExampleUseOnce() {
 	// false <nil>
 }
 
-// What goes alone may live elsewhere. Codes, access and refresh tokens stay together.
+// Kinds that are written alone may have a store of their own. Codes, access
+// tokens and refresh tokens stay together.
 func ExampleRoute() {
 	ctx, tokens, marks := context.Background(), memstore.New(), memstore.New()
 	store := storage.Route(tokens, map[storage.Kind]storage.Records{storage.Used: marks, storage.Pushed: marks})
@@ -86,7 +87,8 @@ func ExampleRoute() {
 	// 2 1 <nil>
 }
 
-// Data is encrypted on its way to the store. The first key encrypts, each of them decrypts.
+// Data is encrypted before it reaches the store. The first key encrypts, and
+// all of them decrypt.
 func ExampleSeal() {
 	ctx, database := context.Background(), memstore.New()
 	old, current := make([]byte, 32), []byte("32 random bytes of a secret store")[:32]
@@ -105,7 +107,8 @@ func ExampleSeal() {
 	// false true <nil>
 }
 
-// Expired records never validate, swept or not. A host sweeps now and then, in batches.
+// Expired records never validate, whether or not they were swept. A host sweeps
+// regularly, in batches.
 func ExampleSweeper() {
 	ctx, store := context.Background(), memstore.New()
 	for i := range 5 {
@@ -127,7 +130,7 @@ func ExampleSweeper() {
 	// 1 <nil>
 }
 
-// All that a user has, page by page.
+// The records of one user, page by page.
 func ExampleLister() {
 	ctx, store := context.Background(), memstore.New()
 	for i := range 5 {
@@ -148,7 +151,7 @@ func ExampleLister() {
 	// 1 <nil>
 }
 
-// What must not be registered is refused, with every reason.
+// An invalid client is refused with every reason.
 func ExampleRegistrar() {
 	ctx := context.Background()
 	var store storage.Registrar = memstore.New()
@@ -170,7 +173,7 @@ func ExampleRegistrar() {
 	// true
 }
 
-// Who changes a client says which one it saw.
+// A caller that changes a client names the version that it has read.
 func ExampleSwapper() {
 	ctx := context.Background()
 	store := memstore.New()

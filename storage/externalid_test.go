@@ -9,9 +9,10 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// No two clients of other servers share an ID, and what makes none is empty.
+// Two clients of other servers never have the same ID, and values that make no
+// valid ID return the empty string.
 // Holds S147.
-func TestExternalID_IsOneClients(t *testing.T) {
+func TestExternalID_IsUnique(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "external:https://idp.example a b", storage.ExternalID("https://idp.example", "a b"))
 	for _, c := range [][2]string{{"", "a"}, {"https://idp.example", ""}, {"https://idp.example a", "b"}, {"https://idp.example", "é"},
@@ -20,7 +21,8 @@ func TestExternalID_IsOneClients(t *testing.T) {
 	}
 }
 
-// The entry for a client of another server has nothing that an endpoint could serve.
+// The entry for a client of another server has no field that an endpoint could
+// use.
 // Holds S138, S147.
 func TestClient_AliasHasNothingElse(t *testing.T) {
 	t.Parallel()

@@ -13,7 +13,7 @@ import (
 	"github.com/grantwell/grantwell/storage/memstore"
 )
 
-// The store learns the digest of a secret, never the secret.
+// The store is given the digest of a secret, never the secret.
 //
 // Holds S163.
 func TestKey_IsADigest(t *testing.T) {
@@ -25,7 +25,7 @@ func TestKey_IsADigest(t *testing.T) {
 	require.Equal(t, "sha256:"+storage.Key("s3cret"), hash.Hash)
 }
 
-// No two lists of strings have one key.
+// Two different lists of strings never have the same key.
 //
 // Holds I1.
 func TestJoinKey_ListsDoNotCollide(t *testing.T) {
@@ -41,7 +41,8 @@ func TestJoinKey_ListsDoNotCollide(t *testing.T) {
 	}
 }
 
-// An identifier is used for the first time once, and a store that fails says neither yes nor no.
+// Of several uses of an identifier exactly one is the first, and a store that
+// fails returns an error, not an answer.
 //
 // Holds I1.
 func TestUseOnce_OneFirstUse(t *testing.T) {
@@ -67,10 +68,10 @@ func TestUseOnce_OneFirstUse(t *testing.T) {
 	require.Empty(t, got.GrantID, "no revocation frees it")
 }
 
-// A record is expired from its ExpiresAt on, and never without one.
+// A record has expired from its ExpiresAt on. Without one it never expires.
 //
 // Holds I9.
-func TestRecord_ExpiredFromTheMoment(t *testing.T) {
+func TestRecord_ExpiresAtItsTime(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
 	r := storage.Record{ExpiresAt: at}
@@ -80,7 +81,7 @@ func TestRecord_ExpiredFromTheMoment(t *testing.T) {
 	require.False(t, storage.Record{}.Expired(at))
 }
 
-// What no store may take is said before any is asked.
+// An invalid record is refused before a store is called.
 func TestRecord_Validate(t *testing.T) {
 	t.Parallel()
 	good := storage.Record{Kind: "a_kind", Key: "k", State: storage.Active, Data: make([]byte, storage.MaxData)}

@@ -6,77 +6,103 @@ import (
 	"fmt"
 	"reflect"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 )
 
-// undoTime bounds the revocation that follows an Advance which failed half way, in each store.
+// undoTime bounds the revocation that follows an Advance which failed between
+// two stores.
 const undoTime = 10 * time.Second
 
-// Route returns a store that keeps records of the kinds in perKind there, and all others in defaultStore.
-// It has Sweep if any of the stores has, and List if all of them do.
-// It panics when a store is nil.
+// Route returns a store that keeps the records of each kind in perKind in the
+// store given there, and all other records in defaultStore. It is a [Sweeper]
+// if one of the stores is, and a [Lister] if all of them are. It panics if a
+// store is nil.
+//
+// # When it is atomic
+//
+// A call whose records all live in one store is as atomic as that store. An
+// Advance spends its record there in any case: of any number of attempts exactly
+// one succeeds.
 //
 // # What it gives up
 //
-// Calls whose records all live in one store are as atomic as that store, and Advance spends there in any case: of
-// any number of attempts one wins. Across stores there is no common transaction, and so:
+// There is no transaction across stores:
 //
-//   - Advance spends first, together with what lives in the same store, and inserts elsewhere after that.
-//     If an insert fails, or the spent record turns out to be revoked meanwhile, the grants of all that was
-//     to be inserted are revoked in every store and the call fails. A token never exists without its consumption,
-//     but a code may be spent without a token: the user starts again. If that revocation fails as well,
-//     what was inserted lives until it expires; the error says so.
-//   - A reader may see the code spent and the tokens not there yet, or the first of several tokens alone.
-//   - ErrExists of an Advance or Insert may leave the code spent and the grant revoked.
-//   - A process that dies between the stores leaves a spent code and too few tokens, never too many.
-//   - What only a revocation can take back needs a grant: a write that spans stores is refused, before anything is
-//     written, when one of the records to be inserted has no GrantID.
+//   - Advance first spends the record, together with the inserts that live in
+//     the same store, and then inserts the others. If one of these inserts
+//     fails, or the spent record was revoked meanwhile, the grants of all the
+//     inserts are revoked in every store, and the call fails. So there is never
+//     a token whose code is not spent, but a code may be spent without a token,
+//     and the user has to start again. If that revocation fails too, the
+//     inserted records live until they expire, and the error says so.
+//   - A reader may see a code spent and its tokens not there yet, or only the
+//     first of several tokens.
+//   - An Advance or Insert that returns ErrExists may leave the code spent and
+//     the grant revoked.
+//   - A process that dies between two stores leaves a spent code and too few
+//     tokens, never too many.
+//   - Only a revocation can take back an insert, and it needs a grant. A write
+//     across stores in which one of the inserted records has no GrantID is
+//     refused before anything is written.
 //
-// Keep codes, access and refresh tokens in one store unless there is a reason to do otherwise. Every other kind that
-// Grantwell writes goes alone, or begins a grant, so that it can live anywhere at no such cost.
+// # Which kinds to separate
+//
+// Keep codes, access tokens and refresh tokens in one store unless you have a
+// reason not to. Grantwell writes every other kind alone or as the first record
+// of a grant, so each of them can have a store of its own at no such cost.
 func Route(defaultStore Records, perKind map[Kind]Records) Records {
 	r := &router{perKind: map[Kind]int{}}
-	add := func(s Records) int {
-		if s == nil {
-			panic("storage: Route: nil store")
-		}
-		for i, have := range r.stores {
-			if t := reflect.TypeOf(s); t.Comparable() && t == reflect.TypeOf(have) && s == have {
-				return i
-			}
-		}
-		r.stores = append(r.stores, s)
-		return len(r.stores) - 1
-	}
-	add(defaultStore)
+	r.add(defaultStore)
+
+	// Cursors name a store by its number, so two instances with the same
+	// configuration have to number the stores alike.
 	kinds := make([]Kind, 0, len(perKind))
 	for k := range perKind {
 		kinds = append(kinds, k)
 	}
-	slices.Sort(kinds) // cursors name stores by number: the same configuration must number them alike
+	slices.Sort(kinds)
 	for _, k := range kinds {
-		r.perKind[k] = add(perKind[k])
+		r.perKind[k] = r.add(perKind[k])
 	}
+
 	lists, sweeps := true, false
 	for _, s := range r.stores {
-		_, l := s.(Lister)
-		_, w := s.(Sweeper)
-		lists, sweeps = lists && l, sweeps || w
+		_, isLister := s.(Lister)
+		_, isSweeper := s.(Sweeper)
+		lists = lists && isLister
+		sweeps = sweeps || isSweeper
 	}
 	return withPowers(r, lists, sweeps, r, r)
 }
 
-// router is what Route returns, less the powers that its stores do not have.
+// router is the store behind [Route]. It has Sweep and List whether or not its
+// stores have them; withPowers hides what they do not have.
 type router struct {
 	stores  []Records // without duplicates; the first is the default
 	perKind map[Kind]int
 }
 
+// add returns the number of the store, which is new or has been added before.
+// One store that serves two kinds keeps its own atomicity across them.
+func (r *router) add(s Records) int {
+	if s == nil {
+		panic("storage: Route: nil store")
+	}
+	for i, have := range r.stores {
+		// A store of a type that cannot be compared is always a new one.
+		t := reflect.TypeOf(s)
+		if t.Comparable() && t == reflect.TypeOf(have) && s == have {
+			return i
+		}
+	}
+	r.stores = append(r.stores, s)
+	return len(r.stores) - 1
+}
+
+// index returns the number of the store that keeps a kind.
 func (r *router) index(k Kind) int { return r.perKind[k] }
 
-// split returns the records of each store, in the stores' order.
+// split returns the records of each store, in the order of the stores.
 func (r *router) split(recs []Record) [][]Record {
 	parts := make([][]Record, len(r.stores))
 	for _, rec := range recs {
@@ -95,31 +121,37 @@ func validateAll(recs []Record) error {
 	return nil
 }
 
-// Insert is atomic when one store keeps all of recs; see [Route].
+// Insert is atomic if one store keeps all of recs; see [Route].
 func (r *router) Insert(ctx context.Context, recs ...Record) error {
 	if err := validateAll(recs); err != nil {
 		return err
 	}
 	parts := r.split(recs)
-	if err := revocable(recs, parts, -1); err != nil {
+	if err := checkRevocable(recs, parts, -1); err != nil {
 		return err
 	}
+
 	var done []Record
 	for i, part := range parts {
 		if len(part) == 0 {
 			continue
 		}
-		if err := r.stores[i].Insert(ctx, part...); err != nil {
-			if done == nil {
-				return err // one store alone has seen the call
-			}
-			return r.undo(ctx, err, append(done, part...))
+		err := r.stores[i].Insert(ctx, part...)
+		if err == nil {
+			done = append(done, part...)
+			continue
 		}
-		done = append(done, part...)
+		if done == nil {
+			return err // the first store, and it has stored nothing
+		}
+		// The store may have stored the part although it failed, for example
+		// when only its answer was lost.
+		return r.undo(ctx, err, append(done, part...))
 	}
 	return nil
 }
 
+// Get asks the store of the kind.
 func (r *router) Get(ctx context.Context, kind Kind, key string) (Record, error) {
 	return r.stores[r.index(kind)].Get(ctx, kind, key)
 }
@@ -131,12 +163,15 @@ func (r *router) Advance(ctx context.Context, from State, next Record, inserts .
 	}
 	home := r.index(next.Kind)
 	parts := r.split(inserts)
-	if err := revocable(inserts, parts, home); err != nil {
+	if err := checkRevocable(inserts, parts, home); err != nil {
 		return err
 	}
+
+	// If this fails, neither this store nor any other has changed.
 	if err := r.stores[home].Advance(ctx, from, next, parts[home]...); err != nil {
-		return err // the store has done nothing, nor has any other
+		return err
 	}
+
 	elsewhere := false
 	for i, part := range parts {
 		if i == home || len(part) == 0 {
@@ -150,27 +185,35 @@ func (r *router) Advance(ctx context.Context, from State, next Record, inserts .
 	if !elsewhere {
 		return nil
 	}
-	// A Revoke that overlapped may have passed the other stores before the inserts. It marks every record of
-	// the grant before it passes them, this one among them: see Revoke.
-	now, err := r.stores[home].Get(ctx, next.Kind, next.Key)
+	return r.checkUnrevoked(ctx, next, inserts)
+}
+
+// checkUnrevoked reads the spent record again after the inserts in other
+// stores. A Revoke that ran at the same moment may have passed those stores
+// before the inserts. It marks the records of the grant before it passes the
+// next store, the spent record included: see [router.Revoke].
+func (r *router) checkUnrevoked(ctx context.Context, next Record, inserts []Record) error {
+	now, err := r.stores[r.index(next.Kind)].Get(ctx, next.Kind, next.Key)
 	switch {
 	case err != nil:
-		return r.undo(ctx, fmt.Errorf("storage: cannot tell whether the grant was revoked: %w", err), inserts)
+		cause := fmt.Errorf("storage: cannot tell whether the grant was revoked: %w", err)
+		return r.undo(ctx, cause, inserts)
 	case now.State == Revoked && next.State != Revoked:
 		return r.undo(ctx, ErrConflict, inserts)
 	}
 	return nil
 }
 
-// revocable refuses a write that spans stores, home among them if there is one, and that [router.undo] could not take back.
-func revocable(recs []Record, parts [][]Record, home int) error {
-	spans := 0
+// checkRevocable refuses a write across stores that [router.undo] could not take
+// back. home is the number of the store of the spent record, or -1.
+func checkRevocable(recs []Record, parts [][]Record, home int) error {
+	stores := 0
 	for i, part := range parts {
 		if i == home || len(part) > 0 {
-			spans++
+			stores++
 		}
 	}
-	if spans < 2 {
+	if stores < 2 {
 		return nil
 	}
 	for _, rec := range recs {
@@ -181,10 +224,13 @@ func revocable(recs []Record, parts [][]Record, home int) error {
 	return nil
 }
 
-// undo revokes the grants of what may have been inserted and returns why, even if the caller is gone.
+// undo revokes the grants of the records that may have been inserted, and
+// returns the cause. It does so even if the caller's context has ended, because
+// tokens that no caller received would stay valid otherwise.
 func (r *router) undo(ctx context.Context, cause error, inserted []Record) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 	defer cancel()
+
 	var failed error
 	var grants []string
 	for _, rec := range inserted {
@@ -201,13 +247,19 @@ func (r *router) undo(ctx context.Context, cause error, inserted []Record) error
 	return cause
 }
 
-// Revoke passes over the stores as often as there are stores, so that nothing slips between them.
+// Revoke passes over all stores as many times as there are stores, so that a
+// concurrent Advance cannot leave an active record behind.
 //
-// An overlapping Advance spends, inserts elsewhere, then reads its record again. If it reads after a pass has marked
-// that record, it sees the mark and revokes what it inserted. If it reads before, its inserts exist when
-// the next pass begins, which marks them. So what is issued from a record that pass n marks is marked by pass n+1 at
-// the latest, and in the same pass when it lives in the same store. Issuing goes from store to store without coming
-// back to one (code, refresh token, access token): as many passes as stores reach the last of it.
+// Such an Advance spends a record, inserts in other stores, and then reads the
+// spent record again. If it reads after a pass has marked that record, it sees
+// the mark and revokes what it inserted. If it reads before, its inserts exist
+// when the next pass begins, and that pass marks them. So whatever is issued
+// from a record that pass n marks is marked by pass n+1 at the latest, and by
+// pass n itself if it lives in the same store.
+//
+// Issuing moves from store to store and never returns to an earlier one (code,
+// refresh token, access token). So as many passes as there are stores reach the
+// last record.
 func (r *router) Revoke(ctx context.Context, grantID string, kinds ...Kind) error {
 	for range r.stores {
 		if err := r.revokeAll(ctx, grantID, kinds); err != nil {
@@ -217,20 +269,16 @@ func (r *router) Revoke(ctx context.Context, grantID string, kinds ...Kind) erro
 	return nil
 }
 
-// revokeAll goes on behind a store that fails: what can be revoked is.
+// revokeAll is one pass. It continues after a store that fails, so that as much
+// as possible is revoked.
 func (r *router) revokeAll(ctx context.Context, grantID string, kinds []Kind) error {
 	var errs []error
 	for i, s := range r.stores {
 		mine := kinds
 		if len(kinds) > 0 {
-			mine = nil
-			for _, k := range kinds {
-				if r.index(k) == i {
-					mine = append(mine, k)
-				}
-			}
+			mine = slices.DeleteFunc(slices.Clone(kinds), func(k Kind) bool { return r.index(k) != i })
 			if len(mine) == 0 {
-				continue // no kind at all would mean every kind
+				continue // a call without kinds would revoke every kind
 			}
 		}
 		if err := s.Revoke(ctx, grantID, mine...); err != nil {
@@ -240,7 +288,8 @@ func (r *router) revokeAll(ctx context.Context, grantID string, kinds []Kind) er
 	return errors.Join(errs...)
 }
 
-// Sweep sweeps the stores that can be swept, one after the other, up to limit records together.
+// Sweep sweeps the stores that are a [Sweeper], one after the other. The limit
+// holds for all of them together.
 func (r *router) Sweep(ctx context.Context, before time.Time, limit int) (int, error) {
 	if limit < 1 {
 		limit = 1000
@@ -251,6 +300,7 @@ func (r *router) Sweep(ctx context.Context, before time.Time, limit int) (int, e
 		if !ok {
 			continue
 		}
+		// A limit of zero would be the default of the store.
 		if removed == limit {
 			break
 		}
@@ -261,66 +311,4 @@ func (r *router) Sweep(ctx context.Context, before time.Time, limit int) (int, e
 		}
 	}
 	return removed, nil
-}
-
-// List pages through the stores in turn; its cursor is the number of the store and that store's own cursor.
-// A page may hold fewer records than the limit at the end of each store.
-func (r *router) List(ctx context.Context, q Query) ([]Record, string, error) {
-	first, last := 0, len(r.stores)-1
-	if q.Kind != "" {
-		first = r.index(q.Kind)
-		last = first
-	}
-	i := first
-	if q.After != "" {
-		number, inner, ok := strings.Cut(q.After, ".")
-		n, err := strconv.Atoi(number)
-		if !ok || err != nil || strconv.Itoa(n) != number || n < first || n > last || n == first && inner == "" {
-			return nil, "", errors.New("storage: not a cursor of this store")
-		}
-		i, q.After = n, inner
-	}
-	for {
-		recs, next, err := r.stores[i].(Lister).List(ctx, q)
-		switch {
-		case err != nil:
-			return nil, "", err
-		case next != "":
-			return r.mine(i, recs), strconv.Itoa(i) + "." + next, nil
-		case i == last:
-			return r.mine(i, recs), "", nil
-		case len(recs) > 0:
-			return r.mine(i, recs), strconv.Itoa(i+1) + ".", nil
-		}
-		i, q.After = i+1, ""
-	}
-}
-
-// mine leaves out records of kinds that Get would look for elsewhere, left by another configuration.
-func (r *router) mine(i int, recs []Record) []Record {
-	return slices.DeleteFunc(recs, func(rec Record) bool { return r.index(rec.Kind) != i })
-}
-
-// withPowers returns s with those of the two powers that hold.
-func withPowers(s Records, lists, sweeps bool, l Lister, w Sweeper) Records {
-	type bare struct{ Records } // hides the methods that s has besides
-	switch {
-	case lists && sweeps:
-		return struct {
-			bare
-			Lister
-			Sweeper
-		}{bare{s}, l, w}
-	case lists:
-		return struct {
-			bare
-			Lister
-		}{bare{s}, l}
-	case sweeps:
-		return struct {
-			bare
-			Sweeper
-		}{bare{s}, w}
-	}
-	return bare{s}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/grantwell/grantwell/storage/storagetest"
 )
 
-// tripwire is a store that calls back around its methods.
+// tripwire is a store that calls functions around its methods.
 type tripwire struct {
 	*memstore.Store
 	beforeInsert, afterInsert func() error
@@ -58,7 +58,7 @@ func (s *tripwire) Revoke(ctx context.Context, grant string, kinds ...storage.Ki
 	return call(s.afterRevoke)
 }
 
-// routed is a router over three stores, and those.
+// routed is a router and its three stores.
 type routed struct {
 	storage.Records
 	codes, access, rest *tripwire
@@ -72,7 +72,7 @@ func newRouted() *routed {
 
 func (r *routed) stores() []*tripwire { return []*tripwire{r.codes, r.access, r.rest} }
 
-// requireDead asks that no store has a record of use.
+// requireDead requires that no store has a usable record.
 func (r *routed) requireDead(t *testing.T) {
 	t.Helper()
 	for _, s := range r.stores() {
@@ -99,7 +99,7 @@ func item(kind storage.Kind, name string) storage.Record {
 
 func as(r storage.Record, s storage.State) storage.Record { r.State = s; return r }
 
-// Every kind in one store is that store, with all that it promises.
+// A router with one store for every kind keeps every promise of that store.
 //
 // Holds S160, S161.
 func TestRoute_OneStoreKeepsContract(t *testing.T) {
@@ -110,7 +110,8 @@ func TestRoute_OneStoreKeepsContract(t *testing.T) {
 	})
 }
 
-// Codes, access and refresh tokens in one store, and each of the other kinds in one of its own, keep the whole contract.
+// With codes, access tokens and refresh tokens in one store, and each other
+// kind in a store of its own, every promise is kept.
 //
 // Holds S160, S161, I1, I3, I5.
 func TestRoute_TokensTogetherKeepContract(t *testing.T) {
@@ -124,20 +125,22 @@ func TestRoute_TokensTogetherKeepContract(t *testing.T) {
 	})
 }
 
-// Tokens apart keep what can be kept without a common transaction: one winner, no gap in a revocation, nothing of use after a failure.
+// With tokens in different stores, one attempt succeeds, a revocation has no
+// gap, and a failed write leaves no usable record.
 //
 // Holds S161, I1, I3, I5.
-func TestRoute_TokensApartKeepWhatTheyCan(t *testing.T) {
+func TestRoute_TokensApartKeepReducedContract(t *testing.T) {
 	t.Parallel()
 	storagetest.RunWith(t, storagetest.Options{Rounds: 20, Objects: 100, Spread: true}, func(*testing.T) storage.Records {
 		return newRouted().Records
 	})
 }
 
-// A write that spans stores needs a way back: one that has none is refused, and no store has seen it.
+// A write across stores that could not be taken back is refused before it
+// reaches any store.
 //
 // Holds S161, I3.
-func TestRoute_RefusesWhatNothingTakesBack(t *testing.T) {
+func TestRoute_RefusesIrrevocableWrites(t *testing.T) {
 	t.Parallel()
 	ctx, r := t.Context(), newRouted()
 	code, access, loner := item(storage.Code, "c"), item(storage.Access, "a"), item(storage.Refresh, "loner")
@@ -157,7 +160,8 @@ func TestRoute_RefusesWhatNothingTakesBack(t *testing.T) {
 	require.NoError(t, r.Advance(ctx, storage.Active, as(item(storage.Refresh, "loner"), storage.Spent), loner), "and together with its store's own")
 }
 
-// Codes, access tokens and refresh tokens in three stores: each is found, spent once, and revoked with its grant.
+// With codes, access tokens and refresh tokens in three stores, each record is
+// found, spent once, and revoked with its grant.
 //
 // Holds S161, I1, I5, I11.
 func TestRoute_ThreeStores(t *testing.T) {
@@ -197,8 +201,9 @@ func TestRoute_ThreeStores(t *testing.T) {
 	r.requireDead(t)
 }
 
-// When the tokens cannot be stored, the code is spent, what was stored is revoked, and the caller is told;
-// also when the caller has gone meanwhile.
+// If the tokens cannot be stored, the code is spent, the stored tokens are
+// revoked, and the call fails. The same happens if the caller has gone
+// meanwhile.
 //
 // Holds S161, I3.
 func TestRoute_FailureLeavesNoToken(t *testing.T) {
@@ -227,7 +232,7 @@ func TestRoute_FailureLeavesNoToken(t *testing.T) {
 	t.Run("taken key", func(t *testing.T) {
 		ctx, r := t.Context(), newRouted()
 		code, taken := item(storage.Code, "c"), item(storage.Access, "a")
-		taken.GrantID = "somebody's"
+		taken.GrantID = "of another"
 		require.NoError(t, r.Insert(ctx, code, taken))
 		require.ErrorIs(t, r.Advance(ctx, storage.Active, as(code, storage.Spent), item(storage.Access, "a"), item(storage.Refresh, "r")), storage.ErrExists)
 		got, err := r.Get(ctx, storage.Access, taken.Key)
@@ -261,7 +266,8 @@ func TestRoute_FailureLeavesNoToken(t *testing.T) {
 	})
 }
 
-// A revocation between the steps of an Advance, wherever it falls, leaves nothing alive.
+// A revocation between the steps of an Advance, at any point, leaves nothing
+// active.
 //
 // Holds S161, I3, I5.
 func TestRoute_RevokeBetweenTheStepsOfAdvance(t *testing.T) {
@@ -285,7 +291,8 @@ func TestRoute_RevokeBetweenTheStepsOfAdvance(t *testing.T) {
 	}
 }
 
-// Advances between the steps of a Revoke, wherever they fall and even when one builds upon the other, leave nothing alive.
+// Advances between the steps of a Revoke leave nothing active, at any point and
+// even if one depends on another.
 //
 // Holds S161, I5.
 func TestRoute_AdvanceBetweenTheStepsOfRevoke(t *testing.T) {
@@ -317,7 +324,7 @@ func TestRoute_AdvanceBetweenTheStepsOfRevoke(t *testing.T) {
 	}
 }
 
-// The same with everything at once.
+// Revocations and chains of Advances at the same time leave nothing active.
 //
 // Holds S161, I5.
 func TestRoute_RevokeRacesChains(t *testing.T) {
@@ -367,10 +374,11 @@ func TestRoute_RevokeRacesChains(t *testing.T) {
 	}
 }
 
-// A store that fails to revoke fails the call, and keeps the others from nothing.
+// A store that fails to revoke fails the call. The other stores are revoked all
+// the same.
 //
 // Holds I5.
-func TestRoute_RevokeGoesOnBehindAFailure(t *testing.T) {
+func TestRoute_RevokeContinuesAfterAFailure(t *testing.T) {
 	t.Parallel()
 	ctx, r := t.Context(), newRouted()
 	require.NoError(t, r.Insert(ctx, item(storage.Refresh, "r")))
@@ -432,7 +440,7 @@ func TestRoute_SweepsAndLists(t *testing.T) {
 	require.Equal(t, 31, removed)
 }
 
-// A router without a store is a mistake of the program.
+// A router without a store is a mistake of the programmer.
 func TestRoute_NilStorePanics(t *testing.T) {
 	t.Parallel()
 	require.Panics(t, func() { storage.Route(nil, nil) })

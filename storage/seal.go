@@ -9,22 +9,35 @@ import (
 	"fmt"
 )
 
-// sealVersion is the first byte of sealed data: AES-256-GCM with the nonce in front.
+// sealVersion is the first byte of sealed data: AES-256-GCM with the nonce in
+// front.
 const sealVersion = 1
 
-// SealOverhead is how many bytes sealing adds: a version, a nonce of 12 bytes and a tag of 16.
+// SealOverhead is the number of bytes that sealing adds: a version, a nonce of
+// 12 bytes and a tag of 16.
 const SealOverhead = 1 + 12 + 16
 
-// Seal returns a store that encrypts Data with AES-256-GCM before inner sees it. Each key has 32 random bytes. The first
-// one encrypts, all of them decrypt: to rotate, put the new key in front and drop the old one when the last record
-// that it sealed has expired. No other field is encrypted; a database needs them to find records.
+// Seal returns a store that encrypts Data with AES-256-GCM before inner stores
+// it. No other field is encrypted, because a database needs them to find
+// records. Sweep and List are passed on if inner has them.
 //
-// Data is bound to its record's kind, key, grant, client and subject: moved to another record, or with one
-// of these changed, it does not open. A record whose data does not open is an error, never a record without data;
-// so is one that was stored in the clear. Empty Data is sealed too, so that none can be taken away unseen.
-// What fits the store is [MaxData] less [SealOverhead]. Fewer than 2^32 records may be written under one key.
+// # Keys
 //
-// Sweep and List are passed through when inner has them.
+// Each key has 32 random bytes. The first one encrypts, all of them decrypt. To
+// rotate, put a new key in front, and drop the old one when the last record that
+// it sealed has expired. Fewer than 2^32 records may be written under one key.
+//
+// # What is bound
+//
+// Data is bound to the kind, key, grant, client and subject of its record: it
+// does not open in another record, or after one of these changed. Data that does
+// not open is an error, and never a record without data. The same holds for data
+// that was stored in the clear. Empty Data is sealed too, so that removing
+// sealed data is noticed.
+//
+// # Size
+//
+// A record may have at most [MaxData] less [SealOverhead] bytes of Data.
 func Seal(inner Records, keys ...[]byte) (Records, error) {
 	if inner == nil {
 		return nil, errors.New("storage: Seal: nil store")
@@ -32,6 +45,7 @@ func Seal(inner Records, keys ...[]byte) (Records, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("storage: Seal: no key")
 	}
+
 	s := &sealer{inner: inner}
 	for i, key := range keys {
 		if len(key) != 32 {
@@ -47,26 +61,32 @@ func Seal(inner Records, keys ...[]byte) (Records, error) {
 		}
 		s.keys = append(s.keys, aead)
 	}
+
 	_, lists := inner.(Lister)
 	sweeper, sweeps := inner.(Sweeper)
 	return withPowers(s, lists, sweeps, s, sweeper), nil
 }
 
-// sealer is what Seal returns, less the powers that inner does not have.
+// sealer is the store behind [Seal]. It has List whether or not inner has it;
+// withPowers hides it.
 type sealer struct {
 	inner Records
-	keys  []cipher.AEAD // the first seals
+	keys  []cipher.AEAD // the first one seals
 }
 
-// bound returns what the data of r belongs to: see [JoinKey], no part can lend bytes to the next.
+// bound returns the fields that the data of r is bound to. [JoinKey] keeps them
+// apart, so that no character can move from one field to the next.
 func bound(r Record) []byte {
 	return []byte(JoinKey("grantwell sealed data", string(r.Kind), r.Key, r.GrantID, r.ClientID, r.Subject))
 }
 
+// seal returns the record with its data sealed: version, nonce, ciphertext and
+// tag.
 func (s *sealer) seal(r Record) (Record, error) {
 	if len(r.Data) > MaxData-SealOverhead {
 		return r, fmt.Errorf("storage: %s record: data is above %d bytes, too much to seal", r.Kind, MaxData-SealOverhead)
 	}
+
 	aead := s.keys[0]
 	out := make([]byte, 1+aead.NonceSize(), SealOverhead+len(r.Data))
 	out[0] = sealVersion
@@ -89,19 +109,30 @@ func (s *sealer) sealAll(recs []Record) ([]Record, error) {
 	return sealed, nil
 }
 
+// open returns the record with the data that was sealed. Sealed data does not
+// say which key sealed it, so each key is tried.
 func (s *sealer) open(r Record) (Record, error) {
-	if size := 1 + s.keys[0].NonceSize(); len(r.Data) >= SealOverhead && r.Data[0] == sealVersion {
-		nonce, text, about := r.Data[1:size], r.Data[size:], bound(r)
-		for _, aead := range s.keys {
-			if plain, err := aead.Open(nil, nonce, text, about); err == nil {
-				r.Data = plain
-				return r, nil
-			}
+	if len(r.Data) < SealOverhead || r.Data[0] != sealVersion {
+		return Record{}, errUnopened(r.Kind)
+	}
+
+	size := 1 + s.keys[0].NonceSize()
+	nonce, text := r.Data[1:size], r.Data[size:]
+	about := bound(r)
+	for _, aead := range s.keys {
+		if plain, err := aead.Open(nil, nonce, text, about); err == nil {
+			r.Data = plain
+			return r, nil
 		}
 	}
-	return Record{}, fmt.Errorf("storage: the data of a %s record does not open: another key, or not what was stored", r.Kind)
+	return Record{}, errUnopened(r.Kind)
 }
 
+func errUnopened(kind Kind) error {
+	return fmt.Errorf("storage: the data of a %s record does not open: another key, or not what was stored", kind)
+}
+
+// Insert stores sealed records.
 func (s *sealer) Insert(ctx context.Context, recs ...Record) error {
 	sealed, err := s.sealAll(recs)
 	if err != nil {
@@ -110,6 +141,7 @@ func (s *sealer) Insert(ctx context.Context, recs ...Record) error {
 	return s.inner.Insert(ctx, sealed...)
 }
 
+// Get opens the record that inner returns.
 func (s *sealer) Get(ctx context.Context, kind Kind, key string) (Record, error) {
 	r, err := s.inner.Get(ctx, kind, key)
 	if err != nil {
@@ -118,6 +150,7 @@ func (s *sealer) Get(ctx context.Context, kind Kind, key string) (Record, error)
 	return s.open(r)
 }
 
+// Advance stores sealed records.
 func (s *sealer) Advance(ctx context.Context, from State, next Record, inserts ...Record) error {
 	sealed, err := s.sealAll(append([]Record{next}, inserts...))
 	if err != nil {
@@ -126,11 +159,13 @@ func (s *sealer) Advance(ctx context.Context, from State, next Record, inserts .
 	return s.inner.Advance(ctx, from, sealed[0], sealed[1:]...)
 }
 
+// Revoke needs no data.
 func (s *sealer) Revoke(ctx context.Context, grantID string, kinds ...Kind) error {
 	return s.inner.Revoke(ctx, grantID, kinds...)
 }
 
-// List opens what inner lists. One record that does not open fails the page.
+// List opens the records that inner lists. If one of them does not open, the
+// page fails: a record that is left out would look as if it did not exist.
 func (s *sealer) List(ctx context.Context, q Query) ([]Record, string, error) {
 	recs, next, err := s.inner.(Lister).List(ctx, q)
 	if err != nil {

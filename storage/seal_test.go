@@ -30,7 +30,7 @@ func secret(kind storage.Kind, name string) storage.Record {
 	}
 }
 
-// A sealed store is a store like any other.
+// A sealed store keeps every promise of its store.
 //
 // Holds S160, S166.
 func TestSeal_KeepsContract(t *testing.T) {
@@ -38,7 +38,8 @@ func TestSeal_KeepsContract(t *testing.T) {
 	storagetest.RunWith(t, storagetest.Options{Rounds: 20, Objects: 100}, func(t *testing.T) storage.Records { return sealed(t, memstore.New(), "a") })
 }
 
-// While keys rotate, what was written before stays readable; without its key it is an error.
+// While keys rotate, records that were written before stay readable. Without
+// the key of a record, reading it is an error.
 //
 // Holds S166.
 func TestSeal_KeysRotate(t *testing.T) {
@@ -68,7 +69,8 @@ func TestSeal_KeysRotate(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Nothing of Data is in the store, and data that was moved, changed, cut or put there in the clear does not open.
+// The store has no part of Data in the clear. Data that was moved, changed,
+// cut, or stored in the clear does not open.
 //
 // Holds S166.
 func TestSeal_DataBelongsToItsRecord(t *testing.T) {
@@ -127,7 +129,7 @@ func TestSeal_DataBelongsToItsRecord(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// plain hides every power of a store.
+// plain hides every further interface of a store.
 type plain struct{ storage.Records }
 
 type sweeping struct {
@@ -146,8 +148,9 @@ func powers(s storage.Records) (sweeps, lists bool) {
 	return sweeps, lists
 }
 
-// A store that wraps another has the powers that it can pass on, and no more.
-func TestSealAndRoute_PowersAreReal(t *testing.T) {
+// A wrapper implements the interfaces of its store that it can pass on, and no
+// others.
+func TestSealAndRoute_ImplementWhatTheirStoresDo(t *testing.T) {
 	t.Parallel()
 	m := memstore.New()
 	for _, c := range []struct {
@@ -166,7 +169,7 @@ func TestSealAndRoute_PowersAreReal(t *testing.T) {
 	}
 }
 
-// Seal takes 32-byte keys, at least one.
+// Seal needs at least one key, and each has 32 bytes.
 //
 // Holds S166.
 func TestSeal_RefusesBadKeys(t *testing.T) {

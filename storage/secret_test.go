@@ -12,7 +12,8 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// A hash of another server is kept as it is, and a plain SHA-256 in each of its spellings becomes ours.
+// A hash of another server is kept as it is. A plain SHA-256 digest in any
+// spelling becomes the stored form.
 func TestImportSecret(t *testing.T) {
 	t.Parallel()
 	sum := sha256.Sum256([]byte("a generated secret of 256 bits"))
@@ -35,7 +36,8 @@ func TestImportSecret(t *testing.T) {
 	}
 }
 
-// The key of an imported token is none that a secret of ours can have.
+// The key of an imported token differs in form from the key of any token of
+// this server.
 func TestImportedKey_IsApart(t *testing.T) {
 	t.Parallel()
 	require.NotEqual(t, storage.Key("digest"), storage.ImportedKey([]byte("digest")))

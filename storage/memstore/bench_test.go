@@ -88,7 +88,8 @@ func BenchmarkRevoke(b *testing.B) {
 	}
 }
 
-// BenchmarkMemory reports what a record takes, at several fill levels of the maps behind it.
+// BenchmarkMemory reports the bytes of a record, at several fill levels of the
+// maps behind it.
 func BenchmarkMemory(b *testing.B) {
 	for _, n := range []int{50_000, 100_000, 120_000, 300_000} {
 		for name, kinds := range map[string][]storage.Kind{"access": {storage.Access}, "access+refresh": {storage.Access, storage.Refresh}} {
@@ -101,7 +102,7 @@ func BenchmarkMemory(b *testing.B) {
 	}
 }
 
-// BenchmarkClient looks a client up, as every request does at least once.
+// BenchmarkClient finds a client, as every request does at least once.
 func BenchmarkClient(b *testing.B) {
 	ctx, s := context.Background(), New()
 	web := storage.Client{ID: "web", Secrets: []storage.Secret{storage.HashSecret("one"), storage.HashSecret("two")},

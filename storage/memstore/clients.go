@@ -11,13 +11,15 @@ import (
 
 var errClients = errors.New("memstore: full: as many clients are registered as Options.MaxClients allows")
 
-// registry keeps the clients. What it holds is cloned on the way in and out, and never written into.
+// registry keeps the clients. A client is cloned on the way in and on the way
+// out. A client in the registry is never written to: a change replaces it.
 type registry struct {
-	max     int
+	max int
+
 	mu      sync.RWMutex
 	clients map[string]*storage.Client
-	ids     []string       // sorted
-	origins map[string]int // how often enabled clients name them
+	ids     []string       // sorted, for ListClients
+	origins map[string]int // how many enabled clients have the origin
 }
 
 // Client implements [storage.Clients].
@@ -52,6 +54,7 @@ func (v ClientView) Client(ctx context.Context, id string) (*storage.Client, err
 	return v.registry.client(ctx, id)
 }
 
+// client returns the client with this ID, to be read only.
 func (r *registry) client(ctx context.Context, id string) (*storage.Client, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -65,8 +68,8 @@ func (r *registry) client(ctx context.Context, id string) (*storage.Client, erro
 	return c, nil
 }
 
-// PutClient implements [storage.Registrar]. A new client fails when [Options].MaxClients are there; one that is there can
-// always be replaced.
+// PutClient implements [storage.Registrar]. It fails for a new client if there
+// are [Options].MaxClients already. A stored client can always be replaced.
 func (s *Store) PutClient(ctx context.Context, c storage.Client) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -74,7 +77,8 @@ func (s *Store) PutClient(ctx context.Context, c storage.Client) error {
 	return s.registry.put(c, func(*storage.Client) bool { return true })
 }
 
-// SwapClient implements [storage.Swapper]. It fails like PutClient when there is no room.
+// SwapClient implements [storage.Swapper]. It fails for a new client as PutClient
+// does.
 func (s *Store) SwapClient(ctx context.Context, old *storage.Client, next storage.Client) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -84,7 +88,8 @@ func (s *Store) SwapClient(ctx context.Context, old *storage.Client, next storag
 	})
 }
 
-// put stores c if what is stored under its ID, or nil, may be replaced.
+// put stores a client if may reports that the stored one, or nil, may be
+// replaced. It asks under the lock.
 func (r *registry) put(c storage.Client, may func(stored *storage.Client) bool) error {
 	if err := c.Validate(); err != nil {
 		return err
@@ -109,7 +114,8 @@ func (r *registry) put(c storage.Client, may func(stored *storage.Client) bool) 
 	return nil
 }
 
-// count adds n to the origins of a client that is enabled.
+// count adds n to the counts of the client's origins. Those of a disabled client
+// do not count.
 func (r *registry) count(c *storage.Client, n int) {
 	if c.Disabled {
 		return

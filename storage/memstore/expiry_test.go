@@ -12,8 +12,9 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// A record is swept when it is due by the last time that it was given, and not before: whether that is later than the first, sooner,
-// none at all, or one again after none.
+// A record is swept when it has expired by the last time that it was given, and
+// not before. That time may be later than the first, earlier, none at all, or a
+// time again after none.
 //
 // Holds S164.
 func TestSweep_TimesThatChange(t *testing.T) {
@@ -62,8 +63,9 @@ func TestSweep_TimesThatChange(t *testing.T) {
 	}
 }
 
-// Writes sweep a store whose records were all given a later time, and a write does a bounded part of that.
-func TestStore_WritesSweepWhatWasPutOff(t *testing.T) {
+// Writes sweep a store whose records were all given a later time, and each write
+// does a bounded part of the work.
+func TestStore_WritesSweepPostponedRecords(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		ctx, s := t.Context(), New()
@@ -84,7 +86,7 @@ func TestStore_WritesSweepWhatWasPutOff(t *testing.T) {
 		}
 		require.Equal(t, 2*sweepFloor+400*shardCount, s.Len(), "nothing has expired")
 		for i := range before {
-			require.Greater(t, top(i), before[i], "put where it belongs")
+			require.Greater(t, top(i), before[i], "the heap has the later time now")
 		}
 		time.Sleep(time.Hour)
 		for i := range 400 * shardCount {

@@ -11,32 +11,41 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// id is a (Kind, Key) in 36 bytes. A Key that is base64url of 32 bytes, as storage.Key makes it, is kept decoded;
-// any other is hashed, marked odd so that the two never meet, and kept beside the records.
+// id is a kind and a key in 36 bytes. A key that is base64url of 32 bytes, as
+// [storage.Key] makes it, is decoded. Every other key is hashed, and the id is
+// marked odd, so that the two cannot be equal. The shard keeps the text of an
+// odd key.
 type id struct {
 	sum  [sha256.Size]byte
 	kind uint16
 	odd  bool
 }
 
-var strict = base64.RawURLEncoding.Strict() // refuses a second spelling of the same 32 bytes
+// strict refuses a second spelling of the same 32 bytes: the unused bits of the
+// last character have to be zero.
+var strict = base64.RawURLEncoding.Strict()
 
+// newID returns the id of a key of the kind with this number.
 func newID(kind uint16, key string) id {
 	n := id{kind: kind}
 	if len(key) == 43 {
-		if size, err := strict.Decode(n.sum[:], []byte(key)); err == nil && size == sha256.Size {
+		size, err := strict.Decode(n.sum[:], []byte(key))
+		if err == nil && size == sha256.Size {
 			return n
 		}
 	}
-	n.sum, n.odd = sha256.Sum256([]byte(key)), true
+	n.sum = sha256.Sum256([]byte(key))
+	n.odd = true
 	return n
 }
 
-// shard returns the number of the record's shard: the first bits, so that the order of ids is the order of shards.
+// shard returns the number of the record's shard. These are the first bits, so
+// that ids in order are in the order of shards, which [Store.List] relies on.
 func (n id) shard() int { return int(n.sum[0] >> 2) }
 
 func (n id) shardSet() shardSet { return 1 << n.shard() }
 
+// compare orders ids by the bytes of their keys first.
 func (n id) compare(m id) int {
 	if c := bytes.Compare(n.sum[:], m.sum[:]); c != 0 {
 		return c
@@ -50,14 +59,15 @@ func (n id) compare(m id) int {
 	return cmp.Compare(n.kind, m.kind)
 }
 
-// kindTable numbers kinds in the order in which they first occur. There are a dozen or so:
-// looking through a list is quicker than a map. Readers take no lock.
+// kindTable numbers kinds in the order in which they first occur. There are
+// about a dozen, and a search through such a list is faster than a map. Readers
+// take no lock.
 type kindTable struct {
-	mu   sync.Mutex
+	mu   sync.Mutex // for writers
 	list atomic.Pointer[[]storage.Kind]
 }
 
-// find returns the number of a kind that occurred before.
+// find returns the number of a kind, and reports whether it has one.
 func (t *kindTable) find(k storage.Kind) (uint16, bool) {
 	if l := t.list.Load(); l != nil {
 		for i, have := range *l {
@@ -69,16 +79,20 @@ func (t *kindTable) find(k storage.Kind) (uint16, bool) {
 	return 0, false
 }
 
-// number returns the kind's number, a new one if need be; false when there are 65536 already.
+// number returns the number of a kind, a new one if it has none. It returns
+// false if all 65536 numbers are taken.
 func (t *kindTable) number(k storage.Kind) (uint16, bool) {
 	if n, ok := t.find(k); ok {
 		return n, true
 	}
+
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	// Another writer may have added it while this one waited.
 	if n, ok := t.find(k); ok {
 		return n, true
 	}
+
 	var l []storage.Kind
 	if p := t.list.Load(); p != nil {
 		l = *p
@@ -86,13 +100,17 @@ func (t *kindTable) number(k storage.Kind) (uint16, bool) {
 	if len(l) > 1<<16-1 {
 		return 0, false
 	}
-	l = append(l[:len(l):len(l)], k) // always a new array: readers hold the old one
+	// The capacity is cut, so that append makes a new array: readers may hold
+	// the old one.
+	l = append(l[:len(l):len(l)], k)
 	t.list.Store(&l)
 	return uint16(len(l) - 1), true
 }
 
+// kind returns the kind with a number that find or number returned.
 func (t *kindTable) kind(n uint16) storage.Kind { return (*t.list.Load())[n] }
 
+// len returns how many kinds have a number.
 func (t *kindTable) len() int {
 	if l := t.list.Load(); l != nil {
 		return len(*l)

@@ -2,22 +2,22 @@ package memstore
 
 import (
 	"context"
-	"crypto/sha256"
-	"errors"
 	"slices"
 
 	"github.com/grantwell/grantwell/storage"
 )
 
-// found is a record on its way into a page.
-type found struct {
-	id   id
-	key  string // only of an odd one
-	seen seen
+// match is a record that a query matches.
+type match struct {
+	id    id
+	key   string // only if the id is odd
+	value snapshot
 }
 
-// List implements [storage.Lister]. Records come in the order of their keys' bytes. With a GrantID a page takes time
-// in proportion to the grant's records, otherwise to the records of the shards that it reads.
+// List implements [storage.Lister]. Records are in the order of the bytes of
+// their keys. With a GrantID the time is proportional to the number of the
+// grant's records, otherwise to that of the records in the shards that the page
+// reads.
 func (s *Store) List(ctx context.Context, q storage.Query) ([]storage.Record, string, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, "", err
@@ -28,13 +28,17 @@ func (s *Store) List(ctx context.Context, q storage.Query) ([]storage.Record, st
 	}
 	var after *id
 	if q.After != "" {
+		// An error and not an empty page: the caller would believe that it has
+		// seen everything.
 		n, err := s.parseCursor(q.After)
 		if err != nil {
 			return nil, "", err
 		}
 		after = &n
 	}
-	var page []found
+
+	// One record more than the page has shows whether there is a next page.
+	var page []match
 	var err error
 	if q.GrantID != "" {
 		page = s.listGrant(q, after, limit+1)
@@ -46,27 +50,32 @@ func (s *Store) List(ctx context.Context, q storage.Query) ([]storage.Record, st
 		page = page[:limit]
 		next = s.cursor(page[limit-1].id)
 	}
+
+	// The records are made after all locks are released.
 	recs := make([]storage.Record, len(page))
 	for i := range page {
-		f := &page[i]
-		key := f.key
-		if !f.id.odd {
-			key = strict.EncodeToString(f.id.sum[:])
+		m := &page[i]
+		key := m.key
+		if !m.id.odd {
+			key = strict.EncodeToString(m.id.sum[:])
 		}
-		recs[i] = f.seen.unpack(s.kinds.kind(f.id.kind), key)
+		recs[i] = m.value.unpack(s.kinds.kind(m.id.kind), key)
 	}
 	return recs, next, nil
 }
 
-// listAll collects the first limit matches behind after, shard by shard.
-func (s *Store) listAll(ctx context.Context, q storage.Query, after *id, limit int) ([]found, error) {
-	matches := s.matcher(q)
+// listAll returns the first matches that follow after, at most limit. Shards are
+// in the order of ids, so it reads one after the other.
+func (s *Store) listAll(ctx context.Context, q storage.Query, after *id, limit int) ([]match, error) {
+	matches := s.filter(q)
 	first := 0
 	if after != nil {
 		first = after.shard()
 	}
-	var page []found
+	var page []match
+	// A cursor in the middle of a shard skips the earlier shards.
 	for i := first; i < shardCount && len(page) < limit; i++ {
+		// A full scan of a large store takes seconds.
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -75,18 +84,26 @@ func (s *Store) listAll(ctx context.Context, q storage.Query, after *id, limit i
 	return page, nil
 }
 
-// listShard returns the first limit matches of a shard. It keeps a few times as many at most.
-func (s *Store) listShard(number int, matches func(id, *value) bool, after *id, limit int) []found {
+// listShard returns the first matches in a shard, at most limit. The map of
+// records has no order, so it reads all of them. It keeps at most four times
+// limit, to bound the memory.
+func (s *Store) listShard(number int, matches func(id, *value) bool, after *id, limit int) []match {
 	sh := &s.shards[number]
 	sh.mu.RLock()
 	defer sh.mu.RUnlock()
-	var page []found
+
+	var page []match
 	for n, r := range sh.records {
 		e := s.at(r)
 		if after != nil && n.compare(*after) <= 0 || !matches(n, &e.value) {
 			continue
 		}
-		page = append(page, found{id: n, key: sh.odd[n], seen: s.see(&e.value)})
+		page = append(page, match{
+			id:    n,
+			key:   sh.odd[n],
+			value: s.snapshot(&e.value),
+		})
+		// Sorting at four times the limit costs less than at each record.
 		if len(page) >= 4*limit {
 			page = smallest(page, limit)
 		}
@@ -94,20 +111,24 @@ func (s *Store) listShard(number int, matches func(id, *value) bool, after *id, 
 	return smallest(page, limit)
 }
 
-// listGrant collects from the grant's list.
-func (s *Store) listGrant(q storage.Query, after *id, limit int) []found {
-	matches := s.matcher(q)
+// listGrant returns the first matches in a family, at most limit.
+func (s *Store) listGrant(q storage.Query, after *id, limit int) []match {
+	matches := s.filter(q)
+
+	// The home guards the list, and each shard guards its records. A record
+	// that leaves the family in between no longer matches.
 	hash := s.hash(q.GrantID)
 	home := &s.shards[home(hash)]
 	var ids []id
 	home.mu.RLock()
-	if f := s.find(hash, q.GrantID); f != 0 {
+	if f := s.findFamily(hash, q.GrantID); f != 0 {
 		for r := s.family(f).head; r != 0; r = s.at(r).next {
 			ids = append(ids, s.at(r).id)
 		}
 	}
 	home.mu.RUnlock()
-	var page []found
+
+	var page []match
 	for _, n := range ids {
 		if after != nil && n.compare(*after) <= 0 {
 			continue
@@ -115,57 +136,32 @@ func (s *Store) listGrant(q storage.Query, after *id, limit int) []found {
 		sh := &s.shards[n.shard()]
 		sh.mu.RLock()
 		if r := sh.records[n]; r != 0 && matches(n, &s.at(r).value) {
-			page = append(page, found{id: n, key: sh.odd[n], seen: s.see(&s.at(r).value)})
+			page = append(page, match{
+				id:    n,
+				key:   sh.odd[n],
+				value: s.snapshot(&s.at(r).value),
+			})
 		}
 		sh.mu.RUnlock()
 	}
 	return smallest(page, limit)
 }
 
-func smallest(page []found, limit int) []found {
-	slices.SortFunc(page, func(a, b found) int { return a.id.compare(b.id) })
+// smallest returns the first matches in order, at most limit.
+func smallest(page []match, limit int) []match {
+	slices.SortFunc(page, func(a, b match) int { return a.id.compare(b.id) })
 	return page[:min(len(page), limit)]
 }
 
-// matcher returns the query's filter.
-func (s *Store) matcher(q storage.Query) func(id, *value) bool {
+// filter returns a function that reports whether a query matches a record. The
+// record's shard is locked when it is called.
+func (s *Store) filter(q storage.Query) func(id, *value) bool {
+	// A kind without a number matches nothing, and the empty one everything.
 	kind, known := s.kinds.find(q.Kind)
 	return func(n id, v *value) bool {
 		return (q.Kind == "" || known && n.kind == kind) &&
 			(q.ClientID == "" || v.shape.Value().client == q.ClientID) &&
-			(q.Subject == "" || s.who(v) == q.Subject) &&
-			(q.GrantID == "" || v.family != 0 && s.family(v.family).name() == q.GrantID)
+			(q.Subject == "" || s.subjectOf(v) == q.Subject) &&
+			(q.GrantID == "" || v.family != 0 && s.family(v.family).grantID() == q.GrantID)
 	}
-}
-
-var errCursor = errors.New("memstore: not a cursor of this store")
-
-// cursor writes an id, and a checksum by which parseCursor tells a cursor from other text.
-func (s *Store) cursor(n id) string {
-	b := append([]byte{}, n.sum[:]...)
-	odd := byte(0)
-	if n.odd {
-		odd = 1
-	}
-	b = append(b, byte(n.kind>>8), byte(n.kind), odd)
-	sum := sha256.Sum256(b)
-	return strict.EncodeToString(append(b, sum[:4]...))
-}
-
-func (s *Store) parseCursor(text string) (id, error) {
-	var n id
-	if len(text) != 52 {
-		return n, errCursor
-	}
-	b, err := strict.DecodeString(text)
-	if err != nil || len(b) != 39 {
-		return n, errCursor
-	}
-	copy(n.sum[:], b)
-	n.kind = uint16(b[32])<<8 | uint16(b[33])
-	n.odd = b[34] == 1
-	if int(n.kind) >= s.kinds.len() || s.cursor(n) != text {
-		return n, errCursor
-	}
-	return n, nil
 }

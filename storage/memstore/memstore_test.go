@@ -23,7 +23,7 @@ func TestStore_KeepsContract(t *testing.T) {
 	storagetest.Run(t, func(*testing.T) storage.Records { return New() })
 }
 
-// Grants whose IDs share a hash are still different grants.
+// Grants whose IDs have the same hash are different grants.
 func TestStore_KeepsContractWhenHashesCollide(t *testing.T) {
 	t.Parallel()
 	for name, hash := range map[string]func(string) uint64{"all": func(string) uint64 { return 1<<63 | 5 }, "two": func(id string) uint64 { return uint64(len(id) % 2) }} {
@@ -45,8 +45,9 @@ func token(kind storage.Kind, name, grant string, expires time.Time) storage.Rec
 	}
 }
 
-// What records of one write share is kept once: where they differ in anything, each keeps its own.
-func TestStore_TellsRecordsOfOneWriteApart(t *testing.T) {
+// Records of one write share what they have in common. Where they differ, each
+// has its own value.
+func TestStore_RecordsOfOneWriteStayApart(t *testing.T) {
 	t.Parallel()
 	ctx, later := t.Context(), time.Now().Add(time.Hour).UTC().Truncate(time.Microsecond)
 	for name, change := range map[string]func(*storage.Record){
@@ -85,13 +86,13 @@ func TestStore_TellsRecordsOfOneWriteApart(t *testing.T) {
 	}
 }
 
-// renamed is the record under another key.
+// renamed returns the record under another key.
 func renamed(r storage.Record, name string) storage.Record {
 	r.Key = storage.Key(name)
 	return r
 }
 
-// A full store refuses to grow, and nothing that is live or spent makes room for the rest.
+// A full store refuses new records, and evicts no live or spent one for them.
 //
 // Holds S158, I1.
 func TestStore_FullRefusesAndForgetsNothing(t *testing.T) {
@@ -111,7 +112,7 @@ func TestStore_FullRefusesAndForgetsNothing(t *testing.T) {
 	got, err := s.Get(ctx, storage.Code, code.Key)
 	require.NoError(t, err)
 	require.Equal(t, storage.Active, got.State, "an Advance that does not fit spends nothing")
-	require.NoError(t, s.Advance(ctx, storage.Active, next), "what adds no record always fits")
+	require.NoError(t, s.Advance(ctx, storage.Active, next), "a write that adds no record always fits")
 	require.ErrorIs(t, s.Advance(ctx, storage.Active, next, token(storage.Access, "b", "g", later)), storage.ErrConflict,
 		"a full store still tells a second use")
 	require.NoError(t, s.Revoke(ctx, "g"))
@@ -120,7 +121,8 @@ func TestStore_FullRefusesAndForgetsNothing(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// Who may register cannot fill the memory: a client too many is refused, and those that are there are kept and can be changed.
+// The number of clients is bounded: a new one above the bound is refused, and the
+// stored ones are kept and can be changed.
 //
 // Holds S158.
 func TestStore_ClientsAreBounded(t *testing.T) {
@@ -149,7 +151,7 @@ func TestStore_ClientsAreBounded(t *testing.T) {
 	require.EqualValues(t, DefaultMaxRecords, New().max)
 }
 
-// A full store removes what has expired to take what is new.
+// A full store removes expired records to make room for new ones.
 //
 // Holds S158, S164.
 func TestStore_FullSweepsExpired(t *testing.T) {
@@ -165,7 +167,8 @@ func TestStore_FullSweepsExpired(t *testing.T) {
 	require.Equal(t, 100, s.Len())
 }
 
-// What is swept, or could not be written, leaves its place to the next.
+// The place of a record that was swept, or that could not be written, is used
+// again.
 func TestStore_PlacesAreTakenAgain(t *testing.T) {
 	t.Parallel()
 	ctx, s := t.Context(), New()
@@ -185,11 +188,12 @@ func TestStore_PlacesAreTakenAgain(t *testing.T) {
 	for i := range s.shards {
 		entries, families = entries+int(s.shards[i].entries.used), families+int(s.shards[i].families.used)
 	}
-	require.Less(t, entries, 1000, "of 5000 that were tried")
-	require.Less(t, families, 1000, "of 2500 that there were")
+	require.Less(t, entries, 1000, "places of 5000 failed writes are used again")
+	require.Less(t, families, 1000, "places of 2500 ended grants are used again")
 }
 
-// Writes keep a store small whose records expire, without anybody calling Sweep.
+// Writes sweep expired records, so that the store stays small without calls of
+// Sweep.
 //
 // Holds S158, S164.
 func TestStore_WritesSweep(t *testing.T) {
@@ -235,14 +239,15 @@ func TestStore_KeySpellingsDiffer(t *testing.T) {
 	for _, odd := range []string{key + "\n", key[:42] + "\n", "\r" + key[:42], key + "=", base64.StdEncoding.EncodeToString(make([]byte, 32))} {
 		require.True(t, newID(0, odd).odd)
 	}
-	// Nor is a key the decoded form of another.
+	// Nor is a key equal to the decoded form of another.
 	hashed := newID(0, "odd")
 	require.NoError(t, s.Insert(ctx, storage.Record{Kind: storage.Used, Key: "odd", State: storage.Spent}))
 	_, err := s.Get(ctx, storage.Used, strict.EncodeToString(hashed.sum[:]))
 	require.ErrorIs(t, err, storage.ErrNotFound)
 }
 
-// Writes of every sort that share grants and shards end, and leave lists and counts as they should be.
+// Concurrent writes that share grants and shards all end, and leave lists, heaps
+// and counts consistent.
 //
 // Holds S158, I11.
 func TestStore_ConcurrentWritesKeepOrder(t *testing.T) {
@@ -258,97 +263,118 @@ func TestStore_ConcurrentWritesKeepOrder(t *testing.T) {
 	}
 }
 
+// keepsOrder writes to the store from several goroutines at once, and checks its
+// structures after that.
 func keepsOrder(t *testing.T, s *Store) {
-	ctx, rounds := t.Context(), 3000
+	rounds := 3000
 	if testing.Short() {
 		rounds = 300
 	}
 	done := make(chan error, 8)
 	for w := range cap(done) {
-		go func() {
-			rng := rand.New(rand.NewPCG(uint64(w), 1))
-			for range rounds {
-				grant := fmt.Sprint("g", rng.IntN(5))
-				r := token(storage.Refresh, fmt.Sprint(rng.IntN(50)), grant, time.Now().Add(time.Duration(rng.IntN(3)-1)*time.Minute))
-				if rng.IntN(5) == 0 {
-					r.ExpiresAt, r.GrantID = time.Time{}, ""
-				}
-				switch rng.IntN(7) {
-				case 6: // often moves the record to another grant
-					_ = s.Advance(ctx, storage.Active, r)
-				case 0:
-					_ = s.Revoke(ctx, grant, storage.Access, storage.Code)
-				case 1:
-					if _, err := s.Sweep(ctx, time.Now(), 5); err != nil {
-						done <- err
-						return
-					}
-				case 2:
-					_, _, _ = s.List(ctx, storage.Query{GrantID: grant, Limit: 3})
-				case 3:
-					_ = s.Insert(ctx, r, token(storage.Access, fmt.Sprint(rng.IntN(1e6)), grant, r.ExpiresAt))
-					_ = s.Insert(ctx, r) // the first fails when either key is taken
-				default:
-					_ = s.Advance(ctx, storage.Active, r, token(storage.Access, fmt.Sprint(rng.IntN(1e6)), grant, r.ExpiresAt))
-				}
-			}
-			done <- nil
-		}()
+		go func() { done <- writeAtRandom(t.Context(), s, uint64(w), rounds) }()
 	}
 	for range cap(done) {
 		require.NoError(t, <-done)
 	}
-	records, listed := 0, 0
+
+	records, alone, listed := 0, 0, 0
 	for i := range s.shards {
 		sh := &s.shards[i]
-		queued := map[ref]int64{}
-		for i, x := range sh.expiry {
-			require.LessOrEqual(t, sh.expiry[max(i-1, 0)/2].expires, x.expires, "the soonest is first")
-			queued[x.ref] = x.expires
-		}
-		require.Len(t, queued, len(sh.expiry), "each once")
-		waiting := 0
-		for n, r := range sh.records {
-			e := s.at(r)
-			require.Equal(t, n, e.id)
-			until, is := queued[r]
-			require.Equal(t, e.queued, is)
-			if is {
-				waiting++
-			}
-			if e.expires != never {
-				require.True(t, is)
-				require.LessOrEqual(t, until, e.expires, "not later than it is due")
-			}
-		}
-		require.Equal(t, waiting, len(queued))
+		checkExpiry(t, s, sh)
 		records += len(sh.records)
-		for hash, list := range sh.grants {
-			for ; list != 0; list = s.family(list).twin {
-				require.Equal(t, hash, s.family(list).hash)
-				require.NotZero(t, s.family(list).head)
-				for r := s.family(list).head; r != 0; r = s.at(r).next {
-					e := s.at(r)
-					require.Equal(t, list, e.family)
-					require.Equal(t, r, s.shards[e.id.shard()].records[e.id])
-					listed++
-				}
+		for _, r := range sh.records {
+			if s.at(r).family == 0 {
+				alone++
 			}
 		}
+		listed += checkFamilies(t, s, sh)
 	}
 	require.Equal(t, s.Len(), records)
-	loners := 0
-	for i := range s.shards {
-		for _, r := range s.shards[i].records {
-			if s.at(r).family == 0 {
-				loners++
+	require.Equal(t, records, listed+alone, "every record is in one family or in none")
+}
+
+// writeAtRandom makes calls of every method on a few grants and keys.
+func writeAtRandom(ctx context.Context, s *Store, seed uint64, rounds int) error {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	for range rounds {
+		grant := fmt.Sprint("g", rng.IntN(5))
+		expires := time.Now().Add(time.Duration(rng.IntN(3)-1) * time.Minute)
+		r := token(storage.Refresh, fmt.Sprint(rng.IntN(50)), grant, expires)
+		if rng.IntN(5) == 0 {
+			r.ExpiresAt, r.GrantID = time.Time{}, ""
+		}
+		access := token(storage.Access, fmt.Sprint(rng.IntN(1e6)), grant, r.ExpiresAt)
+
+		switch rng.IntN(7) {
+		case 0:
+			_ = s.Revoke(ctx, grant, storage.Access, storage.Code)
+		case 1:
+			if _, err := s.Sweep(ctx, time.Now(), 5); err != nil {
+				return err
+			}
+		case 2:
+			_, _, _ = s.List(ctx, storage.Query{GrantID: grant, Limit: 3})
+		case 3:
+			_ = s.Insert(ctx, r, access)
+			_ = s.Insert(ctx, r) // the first fails if either key is taken
+		case 6:
+			_ = s.Advance(ctx, storage.Active, r) // often moves the record to another grant
+		default:
+			_ = s.Advance(ctx, storage.Active, r, access)
+		}
+	}
+	return nil
+}
+
+// checkExpiry checks that the heap of a shard is in order and holds exactly the
+// records that expire.
+func checkExpiry(t *testing.T, s *Store, sh *shard) {
+	queued := map[ref]int64{}
+	for i, x := range sh.expiry {
+		require.LessOrEqual(t, sh.expiry[max(i-1, 0)/2].expires, x.expires, "the soonest is first")
+		queued[x.ref] = x.expires
+	}
+	require.Len(t, queued, len(sh.expiry), "each entry is in the heap once")
+
+	waiting := 0
+	for n, r := range sh.records {
+		e := s.at(r)
+		require.Equal(t, n, e.id)
+		until, inHeap := queued[r]
+		require.Equal(t, e.queued, inHeap)
+		if inHeap {
+			waiting++
+		}
+		if e.expires != never {
+			require.True(t, inHeap)
+			require.LessOrEqual(t, until, e.expires, "the heap's time is not later than the record's")
+		}
+	}
+	require.Equal(t, waiting, len(queued))
+}
+
+// checkFamilies checks the families of a shard and returns how many records are
+// in them.
+func checkFamilies(t *testing.T, s *Store, sh *shard) int {
+	listed := 0
+	for hash, list := range sh.grants {
+		for ; list != 0; list = s.family(list).nextSameHash {
+			require.Equal(t, hash, s.family(list).hash)
+			require.NotZero(t, s.family(list).head)
+			for r := s.family(list).head; r != 0; r = s.at(r).next {
+				e := s.at(r)
+				require.Equal(t, list, e.family)
+				require.Equal(t, r, s.shards[e.id.shard()].records[e.id])
+				listed++
 			}
 		}
 	}
-	require.Equal(t, records, listed+loners)
+	return listed
 }
 
-// A record takes at most 500 bytes with its indexes, an access and a refresh token of one grant 900.
+// A record with its indexes takes at most 500 bytes, an access and a refresh
+// token of one grant together 900.
 //
 // Holds S158.
 func TestStore_RecordsAreSmall(t *testing.T) { // not parallel: it measures the heap
@@ -391,7 +417,8 @@ func heapPerGrant(t testing.TB, n int, kinds []storage.Kind) float64 {
 	return size
 }
 
-// live returns a token record as a server stores it: 22 characters of grant ID, a user among many, some data.
+// live returns a token record of the size that a server stores: a grant ID of 22
+// characters, one of many users, some data.
 func live(kind storage.Kind, i int) storage.Record {
 	now := time.Now()
 	return storage.Record{

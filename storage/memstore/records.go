@@ -3,9 +3,7 @@ package memstore
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
-	"time"
 
 	"github.com/grantwell/grantwell/storage"
 )
@@ -15,15 +13,17 @@ var (
 	errKinds = errors.New("memstore: too many kinds")
 )
 
-// Get implements [storage.Records].
+// Get implements [storage.Records]. It locks one shard for as long as it takes
+// to copy the record.
 func (s *Store) Get(ctx context.Context, kind storage.Kind, key string) (storage.Record, error) {
 	if err := ctx.Err(); err != nil {
 		return storage.Record{}, err
 	}
 	number, ok := s.kinds.find(kind)
 	if !ok {
-		return storage.Record{}, storage.ErrNotFound
+		return storage.Record{}, storage.ErrNotFound // no record of the kind was ever written
 	}
+
 	n := newID(number, key)
 	sh := &s.shards[n.shard()]
 	sh.mu.RLock()
@@ -32,26 +32,32 @@ func (s *Store) Get(ctx context.Context, kind storage.Kind, key string) (storage
 		sh.mu.RUnlock()
 		return storage.Record{}, storage.ErrNotFound
 	}
-	v := s.see(&s.at(at).value)
+	v := s.snapshot(&s.at(at).value)
 	sh.mu.RUnlock()
 	return v.unpack(kind, key), nil
 }
 
-// Insert implements [storage.Records]. It fails when the store's bound is reached and nothing in it has expired.
+// Insert implements [storage.Records]. It fails if the store's bound is reached
+// and no record has expired.
 func (s *Store) Insert(ctx context.Context, recs ...storage.Record) error {
 	return s.write(ctx, 0, nil, recs)
 }
 
-// Advance implements [storage.Records]. It fails like Insert when the store is full and there is something to insert.
+// Advance implements [storage.Records]. If there is something to insert, it
+// fails as Insert does.
 func (s *Store) Advance(ctx context.Context, from storage.State, next storage.Record, inserts ...storage.Record) error {
 	return s.write(ctx, from, &next, inserts)
 }
 
-// write is Insert and, with next, Advance.
+// write is Insert and, if next is not nil, Advance. It locks the shards that it
+// knows to need, and repeats the attempt with more locks, or after a sweep, until
+// the write is done or fails for good.
 func (s *Store) write(ctx context.Context, from storage.State, next *storage.Record, recs []storage.Record) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+
+	// As much as possible is done before the locks are taken.
 	var held shardSet
 	var replacement entry
 	if next != nil {
@@ -60,7 +66,7 @@ func (s *Store) write(ctx context.Context, from storage.State, next *storage.Rec
 		}
 		held |= replacement.id.shardSet() | s.homeSet(next.GrantID)
 	}
-	var array [2]entry
+	var array [2]entry // most writes add at most two, which stay on the stack
 	added := array[:0]
 	var like *value
 	for i := range recs {
@@ -73,13 +79,14 @@ func (s *Store) write(ctx context.Context, from storage.State, next *storage.Rec
 		like = &e.value
 		held |= e.id.shardSet() | s.homeSet(recs[i].GrantID)
 	}
+
 	for {
 		s.lock(held)
 		need, err := s.tryWrite(held, from, next, &replacement, recs, added)
 		s.unlock(held)
 		switch {
 		case !held.covers(need):
-			held |= need
+			held |= need // and try again
 		case errors.Is(err, errFull) && s.makeRoom(len(added)):
 		case err == nil:
 			s.tidy(added)
@@ -90,10 +97,11 @@ func (s *Store) write(ctx context.Context, from storage.State, next *storage.Rec
 	}
 }
 
-// tryWrite does the write if held, the shards that are locked, are all that it needs; otherwise it
-// changes nothing and returns what is missing.
+// tryWrite does the write if held, the set of locked shards, has all shards that
+// it needs. Otherwise it changes nothing and returns the ones that are missing.
 func (s *Store) tryWrite(held shardSet, from storage.State, next *storage.Record, replacement *entry,
 	recs []storage.Record, added []entry) (need shardSet, err error) {
+	// First the record that is spent: ErrConflict wins over ErrExists.
 	var old ref
 	if next != nil {
 		if old = s.shards[replacement.id.shard()].records[replacement.id]; old == 0 {
@@ -103,41 +111,36 @@ func (s *Store) tryWrite(held shardSet, from storage.State, next *storage.Record
 		case have.state != from:
 			return 0, storage.ErrConflict
 		case !held.covers(have.family.shardSet()):
+			// The record leaves its present family, whose home may be another
+			// one than that of next.
 			return have.family.shardSet(), nil
 		}
 	}
+
+	// Then the inserts. Two of them may have the same key, so each is placed
+	// before the next is looked up.
 	var array [2]ref
 	places := array[:0]
 	for i := range added {
 		e := &added[i]
 		records := s.shards[e.id.shard()].records
 		if records[e.id] != 0 {
-			s.forget(added[:i])
+			s.unplace(added[:i])
 			return 0, storage.ErrExists
 		}
 		places = append(places, s.place(e))
 		records[e.id] = places[i]
 	}
+	// Counted before the check, because writers of other shards count too.
 	if n := int64(len(added)); n > 0 && s.count.Add(n) > s.max {
 		s.count.Add(-n)
-		s.forget(added)
+		s.unplace(added)
 		return 0, errFull
 	}
-	// Nothing can fail from here on.
+
+	// Nothing fails from here on.
 	for i := range added {
-		e := &added[i]
-		sh, r := &s.shards[e.id.shard()], places[i]
-		s.join(r, recs[i].GrantID, recs[i].Subject)
-		if e.expires != never {
-			s.at(r).queued = true
-			sh.expiry.add(e.expires, r)
-		}
-		if e.id.odd {
-			if sh.odd == nil {
-				sh.odd = map[id]string{}
-			}
-			sh.odd[e.id] = strings.Clone(recs[i].Key)
-		}
+		s.settle(places[i], &added[i], &recs[i])
 	}
 	if old != 0 {
 		s.replace(old, replacement, next)
@@ -145,7 +148,7 @@ func (s *Store) tryWrite(held shardSet, from storage.State, next *storage.Record
 	return 0, nil
 }
 
-// place keeps an entry in its shard, which is locked, and returns where.
+// place copies an entry into its shard, which is locked, and returns its ref.
 func (s *Store) place(e *entry) ref {
 	number := e.id.shard()
 	r := s.shards[number].entries.take(number)
@@ -153,8 +156,8 @@ func (s *Store) place(e *entry) ref {
 	return r
 }
 
-// forget takes entries out of their shards that were only put there a moment ago.
-func (s *Store) forget(entries []entry) {
+// unplace removes entries that this write has just placed.
+func (s *Store) unplace(entries []entry) {
 	for i := range entries {
 		records := s.shards[entries[i].id.shard()].records
 		r := records[entries[i].id]
@@ -163,76 +166,53 @@ func (s *Store) forget(entries []entry) {
 	}
 }
 
-// replace gives old the value of e. The shards of the record and of both grants are locked.
+// settle adds a placed entry to its family and to the indexes of its shard.
+func (s *Store) settle(r ref, e *entry, rec *storage.Record) {
+	sh := &s.shards[e.id.shard()]
+	s.join(r, rec.GrantID, rec.Subject)
+	// What never expires is never swept, and is not in the heap.
+	if e.expires != never {
+		s.at(r).queued = true
+		sh.expiry.add(e.expires, r)
+	}
+	// List needs the key, and an odd id does not have it.
+	if e.id.odd {
+		if sh.odd == nil {
+			sh.odd = map[id]string{}
+		}
+		sh.odd[e.id] = strings.Clone(rec.Key)
+	}
+}
+
+// replace gives the entry of r the value of e. The shards of the record and of
+// both grants are locked.
 func (s *Store) replace(r ref, e *entry, next *storage.Record) {
 	old := s.at(r)
 	e.fill(next, &old.value)
 	was := old.expires
-	if old.family == 0 || s.family(old.family).name() != next.GrantID {
+
+	if old.family == 0 || s.family(old.family).grantID() != next.GrantID {
 		s.leave(r)
 		old.value = e.value
 		s.join(r, next.GrantID, next.Subject)
 	} else {
+		// The usual case: the record stays in its family, at its place.
 		f := old.family
 		old.value = e.value
 		old.family = f
-		s.is(old, next.Subject)
+		s.setSubject(old, next.Subject)
 	}
+
 	expiry := &s.shards[old.id.shard()].expiry
 	switch {
 	case old.expires == was || old.expires == never:
+		// An entry in the heap that never expires is removed when it is due.
 	case !old.queued:
+		// It did not expire so far.
 		old.queued = true
 		expiry.add(old.expires, r)
 	case old.expires < was || was == never:
-		expiry.hasten(old.expires, r)
+		// It is in the heap by a time that may be too late.
+		expiry.moveEarlier(old.expires, r)
 	}
-}
-
-// Revoke implements [storage.Records]. It takes time in proportion to the records of the grant.
-// A Denied record, which is final, stays Denied.
-func (s *Store) Revoke(ctx context.Context, grantID string, kinds ...storage.Kind) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if grantID == "" {
-		return nil
-	}
-	hash := s.hash(grantID)
-	held := shardSet(1) << home(hash)
-	for {
-		s.lock(held)
-		need := s.tryRevoke(held, s.find(hash, grantID), kinds)
-		s.unlock(held)
-		if held.covers(need) {
-			return nil
-		}
-		held |= need
-	}
-}
-
-// tryRevoke revokes the family if held covers the shards of all its records; otherwise it returns those.
-func (s *Store) tryRevoke(held shardSet, list ref, kinds []storage.Kind) (need shardSet) {
-	if list == 0 {
-		return 0
-	}
-	f := s.family(list)
-	for r := f.head; r != 0; r = s.at(r).next {
-		need |= r.shardSet()
-	}
-	if !held.covers(need) {
-		return need
-	}
-	for r := f.head; r != 0; r = s.at(r).next {
-		if e := s.at(r); e.state != storage.Denied && (len(kinds) == 0 || slices.Contains(kinds, s.kinds.kind(e.id.kind))) {
-			e.state = storage.Revoked
-		}
-	}
-	return 0
-}
-
-// makeRoom removes expired records for n new ones, and tells whether there were any.
-func (s *Store) makeRoom(n int) bool {
-	removed, err := s.Sweep(context.Background(), time.Now(), n+roomBatch)
-	return err == nil && removed > 0
 }

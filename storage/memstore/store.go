@@ -10,39 +10,52 @@ import (
 )
 
 var (
-	_ storage.Records   = (*Store)(nil)
-	_ storage.Sweeper   = (*Store)(nil)
-	_ storage.Lister    = (*Store)(nil)
-	_ storage.Registrar = (*Store)(nil)
-	_ storage.Swapper   = (*Store)(nil)
-
+	_ storage.Records      = (*Store)(nil)
+	_ storage.Sweeper      = (*Store)(nil)
+	_ storage.Lister       = (*Store)(nil)
+	_ storage.Registrar    = (*Store)(nil)
+	_ storage.Swapper      = (*Store)(nil)
 	_ storage.OriginFinder = (*Store)(nil)
 )
 
-// DefaultMaxRecords is the bound of a store that [New] made. At some 350 bytes a record it is reached near 3.5 GB.
+// DefaultMaxRecords is the bound of records if [Options] names none. A record
+// takes about 350 bytes, so the store is full near 3.5 GB.
 const DefaultMaxRecords = 10_000_000
 
-// DefaultMaxClients is the bound of a store that [New] made. Few clients are above 5 kB: it is reached below 0.5 GB.
+// DefaultMaxClients is the bound of clients if [Options] names none. Few clients
+// take more than 5 kB, so all of them take less than 0.5 GB.
 const DefaultMaxClients = 100_000
 
 // Options bounds a store. The zero value is the default.
 type Options struct {
-	MaxRecords int // below 1: [DefaultMaxRecords]
-	MaxClients int // below 1: [DefaultMaxClients]
+	// MaxRecords is the largest number of records. Below 1 it is
+	// [DefaultMaxRecords].
+	MaxRecords int
+
+	// MaxClients is the largest number of clients. Below 1 it is
+	// [DefaultMaxClients].
+	MaxClients int
 }
 
+// shardCount is the number of shards. A shardSet has one bit for each.
 const shardCount = 64
 
-// Store implements [storage.Records], [storage.Sweeper], [storage.Lister], [storage.Registrar], [storage.Swapper]
-// and [storage.OriginFinder].
-// It is safe for concurrent use and must not be copied.
+// Store implements [storage.Records], [storage.Sweeper], [storage.Lister],
+// [storage.Registrar], [storage.Swapper] and [storage.OriginFinder]. It is safe
+// for concurrent use and must not be copied.
 type Store struct {
-	max    int64
-	count  atomic.Int64
-	hand   atomic.Uint32 // the shard that the next Sweep begins with
+	max   int64
+	count atomic.Int64 // of records
+
+	// sweepFrom is the shard that the next Sweep begins with.
+	sweepFrom atomic.Uint32
+
 	kinds  kindTable
-	hash   func(grantID string) uint64 // seeded: nobody can choose IDs that share one
 	shards [shardCount]shard
+
+	// hash is seeded at random, so that a client cannot choose grant IDs with
+	// the same hash. Tests replace it.
+	hash func(grantID string) uint64
 
 	registry registry
 }
@@ -50,7 +63,7 @@ type Store struct {
 // New returns an empty store with the default [Options].
 func New() *Store { return NewWith(Options{}) }
 
-// NewWith is [New] with bounds of the host's own.
+// NewWith returns an empty store with the given bounds.
 func NewWith(o Options) *Store {
 	if o.MaxRecords < 1 {
 		o.MaxRecords = DefaultMaxRecords
@@ -58,55 +71,75 @@ func NewWith(o Options) *Store {
 	if o.MaxClients < 1 {
 		o.MaxClients = DefaultMaxClients
 	}
+
 	seed := maphash.MakeSeed()
-	s := &Store{max: int64(o.MaxRecords), hash: func(grantID string) uint64 { return maphash.String(seed, grantID) }}
+	s := &Store{
+		max:  int64(o.MaxRecords),
+		hash: func(grantID string) uint64 { return maphash.String(seed, grantID) },
+	}
 	for i := range s.shards {
 		s.shards[i].records = map[id]ref{}
 		s.shards[i].grants = map[uint64]ref{}
 	}
 	s.registry.max = o.MaxClients
-	s.registry.clients, s.registry.origins = map[string]*storage.Client{}, map[string]int{}
+	s.registry.clients = map[string]*storage.Client{}
+	s.registry.origins = map[string]int{}
 	return s
 }
 
-// Len returns the number of records, expired ones that are not swept yet included.
+// Len returns the number of records, including expired ones that were not swept
+// yet.
 func (s *Store) Len() int { return int(s.count.Load()) }
 
-// shard is a part of the store behind one lock: the records whose keys select it,
-// and the lists of the grants whose IDs select it (their records may be in any shard).
+// shard is a part of the store with a lock of its own. It holds the records
+// whose keys select it, and the families of the grants whose IDs select it.
 type shard struct {
-	mu       sync.RWMutex
-	records  map[id]ref
-	entries  slab[entry]
-	odd      map[id]string  // the keys of records whose id is not the key decoded; nil until there is one
-	expiry   expiryHeap     // the records that expire, soonest first
-	grants   map[uint64]ref // the lists by the hash of the grant's ID
+	mu sync.RWMutex
+
+	records map[id]ref
+	entries slab[entry]
+
+	// odd holds the keys of the records with an odd id, from which the key
+	// cannot be computed. It is nil until there is one.
+	odd map[id]string
+
+	// expiry holds the records that expire, the soonest first.
+	expiry expiryHeap
+
+	// grants finds a family by the hash of the grant's ID.
+	grants   map[uint64]ref
 	families slab[family]
-	_        [56]byte // a cache line apart from the next shard
+
+	_ [56]byte // keeps the locks of two shards on different cache lines
 }
 
 // shardSet is a set of shards, one bit each.
 type shardSet uint64
 
+// covers reports whether all shards of need are in the set.
 func (m shardSet) covers(need shardSet) bool { return need&^m == 0 }
 
-// lock locks the shards of m, always in ascending order, so that two writers never wait for each other.
+// lock locks the shards of the set, in ascending order. Two writers that lock in
+// the same order never wait for each other in a circle.
 func (s *Store) lock(m shardSet) {
 	for ; m != 0; m &= m - 1 {
 		s.shards[bits.TrailingZeros64(uint64(m))].mu.Lock()
 	}
 }
 
+// unlock unlocks the shards of the set.
 func (s *Store) unlock(m shardSet) {
 	for ; m != 0; m &= m - 1 {
 		s.shards[bits.TrailingZeros64(uint64(m))].mu.Unlock()
 	}
 }
 
-// home returns the number of the shard that keeps the list of a grant whose ID has this hash.
+// home returns the number of the shard that keeps the family of a grant whose ID
+// has this hash: the highest 6 bits.
 func home(hash uint64) int { return int(hash >> 58) }
 
-// homeSet is home as a set; a record without a grant is on no list.
+// homeSet returns the home of a grant as a set. A record without a grant has no
+// family, so the set is empty.
 func (s *Store) homeSet(grantID string) shardSet {
 	if grantID == "" {
 		return 0

@@ -3,14 +3,20 @@ package memstore
 import (
 	"container/heap"
 	"context"
-	"slices"
 	"time"
 )
 
 const (
-	sweepFloor = 4096 // a store with fewer records is not swept by writes: there is nothing to gain
-	tidyEvery  = 8    // one write in so many sweeps, and so many times as much
-	roomBatch  = 1000 // records that a write to a full store removes at once if it can
+	// sweepFloor is the number of records below which writes do not sweep,
+	// because it would free little memory.
+	sweepFloor = 4096
+
+	// One write in tidyEvery sweeps, and removes tidyEvery times as much.
+	tidyEvery = 8
+
+	// roomBatch is how many expired records a write to a full store removes at
+	// once.
+	roomBatch = 1000
 )
 
 // Sweep implements [storage.Sweeper].
@@ -19,7 +25,9 @@ func (s *Store) Sweep(ctx context.Context, before time.Time, limit int) (int, er
 		limit = 1000
 	}
 	removed := 0
-	first := int(s.hand.Add(1))
+	// Each call begins with another shard, so that a small limit reaches all of
+	// them in the end.
+	first := int(s.sweepFrom.Add(1))
 	for i := range shardCount {
 		if err := ctx.Err(); err != nil {
 			return removed, err
@@ -29,7 +37,8 @@ func (s *Store) Sweep(ctx context.Context, before time.Time, limit int) (int, er
 		}
 		for removed < limit {
 			n, taken := s.sweepShard((first+i)%shardCount, before.UnixMicro(), limit-removed)
-			if removed += n; taken == 0 {
+			removed += n
+			if taken == 0 {
 				break
 			}
 		}
@@ -37,16 +46,32 @@ func (s *Store) Sweep(ctx context.Context, before time.Time, limit int) (int, er
 	return removed, nil
 }
 
-// tidy follows a write that added these entries: it removes up to two expired records for each, on average, from the shard of one
-// of them. Keys are random, so that one write in eight is as good as every write, and every shard has its turn.
+// makeRoom removes expired records for n new ones, and reports whether there
+// were any.
+func (s *Store) makeRoom(n int) bool {
+	removed, err := s.Sweep(context.Background(), time.Now(), n+roomBatch)
+	return err == nil && removed > 0
+}
+
+// tidy is called after a write that added these entries. On average it removes
+// up to two expired records for each of them, from the shard of the first one.
+// Keys are random, so a write in eight is chosen by a byte of the key, and every
+// shard is reached.
 func (s *Store) tidy(added []entry) {
-	if len(added) > 0 && added[0].id.sum[1]%tidyEvery == 0 && s.count.Load() > sweepFloor {
+	if len(added) == 0 || s.count.Load() <= sweepFloor {
+		return
+	}
+	if added[0].id.sum[1]%tidyEvery == 0 {
 		s.sweepShard(added[0].id.shard(), time.Now().UnixMicro(), 2*tidyEvery*len(added))
 	}
 }
 
-// sweepShard takes up to steps entries that are due off the shard's expiry heap and removes those that expired before the given time.
-// It holds the shard for a few of them at a time: until one is on the list of a grant elsewhere. It took fewer when no more were due.
+// sweepShard takes up to steps entries that are due from the expiry heap of a
+// shard, and removes the ones that expired before the given time. If it took
+// fewer than steps, no more are due.
+//
+// It holds the locks for a few entries at a time, until one is in a family of
+// another shard.
 func (s *Store) sweepShard(number int, before int64, steps int) (removed, taken int) {
 	own := shardSet(1) << number
 	held := own
@@ -54,7 +79,8 @@ func (s *Store) sweepShard(number int, before int64, steps int) (removed, taken 
 		s.lock(held)
 		n, m, need := s.trySweep(number, held, before, steps-taken)
 		s.unlock(held)
-		removed, taken = removed+n, taken+m
+		removed += n
+		taken += m
 		if need == 0 {
 			return removed, taken
 		}
@@ -62,8 +88,9 @@ func (s *Store) sweepShard(number int, before int64, steps int) (removed, taken 
 	}
 }
 
-// trySweep takes the soonest to expire for as long as held covers their grants' lists.
-// need is the shard of the list that is missing, or 0 at the end.
+// trySweep takes entries from the heap, the soonest first, as long as held
+// covers the homes of their grants. need is the home that is missing, or 0 at the
+// end.
 func (s *Store) trySweep(number int, held shardSet, before int64, steps int) (removed, taken int, need shardSet) {
 	sh := &s.shards[number]
 	for ; taken < steps && len(sh.expiry) > 0 && sh.expiry[0].expires < before; taken++ {
@@ -74,13 +101,14 @@ func (s *Store) trySweep(number int, held shardSet, before int64, steps int) (re
 			heap.Pop(&sh.expiry)
 			e.queued = false
 			continue
-		case e.expires != sh.expiry[0].expires: // it was given a later time meanwhile
+		case e.expires != sh.expiry[0].expires: // it was given a later time since
 			sh.expiry[0].expires = e.expires
 			heap.Fix(&sh.expiry, 0)
 			continue
 		case !held.covers(need):
 			return removed, taken, need
 		}
+
 		heap.Pop(&sh.expiry)
 		s.leave(r)
 		delete(sh.records, e.id)
@@ -90,40 +118,4 @@ func (s *Store) trySweep(number int, held shardSet, before int64, steps int) (re
 		removed++
 	}
 	return removed, taken, 0
-}
-
-// expiryHeap is a container/heap of the entries that expire: those that are queued, each once. It keeps the times itself, so that
-// ordering it reads no entry. No time is later than its entry's own: what is given a later one stays where it is until it is due.
-type expiryHeap []expiring
-
-type expiring struct {
-	expires int64
-	ref     ref
-}
-
-// add is heap.Push without an interface around each entry.
-func (h *expiryHeap) add(expires int64, r ref) {
-	*h = append(*h, expiring{expires, r})
-	heap.Fix(h, len(*h)-1)
-}
-
-// hasten moves an entry that is queued to where it belongs by its new time. It looks for the entry, because
-// nothing that the server does gives a record a sooner end.
-func (h *expiryHeap) hasten(expires int64, r ref) {
-	i := slices.IndexFunc(*h, func(x expiring) bool { return x.ref == r })
-	(*h)[i].expires = expires
-	heap.Fix(h, i)
-}
-
-func (h expiryHeap) Len() int           { return len(h) }
-func (h expiryHeap) Less(i, j int) bool { return h[i].expires < h[j].expires }
-func (h expiryHeap) Swap(i, j int)      { h[i], h[j] = h[j], h[i] }
-
-// Push appends an entry; called by container/heap.
-func (h *expiryHeap) Push(x any) { *h = append(*h, x.(expiring)) }
-
-// Pop removes the last entry; called by container/heap. Nobody looks at what it returns.
-func (h *expiryHeap) Pop() any {
-	*h = (*h)[:len(*h)-1]
-	return nil
 }

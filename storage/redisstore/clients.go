@@ -21,7 +21,7 @@ func (s *Store) Client(ctx context.Context, id string) (storage.Client, error) {
 	return decodeClient(value)
 }
 
-// client returns what is stored of a client; nothing if there is none.
+// client returns the stored value of a client, or nothing.
 func (s *Store) client(ctx context.Context, id string) ([]byte, error) {
 	answer, err := s.run(ctx, clientScript, id)
 	if err != nil {
@@ -30,7 +30,8 @@ func (s *Store) client(ctx context.Context, id string) ([]byte, error) {
 	return text(answer)
 }
 
-// PutClient implements [storage.Registrar].
+// PutClient implements [storage.Registrar]. It does not read the stored client, so
+// that it also replaces one of another version.
 func (s *Store) PutClient(ctx context.Context, c storage.Client) error {
 	value, origins, err := encodeClient(c)
 	if err != nil {
@@ -43,7 +44,8 @@ func (s *Store) PutClient(ctx context.Context, c storage.Client) error {
 	return verdict(answer)
 }
 
-// SwapClient implements [storage.Swapper]: the script replaces the bytes that were compared here, and nothing else.
+// SwapClient implements [storage.Swapper]. It compares the stored client with
+// old. The script then replaces the value only if it is still the same.
 func (s *Store) SwapClient(ctx context.Context, old *storage.Client, next storage.Client) error {
 	value, origins, err := encodeClient(next)
 	if err != nil {
@@ -67,16 +69,18 @@ func (s *Store) SwapClient(ctx context.Context, old *storage.Client, next storag
 	return verdict(answer)
 }
 
-// encodeClient returns what is stored of a client, and the origins that count for it: none if it is disabled.
+// encodeClient returns the value that is stored of a client, and its origins. A
+// disabled client has none: see [storage.OriginFinder].
 func encodeClient(c storage.Client) (value string, origins []any, err error) {
 	if err := c.Validate(); err != nil {
 		return "", nil, err
 	}
 	b, err := c.MarshalJSON()
 	if err != nil {
-		return "", nil, errValue // the cause might show a key
+		return "", nil, errValue // the cause might quote a key
 	}
 	if !c.Disabled {
+		// Sorted, so that an origin which the client names twice counts once.
 		sorted := slices.Sorted(slices.Values(c.Origins))
 		for _, o := range slices.Compact(sorted) {
 			origins = append(origins, o)
@@ -85,7 +89,8 @@ func encodeClient(c storage.Client) (value string, origins []any, err error) {
 	return string(clientVersion) + string(b), origins, nil
 }
 
-// DeleteClient implements [storage.Registrar].
+// DeleteClient implements [storage.Registrar]. The script removes a client if it
+// is given no value.
 func (s *Store) DeleteClient(ctx context.Context, id string) error {
 	answer, err := s.run(ctx, putClientScript, id, "")
 	if err != nil {
@@ -99,6 +104,7 @@ func (s *Store) ListClients(ctx context.Context, after string, limit int) ([]sto
 	if limit < 1 || limit > largestPage {
 		limit = defaultPage
 	}
+	// The bounds of ZRANGEBYLEX: from the beginning, or behind an ID.
 	first := "-"
 	if after != "" {
 		first = "(" + after

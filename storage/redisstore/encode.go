@@ -9,25 +9,33 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// version is the first byte of every value. A reader refuses one that it does not know.
+// version is the first byte of every record. A record of another version is
+// refused.
 const version = '1'
 
-// nonceSize is how many random bytes mark a write as this one. Two calls never write the same bytes,
-// so that a script which runs a second time knows its own work.
+// nonceSize is the number of random bytes in each write. Two calls never write
+// the same bytes, so a script that runs a second time recognises its own work.
 const nonceSize = 12
 
-// never is how the zero ExpiresAt is kept.
+// never is the stored form of the zero ExpiresAt.
 var never = time.Time{}.UnixMilli()
 
-// errValue tells that a value is not one that this package wrote.
+// errValue is the error for a value that this package did not write. It does not
+// quote the value, which may hold a key.
 var errValue = errors.New("redisstore: a stored value is of another version, or damaged")
 
-// encode writes all of a record but Kind and Key, which name it:
+// encode returns the value of a record. Kind and Key are in its name. A value is
 //
-//	version, state as a digit, grant NUL client NUL subject NUL, nonce, varint issued, varint expires (milliseconds
-//	since 1970), two lists (uvarint number, then uvarint length and bytes of each), data to the end
+//	version                            1 byte
+//	state                              1 digit
+//	grant NUL client NUL subject NUL
+//	nonce                              12 bytes
+//	issued, expires                    varints, milliseconds since 1970
+//	scope, audience                    uvarint number, then uvarint length and bytes of each
+//	data                               to the end
 //
-// The scripts read the first five. The record is valid: none of the texts has a NUL.
+// The scripts read everything before the nonce. The record is valid, so none of
+// the texts has a NUL.
 func encode(r *storage.Record, nonce *[nonceSize]byte) []byte {
 	b := make([]byte, 0, 128+len(r.GrantID)+len(r.ClientID)+len(r.Subject)+len(r.Data))
 	b = append(b, version, digit(r.State))
@@ -47,18 +55,20 @@ func encode(r *storage.Record, nonce *[nonceSize]byte) []byte {
 	return append(b, r.Data...)
 }
 
+// digit returns a state as the scripts read and write it.
 func digit(s storage.State) byte { return '0' + byte(s) }
 
 // expiry returns when the record expires, in milliseconds.
 func expiry(r *storage.Record) int64 {
 	ms := r.ExpiresAt.UnixMilli()
 	if ms == never && !r.ExpiresAt.IsZero() {
-		ms++ // the first moment of year 1 is long ago, not never
+		ms++ // a time in the first millisecond of year 1 is not never
 	}
 	return ms
 }
 
-// decode reads what encode wrote. The record shares no memory with value.
+// decode reads what encode wrote. The record shares no memory with value. Every
+// length is checked, because the value may be damaged.
 func decode(kind storage.Kind, key string, value []byte) (storage.Record, error) {
 	r := storage.Record{Kind: kind, Key: key}
 	if len(value) < 2 || value[0] != version {
@@ -93,13 +103,15 @@ func decode(kind storage.Kind, key string, value []byte) (storage.Record, error)
 	if len(rest) > 0 {
 		r.Data = bytes.Clone(rest)
 	}
+	// A state that is none, or text that could not have been stored.
 	if r.Validate() != nil {
 		return storage.Record{}, errValue
 	}
 	return r, nil
 }
 
-// decodeList reads a list. Every element takes a byte at least, which bounds their number before any is made.
+// decodeList reads a list. Every element takes at least one byte, which bounds
+// their number before memory is allocated for them.
 func decodeList(b []byte) (list []string, rest []byte, ok bool) {
 	count, n := binary.Uvarint(b)
 	if n <= 0 || count > uint64(len(b)-n) {

@@ -20,7 +20,8 @@ func sample() storage.Record {
 	}
 }
 
-// What was encoded is decoded, whatever it is: times long ago and far ahead, none at all, binary and large data.
+// Every record survives encoding: with times long ago and far ahead, without
+// times, with binary and large data.
 //
 // Holds S160.
 func TestEncode_RoundTrip(t *testing.T) {
@@ -53,7 +54,8 @@ func TestEncode_RoundTrip(t *testing.T) {
 	}
 }
 
-// The first moment of year 1 is the zero time, which never expires; what follows within its millisecond has expired.
+// The first moment of year 1 is the zero time, which never expires. A later time in
+// the same millisecond has expired.
 //
 // Holds S164.
 func TestEncode_OnlyZeroIsNever(t *testing.T) {
@@ -66,7 +68,7 @@ func TestEncode_OnlyZeroIsNever(t *testing.T) {
 	require.True(t, got.Expired(time.Now()))
 }
 
-// A value that is cut, of another version or in no state is an error, and never a record.
+// A value that is cut, of another version or without a valid state is an error.
 func TestDecode_RefusesDamage(t *testing.T) {
 	t.Parallel()
 	r := sample()
@@ -89,8 +91,8 @@ func TestDecode_RefusesDamage(t *testing.T) {
 	}
 }
 
-// Whatever is stored, decode neither panics nor returns a record that no store may hold, and what it takes
-// it takes again after encode.
+// Decode does not panic on any value and returns valid records only. What it
+// accepts, it accepts again after encode.
 func FuzzDecode(f *testing.F) {
 	r := sample()
 	f.Add(encode(&r, &[nonceSize]byte{}))
@@ -111,7 +113,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-// A cursor is read back; any other text is refused.
+// A cursor of this package is read, and every other text is refused.
 func FuzzParseCursor(f *testing.F) {
 	f.Add("")
 	f.Add("AAAA")

@@ -11,59 +11,95 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// List implements [storage.Lister]. Records come in the order of kind and key. With a GrantID or a Subject a page takes
-// time in proportion to that one's records, with a Kind to those of the kind, otherwise to all, 500 a round trip.
+// List implements [storage.Lister]. Records are in the order of kind and key.
+// With a GrantID or a Subject the time is proportional to the records of that
+// grant or subject, with a Kind to those of the kind, otherwise to all records.
+// One round trip reads 500 of them.
 func (s *Store) List(ctx context.Context, q storage.Query) ([]storage.Record, string, error) {
 	limit := q.Limit
 	if limit < 1 || limit > largestPage {
 		limit = defaultPage
 	}
-	first, last := "-", "+"
-	if q.Kind != "" {
-		first, last = "["+string(q.Kind)+":", "("+string(q.Kind)+";" // the character behind the colon
+	first, last, err := lexRange(q)
+	if err != nil {
+		return nil, "", err
 	}
-	if q.After != "" {
-		after, err := parseCursor(q.After)
-		if err != nil {
-			return nil, "", err
-		}
-		if first == "-" || after >= first[1:] {
-			first = "(" + after
-		}
-	}
-	index := "i"
-	switch {
-	case q.GrantID != "":
-		index = "g:" + q.GrantID
-	case q.Subject != "":
-		index = "s:" + q.Subject
-	}
+
 	var page []storage.Record
 	for {
-		answer, err := s.run(ctx, listScript, index, first, last, strconv.Itoa(listPiece), strconv.Itoa(limit+1-len(page)), q.ClientID, q.Subject)
+		// One record more than the page has shows whether there is a next page.
+		answer, err := s.run(ctx, listScript, indexOf(q), first, last,
+			strconv.Itoa(listPiece), strconv.Itoa(limit+1-len(page)), q.ClientID, q.Subject)
 		if err != nil {
 			return nil, "", err
 		}
-		found, err := texts(answer)
-		if err != nil || len(found)%2 != 1 {
-			return nil, "", errAnswer
+		more, recs, err := piece(answer)
+		if err != nil {
+			return nil, "", err
 		}
-		for i := 1; i < len(found); i += 2 {
-			kind, key, _ := bytes.Cut(found[i], []byte(":"))
-			r, err := decode(storage.Kind(kind), string(key), found[i+1])
-			if err != nil {
-				return nil, "", err
-			}
-			page = append(page, r)
-		}
+		page = append(page, recs...)
 		if len(page) > limit {
-			return page[:limit], cursor(member(page[limit-1].Kind, page[limit-1].Key)), nil
+			end := page[limit-1]
+			return page[:limit], cursor(member(end.Kind, end.Key)), nil
 		}
-		if len(found[0]) == 0 {
+		if more == "" {
 			return page, "", nil
 		}
-		first = "(" + string(found[0])
+		first = "(" + more
 	}
+}
+
+// lexRange returns the bounds of the members to read, as ZRANGEBYLEX has them.
+func lexRange(q storage.Query) (first, last string, err error) {
+	first, last = "-", "+"
+	if q.Kind != "" {
+		// A member is kind:key, and ";" is the character after ":".
+		first = "[" + string(q.Kind) + ":"
+		last = "(" + string(q.Kind) + ";"
+	}
+	if q.After == "" {
+		return first, last, nil
+	}
+	after, err := parseCursor(q.After)
+	if err != nil {
+		return "", "", err
+	}
+	// A cursor of a listing of other kinds must not reach records before this
+	// kind.
+	if first == "-" || after >= first[1:] {
+		first = "(" + after
+	}
+	return first, last, nil
+}
+
+// indexOf returns the smallest index that has all records of the query. The
+// script filters by client and subject.
+func indexOf(q storage.Query) string {
+	switch {
+	case q.GrantID != "":
+		return "g:" + q.GrantID
+	case q.Subject != "":
+		return "s:" + q.Subject
+	}
+	return "i"
+}
+
+// piece reads the answer of the list script: the last member that it looked at,
+// which is empty at the end of the index, and the records.
+func piece(answer any) (more string, recs []storage.Record, err error) {
+	found, err := texts(answer)
+	if err != nil || len(found)%2 != 1 {
+		return "", nil, errAnswer
+	}
+	for i := 1; i < len(found); i += 2 {
+		kind, key, _ := bytes.Cut(found[i], []byte(":"))
+		r, err := decode(storage.Kind(kind), string(key), found[i+1])
+		if err != nil {
+			return "", nil, err
+		}
+		recs = append(recs, r)
+	}
+	return string(found[0]), recs, nil
 }
 
 var (
@@ -71,14 +107,17 @@ var (
 	errCursor = errors.New("redisstore: not a cursor of this store")
 )
 
-// sumSize is how much of a checksum tells a cursor from other text.
+// sumSize is the length in bytes of the checksum that distinguishes a cursor from
+// other text.
 const sumSize = 6
 
+// cursor returns the cursor of the page that follows a member.
 func cursor(member string) string {
 	sum := sha256.Sum256([]byte(member))
 	return strict.EncodeToString(append(sum[:sumSize:sumSize], member...))
 }
 
+// parseCursor returns the member of a cursor that this package made.
 func parseCursor(text string) (member string, err error) {
 	if len(text) > 512 {
 		return "", errCursor

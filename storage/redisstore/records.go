@@ -9,7 +9,7 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// Insert implements [storage.Records] in one round trip.
+// Insert implements [storage.Records]: one round trip.
 func (s *Store) Insert(ctx context.Context, recs ...storage.Record) error {
 	args, err := pack(nil, recs)
 	if err != nil {
@@ -25,10 +25,10 @@ func (s *Store) Insert(ctx context.Context, recs ...storage.Record) error {
 	return verdict(answer)
 }
 
-// Get implements [storage.Records] in one round trip.
+// Get implements [storage.Records]: one round trip.
 func (s *Store) Get(ctx context.Context, kind storage.Kind, key string) (storage.Record, error) {
 	if (storage.Record{Kind: kind, Key: key, State: storage.Active}).Validate() != nil {
-		// Nobody can have stored it, and its name must not become another record's.
+		// It cannot be stored, and its name might be the name of another key.
 		if err := ctx.Err(); err != nil {
 			return storage.Record{}, err
 		}
@@ -48,8 +48,9 @@ func (s *Store) Get(ctx context.Context, kind storage.Kind, key string) (storage
 	return decode(kind, key, value)
 }
 
-// Advance implements [storage.Records] in one round trip.
+// Advance implements [storage.Records]: one round trip.
 func (s *Store) Advance(ctx context.Context, from storage.State, next storage.Record, inserts ...storage.Record) error {
+	// The scripts expect the replaced record first.
 	all := make([]storage.Record, 0, 4)
 	args, err := pack([]any{string(digit(from))}, append(append(all, next), inserts...))
 	if err != nil {
@@ -62,11 +63,13 @@ func (s *Store) Advance(ctx context.Context, from storage.State, next storage.Re
 	return verdict(answer)
 }
 
-// Revoke implements [storage.Records] in one round trip. It takes time in proportion to the grant's records.
+// Revoke implements [storage.Records]: one round trip. Its time is proportional to
+// the number of the grant's records, and Redis serves no other client meanwhile.
 func (s *Store) Revoke(ctx context.Context, grantID string, kinds ...storage.Kind) error {
 	if grantID == "" {
 		return ctx.Err()
 	}
+	// The script compares and writes the states as digits.
 	args := append(make([]any, 0, 3+len(kinds)), grantID, string(digit(storage.Revoked)), string(digit(storage.Denied)))
 	for _, k := range kinds {
 		args = append(args, string(k))
@@ -78,7 +81,7 @@ func (s *Store) Revoke(ctx context.Context, grantID string, kinds ...storage.Kin
 	return verdict(answer)
 }
 
-// Sweep implements [storage.Sweeper], 200 records a round trip.
+// Sweep implements [storage.Sweeper]. One round trip removes 200 records.
 func (s *Store) Sweep(ctx context.Context, before time.Time, limit int) (int, error) {
 	if limit < 1 {
 		limit = sweepLimit
@@ -95,6 +98,7 @@ func (s *Store) Sweep(ctx context.Context, before time.Time, limit int) (int, er
 			return swept, err
 		}
 		swept += int(n)
+		// Fewer than the script would remove: no more have expired.
 		if int(n) < piece {
 			break
 		}
@@ -102,8 +106,10 @@ func (s *Store) Sweep(ctx context.Context, before time.Time, limit int) (int, er
 	return swept, nil
 }
 
-// pack appends each record's member, value and expiry to args.
+// pack appends member, value and expiry of each record to args. The expiry of a
+// record that never expires is empty.
 func pack(args []any, recs []storage.Record) ([]any, error) {
+	// All records of one write have the same nonce.
 	var nonce [nonceSize]byte
 	_, _ = rand.Read(nonce[:]) // never fails
 	for i := range recs {
@@ -120,5 +126,6 @@ func pack(args []any, recs []storage.Record) ([]any, error) {
 	return args, nil
 }
 
-// member is a record's name in the indexes. A kind has no colon, so that no two records share one.
+// member returns the name of a record in the indexes. A kind has no colon, so two
+// records never have the same name.
 func member(kind storage.Kind, key string) string { return string(kind) + ":" + key }

@@ -2,8 +2,9 @@ package redisstore
 
 import _ "embed" // the scripts
 
-// The scripts, one a call. Each runs in one step: nobody sees half of it, and two of them never overlap.
-// They name their keys by KEYS[1], the base of the store's keys, which carries the hash tag.
+// The scripts, one for each call. Redis runs a script in one step: no other
+// client sees half of it, and two scripts never overlap. KEYS[1] is the base of
+// the store's keys, which has the hash tag.
 var (
 	//go:embed lua/put.lua
 	putSource string
@@ -36,15 +37,23 @@ var (
 	swapClientScript = swapSource + putClientScript
 )
 
-// What insert, advance and putclient return.
+// The numbers that writing scripts return.
 const (
-	done        = 1
-	notFound    = -1
-	otherState  = -2
-	keyIsTaken  = -3
-	sweepPiece  = 200  // records that one script removes: Redis serves nobody else meanwhile
-	listPiece   = 500  // index entries that one script looks at
-	defaultPage = 100  // see storage.Query
-	largestPage = 1000 // see storage.Query
-	sweepLimit  = 1000 // see storage.Sweeper
+	done       = 1
+	notFound   = -1
+	otherState = -2
+	keyIsTaken = -3
+)
+
+const (
+	// sweepPiece is how many records one script removes, and listPiece how many
+	// entries of an index one script reads. Redis serves no other client while
+	// a script runs.
+	sweepPiece = 200
+	listPiece  = 500
+
+	// The bounds of [storage.Query] and [storage.Sweeper].
+	defaultPage = 100
+	largestPage = 1000
+	sweepLimit  = 1000
 )

@@ -5,15 +5,15 @@ import (
 	"fmt"
 )
 
-// required are the settings without which a server may forget what it has acknowledged.
+// required are the settings without which a server may lose acknowledged writes.
 var required = [...]struct{ name, value, why string }{
-	{"appendonly", "yes", "a restart forgets which codes were used and which tokens were revoked"},
-	{"appendfsync", "always", "a server that is killed forgets the last of them, even though it had answered"},
-	{"no-appendfsync-on-rewrite", "no", "while the log is rewritten nothing is synced, whatever appendfsync says"},
-	{"maxmemory-policy", "noeviction", "a full server removes them to make room"},
+	{"appendonly", "yes", "a restart loses which codes were used and which tokens were revoked"},
+	{"appendfsync", "always", "a server that is killed loses the last writes, although it answered them"},
+	{"no-appendfsync-on-rewrite", "no", "nothing is synced while the log is rewritten, in spite of appendfsync"},
+	{"maxmemory-policy", "noeviction", "a full server removes records to make room"},
 }
 
-// Settings returns the names of the settings that [New] wants to see.
+// Settings returns the names of the settings that [New] needs to know.
 func Settings() []string {
 	names := make([]string, len(required))
 	for i, r := range required {
@@ -25,11 +25,16 @@ func Settings() []string {
 // Option changes what [New] accepts.
 type Option func(*opts)
 
-type opts struct{ warn func(error) }
+type opts struct {
+	// warn is called with the reasons of a refusal, in place of the refusal. It
+	// is nil without AllowLoss.
+	warn func(error)
+}
 
-// AllowLoss makes New accept a server that may forget acknowledged writes, and gives the reasons to warn instead.
-// What it may forget, an attacker can use again: a spent code buys tokens a second time, a revoked token is valid.
-// It is for development, and for records whose loss harms nobody.
+// AllowLoss makes New accept a server that may lose acknowledged writes, and pass
+// the reasons to warn, which may be nil. An attacker can use what such a server
+// loses: a spent code can be redeemed again, a revoked token is valid. It is for
+// development, and for records whose loss does no harm.
 func AllowLoss(warn func(error)) Option {
 	return func(o *opts) {
 		if o.warn = warn; warn == nil {
@@ -38,8 +43,9 @@ func AllowLoss(warn func(error)) Option {
 	}
 }
 
-// check returns every reason why a server with these settings could lose an acknowledged write.
-// A setting that is not known is one: the defaults of Redis are not safe.
+// check returns every reason why a server with these settings could lose an
+// acknowledged write. An unknown setting is a reason, because the defaults of
+// Redis are not safe.
 func check(settings map[string]string) error {
 	var errs []error
 	for _, r := range required {

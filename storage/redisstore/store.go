@@ -8,16 +8,21 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// Eval runs a Lua script on the primary server (EVALSHA, and EVAL when the script is not known there yet) and returns
-// what it returned: an integer as int64 or int, a string as string or []byte, an array as []any, []string or [][]byte.
-// Keys and args are strings of any bytes. It ends when ctx does, and an error means that the outcome may be unknown.
+// Eval runs a Lua script on the primary server: EVALSHA, and EVAL if the server
+// does not have the script yet. It returns an integer as int64 or int, a string
+// as string or []byte, an array as []any, []string or [][]byte. Keys and args are
+// strings of any bytes. It ends when ctx does. After an error the outcome may be
+// unknown.
 type Eval func(ctx context.Context, script string, keys []string, args ...any) (any, error)
 
-// Store keeps records and clients in Redis. It implements [storage.Records], [storage.Registrar], [storage.Swapper],
-// [storage.Lister], [storage.Sweeper] and [storage.OriginFinder], has no state of its own and is safe for concurrent use.
+// Store implements [storage.Records], [storage.Registrar], [storage.Swapper],
+// [storage.Lister], [storage.Sweeper] and [storage.OriginFinder] in Redis. It has
+// no state of its own and is safe for concurrent use.
 type Store struct {
 	eval Eval
-	base string // of all keys, with the hash tag
+
+	// base begins all keys. It has the hash tag.
+	base string
 }
 
 var (
@@ -29,10 +34,13 @@ var (
 	_ storage.OriginFinder = (*Store)(nil)
 )
 
-// New returns the store whose keys begin with {prefix}: after it has looked at the server's settings as
-// CONFIG GET reports them, by name; [Settings] names those it needs. It refuses a server that could forget that a code
-// was used or a token revoked, with an error that names each such setting, unless an option allows that.
-// The prefix is 1 to 64 letters, digits, dots, hyphens and underscores; the braces are added.
+// New returns the store whose keys begin with {prefix}:. The prefix is
+// 1 to 64 letters, digits, dots, hyphens and underscores. The braces are added.
+//
+// The settings are those of the Redis server, by name, as CONFIG GET reports
+// them. [Settings] returns the names that New needs. It refuses a server that
+// could lose the fact that a code was spent or a token revoked, unless an option
+// allows it. The error names each of these settings.
 func New(eval Eval, prefix string, settings map[string]string, options ...Option) (*Store, error) {
 	if eval == nil {
 		return nil, errors.New("redisstore: no Eval")
@@ -53,6 +61,8 @@ func New(eval Eval, prefix string, settings map[string]string, options ...Option
 	return &Store{eval: eval, base: "{" + prefix + "}:"}, nil
 }
 
+// validPrefix reports whether a prefix needs no escape in a key. A brace would
+// change the hash slot.
 func validPrefix(s string) bool {
 	for i := range len(s) {
 		c := s[i]
@@ -68,8 +78,10 @@ func (s *Store) run(ctx context.Context, script string, args ...any) (any, error
 	return s.runKey(ctx, script, s.base, args...)
 }
 
+// runKey evaluates a script with one key.
 func (s *Store) runKey(ctx context.Context, script, key string, args ...any) (any, error) {
-	if err := ctx.Err(); err != nil { // a client may look at it too late
+	// A client library may check the context too late.
+	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	answer, err := s.eval(ctx, script, []string{key}, args...)
@@ -79,9 +91,11 @@ func (s *Store) runKey(ctx context.Context, script, key string, args ...any) (an
 	return answer, nil
 }
 
-// errAnswer tells that Eval returned what no script of ours does. It is never taken for a success.
+// errAnswer is the error if Eval returned something that no script returns. Such
+// an answer is never taken as a success.
 var errAnswer = errors.New("redisstore: the script's answer is not understood")
 
+// number reads an integer.
 func number(answer any) (int64, error) {
 	switch n := answer.(type) {
 	case int64:
@@ -92,6 +106,7 @@ func number(answer any) (int64, error) {
 	return 0, errAnswer
 }
 
+// text reads a string.
 func text(answer any) ([]byte, error) {
 	switch s := answer.(type) {
 	case string:
@@ -102,6 +117,7 @@ func text(answer any) ([]byte, error) {
 	return nil, errAnswer
 }
 
+// texts reads an array of strings.
 func texts(answer any) ([][]byte, error) {
 	var list [][]byte
 	switch l := answer.(type) {
@@ -125,7 +141,8 @@ func texts(answer any) ([][]byte, error) {
 	return list, nil
 }
 
-// verdict turns what a writing script returned into the contract's error.
+// verdict returns the error of package storage for what a writing script
+// returned.
 func verdict(answer any) error {
 	n, err := number(answer)
 	if err != nil {

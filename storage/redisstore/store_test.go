@@ -15,7 +15,8 @@ import (
 
 var safe = map[string]string{"appendonly": "yes", "appendfsync": "always", "no-appendfsync-on-rewrite": "no", "maxmemory-policy": "noeviction"}
 
-// answering returns an Eval that says the same to everything, and counts.
+// answering returns an Eval that returns the same answer to every call, and counts
+// the calls.
 func answering(answer any, err error, calls *int) Eval {
 	return func(context.Context, string, []string, ...any) (any, error) {
 		*calls++
@@ -23,8 +24,8 @@ func answering(answer any, err error, calls *int) Eval {
 	}
 }
 
-// A server that could forget what it has acknowledged is refused, with a reason for each setting, unless the host
-// says in so many words that it may.
+// A server that could lose acknowledged writes is refused, with a reason for each
+// setting, unless the host allows it.
 //
 // Holds I2, F14, F16.
 func TestNew_RefusesForgetfulServer(t *testing.T) {
@@ -60,7 +61,8 @@ func TestNew_RefusesForgetfulServer(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// All keys of a store share the one hash tag that its prefix becomes, and no prefix reaches into another's keys.
+// All keys of a store have its prefix as their hash tag, and no prefix has keys in
+// common with another one.
 func TestNew_PrefixIsHashTag(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []string{"", "a:b", "{a}", "a}b", "a b", "é", "a\n", strings.Repeat("a", 65)} {
@@ -82,7 +84,7 @@ func TestNew_PrefixIsHashTag(t *testing.T) {
 	}
 }
 
-// every makes each call of the store once and hands its error to f.
+// every makes each call of the store once and passes its error to f.
 func every(t *testing.T, s *Store, f func(error)) {
 	t.Helper()
 	ctx, r := t.Context(), sample()
@@ -106,7 +108,8 @@ func every(t *testing.T, s *Store, f func(error)) {
 	f(err)
 }
 
-// Neither an error nor an answer that no script gives is ever a success, nor one of the contract's errors.
+// An error, or an answer that no script returns, is never a success and never one
+// of the errors of package storage.
 //
 // Holds I7, S165.
 func TestStore_UnknownAnswerIsFailure(t *testing.T) {
@@ -142,7 +145,7 @@ func TestStore_UnknownAnswerIsFailure(t *testing.T) {
 	}
 }
 
-// Clients hand out numbers and texts in several types.
+// Client libraries return integers and strings in several types.
 func TestStore_AnswerTypes(t *testing.T) {
 	t.Parallel()
 	r := sample()
@@ -170,7 +173,8 @@ func TestStore_AnswerTypes(t *testing.T) {
 	}
 }
 
-// What cannot be stored, and what a cancelled context asks, is not sent at all.
+// A record that cannot be stored, and a call with a cancelled context, are not
+// sent.
 func TestStore_AsksOnlyWhatMayBe(t *testing.T) {
 	t.Parallel()
 	calls := 0

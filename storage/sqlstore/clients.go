@@ -21,11 +21,12 @@ func (s *Store) Client(ctx context.Context, id string) (storage.Client, error) {
 	return decodeClient(document)
 }
 
-// document reads what is stored of a client.
+// document reads the stored document of a client.
 func (s *Store) document(ctx context.Context, id string) (document []byte, err error) {
-	if id == "" || !askable(id) {
+	if id == "" || !storable(id) {
 		return nil, storage.ErrNotFound
 	}
+	// A caller sends any text as a client ID, so a missing row is no failure.
 	err = s.read(ctx, "SELECT document FROM "+s.table("clients")+" WHERE client_id = ?", []any{id}, &document)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, storage.ErrNotFound
@@ -66,7 +67,7 @@ func decodeClient(document []byte) (storage.Client, error) {
 	object = append(object, '{')
 	object = append(object, members...)
 
-	// Called directly, because json.Unmarshal would validate the text twice.
+	// It is called directly, because json.Unmarshal would validate the text twice.
 	var c storage.Client
 	if err := c.UnmarshalJSON(object); err != nil {
 		return storage.Client{}, fmt.Errorf("sqlstore: a stored client: %w", err)
@@ -74,7 +75,8 @@ func decodeClient(document []byte) (storage.Client, error) {
 	return c, nil
 }
 
-// PutClient implements [storage.Registrar].
+// PutClient implements [storage.Registrar]. The client and its origins are one
+// transaction.
 func (s *Store) PutClient(ctx context.Context, c storage.Client) error {
 	if err := c.Validate(); err != nil {
 		return err
@@ -94,7 +96,8 @@ func (s *Store) PutClient(ctx context.Context, c storage.Client) error {
 	}, nil)
 }
 
-// SwapClient implements [storage.Swapper]: a write that names the document which was compared here.
+// SwapClient implements [storage.Swapper]. It compares the stored document with
+// old, and then writes on the condition that the document is still the same.
 func (s *Store) SwapClient(ctx context.Context, old *storage.Client, next storage.Client) error {
 	if err := next.Validate(); err != nil {
 		return err
@@ -103,9 +106,12 @@ func (s *Store) SwapClient(ctx context.Context, old *storage.Client, next storag
 	if err != nil {
 		return fmt.Errorf("sqlstore: SwapClient: %w", err)
 	}
+	// Without an old client, the insert has a row only if the ID is free.
 	query := s.lang.insertVerb + " " + s.table("clients") + " (disabled, document, client_id) VALUES (?, ?, ?)" + s.lang.insertEnd
 	args := []any{next.Disabled, document, next.ID}
 	if old != nil {
+		// The stored text may be spelled in another way than this release would
+		// spell it, so the clients are compared and not the texts.
 		stored, err := s.document(ctx, next.ID)
 		if errors.Is(err, storage.ErrNotFound) {
 			return storage.ErrConflict
@@ -118,7 +124,7 @@ func (s *Store) SwapClient(ctx context.Context, old *storage.Client, next storag
 			return storage.ErrConflict
 		}
 		if string(stored) == document {
-			return nil // MySQL counts no row that stays as it is
+			return nil // MySQL does not count a row that stays the same
 		}
 		query = "UPDATE " + s.table("clients") + " SET disabled = ?, document = ? WHERE client_id = ? AND document = ?"
 		args = append(args, string(stored))
@@ -137,7 +143,8 @@ func (s *Store) SwapClient(ctx context.Context, old *storage.Client, next storag
 	}, nil)
 }
 
-// origins makes the client's rows the origins that a preflight may ask for: none if it is disabled.
+// origins replaces the origins that are stored for the client. A disabled client
+// has none: see [storage.OriginFinder].
 func (t *transaction) origins(c storage.Client) error {
 	if _, err := t.exec(t.ctx, "DELETE FROM "+t.store.table("origins")+" WHERE client_id = ?", c.ID); err != nil {
 		return err
@@ -145,19 +152,23 @@ func (t *transaction) origins(c storage.Client) error {
 	if c.Disabled {
 		return nil
 	}
+	// Sorted, so that an origin which the client names twice is stored once.
 	origins := slices.Clone(c.Origins)
 	slices.Sort(origins)
 	for _, origin := range slices.Compact(origins) {
-		if _, err := t.exec(t.ctx, "INSERT INTO "+t.store.table("origins")+" (origin, client_id) VALUES (?, ?)", storage.Key(origin), c.ID); err != nil {
+		// An origin may be longer than an index allows, so its digest is stored.
+		insert := "INSERT INTO " + t.store.table("origins") + " (origin, client_id) VALUES (?, ?)"
+		if _, err := t.exec(t.ctx, insert, storage.Key(origin), c.ID); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// DeleteClient implements [storage.Registrar].
+// DeleteClient implements [storage.Registrar]. It does not read the document, so
+// that it also removes one of another version.
 func (s *Store) DeleteClient(ctx context.Context, id string) error {
-	if id == "" || !askable(id) {
+	if id == "" || !storable(id) {
 		return storage.ErrNotFound
 	}
 	return s.write(ctx, "DeleteClient", func() error {
@@ -174,13 +185,14 @@ func (s *Store) DeleteClient(ctx context.Context, id string) error {
 	}, nil)
 }
 
-// ListClients implements [storage.Registrar].
+// ListClients implements [storage.Registrar]. A document that cannot be read
+// fails the page: a client that is left out would look as if it did not exist.
 func (s *Store) ListClients(ctx context.Context, after string, limit int) ([]storage.Client, error) {
 	if limit < 1 || limit > 1000 {
 		limit = 100
 	}
-	if !askable(after) {
-		return nil, errors.New("sqlstore: ListClients: no ID is like this one")
+	if !storable(after) {
+		return nil, errors.New("sqlstore: ListClients: the cursor is not the ID of a client")
 	}
 	stmt, err := s.stmt(ctx, "SELECT document FROM "+s.table("clients")+" WHERE client_id > ? ORDER BY client_id LIMIT ?")
 	if err != nil {
@@ -209,7 +221,7 @@ func (s *Store) ListClients(ctx context.Context, after string, limit int) ([]sto
 	return list, nil
 }
 
-// HasOrigin implements [storage.OriginFinder]: one round trip, by an index.
+// HasOrigin implements [storage.OriginFinder]: one round trip that uses an index.
 func (s *Store) HasOrigin(ctx context.Context, origin string) (bool, error) {
 	var found bool
 	err := s.read(ctx, "SELECT EXISTS (SELECT 1 FROM "+s.table("origins")+" WHERE origin = ?)", []any{storage.Key(origin)}, &found)

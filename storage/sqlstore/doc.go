@@ -1,34 +1,47 @@
-// Package sqlstore keeps records and clients in PostgreSQL, MySQL or MariaDB, or SQLite, through any driver of database/sql.
+// Package sqlstore keeps records and clients in PostgreSQL, MySQL or MariaDB, or
+// SQLite, through any driver of database/sql.
 //
 //	db, err := sql.Open("pgx", os.Getenv("DATABASE_URL"))
 //	...
 //	store, err := sqlstore.New(ctx, db, sqlstore.PostgreSQL, sqlstore.Options{})
 //
-// The package imports no driver: the host chooses one, opens the database and sizes its pool. Set SetMaxOpenConns:
-// a pool without a bound turns a slow database into a crowd of connections. Statements are prepared, so a pooler between the
-// host and PostgreSQL that hands out a connection for each transaction has to support prepared statements (PgBouncer 1.21).
+// The package imports no driver. The host chooses one, opens the database and
+// sets the size of its pool. Set SetMaxOpenConns: without a bound, a slow
+// database gets more and more connections, which makes it slower.
+//
+// Statements are prepared. A pooler between the host and PostgreSQL that assigns
+// a connection for each transaction has to support prepared statements, as
+// PgBouncer 1.21 does.
 //
 // # Schema
 //
-// The tables are in schema/DIALECT/*.sql, and [New] creates them. Steps are numbered and applied once; instances that
-// start together wait for each other; a start that is killed midway is taken up by the next one.
+// The tables are in schema/DIALECT/*.sql, and [New] creates them. Migrations are
+// numbered, and each is applied once. Instances that start at the same time wait
+// for each other. If a start is killed during a migration, the next start
+// completes it.
 //
-// A client is stored as one JSON document, the one of [storage.Client], with the version of the document as its first member
-// "v". A document of another version is refused with an error, never read: register the client again with PutClient,
-// which replaces it.
+// # Clients
+//
+// A client is stored as one JSON document, that of [storage.Client], with the
+// version of the document as its first member "v". A document of another version
+// is refused with an error and never read: register the client again with
+// PutClient, which replaces the document.
 //
 // # Durability
 //
-// What a server has answered must outlive a crash: a used code that is fresh again is an attacker's second
-// chance. New therefore refuses, unless [Options].AllowDataLoss says so,
+// A crash must not undo what the server has answered: an attacker could use a
+// spent code again. New therefore refuses
 //
 //   - PostgreSQL with synchronous_commit, fsync or full_page_writes off,
 //   - MySQL with innodb_flush_log_at_trx_commit other than 1,
-//   - SQLite with synchronous below FULL or a journal other than WAL.
+//   - SQLite with synchronous below FULL or a journal other than WAL,
 //
-// # SQLite's DSN
+// unless [Options].AllowDataLoss is set.
 //
-// SQLite's settings belong to a connection, so the DSN carries them to each one that the pool opens. With modernc.org/sqlite:
+// # The DSN of SQLite
+//
+// Settings of SQLite belong to one connection. They have to be in the DSN, so
+// that every connection of the pool has them. With modernc.org/sqlite:
 //
 //	file:/var/lib/app/oauth.db?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate
 //
@@ -36,9 +49,14 @@
 //
 //	file:/var/lib/app/oauth.db?_busy_timeout=5000&_journal_mode=WAL&_synchronous=FULL&_txlock=immediate
 //
-// # When the database undoes a write
+// # Retries
 //
-// A write that the database undid for another's sake (serialization failure, deadlock, busy file) is tried again, as long
-// as its COMMIT was not sent. When the connection breaks and nobody knows whether a write happened, the store looks: each write
-// leaves an identifier of its own in its rows. If it finds it, the call has succeeded; otherwise it fails. It is never tried again.
+// The database may undo a write because of another one: a serialization failure,
+// a deadlock, or a busy file. The store tries such a write again, as long as its
+// COMMIT was not sent.
+//
+// If the connection breaks and it is unknown whether a write happened, the store
+// looks: every write leaves an identifier of its own in its rows. If the store
+// finds it, the call succeeds. Otherwise the call fails. Such a write is never
+// tried again.
 package sqlstore

@@ -19,14 +19,22 @@ var schema embed.FS
 
 // Migration is one step of the schema.
 type Migration struct {
-	Version    int      // from 1, without gaps
-	Name       string   // the file under schema/DIALECT
-	Statements []string // in order, the prefix filled in
+	// Version counts from 1, without gaps.
+	Version int
+
+	// Name is the name of the file in schema/DIALECT.
+	Name string
+
+	// Statements are in order. The table prefix is filled in.
+	Statements []string
 }
 
-// Migrations returns the schema's steps for a dialect and table prefix, oldest first. New applies those that are
-// missing; who applies them by hand notes each version in the table PREFIXmigrations.
-// A step only adds: an older version of this package goes on working beside a newer one.
+// Migrations returns the steps of the schema for a dialect and a table prefix,
+// oldest first. New applies the ones that are missing. If you apply them by hand,
+// insert the version of each into the table PREFIXmigrations.
+//
+// A step only adds to the schema, so that an older release of this package works
+// beside a newer one.
 func Migrations(d Dialect, prefix string) ([]Migration, error) {
 	if _, ok := languages[d]; !ok || !prefixPattern.MatchString(prefix) {
 		return nil, fmt.Errorf("sqlstore: no migrations for dialect %q and prefix %q", string(d), prefix)
@@ -46,12 +54,17 @@ func Migrations(d Dialect, prefix string) ([]Migration, error) {
 		if err != nil || version != i+1 {
 			return nil, fmt.Errorf("sqlstore: schema file %s is not number %d", f.Name(), i+1)
 		}
-		steps[i] = Migration{Version: version, Name: f.Name(), Statements: statements(strings.ReplaceAll(string(text), "{prefix}", prefix))}
+		steps[i] = Migration{
+			Version:    version,
+			Name:       f.Name(),
+			Statements: statements(strings.ReplaceAll(string(text), "{prefix}", prefix)),
+		}
 	}
 	return steps, nil
 }
 
-// statements splits a schema file: comments go, and a semicolon at the end of a line ends a statement.
+// statements splits a schema file into its statements, without comments. A
+// semicolon at the end of a line ends a statement.
 func statements(text string) []string {
 	var list []string
 	var b strings.Builder
@@ -72,12 +85,14 @@ func statements(text string) []string {
 	return list
 }
 
-// migrate brings the schema to the newest version that this package knows.
+// migrate brings the schema up to the newest version of this package.
 func (s *Store) migrate(ctx context.Context, skip bool) error {
 	steps, err := Migrations(s.lang.dialect, s.prefix)
 	if err != nil {
 		return err
 	}
+
+	// The lock of a migration belongs to one connection.
 	conn, err := s.db.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("sqlstore: migrations: %w", err)
@@ -86,7 +101,8 @@ func (s *Store) migrate(ctx context.Context, skip bool) error {
 	newest := steps[len(steps)-1].Version
 	have, err := s.version(ctx, conn)
 	if err == nil && have >= newest {
-		return nil // needs no lock, nor an account that may change the schema
+		// This needs neither a lock nor an account that may change the schema.
+		return nil
 	}
 	if skip {
 		return fmt.Errorf("sqlstore: the schema is at version %d of %d, and Options.SkipMigrations is set (%v)", have, newest, err)
@@ -98,7 +114,8 @@ func (s *Store) migrate(ctx context.Context, skip bool) error {
 	return nil
 }
 
-// apply runs what is missing. It has the lock, and reads under it what another instance has just done.
+// apply applies the missing steps. It runs under the lock and reads the version
+// again, because another instance may have migrated while this one waited.
 func (s *Store) apply(ctx context.Context, conn *sql.Conn, steps []Migration) error {
 	for _, ddl := range []string{
 		"CREATE TABLE IF NOT EXISTS " + s.table("migrations") + " (version INTEGER NOT NULL PRIMARY KEY)",
@@ -112,9 +129,12 @@ func (s *Store) apply(ctx context.Context, conn *sql.Conn, steps []Migration) er
 	if err != nil {
 		return err
 	}
-	if _, err := conn.ExecContext(ctx, s.lang.insertVerb+" "+s.table("settings")+" (name, value) VALUES ('cursor', '"+rand.Text()+"')"+s.lang.insertEnd); err != nil {
+	// The first instance chooses the secret that authenticates cursors.
+	seal := s.lang.insertVerb + " " + s.table("settings") + " (name, value) VALUES ('cursor', '" + rand.Text() + "')" + s.lang.insertEnd
+	if _, err := conn.ExecContext(ctx, seal); err != nil {
 		return err
 	}
+	// A step that was applied in part is repeated: see the schema of MySQL.
 	for _, step := range steps {
 		if step.Version <= have {
 			continue
@@ -124,20 +144,23 @@ func (s *Store) apply(ctx context.Context, conn *sql.Conn, steps []Migration) er
 				return fmt.Errorf("%s: %w", step.Name, err)
 			}
 		}
-		if _, err := conn.ExecContext(ctx, "INSERT INTO "+s.table("migrations")+" (version) VALUES ("+strconv.Itoa(step.Version)+")"); err != nil {
+		done := "INSERT INTO " + s.table("migrations") + " (version) VALUES (" + strconv.Itoa(step.Version) + ")"
+		if _, err := conn.ExecContext(ctx, done); err != nil {
 			return fmt.Errorf("%s: %w", step.Name, err)
 		}
 	}
 	return nil
 }
 
+// version returns the version of the schema, 0 for an empty one. It is an error
+// if there are no tables.
 func (s *Store) version(ctx context.Context, conn *sql.Conn) (int, error) {
 	var v int
 	err := conn.QueryRowContext(ctx, "SELECT COALESCE(MAX(version), 0) FROM "+s.table("migrations")).Scan(&v)
 	return v, err
 }
 
-// loadSeal reads the secret that the instances of this store share.
+// loadSeal reads the secret that authenticates cursors on every instance.
 func (s *Store) loadSeal(ctx context.Context) error {
 	var value string
 	if err := s.db.QueryRowContext(ctx, "SELECT value FROM "+s.table("settings")+" WHERE name = 'cursor'").Scan(&value); err != nil {
@@ -147,7 +170,8 @@ func (s *Store) loadSeal(ctx context.Context) error {
 	return nil
 }
 
-// within runs f in a transaction of the connection, begun by a statement that database/sql has no name for.
+// within runs f in a transaction of the connection. It begins with a statement of
+// its own, because database/sql has no option for these.
 func within(ctx context.Context, conn *sql.Conn, begin string, f func() error) error {
 	if _, err := conn.ExecContext(ctx, begin); err != nil {
 		return err
@@ -158,17 +182,19 @@ func within(ctx context.Context, conn *sql.Conn, begin string, f func() error) e
 			return nil
 		}
 	}
+	// The context may have ended, and the transaction must not stay open.
 	if _, undo := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK"); undo != nil {
 		discard(conn)
 	}
 	return err
 }
 
-// discard takes a connection whose state is not known out of the pool.
+// discard removes a connection in an unknown state from the pool.
 func discard(conn *sql.Conn) {
 	_ = conn.Raw(func(any) error { return driver.ErrBadConn })
 }
 
+// digest returns the SHA-256 of a text in hex.
 func digest(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])

@@ -9,13 +9,21 @@ import (
 	"time"
 )
 
+// mysql is the language of MySQL and MariaDB, with tables of InnoDB.
 var mysql = language{
-	dialect:      MySQL,
-	visibleEarly: true, // InnoDB commits in memory, then writes its log
-	// IGNORE also turns a value that does not fit into a warning: no column is narrower than what Validate lets through.
-	insertVerb:   "INSERT IGNORE INTO",
-	behind:       "kind >= ? AND (kind > ? OR record_key > ?)", // of which it can read a range, as of a row it cannot
-	behindArgs:   threeOf,
+	dialect: MySQL,
+
+	// InnoDB commits in memory first and writes its log after that.
+	visibleEarly: true,
+
+	// IGNORE would also truncate a value that does not fit. No column is
+	// narrower than what Record.Validate accepts.
+	insertVerb: "INSERT IGNORE INTO",
+
+	// MySQL reads a range of the index for this condition. For the comparison
+	// of a row it reads the whole index.
+	after:        "kind >= ? AND (kind > ? OR record_key > ?)",
+	afterArgs:    rowArgs3,
 	upsertClient: "INSERT INTO {t} (client_id, disabled, document) VALUES (?, ?, ?) ON DUPLICATE KEY UPDATE disabled = VALUES(disabled), document = VALUES(document)",
 	sweep:        "DELETE FROM {t} WHERE expires_at < ? ORDER BY expires_at, kind, record_key LIMIT ?",
 	subject:      "subject = ? AND subject = ?",
@@ -25,17 +33,22 @@ var mysql = language{
 	migrate:      migrateMySQL,
 }
 
-// retryMySQL tells a deadlock, a lock that took too long and a row that changed since the transaction began (MariaDB
-// with snapshot isolation). InnoDB has undone the first and the last; the caller rolls back for the second.
+// retryMySQL reports whether the error is a deadlock (1213), a lock that took too
+// long (1205), or a row that changed since the transaction began (1020, MariaDB
+// with snapshot isolation). InnoDB has undone the transaction in the first and
+// the last case. In the second one the caller rolls it back.
 func retryMySQL(err error) bool {
 	return mentions(err, "Error 1213", "Error 1205", "Error 1020")
 }
 
+// checkMySQL refuses a replica, whose reads are late, settings that lose
+// acknowledged writes, and ones that a record or a transaction would fail with.
 func checkMySQL(ctx context.Context, db *sql.DB, allowLoss bool) error {
 	var flush, packet int64
 	var readOnly, logs bool
 	var format string
-	err := db.QueryRowContext(ctx, "SELECT @@innodb_flush_log_at_trx_commit, @@max_allowed_packet, @@read_only, @@log_bin, @@binlog_format").
+	query := "SELECT @@innodb_flush_log_at_trx_commit, @@max_allowed_packet, @@read_only, @@log_bin, @@binlog_format"
+	err := db.QueryRowContext(ctx, query).
 		Scan(&flush, &packet, &readOnly, &logs, &format)
 	switch {
 	case err != nil:
@@ -52,13 +65,14 @@ func checkMySQL(ctx context.Context, db *sql.DB, allowLoss bool) error {
 	return nil
 }
 
-// migrateMySQL holds a named lock, which ends with the connection.
+// migrateMySQL runs f under a named lock, which ends with the connection. MySQL
+// has no transactions for schema changes.
 func migrateMySQL(ctx context.Context, conn *sql.Conn, name string, f func() error) error {
 	seconds := 60
 	if deadline, ok := ctx.Deadline(); ok {
 		seconds = max(1, int(time.Until(deadline).Seconds()))
 	}
-	// Named locks are the server's, not the database's.
+	// Named locks belong to the server, so the name has the database in it.
 	var database string
 	if err := conn.QueryRowContext(ctx, "SELECT COALESCE(DATABASE(), '')").Scan(&database); err != nil {
 		return err
@@ -78,7 +92,7 @@ func migrateMySQL(ctx context.Context, conn *sql.Conn, name string, f func() err
 	return err
 }
 
-// lockName fits MySQL's 64 characters.
+// lockName returns a name of 32 characters; MySQL allows 64.
 func lockName(parts ...string) string {
 	return digest(strings.Join(parts, "\x00"))[:32]
 }

@@ -13,12 +13,13 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// most is the number of rows that one statement inserts.
-const most = 100
+// maxRows is the largest number of rows that one statement inserts. Each row has
+// 12 parameters, and databases bound the parameters of a statement.
+const maxRows = 100
 
 // Get implements [storage.Records]: one round trip.
 func (s *Store) Get(ctx context.Context, kind storage.Kind, key string) (storage.Record, error) {
-	if !askable(string(kind)) || !askable(key) {
+	if !storable(string(kind)) || !storable(key) {
 		return storage.Record{}, storage.ErrNotFound
 	}
 	r := stored{kind: string(kind), key: key}
@@ -32,12 +33,14 @@ func (s *Store) Get(ctx context.Context, kind storage.Kind, key string) (storage
 	return r.record()
 }
 
-// askable tells whether a database can be asked for this text. What it cannot keep is not there.
-func askable(text string) bool {
+// storable reports whether the database can store the text. A text that it
+// cannot store is not there, and some databases refuse a query with it.
+func storable(text string) bool {
 	return utf8.ValidString(text) && strings.IndexByte(text, 0) < 0
 }
 
-// Insert implements [storage.Records]: one round trip for one record, and on PostgreSQL for up to 100.
+// Insert implements [storage.Records]: one round trip for one record, and on
+// PostgreSQL for up to 100.
 func (s *Store) Insert(ctx context.Context, recs ...storage.Record) error {
 	if err := validate(recs); err != nil {
 		return err
@@ -50,8 +53,9 @@ func (s *Store) Insert(ctx context.Context, recs ...storage.Record) error {
 		switch {
 		case len(recs) == 1:
 			return s.alone(ctx, func() error { return insert(ctx, s, s.insertQuery(1), recs, write) })
-		case s.lang.atOnce && len(recs) <= most:
-			// Without the clause that skips, so that a taken key undoes the whole statement.
+		case s.lang.atOnce && len(recs) <= maxRows:
+			// Without the clause that skips taken keys, so that one of them
+			// undoes the whole statement.
 			return insert(ctx, s, strings.TrimSuffix(s.insertQuery(len(recs)), s.lang.insertEnd), recs, write)
 		}
 		return s.tx(ctx, func(tx *transaction) error { return tx.insert(recs, write) })
@@ -59,8 +63,8 @@ func (s *Store) Insert(ctx context.Context, recs ...storage.Record) error {
 	return s.write(ctx, "Insert", attempt, func() bool { return s.wrote(ctx, write, recs[0]) })
 }
 
-// Advance implements [storage.Records]: one round trip on PostgreSQL with up to 100 inserts, otherwise a transaction of
-// two statements.
+// Advance implements [storage.Records]: one round trip on PostgreSQL with up to
+// 100 inserts, otherwise a transaction of two statements.
 func (s *Store) Advance(ctx context.Context, from storage.State, next storage.Record, inserts ...storage.Record) error {
 	if err := next.Validate(); err != nil {
 		return err
@@ -70,22 +74,27 @@ func (s *Store) Advance(ctx context.Context, from storage.State, next storage.Re
 	}
 	write := writeID()
 	attempt := func() error {
-		if s.lang.atOnce && len(inserts) <= most {
+		if s.lang.atOnce && len(inserts) <= maxRows {
 			return s.advanceAtOnce(ctx, from, next, inserts, write)
 		}
 		return s.tx(ctx, func(tx *transaction) error { return tx.advance(from, next, inserts, write) })
 	}
+	// The record may have been advanced again since, so the first insert counts
+	// as a proof too.
 	return s.write(ctx, "Advance", attempt, func() bool {
 		return s.wrote(ctx, write, next) || len(inserts) > 0 && s.wrote(ctx, write, inserts[0])
 	})
 }
 
-// advanceSet moves a record, and its row count tells who has won: the database lets one of two through, and
-// the other finds another state when its turn comes.
-const advanceSet = " SET state = ?, grant_id = ?, client_id = ?, subject = ?, scope = ?, audience = ?, issued_at = ?, expires_at = ?, data = ?, write_id = ?" +
+// advanceSet replaces a record that is in the named state. The number of changed
+// rows shows whether it did: of two concurrent statements the database runs one
+// first, and the other one then finds another state.
+const advanceSet = " SET state = ?, grant_id = ?, client_id = ?, subject = ?, scope = ?, audience = ?," +
+	" issued_at = ?, expires_at = ?, data = ?, write_id = ?" +
 	" WHERE kind = ? AND record_key = ? AND state = ?"
 
-// advanceArgs are the parameters of advanceSet.
+// advanceArgs returns the parameters of advanceSet: all columns but kind and key,
+// which follow in the condition.
 func advanceArgs(from storage.State, next *storage.Record, write []byte) ([]any, error) {
 	args, err := rowArgs(make([]any, 0, columnCount+1), next, write)
 	if err != nil {
@@ -95,8 +104,9 @@ func advanceArgs(from storage.State, next *storage.Record, write []byte) ([]any,
 	return args[2:], nil
 }
 
-// advanceAtOnce writes all in one statement. The INSERT has rows only if the UPDATE had one, and a key that is taken
-// fails both. The last part reads what was there when the statement began.
+// advanceAtOnce writes everything in one statement. The INSERT has rows only if
+// the UPDATE had one, and a taken key fails both. The last part reads what was
+// stored when the statement began.
 func (s *Store) advanceAtOnce(ctx context.Context, from storage.State, next storage.Record, inserts []storage.Record, write []byte) error {
 	args, err := advanceArgs(from, &next, write)
 	if err != nil {
@@ -105,7 +115,7 @@ func (s *Store) advanceAtOnce(ctx context.Context, from storage.State, next stor
 	query := "WITH moved AS (UPDATE " + s.table("records") + advanceSet + " RETURNING 1)"
 	if len(inserts) > 0 {
 		query += ", added AS (INSERT INTO " + s.table("records") + " (" + columns + ") SELECT * FROM (VALUES " +
-			repeat("(?::text, ?::text, ?::smallint, ?::text, ?::text, ?::text, ?::text, ?::text, ?::bigint, ?::bigint, ?::bytea, ?::bytea)", len(inserts)) +
+			repeat(typedRow, len(inserts)) +
 			") AS v WHERE EXISTS (SELECT 1 FROM moved))"
 	}
 	query += " SELECT EXISTS (SELECT 1 FROM moved), (SELECT write_id FROM " + s.table("records") + " WHERE kind = ? AND record_key = ?)"
@@ -115,6 +125,7 @@ func (s *Store) advanceAtOnce(ctx context.Context, from storage.State, next stor
 		}
 	}
 	args = append(args, string(next.Kind), next.Key)
+
 	var moved bool
 	var before []byte
 	err = s.row(ctx, query, args, &moved, &before)
@@ -126,43 +137,52 @@ func (s *Store) advanceAtOnce(ctx context.Context, from storage.State, next stor
 	case moved:
 		return nil
 	}
-	return refused(before, write)
+	return refusal(before, write)
 }
 
-// refused tells why nothing was moved, from the write_id of the stored record.
-func refused(stored, write []byte) error {
+// typedRow is a row of VALUES. PostgreSQL cannot derive the types of parameters
+// there.
+const typedRow = "(?::text, ?::text, ?::smallint, ?::text, ?::text, ?::text, ?::text, ?::text," +
+	" ?::bigint, ?::bigint, ?::bytea, ?::bytea)"
+
+// refusal returns why no row changed, from the write_id of the stored record.
+func refusal(stored, write []byte) error {
 	switch {
 	case stored == nil:
 		return storage.ErrNotFound
 	case bytes.Equal(stored, write):
-		return nil // a driver has sent the statement twice, and the first one did it
+		return nil // a driver sent the statement twice, and the first one did the work
 	}
 	return storage.ErrConflict
 }
 
-// wrote tells whether this write is in the database, which settles what a lost answer has left open. A false may be
-// wrong (it may yet happen), so it changes nothing: the call fails as before.
+// wrote reports whether this write is in the database, for a call whose answer
+// was lost. It may report false for a write that the database does later. The
+// call then fails, as it would have without asking.
 func (s *Store) wrote(ctx context.Context, write []byte, r storage.Record) bool {
 	var id []byte
 	err := s.read(ctx, "SELECT write_id FROM "+s.table("records")+" WHERE kind = ? AND record_key = ?", []any{string(r.Kind), r.Key}, &id)
 	return err == nil && bytes.Equal(id, write)
 }
 
+// insertQuery returns the statement that inserts n rows.
 func (s *Store) insertQuery(n int) string {
 	return s.lang.insertVerb + " " + s.table("records") + " (" + columns + ") VALUES " +
 		repeat("("+repeat("?", columnCount)+")", n) + s.lang.insertEnd
 }
 
-// executor runs a statement: the store, by itself, or a transaction.
+// executor runs a statement: the store in a transaction of its own, or a
+// transaction.
 type executor interface {
 	exec(ctx context.Context, query string, args ...any) (int64, error)
-	lost(err error) bool
+	taken(err error) bool
 }
 
-// lost tells that a key was taken.
-func (s *Store) lost(err error) bool { return s.lang.taken(err) }
+// taken reports whether an error means that a key is taken.
+func (s *Store) taken(err error) bool { return s.lang.taken(err) }
 
-// insert runs an insert of recs. Fewer rows than records mean a taken key.
+// insert runs an insert of recs. If fewer rows than records were inserted, a key
+// was taken.
 func insert(ctx context.Context, e executor, query string, recs []storage.Record, write []byte) error {
 	args := make([]any, 0, len(recs)*columnCount)
 	var err error
@@ -172,12 +192,13 @@ func insert(ctx context.Context, e executor, query string, recs []storage.Record
 		}
 	}
 	n, err := e.exec(ctx, query, args...)
-	if e.lost(err) || err == nil && n < int64(len(recs)) {
+	if e.taken(err) || err == nil && n < int64(len(recs)) {
 		return storage.ErrExists
 	}
 	return err
 }
 
+// validate returns the first error of the records.
 func validate(recs []storage.Record) error {
 	for i := range recs {
 		if err := recs[i].Validate(); err != nil {
@@ -187,7 +208,8 @@ func validate(recs []storage.Record) error {
 	return nil
 }
 
-// writeID returns a value that no other write has.
+// writeID returns a random value that names one write. The store finds by it
+// whether a write happened: see [Store.wrote].
 func writeID() []byte {
 	b := make([]byte, 16)
 	_, _ = rand.Read(b) // never fails

@@ -6,33 +6,40 @@ import (
 	"fmt"
 )
 
+// sqlite is the language of SQLite. One transaction writes at a time, so it needs
+// no locks and its writes do not conflict.
 var sqlite = language{
 	dialect:      SQLite,
 	singleWriter: true,
 	insertVerb:   "INSERT INTO",
 	insertEnd:    " ON CONFLICT DO NOTHING",
-	behind:       "(kind, record_key) > (?, ?)",
-	behindArgs:   twoOf,
+	after:        "(kind, record_key) > (?, ?)",
+	afterArgs:    rowArgs2,
 	upsertClient: "INSERT INTO {t} (client_id, disabled, document) VALUES (?, ?, ?) ON CONFLICT (client_id) DO UPDATE SET disabled = excluded.disabled, document = excluded.document",
 	sweep:        "DELETE FROM {t} WHERE rowid IN (SELECT rowid FROM {t} WHERE expires_at < ? ORDER BY expires_at LIMIT ?)",
 	subject:      "subject = ? AND subject <> '' AND subject = ?",
 	check:        checkSQLite,
 	retryable:    busySQLite,
 	taken:        func(error) bool { return false },
+	// IMMEDIATE takes the lock of the one writer at once. Schema changes are a
+	// part of the transaction.
 	migrate: func(ctx context.Context, conn *sql.Conn, _ string, f func() error) error {
 		return within(ctx, conn, "BEGIN IMMEDIATE", f)
 	},
 }
 
+// busySQLite reports whether another connection held the lock for longer than
+// busy_timeout.
 func busySQLite(err error) bool {
 	return mentions(err, "database is locked", "database table is locked", "SQLITE_BUSY")
 }
 
-// checkSQLite looks at one connection. The pool opens the others from the same DSN, which therefore
-// has to carry what is not SQLite's default.
+// checkSQLite checks the settings of one connection. The pool opens the others
+// with the same DSN, so every setting has to be in the DSN.
 func checkSQLite(ctx context.Context, db *sql.DB, allowLoss bool) error {
 	conn, err := db.Conn(ctx)
-	// Whoever comes first to a new file makes its write-ahead log, and for that SQLite lets nobody wait: busy_timeout does not count.
+	// The first connection to a new file creates its write-ahead log. SQLite
+	// does not wait for that: busy_timeout has no effect.
 	for n := 1; err != nil && busySQLite(err) && n < writeAttempts && pause(ctx, n); n++ {
 		conn, err = db.Conn(ctx)
 	}
@@ -42,11 +49,16 @@ func checkSQLite(ctx context.Context, db *sql.DB, allowLoss bool) error {
 	defer conn.Close()
 	var journal string
 	var synchronous, timeout int
-	for pragma, dest := range map[string]any{"journal_mode": &journal, "synchronous": &synchronous, "busy_timeout": &timeout} {
+	for pragma, dest := range map[string]any{
+		"journal_mode": &journal,
+		"synchronous":  &synchronous,
+		"busy_timeout": &timeout,
+	} {
 		if err := conn.QueryRowContext(ctx, "PRAGMA "+pragma).Scan(dest); err != nil {
 			return fmt.Errorf("sqlstore: asking SQLite for %s: %w", pragma, err)
 		}
 	}
+	// 2 is FULL: it syncs the log at each commit.
 	switch {
 	case allowLoss:
 		return nil

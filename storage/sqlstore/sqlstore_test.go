@@ -11,9 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The stores on real databases are tested in storage/internal/livetest, which has the drivers.
+// Package storage/internal/livetest has the drivers, and tests the store on real
+// databases.
 
-// New refuses what it cannot work with before it asks the database anything.
+// New checks its arguments before it sends a query.
 func TestNew_RefusesBadArguments(t *testing.T) {
 	t.Parallel()
 	db := sql.OpenDB(deadConnector{})
@@ -35,15 +36,16 @@ func TestNew_RefusesBadArguments(t *testing.T) {
 	}
 }
 
-var errDead = errors.New("nobody there")
+var errDead = errors.New("connection refused")
 
-// deadConnector is a database that is down.
+// deadConnector stands for a database that is down.
 type deadConnector struct{}
 
 func (deadConnector) Connect(context.Context) (driver.Conn, error) { return nil, errDead }
 func (deadConnector) Driver() driver.Driver                        { return nil }
 
-// The schema is whole on each dialect: the same steps, the same tables, the prefix everywhere.
+// Every dialect has the same migrations and the same tables, with the prefix in
+// every name.
 //
 // Holds S159.
 func TestMigrations_SameOnEveryDialect(t *testing.T) {
@@ -80,6 +82,7 @@ func TestMigrations_SameOnEveryDialect(t *testing.T) {
 	require.Error(t, err)
 }
 
+// Placeholders are spelled as the dialect spells them.
 func TestPlaceholders_AreTheDialects(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "a = $1 AND b IN ($2, $3)", postgres.placeholders("a = ? AND b IN (?, ?)"))
@@ -87,13 +90,14 @@ func TestPlaceholders_AreTheDialects(t *testing.T) {
 	require.Equal(t, columnCount, strings.Count(columns, ",")+1)
 }
 
-// coded is an error as the drivers of PostgreSQL make it.
+// coded is an error like those of the drivers for PostgreSQL.
 type coded string
 
 func (c coded) Error() string    { return "driver: " + string(c) }
 func (c coded) SQLState() string { return string(c) }
 
-// Only what the database says it has undone is tried again: never a connection that broke.
+// Only a write that the database has undone is tried again, never one on a broken
+// connection.
 //
 // Holds I8.
 func TestRetryable_OnlyWhatWasUndone(t *testing.T) {
@@ -113,7 +117,7 @@ func TestRetryable_OnlyWhatWasUndone(t *testing.T) {
 	}
 }
 
-// A cursor is what the store made, and nothing else.
+// A cursor that the store did not make is refused.
 func FuzzCursor(f *testing.F) {
 	s := &Store{seal: []byte("seal")}
 	other := &Store{seal: []byte("another")}

@@ -9,6 +9,8 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
+// advanceReplaces requires that an Advance replaces every field of the record and
+// stores the inserts.
 func advanceReplaces(p *probe) {
 	code := p.record(storage.Code, "code", "g")
 	access, refresh := p.record(storage.Access, "access", "g"), p.record(storage.Refresh, "refresh", "g")
@@ -23,13 +25,16 @@ func advanceReplaces(p *probe) {
 	p.stored(next)
 	p.stored(access)
 	p.stored(refresh)
-	next.ExpiresAt = time.Time{} // and back
+
+	// An expiry can be removed and set again.
+	next.ExpiresAt = time.Time{}
 	require.NoError(p, p.store.Advance(p.ctx, storage.Spent, next))
 	p.stored(next)
 	require.NoError(p, p.store.Advance(p.ctx, storage.Spent, code))
 	p.stored(code)
 }
 
+// advanceInPlace requires that a record can be changed without a new state.
 func advanceInPlace(p *probe) {
 	consent := p.record(storage.Consent, "consent", "g")
 	p.insert(consent)
@@ -42,6 +47,8 @@ func advanceInPlace(p *probe) {
 	p.stored(consent)
 }
 
+// advanceMissing requires ErrNotFound for a record that is not stored, and that
+// nothing is inserted.
 func advanceMissing(p *probe) {
 	code, access := p.record(storage.Code, "code", "g"), p.record(storage.Access, "access", "g")
 	for _, from := range states {
@@ -50,6 +57,8 @@ func advanceMissing(p *probe) {
 	}
 }
 
+// advanceWrongState requires ErrConflict for a record in another state, and that
+// nothing is changed. The store compares with from, not with next.
 func advanceWrongState(p *probe) {
 	access := p.record(storage.Access, "access", "g")
 	for _, have := range states {
@@ -59,8 +68,8 @@ func advanceWrongState(p *probe) {
 			if from == have {
 				continue
 			}
-			next := with(code, from) // even what it is already, by its own account
-			next.Subject = "somebody else"
+			next := with(code, from)
+			next.Subject = "another subject"
 			require.ErrorIs(p, p.store.Advance(p.ctx, from, next, access), storage.ErrConflict, "stored %d, from %d", have, from)
 			p.stored(code)
 			p.missing(access)
@@ -68,6 +77,8 @@ func advanceWrongState(p *probe) {
 	}
 }
 
+// advanceTakenKey requires ErrExists if one of the inserts has a taken key, in any
+// position, and that the record is then not spent.
 func advanceTakenKey(p *probe) {
 	taken := p.record(storage.Refresh, "taken", "other")
 	p.insert(taken)
@@ -83,14 +94,17 @@ func advanceTakenKey(p *probe) {
 		p.kept(code, taken)
 		p.unused(access, refresh)
 		if p.opts.Spread {
-			continue
+			continue // the code may be spent and the grant revoked
 		}
+		// The failed attempt has left nothing behind.
 		require.NoError(p, p.store.Advance(p.ctx, storage.Active, spent, access, refresh))
 		p.stored(spent)
 		p.stored(refresh)
 	}
 }
 
+// conflictBeforeExists requires that a wrong state wins over a taken key. The
+// server treats ErrConflict as a replay.
 func conflictBeforeExists(p *probe) {
 	code, taken := p.record(storage.Code, "code", "g"), p.record(storage.Refresh, "taken", "other")
 	p.insert(with(code, storage.Spent), taken)
@@ -103,7 +117,8 @@ func conflictBeforeExists(p *probe) {
 	p.stored(taken)
 }
 
-// advanceMovesGrant asks that a record which an Advance gave another grant is revoked with that one only.
+// advanceMovesGrant requires that a record which an Advance moved to another grant
+// is revoked with that grant only.
 func advanceMovesGrant(p *probe) {
 	for _, to := range []string{p.grant("new"), ""} {
 		r := p.record(storage.Interaction, "moved to "+to, "old")

@@ -13,13 +13,23 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-func wrongSweepsAndLists() []wrong {
-	sweep := func(f func(s mem, ctx ctxt, before time.Time, limit int) (int, error)) func(*hooked) {
-		return func(h *hooked) { h.sweep = f }
-	}
-	list := func(f func(s mem, ctx ctxt, q storage.Query) ([]rec, string, error)) func(*hooked) {
-		return func(h *hooked) { h.list = f }
-	}
+// sweep returns a hook that replaces Sweep.
+func sweep(f func(s mem, ctx ctxt, before time.Time, limit int) (int, error)) func(*hooked) {
+	return func(h *hooked) { h.sweep = f }
+}
+
+// list returns a hook that replaces List.
+func list(f func(s mem, ctx ctxt, q storage.Query) ([]rec, string, error)) func(*hooked) {
+	return func(h *hooked) { h.list = f }
+}
+
+// clientPage returns a hook that replaces ListClients.
+func clientPage(f func(s mem, ctx ctxt, after string, limit int) ([]storage.Client, error)) func(*hooked) {
+	return func(h *hooked) { h.listClients = f }
+}
+
+// wrongSweeps are stores that sweep the wrong records, or the wrong number.
+func wrongSweeps() []wrong {
 	return []wrong{
 		{"sweep of what is not expired", []string{"SweepExpired"}, sweep(func(s mem, ctx ctxt, before time.Time, limit int) (int, error) {
 			return s.Sweep(ctx, before.Add(2*time.Hour), limit)
@@ -30,7 +40,7 @@ func wrongSweepsAndLists() []wrong {
 		{"sweep by the present", []string{"SweepExpired"}, sweep(func(s mem, ctx ctxt, _ time.Time, limit int) (int, error) {
 			return s.Sweep(ctx, time.Now(), limit)
 		})},
-		{"never is long ago", []string{"SweepExpired"}, onWrite(func(r *rec) {
+		{"never is a time long ago", []string{"SweepExpired"}, onWrite(func(r *rec) {
 			if r.ExpiresAt.IsZero() {
 				r.ExpiresAt = time.Time{}.Add(time.Hour)
 			}
@@ -48,6 +58,12 @@ func wrongSweepsAndLists() []wrong {
 			n, err := s.Sweep(ctx, before, limit)
 			return n / 2, err
 		})},
+	}
+}
+
+// wrongLists are stores that list records twice, not at all, or the wrong ones.
+func wrongLists() []wrong {
+	return []wrong{
 		{"a row is listed twice", []string{"ListPages", "ListDuringWrites"}, list(func(s mem, ctx ctxt, q storage.Query) ([]rec, string, error) {
 			page, next, err := s.List(ctx, q)
 			if next != "" && len(page) < q.Limit || q.After != "" && len(page) > 0 {
@@ -123,11 +139,9 @@ func wrongSweepsAndLists() []wrong {
 	}
 }
 
-func wrongClients() []wrong {
+// wrongPuts are stores that write clients wrongly.
+func wrongPuts() []wrong {
 	type client = storage.Client
-	page := func(f func(s mem, ctx ctxt, after string, limit int) ([]client, error)) func(*hooked) {
-		return func(h *hooked) { h.listClients = f }
-	}
 	return []wrong{
 		{"put merges", []string{"ClientReplaced"}, func(h *hooked) {
 			h.put = func(s mem, ctx ctxt, c client) error {
@@ -156,14 +170,14 @@ func wrongClients() []wrong {
 				return s.PutClient(ctx, c)
 			}
 		}},
-		{"listed clients lack their keys", []string{"ClientRoundTrip"}, page(func(s mem, ctx ctxt, after string, limit int) ([]client, error) {
+		{"listed clients lack their keys", []string{"ClientRoundTrip"}, clientPage(func(s mem, ctx ctxt, after string, limit int) ([]client, error) {
 			list, err := s.ListClients(ctx, after, limit)
 			for i := range list {
 				list[i].JWKS = nil
 			}
 			return list, err
 		})},
-		{"a bad client is dropped without a word", []string{"ClientInvalid"}, func(h *hooked) {
+		{"a bad client is dropped without an error", []string{"ClientInvalid"}, func(h *hooked) {
 			h.put = func(s mem, ctx ctxt, c client) error {
 				if c.Validate() != nil {
 					return nil
@@ -171,7 +185,7 @@ func wrongClients() []wrong {
 				return s.PutClient(ctx, c)
 			}
 		}},
-		{"a refusal that names nothing", []string{"ClientInvalid"}, func(h *hooked) {
+		{"a refusal that names no field", []string{"ClientInvalid"}, func(h *hooked) {
 			h.put = func(s mem, ctx ctxt, c client) error {
 				if c.Validate() != nil {
 					return errors.New("bad client")
@@ -197,6 +211,13 @@ func wrongClients() []wrong {
 				return s.PutClient(ctx, c)
 			}
 		}},
+	}
+}
+
+// wrongClients are stores that read clients wrongly.
+func wrongClients() []wrong {
+	type client = storage.Client
+	return []wrong{
 		{"client IDs without case", []string{"ClientExact"}, func(h *hooked) {
 			h.client = func(s mem, ctx ctxt, id string) (client, error) {
 				if c, err := s.Client(ctx, id); err == nil {
@@ -219,19 +240,19 @@ func wrongClients() []wrong {
 				return kept.(client), nil
 			}
 		}},
-		{"client pages begin with the last of the page before", []string{"ClientPages"}, page(func(s mem, ctx ctxt, after string, limit int) ([]client, error) {
+		{"client pages begin with the last of the page before", []string{"ClientPages"}, clientPage(func(s mem, ctx ctxt, after string, limit int) ([]client, error) {
 			list, err := s.ListClients(ctx, after, limit)
 			if c, e := s.Client(ctx, after); e == nil && err == nil {
 				list = append([]client{c}, list...)
 			}
 			return list, err
 		})},
-		{"client pages without order", []string{"ClientPages"}, page(func(s mem, ctx ctxt, after string, limit int) ([]client, error) {
+		{"client pages without order", []string{"ClientPages"}, clientPage(func(s mem, ctx ctxt, after string, limit int) ([]client, error) {
 			list, err := s.ListClients(ctx, after, limit)
 			slices.SortFunc(list, func(a, b client) int { return strings.Compare(strings.ToLower(a.ID), strings.ToLower(b.ID)) })
 			return list, err
 		})},
-		{"client pages without a limit", []string{"ClientPages"}, page(func(s mem, ctx ctxt, after string, limit int) ([]client, error) {
+		{"client pages without a limit", []string{"ClientPages"}, clientPage(func(s mem, ctx ctxt, after string, limit int) ([]client, error) {
 			if limit < 1 {
 				limit = 1000
 			}

@@ -17,7 +17,7 @@ import (
 	"github.com/grantwell/grantwell/storage/memstore"
 )
 
-// wrong is a store with one fault, and the cases that must find it.
+// wrong is a store with one fault, and the cases that have to fail with it.
 type wrong struct {
 	fault string
 	found []string
@@ -30,10 +30,11 @@ type (
 	rec  = storage.Record
 )
 
+// wrongRecords are stores that change what they keep.
 func wrongRecords() []wrong {
 	return []wrong{
 		{"zone lost", []string{"Times"}, onGet(func(r *rec) { r.IssuedAt = r.IssuedAt.In(time.FixedZone("x", 3600)) })},
-		{"zone mistaken for UTC", []string{"Times"}, onWrite(func(r *rec) {
+		{"zone taken for UTC", []string{"Times"}, onWrite(func(r *rec) {
 			at := r.IssuedAt
 			r.IssuedAt = time.Date(at.Year(), at.Month(), at.Day(), at.Hour(), at.Minute(), at.Second(), at.Nanosecond(), time.UTC)
 		})},
@@ -55,7 +56,14 @@ func wrongRecords() []wrong {
 		{"keys without case", []string{"KeysExact"}, onKey(func(k storage.Kind, key string) (storage.Kind, string) { return k, strings.ToLower(key) })},
 		{"keys trimmed", []string{"KeysExact", "NotFound"}, onKey(func(k storage.Kind, key string) (storage.Kind, string) { return k, strings.TrimRight(key, " ") })},
 		{"keys blind to kinds", []string{"KindsSeparate"}, onKey(func(_ storage.Kind, key string) (storage.Kind, string) { return "any", key })},
-		{"nothing found is no error", []string{"NotFound"}, func(h *hooked) {
+	}
+}
+
+// wrongInserts are stores whose Insert and Get fail in ways that a server would
+// not notice.
+func wrongInserts() []wrong {
+	return []wrong{
+		{"a missing record is no error", []string{"NotFound"}, func(h *hooked) {
 			h.get = func(s mem, ctx ctxt, k storage.Kind, key string) (rec, error) {
 				r, err := s.Get(ctx, k, key)
 				if errors.Is(err, storage.ErrNotFound) {
@@ -64,7 +72,7 @@ func wrongRecords() []wrong {
 				return r, err
 			}
 		}},
-		{"taken key swallowed", []string{"TakenKey", "InsertOneWinner"}, func(h *hooked) {
+		{"a taken key is no error", []string{"TakenKey", "InsertOneWinner"}, func(h *hooked) {
 			h.insert = func(s mem, ctx ctxt, recs []rec) error {
 				if err := s.Insert(ctx, recs...); !errors.Is(err, storage.ErrExists) {
 					return err
@@ -167,10 +175,25 @@ func wrongRecords() []wrong {
 	}
 }
 
+// wrongStores returns all of them.
 func wrongStores() []wrong {
-	return slices.Concat(wrongRecords(), wrongFields(), wrongAdvances(), wrongRevokes(), wrongSweepsAndLists(), wrongClients(), wrongOrigins(), wrongSwaps())
+	return slices.Concat(
+		wrongRecords(),
+		wrongInserts(),
+		wrongFields(),
+		wrongWinners(),
+		wrongAdvances(),
+		wrongRevokes(),
+		wrongSweeps(),
+		wrongLists(),
+		wrongPuts(),
+		wrongClients(),
+		wrongOrigins(),
+		wrongSwaps(),
+	)
 }
 
+// casesByName returns the cases of the kit by their names.
 func casesByName() map[string]testCase {
 	byName := map[string]testCase{}
 	for _, c := range cases() {
@@ -179,7 +202,8 @@ func casesByName() map[string]testCase {
 	return byName
 }
 
-// A store with any of these faults fails the case that is there for it.
+// A store with one of these faults fails each case that tests for it, and every
+// case has a store that fails it.
 //
 // Holds S160, S161, I1, I3, I5, I9, I11.
 func TestKit_WrongStoreFails(t *testing.T) {
@@ -199,12 +223,13 @@ func TestKit_WrongStoreFails(t *testing.T) {
 		})
 	}
 	for name := range byName {
-		require.True(t, caught[name], "no wrong store is there to fail %s", name)
+		require.True(t, caught[name], "no wrong store fails %s", name)
 	}
 }
 
-// A store that spreads its writes is asked for less by these cases, and fails them with the same faults but one: it
-// may show that a code is spent before it shows the tokens.
+// These cases require less of a store that spreads its writes. It fails them with
+// the same faults but one: it may show that a code is spent before it shows the
+// tokens.
 //
 // Holds S160, I3, I5.
 func TestKit_WrongSpreadStoreFails(t *testing.T) {
@@ -227,7 +252,7 @@ func TestKit_WrongSpreadStoreFails(t *testing.T) {
 	}
 }
 
-// The stand-in for *testing.T does not make cases fail by itself.
+// With a correct store, every case passes under the replacement of *testing.T.
 func TestKit_RecorderPassesRightStore(t *testing.T) {
 	t.Parallel()
 	for _, c := range cases() {
@@ -237,27 +262,33 @@ func TestKit_RecorderPassesRightStore(t *testing.T) {
 	}
 }
 
-// The clients of the kit set every field, so that a store which drops a new one is found out.
+// The clients of this package set every field, so that a store which loses a new
+// field fails.
 func TestKit_ClientsSetEveryField(t *testing.T) {
 	t.Parallel()
 	clients := fullClients()
-	for i := range reflect.TypeFor[storage.Client]().NumField() {
-		set := slices.ContainsFunc(clients, func(c storage.Client) bool { return !reflect.ValueOf(c).Field(i).IsZero() })
-		require.True(t, set, "no client sets %s", reflect.TypeFor[storage.Client]().Field(i).Name)
+	for _, f := range clientFields() {
+		set := slices.ContainsFunc(clients, func(c storage.Client) bool { return !reflect.ValueOf(c).FieldByIndex(f.Index).IsZero() })
+		require.True(t, set, "no client sets %s", f.Name)
 	}
 }
 
-// wrongFields drops each field of a record, and each of a client.
+// clientFields returns the fields of a client, those of embedded structs included.
+func clientFields() []reflect.StructField {
+	return slices.DeleteFunc(reflect.VisibleFields(reflect.TypeFor[storage.Client]()), func(f reflect.StructField) bool { return f.Anonymous })
+}
+
+// wrongFields returns stores that lose one field of a record or of a client.
 func wrongFields() (all []wrong) {
 	for i := range reflect.TypeFor[rec]().NumField() {
 		all = append(all, wrong{"record without " + reflect.TypeFor[rec]().Field(i).Name, []string{"RoundTrip"},
 			onGet(func(r *rec) { reflect.ValueOf(r).Elem().Field(i).SetZero() })})
 	}
-	for i := range reflect.TypeFor[storage.Client]().NumField() {
-		all = append(all, wrong{"client without " + reflect.TypeFor[storage.Client]().Field(i).Name, []string{"ClientRoundTrip"}, func(h *hooked) {
+	for _, f := range clientFields() {
+		all = append(all, wrong{"client without " + f.Name, []string{"ClientRoundTrip"}, func(h *hooked) {
 			h.client = func(s mem, ctx ctxt, id string) (storage.Client, error) {
 				c, err := s.Client(ctx, id)
-				reflect.ValueOf(&c).Elem().Field(i).SetZero()
+				reflect.ValueOf(&c).Elem().FieldByIndex(f.Index).SetZero()
 				return c, err
 			}
 		}})

@@ -10,10 +10,13 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-func wrongAdvances() []wrong {
-	advance := func(f func(s mem, ctx ctxt, from storage.State, next rec, inserts []rec) error) func(*hooked) {
-		return func(h *hooked) { h.advance = f }
-	}
+// advance returns a hook that replaces Advance.
+func advance(f func(s mem, ctx ctxt, from storage.State, next rec, inserts []rec) error) func(*hooked) {
+	return func(h *hooked) { h.advance = f }
+}
+
+// wrongWinners are stores in which not exactly one of several attempts succeeds.
+func wrongWinners() []wrong {
 	return []wrong{
 		{"advance reads, then writes", []string{"OneWinner", "SingleUse"}, advance(func(s mem, ctx ctxt, from storage.State, next rec, inserts []rec) error {
 			now, err := s.Get(ctx, next.Kind, next.Key)
@@ -34,7 +37,7 @@ func wrongAdvances() []wrong {
 				}
 			}
 		})},
-		{"under contention nobody wins", []string{"OneWinner", "SingleUse"}, func(h *hooked) {
+		{"under contention no call succeeds", []string{"OneWinner", "SingleUse"}, func(h *hooked) {
 			var inFlight atomic.Int32
 			h.advance = func(s mem, ctx ctxt, from storage.State, next rec, inserts []rec) error {
 				defer inFlight.Add(-1)
@@ -48,12 +51,19 @@ func wrongAdvances() []wrong {
 				return s.Advance(ctx, from, next, inserts...)
 			}
 		}},
-		{"losers are told that the store failed", []string{"OneWinner", "SingleUse", "AdvanceWrongState"}, advance(func(s mem, ctx ctxt, from storage.State, next rec, inserts []rec) error {
+		{"losers get an error of the store", []string{"OneWinner", "SingleUse", "AdvanceWrongState"}, advance(func(s mem, ctx ctxt, from storage.State, next rec, inserts []rec) error {
 			if err := s.Advance(ctx, from, next, inserts...); err != nil {
 				return errors.New("40001")
 			}
 			return nil
 		})},
+	}
+}
+
+// wrongAdvances are stores whose Advance does too little, too much, or in two
+// steps.
+func wrongAdvances() []wrong {
+	return []wrong{
 		{"advance changes the state alone", []string{"AdvanceReplaces", "AdvanceInPlace"}, advance(func(s mem, ctx ctxt, from storage.State, next rec, inserts []rec) error {
 			now, err := s.Get(ctx, next.Kind, next.Key)
 			if err != nil {

@@ -11,9 +11,11 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
+// registrar returns the store as a registrar.
 func (p *probe) registrar() storage.Registrar { return p.store.(storage.Registrar) }
 
-// fullClients returns clients that between them set every field. Some fields exclude each other.
+// fullClients returns clients that together set every field. Some fields exclude
+// each other.
 func fullClients() []storage.Client {
 	at := time.Date(2031, 7, 1, 3, 4, 5, 678_000_000, time.FixedZone("far east", 14*3600))
 	web := storage.Client{
@@ -47,7 +49,8 @@ func fullClients() []storage.Client {
 	return []storage.Client{web, machine, elsewhere, resource}
 }
 
-// sameClient compares as same does: lists by content, times as instants, keys as JSON.
+// sameClient requires that two clients are equal. Lists are compared by content,
+// times as instants, and keys as JSON.
 func (p *probe) sameClient(want, got storage.Client) {
 	p.Helper()
 	if len(want.JWKS) > 0 {
@@ -73,6 +76,7 @@ func (p *probe) sameClient(want, got storage.Client) {
 	require.Equal(p, plain(want), plain(got))
 }
 
+// clientStored requires that the client is found and listed as want.
 func (p *probe) clientStored(want storage.Client) {
 	p.Helper()
 	got, err := p.registrar().Client(p.ctx, want.ID)
@@ -89,6 +93,8 @@ func (p *probe) clientStored(want storage.Client) {
 	require.Fail(p, "ListClients does not have "+want.ID)
 }
 
+// clientRoundTrip requires that clients are returned as they were stored, with
+// every field.
 func clientRoundTrip(p *probe) {
 	for _, c := range fullClients() {
 		_, err := p.registrar().Client(p.ctx, c.ID)
@@ -98,11 +104,19 @@ func clientRoundTrip(p *probe) {
 	}
 }
 
+// machineClient returns a small valid client.
 func machineClient(id string) storage.Client {
-	return storage.Client{ID: id, Secrets: []storage.Secret{storage.HashSecret(id)}, GrantTypes: []string{"client_credentials"}, Scope: []string{"read"}, Metadata: map[string]string{"a": "b"}}
+	return storage.Client{
+		ID:         id,
+		Secrets:    []storage.Secret{storage.HashSecret(id)},
+		GrantTypes: []string{"client_credentials"},
+		Scope:      []string{"read"},
+		Metadata:   map[string]string{"a": "b"},
+	}
 }
 
-// clientReplaced asks that nothing of the old client is left, and no other is touched.
+// clientReplaced requires that nothing of a replaced client is left, and that no
+// other client is changed.
 func clientReplaced(p *probe) {
 	full, other := fullClients()[0], machineClient("other")
 	require.NoError(p, p.registrar().PutClient(p.ctx, full))
@@ -116,6 +130,8 @@ func clientReplaced(p *probe) {
 	require.Len(p, list, 2)
 }
 
+// clientInvalid requires that an invalid client is refused with an error that names
+// the field, and that nothing is changed.
 func clientInvalid(p *probe) {
 	good := machineClient("good")
 	require.NoError(p, p.registrar().PutClient(p.ctx, good))
@@ -130,6 +146,8 @@ func clientInvalid(p *probe) {
 	require.ErrorContains(p, p.registrar().PutClient(p.ctx, storage.Client{}), "client_id")
 }
 
+// clientDeleted requires that a deleted client is gone, and that its ID can be
+// registered again.
 func clientDeleted(p *probe) {
 	a, b := machineClient("a"), machineClient("b")
 	require.ErrorIs(p, p.registrar().DeleteClient(p.ctx, "a"), storage.ErrNotFound)
@@ -147,7 +165,7 @@ func clientDeleted(p *probe) {
 	p.clientStored(a)
 }
 
-// clientExact asks that IDs are compared byte for byte.
+// clientExact requires that IDs are compared byte for byte.
 func clientExact(p *probe) {
 	ids := []string{"app", "App", "app ", " app", "a_p", "a%", "app.", "https://app.example/id"}
 	for _, id := range ids {
@@ -162,6 +180,8 @@ func clientExact(p *probe) {
 	}
 }
 
+// clientNoSharedMemory requires that the store and its callers share no memory of a
+// client.
 func clientNoSharedMemory(p *probe) {
 	spoil := func(c *storage.Client) {
 		c.Secrets[0].Hash, c.Scope[0], c.GrantTypes[0], c.Metadata["a"] = "x", "admin", "password", "spoilt"
@@ -180,6 +200,8 @@ func clientNoSharedMemory(p *probe) {
 	p.clientStored(machineClient("m"))
 }
 
+// clientPages requires that clients are listed in the byte order of their IDs, in
+// pages of any size.
 func clientPages(p *probe) {
 	var ids []string // in byte order
 	for _, letter := range []string{"-", "0", "A", "Z", "_", "a", "z"} {
@@ -187,6 +209,7 @@ func clientPages(p *probe) {
 			ids = append(ids, fmt.Sprintf("%s%02d", letter, i))
 		}
 	}
+	// Stored in another order.
 	for i := range ids {
 		require.NoError(p, p.registrar().PutClient(p.ctx, machineClient(ids[(i*89)%len(ids)])))
 	}
@@ -213,10 +236,12 @@ func clientPages(p *probe) {
 		require.LessOrEqual(p, len(got), len(ids), "clients listed")
 	}
 	require.Equal(p, ids, got)
-	require.Equal(p, ids[40:42], page("9", 2), "behind an ID that no client has")
+	require.Equal(p, ids[40:42], page("9", 2), "after an ID that no client has")
 	require.Empty(p, page(ids[len(ids)-1], 10))
 }
 
+// clientCancelled requires that a call with a cancelled context fails and changes
+// nothing.
 func clientCancelled(p *probe) {
 	ctx, cancel := context.WithCancel(p.ctx)
 	cancel()

@@ -1,4 +1,5 @@
-// Package storagetest tells whether a store is right.
+// Package storagetest tests whether a store keeps the promises of package
+// storage.
 //
 // Call [Run] from a test of the store:
 //
@@ -6,22 +7,29 @@
 //		storagetest.Run(t, func(t *testing.T) storage.Records { return newStore(t) })
 //	}
 //
-// The function returns an empty store for each call; stores of different calls may share a database as long as
-// neither sees the other's records. The cases run in parallel.
+// The function returns an empty store for each call. Stores of different calls
+// may share a database if neither sees the records of the other. The cases run in
+// parallel.
 //
 // # What is tested
 //
-// Everything that package storage promises its readers: that a record comes back as it went in, that a write happens
-// wholly or not at all, that of several attempts exactly one wins and one does win, and that a revocation
-// catches the Advance that runs at the same moment. The powers that a store may have (Sweeper, Lister,
-// Registrar, OriginFinder) are tested when it has them. A store with Sweep keeps expired records until they are swept.
+// A record is returned as it was stored. A write happens as a whole or not at
+// all. Of several attempts exactly one succeeds. A revocation catches an Advance
+// that runs at the same moment. A store with Sweep keeps expired records until
+// they are swept.
 //
-// What is not tested: durability, failover and answers after a lost connection. A store compares states
-// and does not judge them, so no case asks that a state cannot go back.
+// The interfaces that a store may have besides (Sweeper, Lister, Registrar,
+// Swapper, OriginFinder) are tested if it has them.
 //
-// # How long
+// # What is not tested
 //
-// By default some seconds in memory. With -short the races are fewer.
+// Durability, failover, and answers after a lost connection are not tested. A
+// store compares states and does not judge them, so no case requires that a state
+// cannot go back.
+//
+// # How long it takes
+//
+// By default it takes some seconds in memory. With -short the races are fewer.
 // The long run, single use under contention, has two flags:
 //
 //	go test -run /SingleUse -storagetest.objects=1000000 -storagetest.attempts=4 -v

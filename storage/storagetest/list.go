@@ -10,10 +10,12 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// list pages to the end and returns how often each record came. between, if set, runs behind every page.
+// list reads all pages and returns how often each record was listed. between, if
+// it is not nil, is called after each page but the last.
 func (p *probe) list(q storage.Query, between func(page []storage.Record)) map[string]int {
 	p.Helper()
 	seen := map[string]int{}
+	// A cursor that never ends fails the case.
 	for range 10_000 {
 		page, next, err := p.store.(storage.Lister).List(p.ctx, q)
 		require.NoError(p, err, "List")
@@ -29,14 +31,15 @@ func (p *probe) list(q storage.Query, between func(page []storage.Record)) map[s
 		if between != nil {
 			between(page)
 		}
-		require.NotEqual(p, q.After, next, "the cursor stands still")
+		require.NotEqual(p, q.After, next, "the cursor does not advance")
 		q.After = next
 	}
-	require.Fail(p, "a listing without an end")
+	require.Fail(p, "the listing does not end")
 	return nil
 }
 
-// once asks that each of these records came once, and when there may be no others, none did.
+// once requires that each of the records was listed once, and no other record,
+// unless others are allowed.
 func (p *probe) once(seen map[string]int, want []storage.Record, others bool) {
 	p.Helper()
 	for _, r := range want {
@@ -50,7 +53,8 @@ func (p *probe) once(seen map[string]int, want []storage.Record, others bool) {
 	}
 }
 
-// many inserts n records of all kinds, clients, subjects and grants, some with the same key.
+// many inserts n records of several kinds, clients, subjects and grants. Two of
+// them have the same key in different kinds.
 func (p *probe) many(n int) []storage.Record {
 	p.Helper()
 	kinds := []storage.Kind{storage.Consent, storage.Access, storage.Refresh}
@@ -64,9 +68,13 @@ func (p *probe) many(n int) []storage.Record {
 	return recs
 }
 
+// listPages requires that pages of any size list every record once, as Get returns
+// it.
 func listPages(p *probe) {
 	require.Empty(p, p.list(storage.Query{}, nil), "an empty store")
 	recs := p.many(60)
+
+	// A key that is not base64url has to be listed too.
 	recs[7].Key = "an odd key, not base64"
 	p.insert(recs[7])
 	recs = append(recs, p.record(recs[7].Kind, "3", "g7"))
@@ -80,13 +88,15 @@ func listPages(p *probe) {
 	}
 }
 
+// listFilters requires that every combination of conditions selects the right
+// records. Conditions compare byte for byte.
 func listFilters(p *probe) {
 	recs := p.many(120)
 	for i, q := range []storage.Query{
 		{Kind: storage.Consent}, {ClientID: "client2"}, {Subject: "subject3"}, {GrantID: p.grant("g4")},
 		{Kind: storage.Consent, ClientID: "client1"}, {ClientID: "client1", Subject: "subject1"},
 		{Kind: storage.Access, Subject: "subject6"}, {GrantID: p.grant("g1"), Kind: storage.Access, ClientID: "client1", Subject: "subject1"},
-		{Kind: storage.Pushed}, {Kind: "never_seen"}, {ClientID: "Client2"}, {ClientID: "client"}, {Subject: "subject%"}, {GrantID: "nobody's"},
+		{Kind: storage.Pushed}, {Kind: "never_seen"}, {ClientID: "Client2"}, {ClientID: "client"}, {Subject: "subject%"}, {GrantID: "of no record"},
 	} {
 		var want []storage.Record
 		for _, r := range recs {
@@ -100,6 +110,7 @@ func listFilters(p *probe) {
 	}
 }
 
+// listLimits requires that a limit out of range is 100.
 func listLimits(p *probe) {
 	recs := p.many(130)
 	for _, limit := range []int{0, -1, 1001, 1 << 30} {
@@ -111,9 +122,12 @@ func listLimits(p *probe) {
 	}
 }
 
-// listDuringWrites asks that what exists all along is listed once, whatever else is written meanwhile.
+// listDuringWrites requires that records which exist during the whole listing are
+// listed once, while others are written.
 func listDuringWrites(p *probe) {
 	recs := p.many(90)
+
+	// One writer inserts without a pause.
 	var wg sync.WaitGroup
 	stop := make(chan struct{})
 	var failed error
@@ -135,18 +149,23 @@ func listDuringWrites(p *probe) {
 	n := 0
 	written := func(page []storage.Record) {
 		n++
-		between := make([]storage.Record, 16) // so many that some come before what was listed, wherever the store puts them
+		// In any order of the store, some of 16 random keys sort before the
+		// records that were listed already. Paging by offset fails with them.
+		between := make([]storage.Record, 16)
 		for i := range between {
 			between[i] = p.record(storage.Refresh, fmt.Sprint("between", n, "-", i), "g1")
 		}
 		p.insert(between...)
-		for _, r := range page { // listed already: must not come again for having changed
+		// A record that was listed and then changed must not be listed again.
+		for _, r := range page {
 			if n%3 == 0 && r.Subject == "subject3" {
 				r.Data = []byte(`{"changed":true}`)
 				require.NoError(p, p.store.Advance(p.ctx, r.State, r))
 			}
 		}
 	}
+
+	// Listings of everything, by kind and by grant use different indexes.
 	whole := p.list(storage.Query{Limit: 30}, written)
 	ofKind := p.list(storage.Query{Kind: storage.Consent, Limit: 4}, written)
 	ofGrant := p.list(storage.Query{GrantID: p.grant("g4"), Limit: 2}, written)
@@ -167,6 +186,8 @@ func listDuringWrites(p *probe) {
 	p.once(ofGrant, grant, false)
 }
 
+// listBadCursor requires an error for a cursor that the store did not make. A
+// caller would otherwise believe that it has seen every record.
 func listBadCursor(p *probe) {
 	p.many(20)
 	lister := p.store.(storage.Lister)

@@ -8,20 +8,25 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// findsOrigins tells whether the store knows origins, and takes the clients that have them.
+// findsOrigins reports whether the store finds origins and stores the clients that
+// have them.
 func findsOrigins(s storage.Records) bool {
 	return has[storage.Registrar](s) && has[storage.OriginFinder](s)
 }
 
-// origins asks that an origin is found for as long as an enabled client is registered for it, byte for byte.
+// origins requires that an origin is found as long as a client which is not
+// disabled is registered for it, compared byte for byte.
 func origins(p *probe) {
 	finder := p.store.(storage.OriginFinder)
 	const a, b, c = "https://a.example", "https://b.example:8443", "http://127.0.0.1:3000"
+
+	// put registers a client with these origins.
 	put := func(id string, disabled bool, list ...string) {
 		client := machineClient(id)
 		client.Disabled, client.Origins = disabled, list
 		require.NoError(p, p.registrar().PutClient(p.ctx, client))
 	}
+	// only requires that these origins are found and no others.
 	only := func(when string, want ...string) {
 		p.Helper()
 		var got []string
@@ -34,25 +39,30 @@ func origins(p *probe) {
 		}
 		require.Equal(p, want, got, "origins found %s", when)
 	}
+
 	only("in an empty store")
 	put("one", false, a, a, b)
 	put("two", false, b, c)
 	only("of two clients", a, b, c)
+
+	// Similar texts are other origins.
 	for _, origin := range []string{"", "null", "*", "%", "https://", "https://A.example", a + "/", a + " ", a + ":443", a[:len(a)-1], "http" + a[5:], a + "," + b} {
 		found, err := finder.HasOrigin(p.ctx, origin)
 		require.NoError(p, err, "HasOrigin %q", origin)
 		require.False(p, found, "HasOrigin %q", origin)
 	}
+
 	put("one", false, a)
-	only("after one of two clients gave an origin up", a, b, c)
+	only("after one of two clients lost an origin", a, b, c)
 	put("two", true, b, c)
 	only("after a client was disabled", a)
 	put("two", false, c)
-	only("after it was enabled with less", a, c)
+	only("after it was enabled with fewer", a, c)
 	require.NoError(p, p.registrar().DeleteClient(p.ctx, "one"))
 	only("after a client was deleted", c)
 	put("two", false)
-	only("after the last origin was given up")
+	only("after the last origin was removed")
+
 	ctx, cancel := context.WithCancel(p.ctx)
 	cancel()
 	_, err := finder.HasOrigin(ctx, c)

@@ -12,41 +12,59 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// probe is one case at work on one store.
+// probe runs one case on one store.
 type probe struct {
 	tester
 	ctx   context.Context
 	store storage.Records
 	opts  Options
-	salt  string    // makes keys and grants of this case its own
-	now   time.Time // when the case began, in whole milliseconds: two records of one name are equal
+
+	// salt keeps the keys and grants of this case apart from those of others.
+	salt string
+
+	// now is when the case began, in whole milliseconds. It makes two records
+	// of the same name equal.
+	now time.Time
 }
 
+// newSalt returns random text.
 func newSalt() string {
 	b := make([]byte, 9)
 	_, _ = rand.Read(b) // never fails
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-func (p *probe) key(name string) string   { return storage.JoinKey(p.salt, name) }
+// key returns the key of a name in this case.
+func (p *probe) key(name string) string { return storage.JoinKey(p.salt, name) }
+
+// grant returns the grant ID of a name in this case.
 func (p *probe) grant(name string) string { return p.salt + "." + name }
 
-// record returns an active record with every field set, whose times are whole milliseconds.
+// record returns an active record with every field set. Its times are whole
+// milliseconds, which every store keeps.
 func (p *probe) record(kind storage.Kind, name, grant string) storage.Record {
 	return storage.Record{
-		Kind: kind, Key: p.key(name), State: storage.Active,
-		GrantID: p.grant(grant), ClientID: "client", Subject: "alice",
-		Scope: []string{"read", "write"}, Audience: []string{"https://api.example"},
-		IssuedAt: p.now, ExpiresAt: p.now.Add(time.Hour),
-		Data: []byte(`{"redirect_uri":"https://app.example/cb"}`),
+		Kind:      kind,
+		Key:       p.key(name),
+		State:     storage.Active,
+		GrantID:   p.grant(grant),
+		ClientID:  "client",
+		Subject:   "alice",
+		Scope:     []string{"read", "write"},
+		Audience:  []string{"https://api.example"},
+		IssuedAt:  p.now,
+		ExpiresAt: p.now.Add(time.Hour),
+		Data:      []byte(`{"redirect_uri":"https://app.example/cb"}`),
 	}
 }
 
+// insert stores records.
 func (p *probe) insert(recs ...storage.Record) {
 	p.Helper()
 	require.NoError(p, p.store.Insert(p.ctx, recs...), "Insert")
 }
 
+// get returns the stored record with the kind and key of r.
 func (p *probe) get(r storage.Record) storage.Record {
 	p.Helper()
 	got, err := p.store.Get(p.ctx, r.Kind, r.Key)
@@ -54,13 +72,13 @@ func (p *probe) get(r storage.Record) storage.Record {
 	return got
 }
 
-// stored asks that the store holds exactly want.
+// stored requires that the stored record equals want.
 func (p *probe) stored(want storage.Record) {
 	p.Helper()
 	p.same(want, p.get(want))
 }
 
-// missing asks that no record has these keys.
+// missing requires that no records with these keys are stored.
 func (p *probe) missing(recs ...storage.Record) {
 	p.Helper()
 	for _, r := range recs {
@@ -69,7 +87,8 @@ func (p *probe) missing(recs ...storage.Record) {
 	}
 }
 
-// unused asks that a write which failed has left these as if it had never been: they are missing, or may be revoked.
+// unused requires that a failed write has left no usable record. In a store that
+// spreads its writes they may be there, revoked.
 func (p *probe) unused(recs ...storage.Record) {
 	p.Helper()
 	if !p.opts.Spread {
@@ -85,7 +104,8 @@ func (p *probe) unused(recs ...storage.Record) {
 	}
 }
 
-// kept asks that a write which failed has left these as they are, or may have revoked them.
+// kept requires that a failed write has not changed the records. A store that
+// spreads its writes may have revoked them.
 func (p *probe) kept(recs ...storage.Record) {
 	p.Helper()
 	for _, r := range recs {
@@ -96,7 +116,7 @@ func (p *probe) kept(recs ...storage.Record) {
 	}
 }
 
-// state asks that the records are in this state.
+// state requires that the records are in the state.
 func (p *probe) state(want storage.State, recs ...storage.Record) {
 	p.Helper()
 	for _, r := range recs {
@@ -104,7 +124,8 @@ func (p *probe) state(want storage.State, recs ...storage.Record) {
 	}
 }
 
-// same asks that two records are equal: lists and data by content, times as instants, those that the store returned in UTC.
+// same requires that two records are equal. Lists and data are compared by
+// content and times as instants, and the times that the store returned are in UTC.
 func (p *probe) same(want, got storage.Record) {
 	p.Helper()
 	require.Equal(p, want.Kind, got.Kind, "Kind")
@@ -113,6 +134,7 @@ func (p *probe) same(want, got storage.Record) {
 	require.Equal(p, want.GrantID, got.GrantID, "GrantID")
 	require.Equal(p, want.ClientID, got.ClientID, "ClientID")
 	require.Equal(p, want.Subject, got.Subject, "Subject")
+	// Nil and empty lists are the same.
 	require.True(p, slices.Equal(want.Scope, got.Scope), "Scope: want %q, got %q", want.Scope, got.Scope)
 	require.True(p, slices.Equal(want.Audience, got.Audience), "Audience: want %q, got %q", want.Audience, got.Audience)
 	require.True(p, string(want.Data) == string(got.Data), "Data: %d bytes, want %d", len(got.Data), len(want.Data))
@@ -122,7 +144,8 @@ func (p *probe) same(want, got storage.Record) {
 	require.Equal(p, time.UTC, got.ExpiresAt.Location(), "ExpiresAt: location")
 }
 
-// sameTime compares instants. It allows what the contract does: a store may drop what is finer than a millisecond.
+// sameTime requires that two times are the same instant. A store may drop the part
+// that is finer than a millisecond.
 func (p *probe) sameTime(field string, want, got time.Time) {
 	p.Helper()
 	require.Equal(p, want.IsZero(), got.IsZero(), "%s: zero", field)

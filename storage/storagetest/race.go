@@ -12,7 +12,7 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// parallel runs f n times at the same moment and returns what each returned.
+// parallel runs f n times at the same moment and returns the errors.
 func parallel(n int, f func(i int) error) []error {
 	errs := make([]error, n)
 	start := make(chan struct{})
@@ -28,7 +28,7 @@ func parallel(n int, f func(i int) error) []error {
 	return errs
 }
 
-// winners counts the nils; every other error must be the one that losers get.
+// winners returns how many of the errors are nil. Every other one has to be loser.
 func (p *probe) winners(errs []error, loser error) int {
 	p.Helper()
 	n := 0
@@ -37,12 +37,13 @@ func (p *probe) winners(errs []error, loser error) int {
 			n++
 			continue
 		}
-		require.ErrorIs(p, err, loser, "the answer to one who came too late")
+		require.ErrorIs(p, err, loser, "the error of a call that came too late")
 	}
 	return n
 }
 
-// oneWinner asks that of eight that spend a code and store tokens one wins, and its tokens alone are stored.
+// oneWinner requires that of eight calls which spend a code and store tokens
+// exactly one succeeds, and that only its tokens are stored.
 func oneWinner(p *probe) {
 	const attempts = 8
 	for round := range p.opts.Rounds {
@@ -69,7 +70,8 @@ func oneWinner(p *probe) {
 	}
 }
 
-// insertOneWinner asks the same of a key that several insert, each with a record of its own beside it.
+// insertOneWinner requires the same of calls that insert one key. Each of them
+// inserts a record of its own too.
 func insertOneWinner(p *probe) {
 	const attempts = 8
 	for round := range p.opts.Rounds {
@@ -79,12 +81,14 @@ func insertOneWinner(p *probe) {
 			return p.record(storage.Access, fmt.Sprint("beside", round, ".", i), grant)
 		}
 		errs := parallel(attempts, func(i int) error {
-			if i%2 == 0 { // whatever the order of the records
+			if i%2 == 0 { // in either order
 				return p.store.Insert(p.ctx, mark, beside(i))
 			}
 			return p.store.Insert(p.ctx, beside(i), mark)
 		})
-		if n := p.winners(errs, storage.ErrExists); !p.opts.Spread || n > 1 { // a loser may revoke what the winner had
+		// In a store that spreads its writes, a loser may revoke the records of
+		// the winner.
+		if n := p.winners(errs, storage.ErrExists); !p.opts.Spread || n > 1 {
 			require.Equal(p, 1, n, "winners of round %d", round)
 		}
 		for i, err := range errs {
@@ -97,7 +101,7 @@ func insertOneWinner(p *probe) {
 	}
 }
 
-// neverHalf asks that who sees one part of an Advance sees the other.
+// neverHalf requires that a reader who sees one part of an Advance sees the others.
 func neverHalf(p *probe) {
 	for round := range p.opts.Rounds {
 		grant := fmt.Sprint("grant", round)
@@ -105,6 +109,8 @@ func neverHalf(p *probe) {
 		access := p.record(storage.Access, fmt.Sprint("access", round), grant)
 		refresh := p.record(storage.Refresh, fmt.Sprint("refresh", round), grant)
 		p.insert(code)
+
+		// Two readers in opposite orders run beside the writer, and once after it.
 		var done atomic.Bool
 		errs := parallel(3, func(i int) error {
 			if i == 0 {
@@ -125,7 +131,9 @@ func neverHalf(p *probe) {
 	}
 }
 
-// wholeOrNothing reads the records one way or the other: what the first read shows must hold for the others.
+// wholeOrNothing reads the records in one of two orders. If one read shows that the
+// Advance happened, so must all later ones. In a store that spreads its writes,
+// only a token shows it: the code is spent first.
 func (p *probe) wholeOrNothing(codeFirst bool, code, access, refresh storage.Record) error {
 	order := []storage.Record{access, refresh, code}
 	switch {
@@ -151,7 +159,8 @@ func (p *probe) wholeOrNothing(codeFirst bool, code, access, refresh storage.Rec
 	return nil
 }
 
-// revokeRacesAdvance asks that an Advance which overlaps a Revoke either has its tokens revoked or fails.
+// revokeRacesAdvance requires of an Advance that overlaps a Revoke: its tokens are
+// revoked, or it fails.
 func revokeRacesAdvance(p *probe) {
 	for round := range p.opts.Rounds {
 		grant := fmt.Sprint("grant", round)
@@ -162,7 +171,7 @@ func revokeRacesAdvance(p *probe) {
 		}
 		p.insert(codes...)
 		errs := parallel(len(codes)+1, func(i int) error {
-			if i == len(codes)/2 { // among the others, not behind them
+			if i == len(codes)/2 { // started in the middle, not after the others
 				return p.store.Revoke(p.ctx, p.grant(grant))
 			}
 			if i > len(codes)/2 {
@@ -170,6 +179,7 @@ func revokeRacesAdvance(p *probe) {
 			}
 			return p.store.Advance(p.ctx, storage.Active, with(codes[i], storage.Spent), tokens[i])
 		})
+		// Any number of the codes may have been spent before the revocation.
 		p.winners(errs, storage.ErrConflict)
 		require.NoError(p, errs[len(codes)/2], "Revoke")
 		p.state(storage.Revoked, codes...)
@@ -186,11 +196,16 @@ func revokeRacesAdvance(p *probe) {
 	}
 }
 
-func revokeRacesChain(p *probe)     { p.raceChain() }
+// revokeRacesChain requires that a revocation ends chains of refresh tokens that
+// are rotated meanwhile.
+func revokeRacesChain(p *probe) { p.raceChain() }
+
+// revokeKindRacesChain requires the same of a revocation of kinds.
 func revokeKindRacesChain(p *probe) { p.raceChain(storage.Refresh, storage.Access) }
 
-// raceChain rotates refresh tokens without a pause while the grant is revoked, so that a Revoke always meets an
-// Advance that is half done. What it has inserted is what a plain "update where grant" misses.
+// raceChain rotates refresh tokens without a pause while the grant is revoked, so
+// that the Revoke always overlaps an Advance. A plain UPDATE with a condition on
+// the grant would miss what that Advance inserts.
 func (p *probe) raceChain(kinds ...storage.Kind) {
 	const chains, most = 3, 2000
 	for round := range p.opts.Rounds {
@@ -205,6 +220,7 @@ func (p *probe) raceChain(kinds ...storage.Kind) {
 		var revoked atomic.Bool
 		errs := parallel(chains+1, func(c int) error {
 			if c == chains {
+				// Every chain has rotated once before the revocation begins.
 				for running.Load() < chains {
 					runtime.Gosched()
 				}
@@ -215,7 +231,7 @@ func (p *probe) raceChain(kinds ...storage.Kind) {
 			for n := 1; n < most; n++ {
 				next := p.record(storage.Refresh, fmt.Sprint("refresh", round, ".", c, ".", n), grant)
 				access := p.record(storage.Access, fmt.Sprint("access", round, ".", c, ".", n), grant)
-				late := revoked.Load()
+				late := revoked.Load() // before the call: Revoke has returned then
 				err := p.store.Advance(p.ctx, storage.Active, with(current, storage.Spent), next, access)
 				if n == 2 || err != nil && n < 2 {
 					running.Add(1)
@@ -243,9 +259,11 @@ func (p *probe) raceChain(kinds ...storage.Kind) {
 	}
 }
 
-// singleUse redeems many records under contention and counts.
+// singleUse redeems many records with several attempts at each, and counts double
+// successes and records without a winner.
 func singleUse(p *probe) {
 	objects, attempts := p.opts.Objects, p.opts.Attempts
+	// Each lane redeems one record after the other.
 	lanes := min(objects, 2*runtime.GOMAXPROCS(0))
 	var taken, double, none, failed atomic.Int64
 	errs := parallel(lanes, func(int) error {
@@ -269,6 +287,7 @@ func singleUse(p *probe) {
 					failed.Add(1)
 				}
 			}
+			// The tokens that are stored have to agree with the answers.
 			found := 0
 			for i := range attempts {
 				if _, err := p.store.Get(p.ctx, storage.Access, p.key(fmt.Sprint(name, ".", i))); err == nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/grantwell/grantwell/storage/memstore"
 )
 
-// recorder stands in for *testing.T and keeps what a case had to say.
+// recorder replaces *testing.T and records the failures of a case.
 type recorder struct {
 	mu       sync.Mutex
 	failures []string
@@ -26,7 +26,7 @@ func (r *recorder) Errorf(format string, args ...any) {
 	r.failures = append(r.failures, fmt.Sprintf(format, args...))
 }
 
-// try runs a case on a store and returns its complaints.
+// try runs a case on a store and returns its failures.
 func try(ctx context.Context, c testCase, store storage.Records, spread bool) []string {
 	var r recorder
 	done := make(chan struct{})
@@ -38,7 +38,7 @@ func try(ctx context.Context, c testCase, store storage.Records, spread bool) []
 	return r.failures
 }
 
-// hooked is a store in memory some of whose methods are wrong.
+// hooked is a memory store of which some methods are replaced by wrong ones.
 type hooked struct {
 	*memstore.Store
 	insert      func(s *memstore.Store, ctx context.Context, recs []storage.Record) error
@@ -172,7 +172,8 @@ func onWrite(change func(*storage.Record)) func(*hooked) {
 	}
 }
 
-// onKey returns a hook that keeps records under another kind and key than their own, and gives these back.
+// onKey returns a hook that stores records under another kind and key, and returns
+// them with their own.
 func onKey(change func(k storage.Kind, key string) (storage.Kind, string)) func(*hooked) {
 	write := onWrite(func(r *storage.Record) { r.Kind, r.Key = change(r.Kind, r.Key) })
 	return func(h *hooked) {
@@ -203,7 +204,7 @@ func whole(s *memstore.Store, ctx context.Context, q storage.Query) (all []stora
 	}
 }
 
-// force sets a record's state, whatever it is.
+// force sets the state of a record that is in any state.
 func force(s *memstore.Store, ctx context.Context, r storage.Record, to storage.State) {
 	for {
 		now, err := s.Get(ctx, r.Kind, r.Key)

@@ -9,6 +9,8 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
+// revoke requires that every record of a grant is revoked, in every state and of
+// every kind, and that no record of another grant is changed.
 func revoke(p *probe) {
 	var recs []storage.Record
 	for _, s := range states {
@@ -21,9 +23,11 @@ func revoke(p *probe) {
 	loner := p.record(storage.Access, "loner", "")
 	loner.GrantID = ""
 	p.insert(bystander, loner)
-	for range 2 { // a second time is no error and changes nothing
+
+	for range 2 { // the second time is no error and changes nothing
 		require.NoError(p, p.store.Revoke(p.ctx, p.grant("g")))
 		for _, r := range recs {
+			// Denied is final, so the store may leave it.
 			if got := p.get(r); r.State == storage.Denied && got.State == storage.Denied {
 				p.same(r, got)
 			} else {
@@ -33,6 +37,8 @@ func revoke(p *probe) {
 		p.stored(bystander)
 		p.stored(loner)
 	}
+
+	// Revoked is final: no Advance leaves it.
 	for _, r := range recs {
 		for _, from := range []storage.State{storage.Pending, storage.Active, storage.Spent} {
 			require.ErrorIs(p, p.store.Advance(p.ctx, from, with(r, storage.Spent), p.record(storage.Access, "after", "g")), storage.ErrConflict)
@@ -41,15 +47,19 @@ func revoke(p *probe) {
 	p.missing(p.record(storage.Access, "after", "g"))
 }
 
+// revokeByKind requires that only the records of the named kinds are revoked.
 func revokeByKind(p *probe) {
 	code := with(p.record(storage.Code, "code", "g"), storage.Spent)
 	access, refresh := p.record(storage.Access, "access", "g"), p.record(storage.Refresh, "refresh", "g")
 	device := with(p.record(storage.DeviceCode, "device", "g"), storage.Pending)
 	p.insert(code, access, refresh, device)
+
+	// The grant has no record of this kind.
 	require.NoError(p, p.store.Revoke(p.ctx, p.grant("g"), storage.Pushed))
 	for _, r := range []storage.Record{code, access, refresh, device} {
 		p.stored(r)
 	}
+
 	require.NoError(p, p.store.Revoke(p.ctx, p.grant("g"), storage.Access))
 	p.stored(with(access, storage.Revoked))
 	for _, r := range []storage.Record{code, refresh, device} {
@@ -60,6 +70,8 @@ func revokeByKind(p *probe) {
 	p.stored(refresh)
 }
 
+// revokeNothing requires that a grant ID without records is no error and changes
+// nothing. Above all, the empty one does not revoke the records without a grant.
 func revokeNothing(p *probe) {
 	r := p.record(storage.Access, "r", "g")
 	loner := p.record(storage.Access, "loner", "")
@@ -73,7 +85,7 @@ func revokeNothing(p *probe) {
 	}
 }
 
-// revokeExact asks that grant IDs are compared byte for byte.
+// revokeExact requires that grant IDs are compared byte for byte.
 func revokeExact(p *probe) {
 	var recs []storage.Record
 	for i, grant := range []string{"grant", "Grant", "grant ", " grant", "gr_nt", "gr%", "gr*nt", "gr\u00e4nt", "gra\u0308nt", "grant:x"} {
@@ -87,7 +99,8 @@ func revokeExact(p *probe) {
 	}
 }
 
-// revokeLarge asks that a grant with many records is revoked to the last of them.
+// revokeLarge requires that every record of a grant with many records is revoked.
+// A store that works in batches has to do all of them.
 func revokeLarge(p *probe) {
 	const batches, size = 12, 100
 	var all []storage.Record

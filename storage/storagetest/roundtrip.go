@@ -12,8 +12,11 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
+// states are all states.
 var states = []storage.State{storage.Pending, storage.Active, storage.Spent, storage.Denied, storage.Revoked}
 
+// roundTrip requires that records of every kind and state are returned as they were
+// stored, and so is one with the required fields only.
 func roundTrip(p *probe) {
 	kinds := []storage.Kind{
 		storage.Code, storage.Access, storage.Refresh, storage.DeviceCode, storage.UserCode,
@@ -25,12 +28,15 @@ func roundTrip(p *probe) {
 		p.insert(r)
 		p.stored(r)
 	}
+
 	bare := storage.Record{Kind: storage.Used, Key: p.key("bare"), State: storage.Spent, IssuedAt: time.Unix(1_700_000_000, 0).UTC()}
 	p.insert(bare)
 	p.stored(bare)
 	p.insert() // nothing to store is no error
 }
 
+// times requires that times are returned as the same instants in UTC, to the
+// millisecond, after an Insert and after an Advance.
 func times(p *probe) {
 	zone := time.FixedZone("far east", 14*3600)
 	west := time.FixedZone("west, by halves", -(9*3600 + 1800))
@@ -51,6 +57,7 @@ func times(p *probe) {
 	}
 }
 
+// clockEdges requires that times around the limits of integers are kept.
 func clockEdges(p *probe) {
 	for i, at := range []time.Time{
 		time.Unix(0, 0),
@@ -63,13 +70,15 @@ func clockEdges(p *probe) {
 		r := p.record(storage.Refresh, fmt.Sprint(i), "g")
 		r.IssuedAt = at
 		if r.ExpiresAt = at; at.Before(time.Now()) {
-			r.ExpiresAt = time.Time{} // an expired record is another case's business
+			r.ExpiresAt = time.Time{} // expiredStay tests expired records
 		}
 		p.insert(r)
 		p.stored(r)
 	}
 }
 
+// emptyLists requires that lists keep their order and their duplicates, and that
+// empty lists and data are returned empty.
 func emptyLists(p *probe) {
 	for i, list := range [][]string{nil, {}, {"one"}, {"b", "a"}, {"twice", "twice"}} {
 		r := p.record(storage.Code, fmt.Sprint(i), "g")
@@ -82,11 +91,15 @@ func emptyLists(p *probe) {
 	}
 }
 
+// largeData requires that data of the largest size, binary data and long lists are
+// kept.
 func largeData(p *probe) {
 	r := p.record(storage.Code, "large", "g")
 	r.Data = append(append([]byte(`"`), bytes.Repeat([]byte("x"), storage.MaxData-2-storage.SealOverhead)...), '"')
 	p.insert(r)
 	p.stored(r)
+
+	// Every byte, and pairs that are not UTF-8.
 	binary := p.record(storage.Code, "binary", "g")
 	binary.Data = nil
 	for i := range 512 {
@@ -94,6 +107,7 @@ func largeData(p *probe) {
 	}
 	p.insert(binary)
 	p.stored(binary)
+
 	many := p.record(storage.Consent, "many", "g")
 	many.Scope, many.Audience = nil, nil
 	for i := range 300 {
@@ -105,6 +119,8 @@ func largeData(p *probe) {
 	p.stored(many)
 }
 
+// oddText requires that text is kept byte for byte: spaces, quotes, line ends,
+// Unicode in several forms.
 func oddText(p *probe) {
 	for i, text := range []string{
 		" leading", "trailing ", "UPPER", "upper", `quote " and ' and ` + "`", `back\slash`, "a,b;c|d", "{a,b}", "%s %", "_", "line\r\nbreak", "tab\t",
@@ -121,6 +137,7 @@ func oddText(p *probe) {
 	}
 }
 
+// keysExact requires that keys are compared byte for byte.
 func keysExact(p *probe) {
 	rest := p.key("exact")[2:]
 	var recs []storage.Record
@@ -135,7 +152,9 @@ func keysExact(p *probe) {
 	for _, key := range []string{"short", "Short", "short ", "sh%rt", "sh_rt", "clé", "cle\u0301", strings.Repeat("k", 255), strings.Repeat("k", 254), strings.Repeat("=", 43), "a/b:c{d}"} {
 		add(key)
 	}
-	// The last character of 43 carries four bits: B and A end the same bytes, and are different keys all the same.
+
+	// The last of 43 characters carries four bits. Keys that end in A and B decode
+	// to the same bytes, and are different keys.
 	add(strings.Repeat("A", 42) + "A")
 	add(strings.Repeat("A", 42) + "B")
 	for _, r := range recs {
@@ -146,6 +165,7 @@ func keysExact(p *probe) {
 	}
 }
 
+// kindsSeparate requires that equal keys of different kinds are independent.
 func kindsSeparate(p *probe) {
 	code := p.record(storage.Code, "same", "one")
 	refresh := with(p.record(storage.Refresh, "same", "two"), storage.Pending)
@@ -160,6 +180,7 @@ func kindsSeparate(p *probe) {
 	p.stored(access)
 }
 
+// notFound requires ErrNotFound for keys that are not stored, in any form.
 func notFound(p *probe) {
 	r := p.record(storage.Code, "there", "g")
 	p.missing(r)
@@ -171,6 +192,7 @@ func notFound(p *probe) {
 	}
 }
 
+// takenKey requires ErrExists for a taken key, in any state of the stored record.
 func takenKey(p *probe) {
 	for i, s := range states {
 		r := with(p.record(storage.Code, fmt.Sprint(i), "g"), s)
@@ -179,6 +201,8 @@ func takenKey(p *probe) {
 		require.ErrorIs(p, p.store.Insert(p.ctx, other), storage.ErrExists, "Insert over a record in state %d", s)
 		p.stored(r)
 	}
+
+	// Single use of identifiers rests on this.
 	first, err := storage.UseOnce(p.ctx, p.store, p.salt, "jti", time.Now().Add(time.Hour))
 	require.NoError(p, err)
 	require.True(p, first)
@@ -187,6 +211,8 @@ func takenKey(p *probe) {
 	require.False(p, first)
 }
 
+// insertAllOrNothing requires that an Insert with one taken key, in any position,
+// stores no record.
 func insertAllOrNothing(p *probe) {
 	taken := p.record(storage.Code, "taken", "h")
 	p.insert(taken)
@@ -198,12 +224,14 @@ func insertAllOrNothing(p *probe) {
 		p.unused(a, b, c)
 		p.kept(taken)
 		if !p.opts.Spread {
-			p.insert(a, b, c) // what failed has left nothing behind
+			p.insert(a, b, c) // the failed attempt has left nothing behind
 			p.stored(b)
 		}
 	}
 }
 
+// invalidRefused requires that invalid records are refused, together with the valid
+// ones of the same write.
 func invalidRefused(p *probe) {
 	good, other := p.record(storage.Code, "good", "g"), p.record(storage.Access, "other", "g")
 	p.insert(good)
@@ -222,6 +250,7 @@ func invalidRefused(p *probe) {
 		bad(&r)
 		require.Error(p, p.store.Insert(p.ctx, other, r), what)
 		require.Error(p, p.store.Advance(p.ctx, storage.Active, with(good, storage.Spent), other, r), what)
+		// The invalid record may also be the one to replace.
 		if r.Kind == storage.Refresh {
 			r.Kind, r.Key = good.Kind, good.Key
 			if what != "no key" && what != "long key" {
@@ -233,11 +262,12 @@ func invalidRefused(p *probe) {
 	}
 }
 
+// noSharedMemory requires that the store and its callers share no slices.
 func noSharedMemory(p *probe) {
 	fresh := func() storage.Record { return p.record(storage.Code, "mine", "g") }
 	spoil := func(r *storage.Record) { r.Scope[0], r.Audience[0], r.Data[0] = "admin", "evil", 'X' }
 	check := func(call string, want storage.Record) {
-		for range 2 { // the second reader sees what the first one did to its copy
+		for range 2 { // a second reader would see the changes of the first one
 			got := p.get(want)
 			require.Equal(p, want.Scope, got.Scope, "Scope after a slice was changed that %s had", call)
 			require.Equal(p, want.Audience, got.Audience, "Audience after a slice was changed that %s had", call)
@@ -257,6 +287,8 @@ func noSharedMemory(p *probe) {
 	check("Advance", p.record(storage.Access, "more", "g"))
 }
 
+// cancelled requires that a call with a cancelled context fails and changes
+// nothing. ErrNotFound would be wrong: the caller would take a token as unknown.
 func cancelled(p *probe) {
 	ctx, cancel := context.WithCancel(p.ctx)
 	cancel()

@@ -16,24 +16,37 @@ var (
 	attemptsFlag = flag.Int("storagetest.attempts", 0, "parallel attempts at each of them; 0: the default")
 )
 
-// Options sizes the races, and says what kind of store it is. The zero value is the default.
+// Options are the sizes of the races, and the kind of the store. The zero value is
+// the default.
 type Options struct {
-	Rounds   int // of each race; 0: 100, with -short 20
-	Objects  int // records of the single-use case; 0: the flag -storagetest.objects, else 1000, with -short 100
-	Attempts int // parallel attempts at each; 0: the flag -storagetest.attempts, else 4
+	// Rounds is the number of rounds of each race. Zero is 100, or 20 with
+	// -short.
+	Rounds int
 
-	// Spread is for a store that divides what one write carries over several databases, as [storage.Route] does when codes,
-	// access and refresh tokens are not together. It has no common transaction, and is held to what it can keep: a write
-	// that fails leaves nothing of use, but may leave records revoked; and no token is seen before its code is spent.
+	// Objects is the number of records of the single-use case. Zero is the flag
+	// -storagetest.objects or, without it, 1000, and 100 with -short.
+	Objects int
+
+	// Attempts is the number of parallel attempts at each of these records.
+	// Zero is the flag -storagetest.attempts or, without it, 4.
+	Attempts int
+
+	// Spread is for a store that spreads one write over several databases, as
+	// [storage.Route] does if codes, access tokens and refresh tokens are not
+	// together. Such a store has no transaction across them, and less is
+	// required of it: a write that fails leaves no usable record but may leave
+	// revoked ones, and no token is seen before its code is spent.
 	Spread bool
 }
 
-// Run tests the stores that newStore returns, each empty, with the default [Options].
+// Run tests the stores that newStore returns, with the default [Options]. Each
+// store is empty.
 func Run(t *testing.T, newStore func(t *testing.T) storage.Records) {
 	RunWith(t, Options{}, newStore)
 }
 
-// RunWith is [Run] with races of another size: fewer for a store that is slow to reach, more for a long run.
+// RunWith tests the stores that newStore returns. A store that is slow to reach
+// needs smaller races, and a long run needs larger ones.
 func RunWith(t *testing.T, o Options, newStore func(t *testing.T) storage.Records) {
 	o = o.withDefaults(testing.Short())
 	for _, c := range cases() {
@@ -41,13 +54,14 @@ func RunWith(t *testing.T, o Options, newStore func(t *testing.T) storage.Record
 			t.Parallel()
 			store := newStore(t)
 			if c.needs != nil && !c.needs(store) {
-				t.Skip("the store has no such power")
+				t.Skip("the store does not implement the interface")
 			}
 			c.run(newProbe(t, t.Context(), store, o))
 		})
 	}
 }
 
+// withDefaults returns the options with the zero fields set.
 func (o Options) withDefaults(short bool) Options {
 	pick := func(values ...int) int {
 		for _, v := range values {
@@ -69,15 +83,21 @@ func (o Options) withDefaults(short bool) Options {
 	}
 }
 
-// testCase is one promise of package storage. needs, if set, tells whether the store has made it.
+// testCase is one promise of package storage.
 type testCase struct {
-	name  string
+	name string
+
+	// needs reports whether the store makes the promise. Nil means that every
+	// store does.
 	needs func(storage.Records) bool
-	run   func(*probe)
+
+	run func(*probe)
 }
 
+// has reports whether a store implements an interface.
 func has[T any](s storage.Records) bool { _, ok := s.(T); return ok }
 
+// cases returns all cases, each named after its promise.
 func cases() []testCase {
 	return []testCase{
 		{"RoundTrip", nil, roundTrip},
@@ -135,16 +155,22 @@ func cases() []testCase {
 	}
 }
 
-// tester is what a case needs of *testing.T. The kit's own tests put another one in its place,
-// to see that a wrong store fails.
+// tester is the part of *testing.T that a case needs. The tests of this package
+// replace it, to check that a wrong store fails.
 type tester interface {
 	require.TestingT
 	Helper()
 	Logf(format string, args ...any)
 }
 
-// newProbe returns what a case works with.
+// newProbe returns a probe for one case.
 func newProbe(t tester, ctx context.Context, store storage.Records, o Options) *probe {
-	return &probe{tester: t, ctx: ctx, store: store, opts: o, salt: newSalt(),
-		now: time.Now().UTC().Truncate(time.Millisecond)}
+	return &probe{
+		tester: t,
+		ctx:    ctx,
+		store:  store,
+		opts:   o,
+		salt:   newSalt(),
+		now:    time.Now().UTC().Truncate(time.Millisecond),
+	}
 }

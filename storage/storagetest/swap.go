@@ -10,9 +10,11 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
+// swapper returns the store as a swapper.
 func (p *probe) swapper() storage.Swapper { return p.store.(storage.Swapper) }
 
-// clientSwapped asks that a client is replaced only by who knows what is stored.
+// clientSwapped requires that a client is replaced only if the caller names the
+// stored one.
 func clientSwapped(p *probe) {
 	full, other := fullClients()[0], machineClient("other")
 	require.NoError(p, p.registrar().PutClient(p.ctx, other))
@@ -26,18 +28,21 @@ func clientSwapped(p *probe) {
 
 	read, err := p.registrar().Client(p.ctx, full.ID)
 	require.NoError(p, err)
-	for n := range 3 { // a client, a second time after it was swapped, and one that is equal to the one before
+
+	// A swap, a second one after it, and one that changes nothing.
+	for n := range 3 {
 		next := read.Clone()
 		next.Disabled, next.Name = n == 0, fmt.Sprint("name ", min(n, 1))
 		require.NoError(p, p.swapper().SwapClient(p.ctx, &read, next), "swap %d", n)
 		p.clientStored(next)
 		if n == 0 {
-			require.ErrorIs(p, p.swapper().SwapClient(p.ctx, &read, again), storage.ErrConflict, "what was read before the swap")
+			require.ErrorIs(p, p.swapper().SwapClient(p.ctx, &read, again), storage.ErrConflict, "the client was read before the swap")
 			p.clientStored(next)
 		}
 		read, err = p.registrar().Client(p.ctx, full.ID)
 		require.NoError(p, err)
 	}
+
 	bad := read.Clone()
 	bad.RedirectURIs = []string{"javascript:alert(1)"}
 	require.ErrorContains(p, p.swapper().SwapClient(p.ctx, &read, bad), "redirect_uris")
@@ -53,10 +58,12 @@ func clientSwapped(p *probe) {
 	p.clientStored(other)
 }
 
-// clientSwapRace asks that of many that change one client at a moment, one wins, and that its change stays.
+// clientSwapRace requires that of several concurrent changes of a client exactly
+// one succeeds, and that its change is stored.
 func clientSwapRace(p *probe) {
 	const rivals = 8
 	for round := range 5 {
+		// In every second round there is no client yet.
 		var old *storage.Client
 		before := machineClient(fmt.Sprint("raced", round/2))
 		if read, err := p.registrar().Client(p.ctx, before.ID); err == nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
+// sweep calls Sweep and returns the number of removed records.
 func (p *probe) sweep(before time.Time, limit int) int {
 	p.Helper()
 	n, err := p.store.(storage.Sweeper).Sweep(p.ctx, before, limit)
@@ -16,7 +17,7 @@ func (p *probe) sweep(before time.Time, limit int) int {
 	return n
 }
 
-// left counts the records that are still there.
+// left returns how many of the records are still stored.
 func (p *probe) left(recs []storage.Record) int {
 	p.Helper()
 	n := 0
@@ -30,7 +31,8 @@ func (p *probe) left(recs []storage.Record) int {
 	return n
 }
 
-// expiredStay asks that expiry alone takes no record away, so that a late replay is told from garbage.
+// expiredStay requires that a record stays after it has expired, until it is
+// swept. The server can then tell a late replay of a token from random text.
 func expiredStay(p *probe) {
 	for i, age := range []time.Duration{time.Millisecond, time.Second, time.Hour, 400 * 24 * time.Hour, 55 * 365 * 24 * time.Hour} {
 		r := p.record(storage.Refresh, fmt.Sprint(i), "g")
@@ -44,11 +46,13 @@ func expiredStay(p *probe) {
 		p.stored(with(r, storage.Revoked))
 	}
 	edge := p.record(storage.Refresh, "1970", "g")
-	edge.ExpiresAt = time.Unix(0, 0).UTC() // is long ago, not never
+	edge.ExpiresAt = time.Unix(0, 0).UTC() // a time long ago, which is not never
 	p.insert(edge)
 	p.stored(edge)
 }
 
+// sweepExpired requires that a sweep removes the records which expired before the
+// given time, and no others.
 func sweepExpired(p *probe) {
 	now := time.Now().UTC().Truncate(time.Second)
 	at := func(name string, s storage.State, expires time.Time) storage.Record {
@@ -69,7 +73,8 @@ func sweepExpired(p *probe) {
 		at("later", storage.Revoked, now.Add(time.Hour)), at("9999", storage.Active, time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC)),
 	}
 	p.insert(append(append([]storage.Record{shortened, extended}, gone...), kept...)...)
-	// What counts is the expiry that the last write gave.
+
+	// The expiry of the last write counts.
 	shortened.ExpiresAt, extended.ExpiresAt = now.Add(-time.Minute), now.Add(time.Minute)
 	require.NoError(p, p.store.Advance(p.ctx, storage.Active, shortened))
 	require.NoError(p, p.store.Advance(p.ctx, storage.Active, extended))
@@ -83,11 +88,15 @@ func sweepExpired(p *probe) {
 		p.stored(r)
 	}
 	require.Zero(p, p.sweep(now, 100), "swept already")
-	p.insert(gone[0]) // its key is free again
+
+	// The key of a removed record is free, and the indexes are consistent.
+	p.insert(gone[0])
 	require.NoError(p, p.store.Revoke(p.ctx, p.grant("g")))
 	p.state(storage.Revoked, gone[0], never, extended)
 }
 
+// sweepLimit requires that a sweep removes at most limit records and returns their
+// number.
 func sweepLimit(p *probe) {
 	var old []storage.Record
 	add := func(n int) {

@@ -18,9 +18,11 @@ import (
 	"github.com/grantwell/grantwell/storage/sqlstore"
 )
 
-// BenchmarkDatabases measures the calls of a code exchange, a refresh and an introspection beside the driver alone, which does the
-// same statements prepared by hand on the same tables. The two take turns, so that what else the machine does
-// falls on both. "ratio" is store over driver, "driver-ns/op" the driver.
+// BenchmarkDatabases measures the calls of a code exchange, a refresh and an
+// introspection, and compares them with the driver alone, which runs the same
+// statements, prepared by hand, on the same tables. The two take turns, so that
+// other load on the machine affects both. "ratio" is the time of the store
+// divided by that of the driver, "driver-ns/op" that of the driver.
 func BenchmarkDatabases(b *testing.B) {
 	for _, d := range databases {
 		b.Run(d.name, func(b *testing.B) {
@@ -62,7 +64,8 @@ func BenchmarkDatabases(b *testing.B) {
 	}
 }
 
-// beside times two ways to do the same, in turns. Each prepares an operation outside the time that it returns.
+// beside measures two ways to do the same work, in turns. Each of them prepares
+// an operation first and returns the time of the operation alone.
 func beside(b *testing.B, store, driver func() func() error) {
 	var ours, theirs time.Duration
 	turn := func(prepare func() func() error, total *time.Duration) {
@@ -88,7 +91,8 @@ func beside(b *testing.B, store, driver func() func() error) {
 	b.ReportMetric(float64(ours)/float64(theirs), "ratio")
 }
 
-// bare does what the store does for one Advance with two inserts and for Get, and nothing for any other case.
+// bare runs the statements that the store runs for a Get, and for an Advance
+// with two inserts.
 type bare struct {
 	storage.Records
 	dialect              sqlstore.Dialect

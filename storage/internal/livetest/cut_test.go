@@ -20,13 +20,14 @@ import (
 	"github.com/grantwell/grantwell/storage/sqlstore"
 )
 
-// The two ways that bytes go.
+// The two directions of a connection.
 const (
-	asked = iota
-	told
+	toServer = iota
+	toClient
 )
 
-// wire forwards a Unix socket and cuts the connection right behind a byte.
+// wire forwards a Unix socket, and cuts the connection after a given number of
+// bytes.
 type wire struct {
 	net.Listener
 	target string
@@ -41,7 +42,8 @@ type wire struct {
 	wasCut  bool
 }
 
-// newWire listens beside the test's files, under the name that clients expect of a socket.
+// newWire listens in a directory of the test, under the name that clients of
+// the database expect.
 func newWire(t testing.TB, socket string) *wire {
 	t.Helper()
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), filepath.Base(socket)))
@@ -62,8 +64,8 @@ func newWire(t testing.TB, socket string) *wire {
 				}
 				continue
 			}
-			go w.relay(server, client, asked)
-			go w.relay(client, server, told)
+			go w.relay(server, client, toServer)
+			go w.relay(client, server, toClient)
 		}
 	}()
 	return w
@@ -99,7 +101,7 @@ func (w *wire) relay(to, from net.Conn, way int) {
 	}
 }
 
-// count takes bytes off what may pass.
+// count subtracts bytes from the number that may pass.
 func (w *wire) count(way, n int) (pass int, cut bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -114,14 +116,14 @@ func (w *wire) count(way, n int) (pass int, cut bool) {
 	return w.left, true
 }
 
-// arm cuts behind the n-th byte of that way from now on.
+// arm makes the wire cut after the next n bytes of a direction.
 func (w *wire) arm(way, n int, keepCut bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.armed, w.way, w.left, w.keepCut, w.down, w.wasCut = true, way, n, keepCut, false, false
 }
 
-// heal lets everything pass again, and tells whether there was a cut.
+// heal lets every byte pass again, and reports whether there was a cut.
 func (w *wire) heal() bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -129,7 +131,8 @@ func (w *wire) heal() bool {
 	return w.wasCut
 }
 
-// cutStores are, for each server, a store through a wire and another one beside it.
+// cutStores has, for each server, one store through a wire and another one
+// without it.
 func cutStores() map[string]func(t *testing.T, idle int) (*wire, storage.Records, storage.Records) {
 	overSQL := func(d database, socket func(dsn string) string) func(t *testing.T, idle int) (*wire, storage.Records, storage.Records) {
 		return func(t *testing.T, idle int) (*wire, storage.Records, storage.Records) {
@@ -165,7 +168,8 @@ func cutStores() map[string]func(t *testing.T, idle int) (*wire, storage.Records
 			s := startRedis(t, durable...)
 			w, p := newWire(t, s.DSN), prefix()
 			direct := redisStore(t, s.client(t), p)
-			// The client tries calls again by itself; here it does not take its time over it.
+			// The client library retries by itself; the test shortens its
+			// pauses.
 			client := redis.NewClient(&redis.Options{Network: "unix", Addr: w.Addr().String(), ContextTimeoutEnabled: true,
 				MinRetryBackoff: time.Millisecond, MaxRetryBackoff: time.Millisecond, DialerRetries: 1, PoolSize: 4})
 			t.Cleanup(func() { _ = client.Close() })
@@ -174,12 +178,14 @@ func cutStores() map[string]func(t *testing.T, idle int) (*wire, storage.Records
 	}
 }
 
-// outcomes of writes whose connection was cut.
+// outcomes counts the writes whose connection was cut, by how they ended.
 type outcomes struct{ cuts, succeeded, failed, failedYetDone, failedNotDone int }
 
-// A connection that is cut anywhere, behind each byte of the conversation in both directions, for a moment or for good: a write that
-// is said to have happened has, wholly; one that failed has happened wholly or not at all; none is refused for its own sake; and tried again with
-// other tokens it wins once in all.
+// A connection is cut after each byte of the conversation, in both directions,
+// for a moment or for good. A write that returned no error has happened
+// completely. A write that failed has happened completely or not at all. No
+// write is refused because of itself. Repeated with other tokens, it succeeds
+// once in total.
 //
 // Holds I1, I3, I5, I8, F6.
 func TestCut_BehindEveryByte(t *testing.T) {
@@ -226,10 +232,11 @@ type cutter struct {
 	outcomes
 }
 
-// call runs a write through the wire, which cuts it. It tells how it ended, and whether there was a cut.
+// call runs a write through the wire, which cuts it. It returns how the write
+// ended, and whether there was a cut.
 func (c *cutter) call(way, n int, keep bool, write func(ctx context.Context) error) (error, bool) {
 	c.t.Helper()
-	// A pool that keeps connections starts with a live one.
+	// The pool keeps connections, so the write begins with a live one.
 	require.Eventually(c.t, func() bool {
 		_, err := c.cut.Get(c.t.Context(), storage.Code, "none")
 		return errors.Is(err, storage.ErrNotFound)
@@ -278,8 +285,8 @@ func (c *cutter) advance(way, n int, keep bool) bool {
 	c.n++
 	grant := fmt.Sprint("a", c.n)
 	code := record(storage.Code, grant, grant)
-	tokens := func(who string) []storage.Record {
-		return []storage.Record{record(storage.Access, grant+who, grant), record(storage.Refresh, grant+who, grant)}
+	tokens := func(caller string) []storage.Record {
+		return []storage.Record{record(storage.Access, grant+caller, grant), record(storage.Refresh, grant+caller, grant)}
 	}
 	require.NoError(c.t, c.direct.Insert(c.t.Context(), code))
 	err, was := c.call(way, n, keep, func(ctx context.Context) error {
@@ -290,9 +297,9 @@ func (c *cutter) advance(way, n int, keep bool) bool {
 		require.ErrorIs(c.t, again, storage.ErrConflict)
 	}
 	require.ErrorIs(c.t, c.direct.Advance(c.t.Context(), storage.Active, spent(code)), storage.ErrConflict)
-	for who, there := range map[string]bool{"first": again != nil, "again": again == nil} {
-		for _, r := range tokens(who) {
-			require.Equal(c.t, there, c.state(r) == storage.Active, "cut behind byte %d, way %d: %v, again %v: %s %s", n, way, err, again, r.Kind, who)
+	for caller, there := range map[string]bool{"first": again != nil, "again": again == nil} {
+		for _, r := range tokens(caller) {
+			require.Equal(c.t, there, c.state(r) == storage.Active, "cut behind byte %d, way %d: %v, again %v: %s %s", n, way, err, again, r.Kind, caller)
 		}
 	}
 	c.settle(err, again != nil)

@@ -1,9 +1,13 @@
-// Package livetest holds the stores to their contract on real databases: PostgreSQL, MariaDB and SQLite.
-// It is a module of its own, so that drivers are no requirement of the library, and is never released.
+// Package livetest tests the stores on real databases: PostgreSQL, MariaDB,
+// SQLite and Redis.
 //
-// The tests start private servers from installed binaries, on Unix sockets in temporary directories and as an unprivileged user,
-// and stop them at the end; they need no service that runs already. A test whose server is not installed
-// skips and says so, or fails when GRANTWELL_REQUIRE_ALL is set. Linux only.
+// It is a module of its own, so that the library does not require the drivers. It
+// is never released.
+//
+// The tests start private servers from installed programs, on Unix sockets in
+// temporary directories, as an unprivileged user, and stop them at the end. They
+// need no service that runs already. A test whose server is not installed is
+// skipped and logs that, or fails if GRANTWELL_REQUIRE_ALL is set. Linux only.
 //
 // Long runs:
 //

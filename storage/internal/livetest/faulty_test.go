@@ -21,8 +21,9 @@ import (
 	"github.com/grantwell/grantwell/storage/storagetest"
 )
 
-// faults decides what happens to a statement. An error of before keeps it from the database; one of after takes its
-// answer's place, and the statement has happened.
+// faults decides what happens to a statement. An error of before prevents the
+// statement. An error of after replaces its answer, and the statement has
+// happened.
 type faults struct {
 	before, after func(query string) error
 }
@@ -42,7 +43,8 @@ func (f *faults) around(query string, run func() error) error {
 	return nil
 }
 
-// faultyConnector wraps a driver's connections, of which it uses what sqlstore does: prepared statements and transactions.
+// faultyConnector wraps the connections of a driver, in the functions that
+// sqlstore uses: prepared statements and transactions.
 type faultyConnector struct {
 	driver.Connector
 	*faults
@@ -124,7 +126,7 @@ func (s *faultyStmt) QueryContext(ctx context.Context, args []driver.NamedValue)
 	return rows, err
 }
 
-// faultyPool opens a pool whose statements meet these faults.
+// faultyPool opens a pool whose statements fail in these ways.
 func faultyPool(t testing.TB, d database, f *faults) *sql.DB {
 	t.Helper()
 	name, dsn := d.open(t)
@@ -152,10 +154,12 @@ type dsnConnector struct {
 func (c dsnConnector) Connect(context.Context) (driver.Conn, error) { return c.d.Open(c.dsn) }
 func (c dsnConnector) Driver() driver.Driver                        { return c.d }
 
-// written is what a call writes, apart from New.
+// written is the number of statements that a call writes, those of New
+// excluded.
 var written = regexp.MustCompile(`^(WITH|UPDATE|DELETE|INSERT)\b.*_(records|clients|origins)\b`)
 
-// Statements that the database undoes are tried again, and of all attempts one still wins.
+// Statements that the database undoes are tried again, and of several attempts
+// exactly one succeeds.
 //
 // Holds I1, I3, I11, F8.
 func TestUndone_TriedAgain(t *testing.T) {
@@ -168,7 +172,7 @@ func TestUndone_TriedAgain(t *testing.T) {
 		t.Run(d.name, func(t *testing.T) {
 			var injected atomic.Int64
 			f := &faults{before: func(query string) error {
-				// COMMIT stays out of it: whether that happened is never guessed.
+				// COMMIT is left out: its outcome is never guessed.
 				if written.MatchString(query) && rand.Float64() < 0.3 {
 					injected.Add(1)
 					return undone[d.name]
@@ -190,7 +194,8 @@ func TestUndone_TriedAgain(t *testing.T) {
 	}
 }
 
-// PostgreSQL may run at any isolation level: what it then undoes is tried again.
+// PostgreSQL may have any default isolation level. Writes that it then undoes
+// are tried again.
 //
 // Holds I1, I3, I11, F8.
 func TestIsolation_AnyLevel(t *testing.T) {
@@ -210,8 +215,9 @@ func TestIsolation_AnyLevel(t *testing.T) {
 
 var errCut = errors.New("connection reset by peer")
 
-// When the answer to a write is lost, the store looks whether it happened: if so the call succeeds, otherwise it
-// fails and is not repeated.
+// When the answer to a write is lost, the store looks whether the write
+// happened. If it did, the call succeeds. Otherwise it fails and is not
+// repeated.
 //
 // Holds I3, I8, F6.
 func TestLostAnswer_SettledByReading(t *testing.T) {
@@ -257,7 +263,7 @@ func TestLostAnswer_SettledByReading(t *testing.T) {
 			_, err = s.Get(t.Context(), token.Kind, token.Key)
 			require.NoError(t, err)
 
-			// A twin write that says the same of the same record is not mistaken for ours.
+			// Another write of the same content is not taken for this one.
 			after.Store(nil)
 			before.Store(&commit)
 			mark := record(storage.Pushed, "twin", "g")

@@ -15,7 +15,8 @@ var (
 	stride    = flag.Int("stride", 61, "how many bytes lie between the places where the wire is cut")
 )
 
-// objects is the size of the single-use case: the kit's flag, or what a test run has time for.
+// objects is the size of the single-use case: the flag of the kit or, without
+// it, a size for an ordinary test run.
 func objects() int {
 	if f := flag.Lookup("storagetest.objects"); f != nil && f.Value.String() != "0" {
 		return 0

@@ -21,7 +21,7 @@ import (
 	"github.com/grantwell/grantwell/storage/sqlstore"
 )
 
-// children returns the processes that this one has started.
+// children returns the processes that this one started.
 func children(pid int) []int {
 	var list []int
 	stats, _ := filepath.Glob("/proc/[0-9]*/stat")
@@ -42,7 +42,7 @@ func children(pid int) []int {
 	return list
 }
 
-// kill ends the server and its workers at once, as a crash would: none of them tidies up.
+// kill ends the server and its workers at once, as a crash does.
 func (s *server) kill() {
 	pid := s.PID()
 	_ = syscall.Kill(pid, syscall.SIGSTOP) // it starts no more of them
@@ -55,8 +55,8 @@ func (s *server) kill() {
 	_ = os.Remove(filepath.Join(s.Dir, "data", "postmaster.pid"))
 }
 
-// underLoad runs eight writers on two stores, which share the tables as two instances do, while fault runs; then it
-// checks the ledger on both.
+// underLoad runs eight writers on two stores, which share the tables as two
+// instances do, while fault runs. Then it checks the ledger on both.
 func underLoad(t *testing.T, d sqlstore.Dialect, driver, dsn string, fault func(l *ledger)) {
 	t.Helper()
 	p := prefix()
@@ -84,14 +84,15 @@ func underLoad(t *testing.T, d sqlstore.Dialect, driver, dsn string, fault func(
 	}
 }
 
-// progress waits until a good number of redemptions more have been acknowledged.
+// progress waits until many more redemptions have been acknowledged.
 func (l *ledger) progress(t testing.TB) {
 	t.Helper()
 	want := l.acked.Load() + 100
 	require.Eventually(t, func() bool { return l.acked.Load() >= want }, time.Minute, time.Millisecond, "redemptions go on")
 }
 
-// What a database has acknowledged survives its SIGKILL, wholly or not at all.
+// Writes that a database has acknowledged survive its SIGKILL, completely, and
+// the others have happened completely or not at all.
 //
 // Holds I1, I2, I3, I4, I5, I8, F4.
 func TestKill_NothingAcknowledgedIsLost(t *testing.T) {
@@ -113,7 +114,8 @@ func TestKill_NothingAcknowledgedIsLost(t *testing.T) {
 	}
 }
 
-// A restart, in order or not, fails calls for as long as it takes, and the pool heals by itself.
+// During a restart of the database, orderly or not, calls fail. After it the
+// pool recovers by itself.
 //
 // Holds I1, I2, I3, I5, I7, F5.
 func TestRestart_PoolHeals(t *testing.T) {
@@ -142,19 +144,20 @@ func TestRestart_PoolHeals(t *testing.T) {
 	}
 }
 
-// A process that uses SQLite may be killed at any moment: what it has told stays, wholly or not at all.
+// A process that uses SQLite may be killed at any moment: the writes that it
+// acknowledged are kept, and the others have happened completely or not at all.
 //
 // Holds I1, I2, I3, I5, F1.
 func TestKill_ProcessOnSQLite(t *testing.T) {
 	if file := os.Getenv("GRANTWELL_LIVETEST_FILE"); file != "" {
-		tellRedemptions(t, file)
+		printRedemptions(t, file)
 		return
 	}
 	t.Parallel()
 	self, err := os.Executable()
 	require.NoError(t, err)
 	file := filepath.Join(t.TempDir(), "grantwell.db")
-	told, revoked := 0, 0
+	printed, revoked := 0, 0
 	for round := range 2 * *kills {
 		var out strings.Builder
 		cmd := exec.Command(self, "-test.run=^TestKill_ProcessOnSQLite$", "-test.v")
@@ -179,14 +182,15 @@ func TestKill_ProcessOnSQLite(t *testing.T) {
 			}
 		}
 		_ = cmd.Wait()
-		a, b := checkTold(t, file, out.String())
-		told, revoked = told+a, revoked+b
+		a, b := checkPrinted(t, file, out.String())
+		printed, revoked = printed+a, revoked+b
 	}
-	t.Logf("%d kills, %d redemptions and %d revocations told: 0 lost, 0 half-issued", 2**kills, told, revoked)
+	t.Logf("%d kills, %d redemptions and %d revocations printed: 0 lost, 0 half-issued", 2**kills, printed, revoked)
 }
 
-// tellRedemptions is the child: it redeems for ever and writes a line for each answer.
-func tellRedemptions(t *testing.T, file string) {
+// printRedemptions runs in the child process. It redeems codes without end and
+// writes a line for each answer.
+func printRedemptions(t *testing.T, file string) {
 	s, err := sqlstore.New(t.Context(), open(t, "sqlite", sqliteDSN(file), 4), sqlstore.SQLite, sqlstore.Options{})
 	require.NoError(t, err)
 	round := os.Getenv("GRANTWELL_LIVETEST_ROUND")
@@ -204,8 +208,8 @@ func tellRedemptions(t *testing.T, file string) {
 	}
 }
 
-// checkTold compares what the child has told with the file that it left.
-func checkTold(t *testing.T, file, out string) (redeemed, revoked int) {
+// checkPrinted compares the output of the child with the file that it left.
+func checkPrinted(t *testing.T, file, out string) (redeemed, revoked int) {
 	t.Helper()
 	s, err := sqlstore.New(t.Context(), open(t, "sqlite", sqliteDSN(file), 4), sqlstore.SQLite, sqlstore.Options{})
 	require.NoError(t, err)

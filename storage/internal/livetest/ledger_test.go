@@ -16,7 +16,7 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// answer is what a caller was told.
+// answer is the answer that a caller received.
 type answer int
 
 const (
@@ -35,10 +35,10 @@ func answerOf(err error) answer {
 	return unknown
 }
 
-// attempts at each code.
+// attempts is the number of attempts at each code.
 const attempts = 2
 
-// entry is what the ledger knows about one code.
+// entry is what the ledger has recorded about one code.
 type entry struct {
 	code     storage.Record
 	tokens   [attempts][2]storage.Record
@@ -48,16 +48,17 @@ type entry struct {
 	revoked  answer
 }
 
-// ledger notes outside the database what it has acknowledged.
+// ledger records, outside of the database, what the database has acknowledged.
 type ledger struct {
 	mu      sync.Mutex
 	entries []*entry
 	n       atomic.Int64
 	acked   atomic.Int64
 
-	// early says that the database shows a commit before it is durable, as InnoDB does: a loser may then be refused for
-	// the sake of a winner whom the crash undoes before anybody has told him that he won. The code is open again,
-	// and nothing that was acknowledged is lost.
+	// early is set if the database shows a commit before it is durable, as
+	// InnoDB does. A caller may then lose against a winner whose commit is lost
+	// in the crash, before the winner has an answer. The code is active again,
+	// and no acknowledged write is lost.
 	early bool
 }
 
@@ -113,83 +114,125 @@ func (l *ledger) work(ctx context.Context, s storage.Records) {
 	}
 }
 
-// findings counts what must be nought.
-type findings struct{ lost, double, half, resurrected, wrong, reopened int }
+// findings counts the broken promises. Every one has to be zero.
+type findings struct {
+	lost        int // acknowledged, and not there
+	double      int // two redemptions of one code
+	half        int // a part of a write
+	resurrected int // revoked, and usable
+	wrong       int // refused, and there
+	reopened    int // refused, and the code is still active
+}
 
-// check compares the ledger with the store, on every instance's view of it.
+// audit compares entries of a ledger with a store.
+type audit struct {
+	t     *testing.T
+	store storage.Records
+	findings
+
+	redeemed int
+	revoked  int
+	open     int // answers that are unknown
+}
+
+// check compares the ledger with what one instance reads.
 func (l *ledger) check(t *testing.T, s storage.Records) {
 	t.Helper()
-	var f findings
-	redeemed, revoked, open := 0, 0, 0
-	state := func(r storage.Record) storage.State {
-		got, err := s.Get(t.Context(), r.Kind, r.Key)
-		if errors.Is(err, storage.ErrNotFound) {
-			return 0
-		}
-		require.NoError(t, err)
-		return got.State
-	}
+	a := audit{t: t, store: s}
 	for _, e := range l.entries {
-		code := state(e.code)
-		if code == 0 {
-			f.lost++ // an acknowledged Insert
-			continue
-		}
-		wins, present := 0, 0
-		for i, a := range e.redeemed {
-			access, refresh := state(e.tokens[i][0]), state(e.tokens[i][1])
-			if (access == 0) != (refresh == 0) || access != 0 && code == storage.Active {
-				f.half++
-			}
-			if access != 0 {
-				present++
-			}
-			switch {
-			case a == done && (access == 0 || code == storage.Active):
-				f.lost++
-			case a == refused && access != 0:
-				f.wrong++
-			case a == refused && code == storage.Active:
-				f.reopened++
-			case a == unknown:
-				open++
-			}
-			if a == done {
-				wins++
-			}
-			if e.revoked == done && (access != 0 && access != storage.Revoked || refresh != 0 && refresh != storage.Revoked) {
-				f.resurrected++
-			}
-		}
-		if wins > 1 || present > 1 {
-			f.double++
-		}
-		redeemed += wins
-		if e.revoked == done {
-			revoked++
-			if code != storage.Revoked {
-				f.resurrected++
-			}
-		}
-		if e.rotation.Key != "" {
-			next, old := state(e.rotation), state(e.tokens[0][1])
-			if e.rotated == done && (next == 0 || old == storage.Active) {
-				f.lost++
-			}
-			if next != 0 && old == storage.Active {
-				f.half++
-			}
-			if e.revoked == done && next != 0 && next != storage.Revoked {
-				f.resurrected++
-			}
-		}
+		a.entry(e)
 	}
-	t.Logf("%d codes, %d acknowledged redemptions, %d acknowledged revocations, %d answers unknown: %d lost, %d double, %d half-issued, %d resurrected, %d wrongly refused, %d refused for a winner who was not told",
-		len(l.entries), redeemed, revoked, open, f.lost, f.double, f.half, f.resurrected, f.wrong, f.reopened)
-	require.NotZero(t, redeemed)
-	require.NotZero(t, revoked)
+	t.Logf("%d codes, %d acknowledged redemptions, %d acknowledged revocations, %d answers unknown: "+
+		"%d lost, %d double, %d half-issued, %d resurrected, %d wrongly refused, %d refused although no caller was answered",
+		len(l.entries), a.redeemed, a.revoked, a.open,
+		a.lost, a.double, a.half, a.resurrected, a.wrong, a.reopened)
+	require.NotZero(t, a.redeemed)
+	require.NotZero(t, a.revoked)
 	if l.early {
-		f.reopened = 0
+		a.reopened = 0
 	}
-	require.Zero(t, f)
+	require.Zero(t, a.findings)
 }
+
+// state returns the stored state of a record, 0 if there is none.
+func (a *audit) state(r storage.Record) storage.State {
+	got, err := a.store.Get(a.t.Context(), r.Kind, r.Key)
+	if errors.Is(err, storage.ErrNotFound) {
+		return 0
+	}
+	require.NoError(a.t, err)
+	return got.State
+}
+
+// entry compares one code and what was issued for it.
+func (a *audit) entry(e *entry) {
+	code := a.state(e.code)
+	if code == 0 {
+		a.lost++ // an acknowledged Insert
+		return
+	}
+
+	wins, present := 0, 0
+	for i := range e.redeemed {
+		if e.redeemed[i] == done {
+			wins++
+		}
+		if a.redemption(e, i, code) {
+			present++
+		}
+	}
+	if wins > 1 || present > 1 {
+		a.double++
+	}
+	a.redeemed += wins
+
+	if e.revoked == done {
+		a.revoked++
+		if code != storage.Revoked {
+			a.resurrected++
+		}
+	}
+	if e.rotation.Key != "" {
+		a.rotation(e)
+	}
+}
+
+// redemption compares one attempt at a code, and reports whether its tokens are
+// there.
+func (a *audit) redemption(e *entry, i int, code storage.State) (present bool) {
+	access, refresh := a.state(e.tokens[i][0]), a.state(e.tokens[i][1])
+	if (access == 0) != (refresh == 0) || access != 0 && code == storage.Active {
+		a.half++
+	}
+	switch answer := e.redeemed[i]; {
+	case answer == done && (access == 0 || code == storage.Active):
+		a.lost++
+	case answer == refused && access != 0:
+		a.wrong++
+	case answer == refused && code == storage.Active:
+		a.reopened++
+	case answer == unknown:
+		a.open++
+	}
+	if e.revoked == done && (usable(access) || usable(refresh)) {
+		a.resurrected++
+	}
+	return access != 0
+}
+
+// rotation compares the rotation of a refresh token.
+func (a *audit) rotation(e *entry) {
+	next, old := a.state(e.rotation), a.state(e.tokens[0][1])
+	if e.rotated == done && (next == 0 || old == storage.Active) {
+		a.lost++
+	}
+	if next != 0 && old == storage.Active {
+		a.half++
+	}
+	if e.revoked == done && usable(next) {
+		a.resurrected++
+	}
+}
+
+// usable reports whether a record is there and not revoked.
+func usable(s storage.State) bool { return s != 0 && s != storage.Revoked }

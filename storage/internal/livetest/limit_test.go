@@ -19,8 +19,9 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// Two instances that share a limit over a real store let exactly the allowed number of wrong guesses pass together, whatever
-// arrives at once, and let right ones pass after each other.
+// Two instances that share a limit over a real store let exactly the allowed
+// number of concurrent wrong guesses pass, and let right ones pass one after
+// the other.
 //
 // Holds S57, S187.
 func TestSharedLimiter_OverEachStore(t *testing.T) {
@@ -64,7 +65,8 @@ func TestSharedLimiter_OverEachStore(t *testing.T) {
 				require.EqualValues(t, allowed, made.Load())
 				require.False(t, guess(round, key, true))
 			}
-			// All that was written goes with the next sweep after its time, where the store does not do that by itself.
+			// The records of the limit are swept after their time, if the store
+			// does not remove them by itself.
 			if sweeper, ok := list[0].(storage.Sweeper); ok {
 				_, err := sweeper.Sweep(t.Context(), time.Now().Add(24*time.Hour), 1000)
 				require.NoError(t, err)

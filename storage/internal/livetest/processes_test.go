@@ -39,18 +39,20 @@ func (p place) records(t testing.TB) storage.Records {
 	return s
 }
 
-// batch is how many objects are offered before the two processes wait for each other.
+// batch is the number of codes that are redeemed before the two processes wait
+// for each other.
 const batch = 100
 
-// offer spends each code of a batch twice at once, from this process, and returns the attempts that won.
-func offer(s storage.Records, t testing.TB, from int, who string) (won []string) {
+// redeem spends each code of a batch twice at the same time from this process,
+// and returns the attempts that succeeded.
+func redeem(s storage.Records, t testing.TB, from int, caller string) (won []string) {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	for i := range batch {
 		name := fmt.Sprint(from + i)
 		for attempt := range 2 {
 			wg.Go(func() {
-				by := fmt.Sprint(name, "/", who, attempt)
+				by := fmt.Sprint(name, "/", caller, attempt)
 				err := s.Advance(t.Context(), storage.Active, spent(record(storage.Code, "code"+name, name)), record(storage.Access, by, name))
 				mu.Lock()
 				defer mu.Unlock()
@@ -66,12 +68,13 @@ func offer(s storage.Records, t testing.TB, from int, who string) (won []string)
 	return won
 }
 
-// Two processes offer each of many codes twice: over all of them and on every store one attempt has won, and only its token is there.
+// Two processes redeem each of many codes twice. On every store exactly one of
+// the attempts succeeds, and only its token is stored.
 //
 // Holds S162, I1, I11, F9.
 func TestContention_TwoProcesses(t *testing.T) {
 	if text := os.Getenv("GRANTWELL_LIVETEST_PLACE"); text != "" {
-		offerAsTold(t, text)
+		redeemBatches(t, text)
 		return
 	}
 	places := map[string]func(t *testing.T) place{"Redis": func(t *testing.T) place {
@@ -127,7 +130,7 @@ func contend(t *testing.T, p place) {
 		}
 		_, err := fmt.Fprintln(in, from)
 		require.NoError(t, err)
-		won := offer(s, t, from, "here")
+		won := redeem(s, t, from, "here")
 		wins := map[string][]string{}
 		there := strings.Fields(answer("won"))
 		theirs += len(there)
@@ -160,8 +163,9 @@ func contend(t *testing.T, p place) {
 	require.Less(t, theirs, *contended)
 }
 
-// offerAsTold is the other process: a line names the batch, and a line answers it.
-func offerAsTold(t *testing.T, text string) {
+// redeemBatches runs in the other process: each line of input names a batch,
+// and each line of output answers it.
+func redeemBatches(t *testing.T, text string) {
 	var p place
 	require.NoError(t, json.Unmarshal([]byte(text), &p))
 	s := p.records(t)
@@ -171,6 +175,6 @@ func offerAsTold(t *testing.T, text string) {
 		var from int
 		_, err := fmt.Sscan(in.Text(), &from)
 		require.NoError(t, err)
-		fmt.Println("won", strings.Join(offer(s, t, from, "there"), " "))
+		fmt.Println("won", strings.Join(redeem(s, t, from, "there"), " "))
 	}
 }

@@ -18,7 +18,8 @@ import (
 	"github.com/grantwell/grantwell/storage/storagetest"
 )
 
-// Redis keeps the contract. The long run is by the kit's flags.
+// Redis keeps the promises of package storage. The flags of the kit set the
+// size of a long run.
 //
 // Holds S160, S164, S167, I1, I3, I5, I9, I11.
 func TestRedis_KeepsContract(t *testing.T) {
@@ -28,8 +29,9 @@ func TestRedis_KeepsContract(t *testing.T) {
 	})
 }
 
-// A client that sends every call twice, as one does that lost an answer, sees what one sees that sends it once: no write
-// wins against itself, and none is done again.
+// A client library that sends every call twice, as it does after a lost answer,
+// has the same results as one that sends it once. No write conflicts with
+// itself, and none is done twice.
 //
 // Holds I1, I3, I8, I11.
 func TestRedis_SentTwiceIsDoneOnce(t *testing.T) {
@@ -48,7 +50,7 @@ func TestRedis_SentTwiceIsDoneOnce(t *testing.T) {
 	})
 }
 
-// freePort returns a loopback port that nobody listens on.
+// freePort returns a loopback port that is not in use.
 func freePort(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -57,7 +59,8 @@ func freePort(t testing.TB) string {
 	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
-// In a cluster a server refuses a script that touches keys of another one's slots. None of ours does.
+// In a cluster, a server refuses a script that uses keys of slots on another
+// server. No script of this package does.
 //
 // Holds S160, I3.
 func TestRedisCluster_KeepsContract(t *testing.T) {
@@ -92,8 +95,8 @@ func TestRedisCluster_KeepsContract(t *testing.T) {
 	})
 }
 
-// Whatever a record was before, the indexes follow it; one that never expires any more is not swept, and a sweep
-// leaves no key behind.
+// The indexes follow every change of a record. A record that no longer expires
+// is not swept, and a sweep leaves no key behind.
 //
 // Holds S164.
 func TestRedis_IndexesFollowRecords(t *testing.T) {
@@ -126,7 +129,7 @@ func TestRedis_IndexesFollowRecords(t *testing.T) {
 	require.Empty(t, left)
 }
 
-// A page of large records comes in several answers, and is whole.
+// A page of large records is read in several answers, and is complete.
 //
 // Holds S151.
 func TestRedis_LargePage(t *testing.T) {
@@ -144,7 +147,7 @@ func TestRedis_LargePage(t *testing.T) {
 	require.Len(t, page, n)
 }
 
-// An origin is known while any enabled client has it.
+// An origin is found as long as a client that is not disabled has it.
 //
 // Holds S160.
 func TestRedis_OriginsFollowClients(t *testing.T) {

@@ -22,8 +22,10 @@ type call struct {
 	args   []any
 }
 
-// BenchmarkRedis measures a code exchange, a rotation and a lookup beside the bare client, which sends the very same
-// scripts with the very same arguments, ready made. The metric x/bare is the ratio of the two, taken in turns.
+// BenchmarkRedis measures a code exchange, a rotation and a look-up, and
+// compares them with the client library alone, which sends the same scripts
+// with the same arguments. The metric x/bare is the ratio of the two, measured
+// in turns.
 func BenchmarkRedis(b *testing.B) {
 	s := startRedis(b, durable...)
 	client := redis.NewClient(&redis.Options{Network: "unix", Addr: s.DSN, ContextTimeoutEnabled: true, PoolSize: 32})

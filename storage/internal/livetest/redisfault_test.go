@@ -25,7 +25,8 @@ const (
 	poll     = 2 * time.Millisecond
 )
 
-// What Redis has acknowledged survives its SIGKILL under the settings that the store asks for.
+// Writes that Redis has acknowledged survive its SIGKILL, with the settings
+// that the store requires.
 //
 // Holds I1, I2, I3, I4, I5, I8, F14.
 func TestRedisKill_NothingAcknowledgedIsLost(t *testing.T) {
@@ -56,7 +57,8 @@ func TestRedisKill_NothingAcknowledgedIsLost(t *testing.T) {
 	t.Logf("%d kills", *kills)
 }
 
-// A server that could forget is refused by what it says of itself.
+// New refuses a server whose own settings allow the loss of acknowledged
+// writes.
 //
 // Holds I2, F14, F16.
 func TestRedisSettings_ForgetfulServerIsRefused(t *testing.T) {
@@ -81,7 +83,8 @@ func TestRedisSettings_ForgetfulServerIsRefused(t *testing.T) {
 	require.NoError(t, open())
 }
 
-// notOurs asks that an error is one of the store's failing, never one of the contract's answers.
+// notOurs requires an error that means a failure of the store, and is none of
+// the errors of package storage.
 func notOurs(t testing.TB, err error) {
 	t.Helper()
 	require.Error(t, err)
@@ -90,8 +93,8 @@ func notOurs(t testing.TB, err error) {
 	}
 }
 
-// A full server takes no new record and forgets none: what was spent stays spent, revocations go through, and
-// a sweep makes room.
+// A full server refuses new records and keeps the others: a spent code stays
+// spent, revocations succeed, and a sweep makes room.
 //
 // Holds I3, I5, I7, F16.
 func TestRedisFull_FailsClosed(t *testing.T) {
@@ -137,7 +140,8 @@ func TestRedisFull_FailsClosed(t *testing.T) {
 	require.NoError(t, store.Advance(ctx, storage.Active, spent(fresh), record(storage.Access, "now", "h")))
 }
 
-// An operator who empties the server logs everybody out, and no more: nothing becomes valid, and work goes on.
+// If an operator empties the server, every token is invalid and every user has
+// to log in again. No token becomes valid, and the server continues to work.
 //
 // Holds I7, F17.
 func TestRedisFlushed_NothingIsValid(t *testing.T) {
@@ -175,7 +179,8 @@ func TestRedisFlushed_NothingIsValid(t *testing.T) {
 	require.NoError(t, store.Advance(ctx, storage.Active, spent(code), access))
 }
 
-// Gone or stuck, the server's calls end with their deadline and an error, and work again as soon as it does.
+// If the server is down or stopped, calls end at their deadline with an error.
+// When it continues, so do they.
 //
 // Holds I7, I8, I12, S165.
 func TestRedisDown_ErrorWithinDeadline(t *testing.T) {
@@ -223,7 +228,8 @@ func TestRedisDown_ErrorWithinDeadline(t *testing.T) {
 	require.NoError(t, store.Advance(t.Context(), storage.Active, spent(code)))
 }
 
-// A server that is a replica refuses to write, and is not read as if nothing had changed.
+// A replica refuses writes, and the store does not read from it as if nothing
+// had changed.
 //
 // Holds I7.
 func TestRedisReplica_WritesFail(t *testing.T) {

@@ -19,14 +19,15 @@ import (
 // redisServer is a private Redis on a Unix socket.
 type redisServer struct{ *dbserver.Server }
 
-// quiet drops what the client logs about a server that is down, which the tests make so.
+// quiet discards the log of the client library, whose server the tests take
+// down.
 type quiet struct{}
 
 func (quiet) Printf(context.Context, string, ...any) {}
 
 func init() { redis.SetLogger(quiet{}) }
 
-// durable are the settings that the store asks for.
+// durable are the settings that the store requires.
 var durable = dbserver.RedisDurable
 
 // startRedis starts a server with these settings and stops it when the test ends.
@@ -49,10 +50,10 @@ func (s *redisServer) start() error {
 	return s.Start(ctx, func(ctx context.Context) error { return client.Ping(ctx).Err() })
 }
 
-// kill ends the process without a chance to write anything.
+// kill ends the process before it can write anything.
 func (s *redisServer) kill() { s.Stop(syscall.SIGKILL) }
 
-// client connects as the package's documentation says.
+// client connects as the documentation of the package says.
 func (s *redisServer) client(t testing.TB) *redis.Client {
 	t.Helper()
 	c := redis.NewClient(&redis.Options{Network: "unix", Addr: s.DSN, ContextTimeoutEnabled: true, PoolSize: 32})
@@ -77,7 +78,7 @@ func settingsOf(t testing.TB, client *redis.Client) map[string]string {
 	return settings
 }
 
-// redisStore opens a store; stores of one prefix share what they hold.
+// redisStore opens a store. Stores with the same prefix share their data.
 func redisStore(t testing.TB, client *redis.Client, prefix string) *redisstore.Store {
 	t.Helper()
 	store, err := redisstore.New(evalOf(client), prefix, settingsOf(t, client))

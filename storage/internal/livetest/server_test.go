@@ -22,13 +22,13 @@ import (
 	"github.com/grantwell/grantwell/internal/dbserver"
 )
 
-// server is a private database server and how to open it.
+// server is a private database server, with what is needed to open it.
 type server struct {
 	*dbserver.Server
 	driver string
 }
 
-// unneeded skips the test, or fails it where everything has to be there.
+// unneeded skips the test, or fails it if every server is required.
 func unneeded(t testing.TB, err error) {
 	t.Helper()
 	if missing := new(dbserver.NotInstalledError); !errors.As(err, &missing) {
@@ -44,7 +44,8 @@ func unneeded(t testing.TB, err error) {
 	t.Skipf("skipped: %v", err)
 }
 
-// skipped is what this machine had no program for: told at the end, since go test shows skips only when asked.
+// skipped collects the servers that are not installed. It is printed at the
+// end, because go test shows skipped tests only with -v.
 var skipped = struct {
 	sync.Mutex
 	tests map[string]int
@@ -62,14 +63,14 @@ func (s *server) start() error {
 	return s.Start(ctx, db.PingContext)
 }
 
-// startPostgres starts a server of its own with further settings.
+// startPostgres starts a private server with further settings.
 func startPostgres(t testing.TB, settings ...string) *server {
 	t.Helper()
 	s, err := dbserver.PostgreSQL(settings...)
 	return started(t, s, "pgx", err)
 }
 
-// startMariaDB starts a server of its own.
+// startMariaDB starts a private server.
 func startMariaDB(t testing.TB, settings ...string) *server {
 	t.Helper()
 	s, err := dbserver.MariaDB(settings...)
@@ -84,12 +85,12 @@ func started(t testing.TB, s *dbserver.Server, driver string, err error) *server
 	return own
 }
 
-// sqliteDSN is how the documentation says that a file is opened.
+// sqliteDSN returns a DSN as the documentation has it.
 func sqliteDSN(file string) string {
 	return "file:" + file + "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate"
 }
 
-// open opens a pool that the test closes.
+// open opens a pool, which is closed at the end of the test.
 func open(t testing.TB, driver, dsn string, conns int) *sql.DB {
 	t.Helper()
 	db, err := sql.Open(driver, dsn)
@@ -100,7 +101,7 @@ func open(t testing.TB, driver, dsn string, conns int) *sql.DB {
 	return db
 }
 
-// Servers that tests share, each with tables of its own.
+// The servers that tests share. Each test has tables of its own.
 var shared struct {
 	sync.Mutex
 	servers map[string]*server

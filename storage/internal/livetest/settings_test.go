@@ -20,12 +20,13 @@ import (
 	"github.com/grantwell/grantwell/storage/sqlstore"
 )
 
-// New refuses a database that may forget what it has acknowledged, or is not the one that decides, unless told.
+// New refuses a database that may lose acknowledged writes, or that is not the
+// primary, unless the options allow it.
 //
 // Holds I2.
 func TestNew_RefusesWhatMayForget(t *testing.T) {
 	t.Parallel()
-	// Each file of its own: a journal mode stays with the file.
+	// Each case has a file of its own, because a file keeps its journal mode.
 	lite := func(pragmas string) func(t *testing.T) (string, string) {
 		return func(t *testing.T) (string, string) {
 			return "sqlite", "file:" + filepath.Join(t.TempDir(), "a.db") + "?" + pragmas
@@ -84,7 +85,7 @@ func TestNew_RefusesWhatMayForget(t *testing.T) {
 	}
 }
 
-// New answers with an error, and never another dialect's SQL, when the database is none of its kind.
+// If the database is of another dialect, New returns an error.
 func TestNew_RefusesOtherDatabases(t *testing.T) {
 	t.Parallel()
 	for _, d := range databases {
@@ -99,7 +100,8 @@ func TestNew_RefusesOtherDatabases(t *testing.T) {
 	}
 }
 
-// Instances that start at the same moment on an empty database make one schema and share it.
+// Instances that start at the same moment on an empty database create one
+// schema and share it.
 //
 // Holds S159, S162, F21.
 func TestMigrations_StartTogether(t *testing.T) {
@@ -141,7 +143,8 @@ func TestMigrations_StartTogether(t *testing.T) {
 	}
 }
 
-// A start that ends in the middle of the migrations, wherever, is taken up by the next one.
+// If a start ends in the middle of the migrations, at any point, the next start
+// completes them.
 //
 // Holds S159, F21.
 func TestMigrations_CutAnywhere(t *testing.T) {
@@ -180,7 +183,8 @@ func TestMigrations_CutAnywhere(t *testing.T) {
 	}
 }
 
-// Who may not change the schema gets a store on one that is whole, and an error on any other.
+// An account that may not change the schema can use a complete one, and gets an
+// error on any other.
 //
 // Holds S159.
 func TestMigrations_ByHand(t *testing.T) {
@@ -196,7 +200,7 @@ func TestMigrations_ByHand(t *testing.T) {
 	}
 }
 
-// A preflight's question is answered from the clients that are enabled, as they are now.
+// HasOrigin reflects the clients that are not disabled, in their present state.
 func TestHasOrigin_FollowsClients(t *testing.T) {
 	t.Parallel()
 	const a, b = "https://a.example", "https://b.example"
@@ -233,8 +237,8 @@ func TestHasOrigin_FollowsClients(t *testing.T) {
 	}
 }
 
-// A pool of one connection is enough for any number of calls at once, from the first call on: none holds
-// a connection while it waits for another.
+// A pool of one connection serves any number of concurrent calls, from the
+// first one on: no call holds a connection while it waits for another.
 //
 // Holds I11, I12.
 func TestPool_OneConnectionIsEnough(t *testing.T) {

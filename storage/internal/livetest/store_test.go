@@ -16,7 +16,7 @@ import (
 	"github.com/grantwell/grantwell/storage/storagetest"
 )
 
-// database is where tests put their stores.
+// database says where tests open their stores.
 type database struct {
 	name    string
 	dialect sqlstore.Dialect
@@ -40,10 +40,10 @@ var (
 
 var prefixes atomic.Int64
 
-// prefix returns one that no other store of this run has.
+// prefix returns a table prefix that no other store of this run has.
 func prefix() string { return fmt.Sprintf("t%d_", prefixes.Add(1)) }
 
-// newStore makes a store in tables of its own.
+// newStore opens a store with tables of its own.
 func newStore(t testing.TB, d sqlstore.Dialect, db *sql.DB) *sqlstore.Store {
 	t.Helper()
 	s, err := sqlstore.New(t.Context(), db, d, sqlstore.Options{Prefix: prefix()})
@@ -52,7 +52,8 @@ func newStore(t testing.TB, d sqlstore.Dialect, db *sql.DB) *sqlstore.Store {
 	return s
 }
 
-// contract runs the kit. Each case has tables of its own; the cases share a pool.
+// contract runs the kit. Each case has tables of its own, and the cases share a
+// pool.
 func contract(t *testing.T, d database) {
 	driver, dsn := d.open(t)
 	db := open(t, driver, dsn, 16)

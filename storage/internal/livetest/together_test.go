@@ -11,8 +11,9 @@ import (
 	"github.com/grantwell/grantwell/storage/sqlstore"
 )
 
-// Servers that begin at the same moment on a file that does not exist yet all get a store: the change to the write-ahead log is
-// for one at a time, and SQLite makes nobody wait for it.
+// Servers that start at the same moment on a new file all get a store. One
+// connection at a time can change to the write-ahead log, and SQLite does not
+// wait for it.
 func TestSQLite_OpensTogether(t *testing.T) {
 	t.Parallel()
 	for range 40 {

@@ -1,6 +1,6 @@
--- Replaces one record if its state is ARGV[1], and stores others. ARGV: from; member, value, expires of each, the
--- replaced one first.
--- 1: done. -1: not found. -2: another state. -3: a key is taken.
+-- Replaces one record if its state is ARGV[1], and stores others.
+-- ARGV: the state, then member, value and expiry of each record, the replaced one first.
+-- Returns 1 if it is done, -1 if there is no such record, -2 if its state is another one, -3 if a key is taken.
 local old = redis.call('GET', base .. 'r:' .. ARGV[2])
 if not old then return -1 end
 if own(old, ARGV[3]) then return 1 end

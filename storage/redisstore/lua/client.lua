@@ -1,2 +1,2 @@
--- Returns a client's value, or ''. ARGV: ID.
+-- Returns the value of a client, or ''. ARGV: ID.
 return redis.call('HGET', KEYS[1] .. 'c', ARGV[1]) or ''

@@ -1,2 +1,2 @@
--- Returns a value, or nothing: clients disagree about what a missing one is.
+-- Returns a value, or ''. Client libraries differ in how they return a missing value.
 return redis.call('GET', KEYS[1]) or ''

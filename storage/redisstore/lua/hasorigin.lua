@@ -1,2 +1,2 @@
--- Tells whether an enabled client has the origin. ARGV: origin.
+-- Returns 1 if a client that is not disabled has the origin, otherwise 0. ARGV: origin.
 return redis.call('HEXISTS', KEYS[1] .. 'o', ARGV[1])

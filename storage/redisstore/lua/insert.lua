@@ -1,5 +1,5 @@
--- Stores all records or none. ARGV: member, value, expires of each.
--- 1: done. -3: a key is taken.
+-- Stores all records or none. ARGV: member, value and expiry of each.
+-- Returns 1 if it is done, -3 if a key is taken.
 if taken(1) then
   if own(redis.call('GET', base .. 'r:' .. ARGV[1]), ARGV[2]) then return 1 end
   return -3

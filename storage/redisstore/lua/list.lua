@@ -1,6 +1,7 @@
--- Reads a piece of an index. ARGV: index, first, last (both as ZRANGEBYLEX has them), most members to look at, most to
--- return, client, subject ('' matches all).
--- Returns the last member that was looked at, or '' at the end of the index; then member and value of each match.
+-- Reads a piece of an index.
+-- ARGV: index, first and last member as ZRANGEBYLEX has them, how many members to read at most, how many to return at
+-- most, client, subject ('' matches all).
+-- Returns the last member that was read, or '' at the end of the index, then member and value of each match.
 local base = KEYS[1]
 local most, wanted, client, subject = tonumber(ARGV[4]), tonumber(ARGV[5]), ARGV[6], ARGV[7]
 local members = redis.call('ZRANGEBYLEX', base .. ARGV[1], ARGV[2], ARGV[3], 'LIMIT', 0, most)
@@ -15,7 +16,7 @@ for n, member in ipairs(members) do
       bytes = bytes + #value
     end
   end
-  -- Records may be large: an answer ends behind the one that makes it so.
+  -- Records may be large, so an answer ends after the one with which it reaches 4 MiB.
   if n == most or #found > 2 * wanted or bytes > 4194304 then
     found[1] = member
     break

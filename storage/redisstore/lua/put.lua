@@ -1,6 +1,6 @@
--- put stores a value under its member ("kind:key") and files it in the indexes: r: the records, g: members by grant,
--- s: members by subject, i: all members in byte order, x: by expiry. old is the value that is replaced, or false.
--- A value begins with version, state, grant NUL client NUL subject NUL.
+-- Functions of insert and advance. put stores a value under its member, which is kind:key, and updates the indexes:
+-- r: is the records, g: members by grant, s: members by subject, i all members in byte order, x members by expiry.
+-- old is the value that is replaced, or false. A value begins with version, state, grant NUL client NUL subject NUL.
 local base = KEYS[1]
 
 local function owners(value) return value:match('^..([^%z]*)%z[^%z]*%z([^%z]*)%z') end
@@ -23,11 +23,11 @@ local function put(member, value, expires, old)
   end
 end
 
--- own tells whether a stored value is the one that this call would write: the same bytes, nonce included, whatever state
--- it has got into since. It is there when a client sent the call twice for want of an answer.
+-- own reports whether a stored value is the one that this call writes: the same bytes, including the nonce, in any state.
+-- That is so if a client library lost the answer and sent the call twice.
 local function own(stored, value) return stored and stored:sub(3) == value:sub(3) end
 
--- taken tells whether one of the records from ARGV[first] on, each member, value, expires, is there already or
+-- taken reports whether one of the records from ARGV[first] on (member, value and expiry of each) is stored already, or
 -- occurs twice.
 local function taken(first)
   local seen = {}

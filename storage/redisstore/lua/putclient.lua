@@ -1,6 +1,6 @@
--- Stores a client or, without a value, removes it. ARGV: ID, value, then the origins of an enabled client.
--- c: values by ID, n: IDs in byte order, p: the origins counted for each ID, o: clients by origin.
--- 1: done. -1: there was none to remove.
+-- Stores a client or, if the value is empty, removes it. ARGV: ID, value, then the origins of a client that is not disabled.
+-- c has values by ID, n IDs in byte order, p the origins that are counted for an ID, o the number of clients by origin.
+-- Returns 1 if it is done, -1 if there is no such client to remove.
 local base, id, value = KEYS[1], ARGV[1], ARGV[2]
 if value == '' and redis.call('HEXISTS', base .. 'c', id) == 0 then return -1 end
 local counted = redis.call('HGET', base .. 'p', id)

@@ -1,4 +1,4 @@
--- Removes records that expired before ARGV[1], at most ARGV[2], and returns their number.
+-- Removes records that expired before ARGV[1] (milliseconds), at most ARGV[2], and returns their number.
 local base = KEYS[1]
 local members = redis.call('ZRANGEBYSCORE', base .. 'x', '-inf', '(' .. ARGV[1], 'LIMIT', 0, ARGV[2])
 for _, member in ipairs(members) do

@@ -1,7 +1,7 @@
--- {prefix} is replaced by the table prefix. A statement ends with a semicolon at the end of its line.
--- Every statement can run again: MySQL commits each by itself.
--- Times are microseconds since 1970 in UTC. Text is UTF-8 in binary columns, compared byte for byte whatever
--- the character set of a connection; LONGBLOB where the contract has no bound, so that nothing is cut.
+-- {prefix} stands for the table prefix. A statement ends with a semicolon at the end of its line.
+-- Every statement can run again, because MySQL commits each statement on its own.
+-- Times are microseconds since 1970 in UTC. Text is UTF-8 in binary columns, so that it is compared byte for byte
+-- with any character set of a connection. A column is LONGBLOB where package storage has no bound, so that nothing is cut.
 CREATE TABLE IF NOT EXISTS {prefix}records (
     kind       VARBINARY(32) NOT NULL,
     record_key VARBINARY(255) NOT NULL, -- SHA-256 of the token or code, base64url
@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS {prefix}records (
     issued_at  BIGINT NOT NULL,
     expires_at BIGINT NULL,             -- NULL: never
     data       LONGBLOB NOT NULL,
-    write_id   BINARY(16) NOT NULL,     -- of the last write, by which its writer knows it again
+    write_id   BINARY(16) NOT NULL,     -- names the last write, so that its writer can find it
     PRIMARY KEY (kind, record_key),
     KEY {prefix}records_grant (grant_id),
     KEY {prefix}records_subject (subject(64)),

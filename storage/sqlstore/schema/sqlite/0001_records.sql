@@ -1,4 +1,4 @@
--- {prefix} is replaced by the table prefix. A statement ends with a semicolon at the end of its line.
+-- {prefix} stands for the table prefix. A statement ends with a semicolon at the end of its line.
 -- Times are microseconds since 1970 in UTC. Text is compared byte for byte.
 CREATE TABLE {prefix}records (
     kind       TEXT NOT NULL,
@@ -12,7 +12,7 @@ CREATE TABLE {prefix}records (
     issued_at  INTEGER NOT NULL,
     expires_at INTEGER,          -- NULL: never
     data       BLOB NOT NULL,
-    write_id   BLOB NOT NULL,    -- of the last write, by which its writer knows it again
+    write_id   BLOB NOT NULL,    -- names the last write, so that its writer can find it
     PRIMARY KEY (kind, record_key)
 );
 CREATE INDEX {prefix}records_grant ON {prefix}records (grant_id) WHERE grant_id <> '';
