@@ -74,7 +74,7 @@ func TestAdmin_OverEachStore(t *testing.T) {
 				return w
 			}
 			const key = `"jwks":{"keys": [{"kty":"RSA", "kid":"<é&>", "n":"AQ","e":"AQAB"}]}`
-			made := ask(0, "POST", "/clients", `{"client_id":"a/b","client_name":"<é>","grant_types":["client_credentials"],"scope":["r"],"default_scope":["r"],"origins":["https://app.example"],`+key+`}`, "")
+			made := ask(0, "POST", "/clients", `{"client_id":"a/b","client_name":"<é>","grant_types":["client_credentials"],"scope":"r","default_scope":"r","origins":["https://app.example"],`+key+`}`, "")
 			require.Equal(t, 201, made.Code, made.Body)
 			_, secret, _ := strings.Cut(made.Body.String(), `"client_secret":"`)
 			secret, _, _ = strings.Cut(secret, `"`)
