@@ -13,7 +13,6 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/grants/limit"
 	"github.com/grantwell/grantwell/storage"
