@@ -43,7 +43,7 @@ func faceOf(r *authorize.Request) *AuthorizeRequest {
 		RedirectURI:  r.RedirectURI,
 		State:        r.State,
 		Scope:        slices.Clone(r.Scope),
-		Audience:     slices.Clone(r.Audience),
+		Audience:     append([]string(nil), r.Audience...),
 		Prompt:       r.Prompt,
 		LoginHint:    r.LoginHint,
 		MaxAge:       r.MaxAge,

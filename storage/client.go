@@ -223,6 +223,10 @@ func (c *Client) AllowsResponse(responseType string) bool {
 		registered = []string{"code"}
 	}
 
+	if slices.Contains(registered, responseType) {
+		return true
+	}
+
 	want := sortedFields(responseType)
 	return slices.ContainsFunc(registered, func(r string) bool {
 		return slices.Equal(sortedFields(r), want)

@@ -77,7 +77,7 @@ func newGrantwell(t testing.TB, claims map[string]any, change func(*grantwell.Co
 		cfg.Grants = []grants.Handler{
 			grants.AuthorizationCode{},
 			grants.ClientCredentials{},
-			grants.RefreshToken{},
+			grants.RefreshToken{Strict: true},
 			grants.JWTBearer{Verifier: verifier},
 		}
 		cfg.ClientAuth = []grantwell.ClientAuthenticator{

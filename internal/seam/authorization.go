@@ -15,7 +15,8 @@ import (
 type Authorization struct {
 	Client *storage.Client // to be read only
 
-	ResponseType string // "code", "token" or "code token", whatever order was sent
+	ResponseType string   // "code", "token" or "code token", whatever order was sent
+	Types        []string // the words of the response type, as they were sent
 	ResponseMode string // "query", "fragment", "form_post": never empty
 
 	RedirectURI      string // where the response goes: verified, byte for byte

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // String appends s as a JSON string, byte for byte as encoding/json writes it.
@@ -14,8 +15,9 @@ func String(b []byte, s string) []byte {
 	for i := range len(s) {
 		if !plain[s[i]] {
 			// Few strings need an escape. A string always has a JSON form, so
-			// there is no error.
-			j, _ := json.Marshal(s)
+			// there is no error. The copy keeps s from escaping to the heap in
+			// the common case.
+			j, _ := json.Marshal(strings.Clone(s))
 			return append(b, j...)
 		}
 	}

@@ -169,9 +169,8 @@ func (x *approval) respond(ctx context.Context) error {
 	x.event.Scope = x.given.Scope
 
 	x.out.Params = make(seam.Params, 0, 6)
-	types := words(x.to.ResponseType)
 	for _, t := range x.Types {
-		if !slices.Contains(types, t.ResponseType()) {
+		if !slices.Contains(x.to.Types, t.ResponseType()) {
 			continue
 		}
 		if err := t.Respond(ctx, &x.approved, &x.out); err != nil {

@@ -145,7 +145,7 @@ func (r *Room) request(ctx context.Context, e *event.Event, a *seam.Authorizatio
 	err := r.judge(ctx, a)
 	if a.Client != nil {
 		e.ClientID = a.Client.ID
-		e.GrantType = r.grantType(a.ResponseType)
+		e.GrantType = r.grantType(a.Types)
 	}
 	if err != nil {
 		return nil, err
@@ -155,9 +155,9 @@ func (r *Room) request(ctx context.Context, e *event.Event, a *seam.Authorizatio
 }
 
 // grantType returns the grant that a response type begins; "" if it is not known.
-func (r *Room) grantType(responseType string) string {
+func (r *Room) grantType(types []string) string {
 	for _, t := range r.Types {
-		if slices.Contains(words(responseType), t.ResponseType()) {
+		if slices.Contains(types, t.ResponseType()) {
 			return t.GrantType
 		}
 	}

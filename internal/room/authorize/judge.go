@@ -20,8 +20,7 @@ type judgement struct {
 	*Room
 	*seam.Authorization
 
-	types   []string // the words of response_type
-	badMode error    // reported after the response type was checked
+	badMode error // reported after the response type was checked
 }
 
 // step is one step of a judgement.
@@ -76,7 +75,7 @@ func (r *Room) judge(ctx context.Context, a *seam.Authorization) error {
 }
 
 func (j *judgement) checkService(context.Context) error {
-	if len(j.Types) == 0 {
+	if len(j.Room.Types) == 0 {
 		return grants.InvalidRequest("This server has no grant that begins here.").For(grants.ReasonResponseType)
 	}
 
@@ -233,7 +232,7 @@ func (j *judgement) checkChallenge(context.Context) error {
 	}
 
 	challenge := j.Params.Get("code_challenge")
-	code := slices.Contains(j.types, "code")
+	code := slices.Contains(j.Authorization.Types, "code")
 	method, err := j.PKCE.CheckChallenge(j.Client, challenge, j.Params.Get("code_challenge_method"), code)
 	if err == nil && code {
 		j.Challenge = challenge
@@ -270,7 +269,7 @@ func (j *judgement) decideScope(ctx context.Context) error {
 		return err
 	}
 	j.Scope, err = j.Scopes.Decide(ctx, scope.Request{
-		GrantType: j.grantType(j.ResponseType),
+		GrantType: j.grantType(j.Authorization.Types),
 		Client:    j.Client,
 		Requested: requested,
 	}, nil)

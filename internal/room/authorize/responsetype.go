@@ -12,12 +12,12 @@ import (
 // Encoding Practices section 2.1). If the requested mode is not possible, it is the
 // default of the response type, by which the error goes back.
 func (j *judgement) chooseMode(context.Context) error {
-	j.types = words(j.Params.Get("response_type"))
+	j.Authorization.Types = words(j.Params.Get("response_type"))
 
 	// A token must never be in a query, where servers and browsers log it. The error
 	// that comes in its place travels the same way (RFC 6749 section 4.2.2.1), also
 	// if the response type is not served.
-	secret := slices.Contains(j.types, "token") || slices.Contains(j.types, "id_token")
+	secret := slices.Contains(j.Authorization.Types, "token") || slices.Contains(j.Authorization.Types, "id_token")
 	j.ResponseMode = "query"
 	if secret {
 		j.ResponseMode = "fragment"
@@ -46,21 +46,21 @@ func (j *judgement) checkMode(context.Context) error { return j.badMode }
 // serves, then what the client is registered for, as a response type and as the
 // grant behind it.
 func (j *judgement) checkType(context.Context) error {
-	if len(j.types) == 0 {
+	if len(j.Authorization.Types) == 0 {
 		return grants.InvalidRequest("The parameter response_type is missing.")
 	}
 
 	// A combination is compared as a whole, in the order in which it is written.
 	var whole []string
 	registered := true
-	for _, t := range j.Types {
-		if !slices.Contains(j.types, t.ResponseType()) {
+	for _, t := range j.Room.Types {
+		if !slices.Contains(j.Authorization.Types, t.ResponseType()) {
 			continue
 		}
 		whole = append(whole, t.ResponseType())
 		registered = registered && j.Client.AllowsGrant(t.GrantType)
 	}
-	if len(whole) != len(j.types) { // a word that is not served, or one that occurs twice
+	if len(whole) != len(j.Authorization.Types) { // a word that is not served, or one that occurs twice
 		return &grants.Error{
 			Code:        "unsupported_response_type",
 			Description: "The response_type is not supported.",
