@@ -132,6 +132,7 @@ func (u *unwrapper) try(encryptedKey *etree.Element) ([]byte, error) {
 	if !xmldsig.Is(encryptedKey, namespace, "EncryptedKey") {
 		return nil, errDecryption
 	}
+	// A malformed key ends the search, also if another one would fit.
 	wrapped, err := readPart(encryptedKey)
 	if err != nil {
 		return nil, err
@@ -177,6 +178,7 @@ func openGCM(secret, sealed []byte) ([]byte, error) {
 	if len(sealed) < gcm.NonceSize()+gcm.Overhead() {
 		return nil, errDecryption
 	}
+	// The nonce stands before the ciphertext, and the tag after it.
 	nonce := sealed[:gcm.NonceSize()]
 	return gcm.Open([]byte{}, nonce, sealed[gcm.NonceSize():], nil)
 }
