@@ -8,14 +8,18 @@ import (
 	"strings"
 )
 
-// ErrUnreadable is the error of [ClaimedIssuer]. It says nothing about the input.
+// ErrUnreadable is the error of [ClaimedIssuer]. It contains no part of the input.
 var ErrUnreadable = errors.New("assertion: no issuer can be read")
 
-// maxClaimed bounds what ClaimedIssuer reads, in characters.
-const maxClaimed = 64 << 10
+const (
+	maxClaimed       = 64 << 10 // characters that ClaimedIssuer reads
+	maxClaimedTokens = 64       // XML tokens: the Issuer is the first child of the root
+)
 
-// ClaimedIssuer returns whom an assertion of this format (FormatJWT, FormatSAML2) names as its issuer. Nothing of it
-// is verified: the result is a key to look a client up by, and means nothing until a [Verifier] has accepted the assertion.
+// ClaimedIssuer returns the issuer that an assertion of this format (FormatJWT,
+// FormatSAML2) names. Nothing of the assertion is verified. Use the result as a key
+// to look a client up, and for nothing else before a [Verifier] has accepted the
+// assertion.
 func ClaimedIssuer(format, assertion string) (string, error) {
 	if len(assertion) > maxClaimed {
 		return "", ErrUnreadable
@@ -36,6 +40,7 @@ func claimedJWT(compact string) (string, error) {
 	if err != nil {
 		return "", ErrUnreadable
 	}
+
 	var claims struct {
 		Issuer string `json:"iss"`
 	}
@@ -46,18 +51,19 @@ func claimedJWT(compact string) (string, error) {
 }
 
 func claimedSAML(encoded string) (string, error) {
-	encoded = strings.NewReplacer("+", "-", "/", "_", "\r", "", "\n", "").Replace(strings.TrimRight(encoded, "=\r\n"))
+	encoded = lenientBase64.Replace(strings.TrimRight(encoded, "=\r\n"))
 	raw, err := base64.RawURLEncoding.DecodeString(encoded)
 	if err != nil {
 		return "", ErrUnreadable
 	}
+
 	d := xml.NewDecoder(strings.NewReader(string(raw)))
-	for range 64 { // the Issuer is the first child of the root
-		tok, err := d.Token()
+	for range maxClaimedTokens {
+		token, err := d.Token()
 		if err != nil {
 			return "", ErrUnreadable
 		}
-		start, ok := tok.(xml.StartElement)
+		start, ok := token.(xml.StartElement)
 		if !ok || start.Name.Local != "Issuer" {
 			continue
 		}

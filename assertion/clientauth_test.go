@@ -160,8 +160,9 @@ func TestClientAuth_TheMethodFixesTheFamilyOfAlgorithms(t *testing.T) {
 	}
 }
 
-// To the outside an unknown client looks like a known one with a wrong key: the same code, the same
-// description, and a verification made for either.
+// An unknown client cannot be distinguished from a known one with a wrong key:
+// the code and the description are the same, and a verification is done for
+// each.
 //
 // Holds RF6, R99.
 func TestClientAuth_AnUnknownClientDoesNotStandOut(t *testing.T) {
@@ -188,8 +189,8 @@ func TestClientAuth_AnUnknownClientDoesNotStandOut(t *testing.T) {
 	requireRefused(t, "invalid_client", ReasonMissing, a, err)
 }
 
-// One assertion serves once: as authentication or as a grant, not as both. Another client's jti, and an
-// issuer that is called like the client, are other entries.
+// An assertion is accepted once, as authentication or as a grant. The same jti
+// of another client, and of an issuer with the client's name, is another entry.
 //
 // Holds R103, RJ9, S12.
 func TestClientAuth_ReplayIsKeptPerClient(t *testing.T) {
@@ -211,7 +212,7 @@ func TestClientAuth_ReplayIsKeptPerClient(t *testing.T) {
 	require.NoError(t, err)
 	require.NotEqual(t, issuerNamespace("x"), clientNamespace("x"))
 
-	// AllowReuse is about grants; authentication stays single.
+	// AllowReuse applies to grants. A client assertion is accepted once.
 	j, _ = clientVerifier(t, func(c *JWTConfig) { c.AllowReuse = true }, privateKeyJWT(key.Public()))
 	_, err = j.Verify(t.Context(), clientOf(token))
 	require.NoError(t, err)

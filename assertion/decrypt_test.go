@@ -115,7 +115,7 @@ func TestSAML_EncryptedAssertionIsReadLikeAPlainOne(t *testing.T) {
 	}
 }
 
-// However decryption fails, the answer is the same to the letter.
+// Every failure of decryption has the same error text.
 //
 // Holds RS23, V168, V175.
 func TestSAML_DecryptionFailuresAreIndistinct(t *testing.T) {
@@ -156,7 +156,8 @@ func TestSAML_DecryptionFailuresAreIndistinct(t *testing.T) {
 	}
 }
 
-// Encryption takes the place of nothing: what comes out goes through every layer.
+// An assertion that was encrypted goes through every layer after it was
+// decrypted.
 //
 // Holds RS22, RS23, R152.
 func TestSAML_EncryptionDoesNotReplaceTheSignature(t *testing.T) {

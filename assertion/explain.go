@@ -5,23 +5,25 @@ import (
 	"strings"
 )
 
-// Report tells an operator how an assertion was judged, step by step. It may name
-// subjects and issuers: show it to operators, never to clients.
+// Report describes how an assertion was judged, step by step. It may name subjects
+// and issuers: show it to operators, and not to clients.
 type Report struct {
 	Format string
 	Steps  []Step
-	// Err is the first refusal, nil when the assertion would be accepted. Whether it
-	// was used before is not asked.
+	// Err is the first refusal, or nil if the assertion would be accepted. The
+	// replay store is not asked.
 	Err *Error
-	// Assertion is what was verified, nil when Err is set.
+	// Assertion is the verified assertion. It is nil if Err is set.
 	Assertion *Assertion
 }
 
 // Step is one check of a [Report].
 type Step struct {
 	Name string
-	Note string // "" for a plain success
-	Err  *Error // nil when the step was passed
+	// Note is "" for a plain success.
+	Note string
+	// Err is nil if the step was passed.
+	Err *Error
 }
 
 // String returns one line for each step.
@@ -39,9 +41,9 @@ func (r *Report) String() string {
 	return b.String()
 }
 
-// Explain goes through the steps of Verify and reports each of them. Once the
-// signature holds it judges every rule, so that one report shows all that is wrong.
-// It never touches the replay store and tells Observe nothing.
+// Explain goes through the steps of Verify and reports each of them. If the
+// signature is valid, it applies every rule, so that one report has all mistakes. It
+// does not use the replay store and does not call Observe.
 func (s *SAMLVerifier) Explain(ctx context.Context, r Request) *Report {
 	run := s.newRun(ctx, r)
 	report := &Report{Format: FormatSAML2}
@@ -54,7 +56,7 @@ func (s *SAMLVerifier) Explain(ctx context.Context, r Request) *Report {
 	for _, layer := range s.layers {
 		switch layer.name {
 		case layerReplay:
-			add(layer.name, "not asked, so that the assertion stays unused", nil)
+			add(layer.name, "not asked, so that the assertion is not used up", nil)
 		case layerContent:
 			refusal := run.load()
 			add(layer.name, "", refusal)
@@ -79,7 +81,7 @@ func (s *SAMLVerifier) Explain(ctx context.Context, r Request) *Report {
 	return report
 }
 
-// note says what a passed layer found out.
+// note returns what a layer that was passed has found.
 func (r *samlRun) note(layer string) string {
 	switch {
 	case layer == layerDecryption && r.encrypted:

@@ -24,7 +24,8 @@ func jwtRemote(t testing.TB, h http.HandlerFunc) (*httptest.Server, *Fetcher) {
 	return server, &Fetcher{AllowPrivate: true, RootCAs: roots, Timeout: time.Minute}
 }
 
-// Names and addresses, in the spellings that have passed other filters. The server behind them would answer.
+// The names and addresses are in spellings that have passed other filters. The
+// server behind them would answer.
 //
 // Holds R106, R258, V78, V80, V81, V82, V85.
 func TestFetcher_NothingPrivateIsReached(t *testing.T) {

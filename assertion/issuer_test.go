@@ -8,7 +8,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Holds RF13, S81, S83: hooks may map and narrow; they cannot widen, and nobody is not a subject.
+// Holds RF13, S81, S83: the functions of an issuer may map and narrow, and
+// cannot widen. An empty subject is refused.
 func TestIssuer_HooksMapAndNarrow(t *testing.T) {
 	t.Parallel()
 	a := &Assertion{Subject: Subject{Value: "alice"}}
@@ -47,7 +48,7 @@ func TestIssuer_HooksMapAndNarrow(t *testing.T) {
 	require.ErrorIs(t, err, failure)
 }
 
-// What the client is told names neither the cause nor what was expected.
+// The description for the client has neither the cause nor what was expected.
 func TestError_DescriptionIsCoarse(t *testing.T) {
 	t.Parallel()
 	for _, reason := range []Reason{
@@ -63,7 +64,7 @@ func TestError_DescriptionIsCoarse(t *testing.T) {
 		require.Equal(t, "assertion: "+string(reason)+": secret detail: cause", e.Error())
 		require.ErrorIs(t, e, cause)
 	}
-	// The three that would tell a forger how far he came are told alike.
+	// The three that would show a forger how far the assertion came are the same.
 	require.Equal(t, newError(Grant, ReasonSignature, "").Description(), newError(Grant, ReasonIssuer, "").Description())
 	require.Equal(t, newError(Grant, ReasonSignature, "").Description(), newError(Grant, ReasonDecryption, "").Description())
 	require.Equal(t, "grant client_auth", Grant.String()+" "+ClientAuth.String())

@@ -5,14 +5,17 @@ import (
 	"sync"
 )
 
-// The key sets that were parsed last, by the digest of their text: a client's keys are the same for every assertion of its, and reading
-// them takes longer than all else but the signature. What is remembered follows from the text alone, is public, and is
-// never changed.
+// parsedSets holds the key sets that were parsed last, by the digest of their text.
+// The keys of a client are the same for all its assertions, and reading them takes
+// longer than everything else but the signature. A set depends on its text alone,
+// is public, and does not change, so all servers of a process can share it.
 var parsedSets setCache
 
 const (
-	maxParsed     = 1024 // sets
-	maxParsedKeys = 4    // in one that is remembered: larger ones are few, and would fill the memory
+	maxParsed = 1024 // sets
+	// maxParsedKeys is the number of keys in a set that is kept. Larger sets
+	// are rare, and would fill the memory.
+	maxParsedKeys = 4
 )
 
 type setCache struct {
@@ -33,7 +36,8 @@ func (c *setCache) keep(digest [sha256.Size]byte, set *KeySet) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.sets == nil || len(c.sets) >= maxParsed {
-		c.sets = make(map[[sha256.Size]byte]*KeySet) // those in use come back at once
+		// All sets are dropped at once. Those in use are soon parsed again.
+		c.sets = make(map[[sha256.Size]byte]*KeySet)
 	}
 	c.sets[digest] = set
 }

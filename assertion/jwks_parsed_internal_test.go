@@ -14,7 +14,8 @@ import (
 	"github.com/grantwell/grantwell/internal/base/jws"
 )
 
-// What is remembered is the text's own, byte for byte: one that differs anywhere is parsed, and one that is wrong stays wrong.
+// A set is remembered by its whole text. A text that differs in any byte is
+// parsed, and an invalid text is not remembered.
 func TestParseJWKS_RemembersByTheWholeText(t *testing.T) {
 	t.Parallel()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -38,7 +39,7 @@ func TestParseJWKS_RemembersByTheWholeText(t *testing.T) {
 	require.NotNil(t, first.PublicKeys()[0], "what a caller does to its list does not reach the next one")
 }
 
-// It holds a bounded number of small sets, whoever sends how many.
+// The cache holds a bounded number of small sets.
 func TestParseJWKS_RemembersLittle(t *testing.T) {
 	t.Parallel()
 	var c setCache

@@ -8,46 +8,77 @@ import (
 	"github.com/grantwell/grantwell/internal/base/fetch"
 )
 
-// RemoteKeys are key sets behind URLs, such as the jwks_uri of clients (RFC 7591 section 2). One value
-// serves all clients and issuers of a server. The zero value is ready; set fields before its first use.
+// RemoteKeys fetches the key sets of URLs, for example the jwks_uri of clients (RFC
+// 7591 section 2), and keeps them. One value serves all clients and issuers of a
+// server. The zero value is ready. Set fields before its first use.
 //
-// A set is kept for MaxAge. A token whose kid it lacks has it fetched again, but not more often than
-// once in Interval, so that tokens with invented kids cause no traffic; after a failure the next try waits a
-// tenth of Interval. Callers that need the same set at the same time wait for one fetch. When a fetch
-// fails, the last good set is used for at most MaxStale beyond its age.
+// A set is used for MaxAge. If a token names a kid that the set lacks, it is fetched
+// again, but at most once in Interval, so that tokens with invented kids cause no
+// traffic. After a failure the next fetch waits a tenth of Interval. Callers that
+// need the same set at the same time share one fetch. While fetches fail, the last
+// good set is used for at most MaxStale beyond its age.
 type RemoteKeys struct {
-	Fetcher  *Fetcher      // nil: one with defaults
-	MaxAge   time.Duration // 1 h by default
-	Interval time.Duration // 5 min by default
-	MaxStale time.Duration // 24 h by default
-	MaxURLs  int           // sets kept at most, 1000 by default; the one used longest ago makes room
+	// Fetcher fetches the sets. Nil means one with defaults.
+	Fetcher *Fetcher
+	// MaxAge is how long a set is used. Zero means one hour.
+	MaxAge time.Duration
+	// Interval is the least time between two fetches. Zero means 5 minutes.
+	Interval time.Duration
+	// MaxStale is how long the last good set is used beyond its age. Zero means
+	// 24 hours.
+	MaxStale time.Duration
+	// MaxURLs is the number of sets that are kept. The least recently used one
+	// is dropped first. Zero means 1000.
+	MaxURLs int
 
 	mu   sync.Mutex
 	own  Fetcher
 	sets map[string]*remoteSet
 }
 
+const (
+	defaultKeyAge   = time.Hour
+	defaultInterval = 5 * time.Minute
+	defaultStale    = 24 * time.Hour
+	defaultURLs     = 1000
+)
+
 type remoteSet struct {
 	fetch.Document[*KeySet]
 	used time.Time // guarded by RemoteKeys.mu
 }
 
-// Keys returns the key set behind url, fetched if need be. It is wanted for a token that names kid, or
-// names none if kid is "". An error means that there is no set that is fit for use.
+// Keys returns the key set of the URL for a token that names kid, or that names no
+// key if kid is "". The set is fetched if it is absent, old, or lacks the kid. An
+// error means that there is no usable set, or that it lacks the kid and could not
+// be fetched.
 func (r *RemoteKeys) Keys(ctx context.Context, url, kid string) (*KeySet, error) {
-	fetcher, set, policy := r.entry(url)
-	return set.Get(ctx, policy, func(s *KeySet) bool { return s.has(kid) },
-		func(ctx context.Context) (*KeySet, time.Duration, error) {
-			body, err := fetcher.Fetch(ctx, url)
-			if err != nil {
-				return nil, 0, err
-			}
-			keys, err := ParseJWKS(body)
-			return keys, 0, err
-		})
+	fetcher, set := r.entry(url)
+	enough := func(s *KeySet) bool { return s.has(kid) }
+	load := func(ctx context.Context) (*KeySet, time.Duration, error) {
+		body, err := fetcher.Fetch(ctx, url)
+		if err != nil {
+			return nil, 0, err
+		}
+		keys, err := ParseJWKS(body)
+		return keys, 0, err
+	}
+	return set.Get(ctx, refreshPolicy(r.MaxAge, r.Interval, r.MaxStale), enough, load)
 }
 
-// URL returns the key set behind url as a [KeySetSource].
+// refreshPolicy returns the policy of documents that are fetched. Durations that
+// are not positive mean the default.
+func refreshPolicy(maxAge, interval, maxStale time.Duration) fetch.Policy {
+	interval = positive(interval, defaultInterval)
+	return fetch.Policy{
+		MaxAge:   positive(maxAge, defaultKeyAge),
+		Interval: interval,
+		Retry:    interval / 10,
+		MaxStale: positive(maxStale, defaultStale),
+	}
+}
+
+// URL returns the key set of a URL as a [KeySetSource].
 func (r *RemoteKeys) URL(url string) KeySetSource { return remoteURL{r, url} }
 
 type remoteURL struct {
@@ -59,27 +90,22 @@ func (u remoteURL) Keys(ctx context.Context, kid string) (*KeySet, error) {
 	return u.keys.Keys(ctx, u.url, kid)
 }
 
-func (r *RemoteKeys) entry(url string) (*Fetcher, *remoteSet, fetch.Policy) {
+// entry returns the set of the URL, which may be new and empty.
+func (r *RemoteKeys) entry(url string) (*Fetcher, *remoteSet) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	fetcher := r.Fetcher
 	if fetcher == nil {
 		fetcher = &r.own
 	}
-	interval := positive(r.Interval, 5*time.Minute)
-	policy := fetch.Policy{
-		MaxAge:   positive(r.MaxAge, time.Hour),
-		Interval: interval,
-		Retry:    interval / 10,
-		MaxStale: positive(r.MaxStale, 24*time.Hour),
-	}
 	if set := r.sets[url]; set != nil {
 		set.used = time.Now()
-		return fetcher, set, policy
+		return fetcher, set
 	}
+
 	most := r.MaxURLs
 	if most <= 0 {
-		most = 1000
+		most = defaultURLs
 	}
 	if r.sets == nil {
 		r.sets = make(map[string]*remoteSet)
@@ -89,10 +115,10 @@ func (r *RemoteKeys) entry(url string) (*Fetcher, *remoteSet, fetch.Policy) {
 	}
 	set := &remoteSet{used: time.Now()}
 	r.sets[url] = set
-	return fetcher, set, policy
+	return fetcher, set
 }
 
-// evict drops the set that was used longest ago.
+// evict drops the least recently used set.
 func (r *RemoteKeys) evict() {
 	var oldest string
 	for url, set := range r.sets {
@@ -103,10 +129,10 @@ func (r *RemoteKeys) evict() {
 	delete(r.sets, oldest)
 }
 
-// positive returns d, or def if d is not positive.
-func positive(d, def time.Duration) time.Duration {
+// positive returns d, or preset if d is not positive.
+func positive(d, preset time.Duration) time.Duration {
 	if d > 0 {
 		return d
 	}
-	return def
+	return preset
 }

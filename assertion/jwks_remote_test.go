@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// keyServer serves whatever set it is given at the moment, and counts. Its clock is the real one; the
-// fetching side runs in a bubble with a clock of its own.
+// keyServer serves a set that a test can change, and counts requests. It runs
+// by the real clock, and the fetching side in a bubble with its own clock.
 type keyServer struct {
 	*httptest.Server
 	body atomic.Pointer[[]byte] // nil: 503

@@ -75,7 +75,8 @@ func TestParseJWKS_TakesWhatVerifiesAndPassesOverTheRest(t *testing.T) {
 	}
 }
 
-// Every key with the right kid is tried, and every fitting key when the token names none.
+// Every key with the right kid is tried, and every fitting key if the token
+// names none.
 //
 // Holds S68, RJ10.
 func TestKeySet_KidSelectsAndMayBeShared(t *testing.T) {
@@ -110,7 +111,7 @@ func TestKeySet_KidSelectsAndMayBeShared(t *testing.T) {
 	}
 }
 
-// The algorithms of an issuer narrow what its keys could do.
+// Algorithms of an issuer restricts its keys further.
 //
 // Holds S66, RJ10.
 func TestJWTGrant_AlgorithmsOfTheIssuerNarrow(t *testing.T) {

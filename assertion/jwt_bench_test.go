@@ -8,8 +8,9 @@ import (
 	"time"
 )
 
-// BenchmarkJWT_ES256 reports what one verification costs, and how many times the bare signature check
-// that is inside of it. Everything that is not the signature should stay below a third.
+// BenchmarkJWT_ES256 reports the cost of one verification, also as a multiple
+// of the bare signature check inside of it. Everything but the signature should
+// take less than a third of the time.
 func BenchmarkJWT_ES256(b *testing.B) {
 	key := jwtTestKeys()["p256"]
 	j, _ := newJWT(b, func(c *JWTConfig) {
@@ -24,7 +25,7 @@ func BenchmarkJWT_ES256(b *testing.B) {
 	digest := sha256.Sum256([]byte(token.Signed))
 	x, y := new(big.Int).SetBytes(token.Signature[:32]), new(big.Int).SetBytes(token.Signature[32:])
 
-	// The two are timed by turns, so that whatever else the machine does falls on both alike.
+	// The two are timed by turns, so that other load of the machine affects both.
 	var whole, bare time.Duration
 	b.ReportAllocs()
 	for b.Loop() {
@@ -41,7 +42,8 @@ func BenchmarkJWT_ES256(b *testing.B) {
 	b.ReportMetric(float64(whole)/float64(bare), "x-bare-verify")
 }
 
-// BenchmarkJWT_Refused is a token of a stranger, as a flood of them would be.
+// BenchmarkJWT_Refused verifies a token of an unknown issuer, of which an
+// attacker could send many.
 func BenchmarkJWT_Refused(b *testing.B) {
 	j, _ := newJWT(b, func(c *JWTConfig) { c.Issuers = Issuers(idp(nil)) })
 	r := grantOf(signGrant(b, with(grantClaims(), "iss", "https://other.example")))

@@ -10,8 +10,9 @@ import (
 	"github.com/grantwell/grantwell/internal/base/jws"
 )
 
-// checkType refuses every kind of token that is not meant to be an assertion, so that an access token, a
-// logout token or a proof of the same issuer is never taken for one (RFC 8725 section 3.11).
+// checkType refuses every type of token that is not accepted as an assertion, so
+// that an access token, a logout token or a proof of the same issuer is not taken
+// for one (RFC 8725 section 3.11).
 func checkType(use Use, typ string, accepted ...string) *Error {
 	for _, a := range accepted {
 		if jws.SameType(typ, a) {
@@ -21,8 +22,8 @@ func checkType(use Use, typ string, accepted ...string) *Error {
 	return newError(use, ReasonType, "typ is %s, expected one of %q", shown(typ), accepted)
 }
 
-// checkTimes applies exp, nbf and iat with the configured skew. iat is the issuer's word about the past
-// and must not lie in the future; maxAge zero does not ask for it.
+// checkTimes compares exp, nbf and iat with the clock and the configured skew. If
+// maxAge is zero, iat is not required.
 func (j *JWTVerifier) checkTimes(use Use, c *jwtClaims, now time.Time, maxLifetime, maxAge time.Duration) *Error {
 	skew := j.c.ClockSkew
 	switch {
@@ -44,9 +45,11 @@ func (j *JWTVerifier) checkTimes(use Use, c *jwtClaims, now time.Time, maxLifeti
 	return nil
 }
 
+// instant returns a time for an error text.
 func instant(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
-// onlyAudience demands exactly one audience, the wanted one; octet by octet, as RFC 7523bis says.
+// onlyAudience demands exactly one audience, the wanted one, compared octet by
+// octet (draft-ietf-oauth-rfc7523bis section 4).
 func onlyAudience(use Use, c *jwtClaims, want string) *Error {
 	if len(c.aud) == 1 && c.aud[0] == want {
 		return nil
@@ -54,7 +57,7 @@ func onlyAudience(use Use, c *jwtClaims, want string) *Error {
 	return newError(use, ReasonAudience, "aud is %s, expected only %q", shownList(c.aud), want)
 }
 
-// someAudience demands one of the wanted ones among the audiences.
+// someAudience demands that one of the audiences is a wanted one.
 func someAudience(use Use, c *jwtClaims, want []string) *Error {
 	for _, w := range want {
 		if w != "" && slices.Contains(c.aud, w) {
@@ -64,11 +67,12 @@ func someAudience(use Use, c *jwtClaims, want []string) *Error {
 	return newError(use, ReasonAudience, "aud is %s, expected one of %q", shownList(c.aud), want)
 }
 
-// shownList is [shown] for the first few of a list.
+// shownList returns the first elements of a list for an error text.
 func shownList(list []string) string {
+	const most = 4
 	s := "["
 	for i, v := range list {
-		if i == 4 {
+		if i == most {
 			return s + " ...]"
 		}
 		if i > 0 {
@@ -79,8 +83,9 @@ func shownList(list []string) string {
 	return s + "]"
 }
 
-// spend enters the token into the replay store, under its jti or, if it has none, under its signed text:
-// the signature is left out because others can vary it.
+// spend enters the token into the replay store, under its jti. A token without one
+// is entered under its signed text. The signature is not part of the key, because
+// others can vary it.
 func (j *JWTVerifier) spend(ctx context.Context, use Use, namespace string, t *jwtToken, c *jwtClaims) *Error {
 	id := "jti:" + c.jti
 	if c.jti == "" {
@@ -97,8 +102,8 @@ func (j *JWTVerifier) spend(ctx context.Context, use Use, namespace string, t *j
 	return nil
 }
 
-// The namespaces of replay entries. A client's assertions share one whatever they are used for, so that
-// one of them cannot serve as authentication and then as a grant; an issuer that happens to be called
-// like a client has its own.
+// The namespaces of replay entries. All assertions of a client share one, so that
+// an assertion cannot serve as authentication and then as a grant. An issuer whose
+// name is that of a client has its own.
 func clientNamespace(id string) string { return "jwt client " + id }
 func issuerNamespace(id string) string { return "jwt issuer " + id }

@@ -10,32 +10,40 @@ import (
 	"unicode"
 )
 
-// jwtClaims are the registered claims of RFC 7519 section 4.1, with their types checked.
+// jwtClaims are the registered claims of RFC 7519 section 4.1 with their types
+// checked. A claim that is absent is empty or zero.
 type jwtClaims struct {
-	iss, sub, jti string
-	aud           []string
-	exp, nbf, iat time.Time // zero when absent
+	iss string
+	sub string
+	jti string
+	aud []string
+	exp time.Time
+	nbf time.Time
+	iat time.Time
 }
 
 const (
 	maxJTI      = 1024         // octets
 	maxAudience = 64           // values
-	maxUnixTime = 253402300799 // the last second of the year 9999, the last that RFC 3339 can write
+	maxUnixTime = 253402300799 // the last second of 9999, the last that RFC 3339 can write
 )
 
-// readClaims types the registered claims. A claim that is present must have its type: null is not
-// absence. lenient is [JWTRules.Lenient].
+// readClaims checks the types of the registered claims. A claim that is null has the
+// wrong type. lenient is [JWTRules.Lenient].
 func readClaims(m map[string]any, lenient bool) (*jwtClaims, error) {
 	var c jwtClaims
 	var err error
-	if c.iss, err = stringClaim(m, "iss"); err != nil {
-		return nil, err
-	}
-	if c.sub, err = stringClaim(m, "sub"); err != nil {
-		return nil, err
-	}
-	if c.jti, err = stringClaim(m, "jti"); err != nil {
-		return nil, err
+	for _, s := range [...]struct {
+		name string
+		into *string
+	}{
+		{"iss", &c.iss},
+		{"sub", &c.sub},
+		{"jti", &c.jti},
+	} {
+		if *s.into, err = stringClaim(m, s.name); err != nil {
+			return nil, err
+		}
 	}
 	if len(c.jti) > maxJTI {
 		return nil, fmt.Errorf("jti of more than %d octets", maxJTI)
@@ -43,21 +51,27 @@ func readClaims(m map[string]any, lenient bool) (*jwtClaims, error) {
 	if c.aud, err = audienceClaim(m["aud"]); err != nil {
 		return nil, err
 	}
-	for _, t := range []struct {
+	for _, t := range [...]struct {
 		name string
-		to   *time.Time
-	}{{"exp", &c.exp}, {"nbf", &c.nbf}, {"iat", &c.iat}} {
-		if v, ok := m[t.name]; ok {
-			if *t.to, err = numericDate(v, lenient); err != nil {
-				return nil, fmt.Errorf("%s: %w", t.name, err)
-			}
+		into *time.Time
+	}{
+		{"exp", &c.exp},
+		{"nbf", &c.nbf},
+		{"iat", &c.iat},
+	} {
+		v, ok := m[t.name]
+		if !ok {
+			continue
+		}
+		if *t.into, err = numericDate(v, lenient); err != nil {
+			return nil, fmt.Errorf("%s: %w", t.name, err)
 		}
 	}
 	return &c, nil
 }
 
-// stringClaim returns "" for an absent claim and refuses an empty one, since no rule below may mistake
-// the one for the other.
+// stringClaim returns "" for an absent claim. It refuses an empty one, so that no
+// rule confuses the two.
 func stringClaim(m map[string]any, name string) (string, error) {
 	v, ok := m[name]
 	if !ok {
@@ -67,19 +81,23 @@ func stringClaim(m map[string]any, name string) (string, error) {
 	if !ok || s == "" {
 		return "", fmt.Errorf("%s is not a string, or empty", name)
 	}
-	// A replacement character stands for what could not be decoded, so two different names would
-	// look like one.
-	if strings.ContainsFunc(s, func(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar }) {
+	if strings.ContainsFunc(s, cannotCompare) {
 		return "", fmt.Errorf("%s has characters that cannot be compared", name)
 	}
 	return s, nil
 }
 
+// cannotCompare reports whether a name must not have the character. The replacement
+// character takes the place of every escape that could not be decoded, so two
+// different names would be equal.
+func cannotCompare(r rune) bool { return unicode.IsControl(r) || r == unicode.ReplacementChar }
+
 // audienceClaim reads a string or an array of strings (RFC 7519 section 4.1.3).
 func audienceClaim(v any) ([]string, error) {
 	switch v := v.(type) {
 	case nil:
-		return nil, nil // absent, and so refused as no audience of ours
+		// The claim is absent, and refused later because no audience fits.
+		return nil, nil
 	case string:
 		return []string{v}, nil
 	case []any:
@@ -99,27 +117,13 @@ func audienceClaim(v any) ([]string, error) {
 	return nil, errors.New("aud is neither a string nor an array of strings")
 }
 
-// numericDate reads whole seconds since the epoch. The RFC allows fractions and any exponent; nobody who
-// means a time writes them, and the digits alone cannot overflow, round or be negative.
+// numericDate reads whole seconds since 1970 in plain digits, which can neither
+// overflow nor be rounded or negative. RFC 7519 allows fractions and exponents too,
+// but issuers do not write them.
 func numericDate(v any, lenient bool) (time.Time, error) {
-	var digits string
-	switch v := v.(type) {
-	case json.Number:
-		digits = v.String()
-	case string:
-		if !lenient {
-			return time.Time{}, errors.New("a string instead of a number")
-		}
-		digits = v
-	default:
-		return time.Time{}, errors.New("not a number")
-	}
-	if lenient {
-		whole, fraction, found := strings.Cut(digits, ".")
-		if found && (fraction == "" || strings.Trim(fraction, "0123456789") != "") {
-			return time.Time{}, errors.New("not a time")
-		}
-		digits = whole
+	digits, err := dateDigits(v, lenient)
+	if err != nil {
+		return time.Time{}, err
 	}
 	if len(digits) > 12 || strings.Trim(digits, "0123456789") != "" {
 		return time.Time{}, errors.New("not whole seconds since 1970")
@@ -131,7 +135,33 @@ func numericDate(v any, lenient bool) (time.Time, error) {
 	return time.Unix(seconds, 0).UTC(), nil
 }
 
-// claimStrings returns a claim as the list of its strings: one, or those of an array.
+// dateDigits returns the text of a number. If lenient, it also accepts a string, and
+// cuts a fraction off.
+func dateDigits(v any, lenient bool) (string, error) {
+	if number, ok := v.(json.Number); ok && !lenient {
+		return number.String(), nil
+	}
+	if !lenient {
+		return "", errors.New("not a number")
+	}
+
+	var text string
+	switch v := v.(type) {
+	case json.Number:
+		text = v.String()
+	case string:
+		text = v
+	default:
+		return "", errors.New("not a number")
+	}
+	whole, fraction, found := strings.Cut(text, ".")
+	if found && (fraction == "" || strings.Trim(fraction, "0123456789") != "") {
+		return "", errors.New("not a time")
+	}
+	return whole, nil
+}
+
+// claimStrings returns the strings of a claim: one string, or those of an array.
 func claimStrings(v any) []string {
 	switch v := v.(type) {
 	case string:

@@ -34,7 +34,7 @@ func (o *once) Use(_ context.Context, issuer, id string, _ time.Time) (bool, err
 	return first, nil
 }
 
-// sign stands for the other side: whoever makes the assertion.
+// sign takes the place of the party that makes the assertion.
 func sign(key ed25519.PrivateKey, claims map[string]any) string {
 	body, _ := json.Marshal(claims)
 	enc := base64.RawURLEncoding.EncodeToString
@@ -84,7 +84,7 @@ func ExampleNewJWT() {
 	// invalid_grant replay
 }
 
-// registered is a ClientKeys over the clients that a server knows.
+// registered is a ClientKeys over the registered clients of a server.
 type registered map[string]assertion.ClientCredentials
 
 func (r registered) ClientKeys(_ context.Context, id string) (assertion.ClientCredentials, error) {
@@ -94,7 +94,7 @@ func (r registered) ClientKeys(_ context.Context, id string) (assertion.ClientCr
 	return assertion.ClientCredentials{}, assertion.ErrUnknownClient
 }
 
-// A client proves who it is with a key instead of a secret (RFC 7523 section 2.2).
+// A client authenticates with a key instead of a secret (RFC 7523 section 2.2).
 func ExampleClientKeys() {
 	public, private, _ := ed25519.GenerateKey(rand.Reader)
 	jwks := `{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"2026","x":"` + base64.RawURLEncoding.EncodeToString(public) + `"}]}`

@@ -14,8 +14,8 @@ import (
 	"github.com/grantwell/grantwell/internal/base/jws"
 )
 
-// FuzzJWT holds that no token panics, that refusals have the right code, and that another implementation
-// verifies whatever is accepted and reads the same subject from it.
+// No token makes Verify panic. Refusals have the right code. go-jose verifies
+// each accepted token too and reads the same subject from it.
 func FuzzJWT(f *testing.F) {
 	key := jwtTestKeys()["ed"]
 	set := jwksOf(jwkOf("k", key.Public()))
@@ -55,7 +55,8 @@ func FuzzJWT(f *testing.F) {
 	})
 }
 
-// FuzzJWKSet holds that no key set panics, and that what is kept of one is bounded and fit for use.
+// No key set makes ParseJWKS panic. The keys that are kept are bounded and
+// usable.
 func FuzzJWKSet(f *testing.F) {
 	for _, k := range jwtTestKeys() {
 		f.Add(jwksOf(jwkOf("k", k.Public())))
@@ -81,8 +82,8 @@ func FuzzJWKSet(f *testing.F) {
 	})
 }
 
-// FuzzJWKSResponse holds that whatever a key server answers, in headers or body, leaves a source that works
-// or an error, and a body no larger than allowed.
+// Whatever a key server answers, in headers or body, Keys returns a set or an
+// error, and reads no more than allowed.
 func FuzzJWKSResponse(f *testing.F) {
 	f.Add(200, "application/json", "", jwksOf(jwkOf("k", jwtTestKeys()["ed"].Public())))
 	f.Add(302, "text/html", "https://169.254.169.254/", []byte("<html>"))

@@ -2,32 +2,64 @@ package assertion
 
 import (
 	"context"
-	"slices"
 	"time"
 )
 
-// selfIssuedLifetime is how far away the expiry of a self-issued assertion may be by default. A client
-// signs a new one whenever it needs one, and what it signed is good for a token to whoever has it.
+// selfIssuedLifetime is the default for how far in the future a self-issued
+// assertion may expire. A client can sign a new one whenever it needs one, and an
+// assertion is worth a token to a thief.
 const selfIssuedLifetime = 5 * time.Minute
 
 // verifyGrant judges t as an authorization grant (RFC 7523 sections 3 and 3.1).
 func (j *JWTVerifier) verifyGrant(ctx context.Context, r Request, t *jwtToken, now time.Time) (*Assertion, *Error) {
-	issuer, refusal := findIssuer(ctx, j.c.Issuers, Grant, claimed(t))
-	if refusal != nil && refusal.Reason != ReasonIssuer {
-		return nil, refusal
+	issuer, unknown := findIssuer(ctx, j.c.Issuers, Grant, claimed(t))
+	if unknown != nil && unknown.Reason != ReasonIssuer {
+		return nil, unknown
 	}
+
+	// The signature of an unknown issuer is checked too, against nothing, so
+	// that it takes the same time.
 	var s jwtSigner
-	if refusal == nil {
-		s = jwtSigner{known: true, keys: issuer.JWT.Keys, jwks: issuer.JWKS, algorithms: issuer.Algorithms, dates: issuer.JWT.CertificateDates}
+	if unknown == nil {
+		s = issuer.signer()
 	}
-	key, unsigned := j.checkSignature(ctx, Grant, t, s, now)
+	key, refusal := j.checkSignature(ctx, Grant, t, s, now)
+	if unknown != nil {
+		return nil, unknown
+	}
 	if refusal != nil {
 		return nil, refusal
 	}
-	if unsigned != nil {
-		return nil, unsigned
-	}
 
+	c, refusal := j.checkGrant(issuer, t, now)
+	if refusal != nil {
+		return nil, refusal
+	}
+	a := t.assertion(c, key)
+	a.Trust = issuer
+	if refusal := checkPresenter(issuer, a, r.ClientID, t); refusal != nil {
+		return nil, refusal
+	}
+	if refusal := j.spendGrant(ctx, issuer, t, c); refusal != nil {
+		return nil, refusal
+	}
+	return a, nil
+}
+
+// signer returns what may verify the issuer's JWTs.
+func (i *Issuer) signer() jwtSigner {
+	return jwtSigner{
+		known:      true,
+		keys:       i.JWT.Keys,
+		jwks:       i.JWKS,
+		algorithms: i.Algorithms,
+		dates:      i.JWT.CertificateDates,
+	}
+}
+
+// checkGrant judges a token whose signature was verified, apart from the client
+// that presents it. It completes the subject of a self-issued assertion.
+func (j *JWTVerifier) checkGrant(issuer *Issuer, t *jwtToken, now time.Time) (*jwtClaims, *Error) {
 	rules := issuer.JWT
 	if t.Padded && !rules.Lenient {
 		return nil, newError(Grant, ReasonEncoding, "base64 padding, which only a lenient issuer may send")
@@ -39,57 +71,51 @@ func (j *JWTVerifier) verifyGrant(ctx context.Context, r Request, t *jwtToken, n
 	if refusal := checkType(Grant, t.Header.Type, accepted...); refusal != nil {
 		return nil, refusal
 	}
+
 	c, err := readClaims(t.claims, rules.Lenient)
 	if err != nil {
 		return nil, newError(Grant, ReasonContent, "%v", err)
 	}
-	if refusal := j.checkGrant(issuer, t, c, now); refusal != nil {
+	lifetime, age := j.grantLimits(issuer)
+	if refusal := j.checkTimes(Grant, c, now, lifetime, age); refusal != nil {
 		return nil, refusal
 	}
-
-	a := t.assertion(c, key)
-	a.Trust = issuer
-	if refusal := checkPresenter(issuer, a, r.ClientID, t); refusal != nil {
+	if refusal := j.checkGrantAudience(issuer, c); refusal != nil {
 		return nil, refusal
 	}
-	if j.c.AllowReuse {
-		return a, nil
-	}
-	namespace := issuerNamespace(issuer.ID)
-	if rules.SelfIssued {
-		namespace = clientNamespace(issuer.ID)
-	}
-	if refusal := j.spend(ctx, Grant, namespace, t, c); refusal != nil {
+	if refusal := j.checkGrantClaims(issuer, t, c); refusal != nil {
 		return nil, refusal
 	}
-	return a, nil
+	return c, nil
 }
 
-// checkGrant applies the rules on claims. It completes the subject of a self-issued assertion.
-func (j *JWTVerifier) checkGrant(issuer *Issuer, t *jwtToken, c *jwtClaims, now time.Time) *Error {
-	rules := issuer.JWT
-	lifetime, age := j.c.MaxLifetime, j.c.MaxAge
-	if rules.SelfIssued {
+// grantLimits returns how far in the future exp may be, and how long ago iat.
+func (j *JWTVerifier) grantLimits(issuer *Issuer) (lifetime, age time.Duration) {
+	lifetime = j.c.MaxLifetime
+	if issuer.JWT.SelfIssued {
 		lifetime = min(lifetime, selfIssuedLifetime)
 	}
 	if issuer.MaxLifetime > 0 {
 		lifetime = issuer.MaxLifetime
 	}
-	if rules.MaxAge > 0 {
-		age = rules.MaxAge
+	age = j.c.MaxAge
+	if issuer.JWT.MaxAge > 0 {
+		age = issuer.JWT.MaxAge
 	}
-	if refusal := j.checkTimes(Grant, c, now, lifetime, age); refusal != nil {
-		return refusal
+	return lifetime, age
+}
+
+func (j *JWTVerifier) checkGrantAudience(issuer *Issuer, c *jwtClaims) *Error {
+	if issuer.JWT.IssuerAudience {
+		return onlyAudience(Grant, c, j.c.Issuer)
 	}
-	var refusal *Error
-	if rules.IssuerAudience {
-		refusal = onlyAudience(Grant, c, j.c.Issuer)
-	} else {
-		refusal = someAudience(Grant, c, append([]string{j.c.Issuer, j.c.TokenEndpoint}, issuer.Audiences...))
-	}
-	if refusal != nil {
-		return refusal
-	}
+	own := []string{j.c.Issuer, j.c.TokenEndpoint}
+	return someAudience(Grant, c, append(own, issuer.Audiences...))
+}
+
+// checkGrantClaims judges the subject and the required claims.
+func (j *JWTVerifier) checkGrantClaims(issuer *Issuer, t *jwtToken, c *jwtClaims) *Error {
+	rules := issuer.JWT
 	if c.sub == "" && rules.SelfIssued {
 		c.sub = issuer.ID
 	}
@@ -101,8 +127,10 @@ func (j *JWTVerifier) checkGrant(issuer *Issuer, t *jwtToken, c *jwtClaims, now 
 	case c.jti == "" && (rules.RequireJTI || j.c.RequireJTI):
 		return newError(Grant, ReasonContent, "no jti")
 	}
-	if i := slices.IndexFunc(rules.Required, func(name string) bool { return t.claims[name] == nil }); i >= 0 {
-		return newError(Grant, ReasonContent, "no %s", rules.Required[i])
+	for _, name := range rules.Required {
+		if t.claims[name] == nil {
+			return newError(Grant, ReasonContent, "no %s", name)
+		}
 	}
 	return nil
 }
@@ -112,5 +140,18 @@ func checkPresenter(issuer *Issuer, a *Assertion, clientID string, t *jwtToken) 
 	if issuer.JWT.SelfIssued && clientID != "" && clientID != issuer.ID {
 		return newError(Grant, ReasonClient, "client %s presents an assertion of client %s", shown(clientID), shown(issuer.ID))
 	}
-	return checkClient(issuer, a, clientID, func(name string) []string { return claimStrings(t.claims[name]) })
+	claim := func(name string) []string { return claimStrings(t.claims[name]) }
+	return checkClient(issuer, a, clientID, claim)
+}
+
+// spendGrant enters the grant into the replay store unless it may be used again.
+func (j *JWTVerifier) spendGrant(ctx context.Context, issuer *Issuer, t *jwtToken, c *jwtClaims) *Error {
+	if j.c.AllowReuse {
+		return nil
+	}
+	namespace := issuerNamespace(issuer.ID)
+	if issuer.JWT.SelfIssued {
+		namespace = clientNamespace(issuer.ID)
+	}
+	return j.spend(ctx, Grant, namespace, t, c)
 }

@@ -36,7 +36,7 @@ func signGrant(t testing.TB, claims jwtMap) string {
 	return signJWT(t, "ES256", "k", jwtTestKeys()["p256"], claims)
 }
 
-// The algorithms by the kind of key that they need.
+// jwtAlgKeys are the algorithms with the names of their keys.
 var jwtAlgKeys = map[string]string{
 	"RS256": "rsa", "RS384": "rsa", "RS512": "rsa", "PS256": "rsa", "PS384": "rsa", "PS512": "rsa",
 	"ES256": "p256", "ES384": "p384", "ES512": "p521", "EdDSA": "ed", "Ed25519": "ed",
@@ -186,7 +186,8 @@ func TestJWTGrant_MaxAgeDemandsARecentIat(t *testing.T) {
 	}
 }
 
-// Two issuers have keys with the same kid; each verifies its own only.
+// Two issuers have keys with the same kid. Each key verifies only for its own
+// issuer.
 //
 // Holds R145, S71, S66, RJ10.
 func TestJWTGrant_AKeyOfOneIssuerNeverSignsForAnother(t *testing.T) {
@@ -201,7 +202,8 @@ func TestJWTGrant_AKeyOfOneIssuerNeverSignsForAnother(t *testing.T) {
 	require.NoError(t, err)
 }
 
-// The issuer's source is asked for every assertion, so a removed issuer is refused from then on.
+// The source of issuers is asked for every assertion, so a removed issuer is
+// refused at once.
 //
 // Holds R142, V123.
 func TestJWTGrant_ADisabledIssuerIsUnknown(t *testing.T) {
@@ -246,7 +248,7 @@ func TestJWTGrant_IsAcceptedOnce(t *testing.T) {
 		require.Equal(t, jwtNow.Add(3*time.Minute), until, "kept until expiry and skew")
 	}
 
-	// Without jti the signed text is the identifier; another signature over it changes nothing.
+	// Without jti the signed text is the identifier, whatever the signature is.
 	bare := with(grantClaims(), "jti", nil)
 	require.NoError(t, verify(j, bare))
 	a, err := j.Verify(t.Context(), grantOf(signGrant(t, bare)))

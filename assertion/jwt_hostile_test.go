@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// hostileTokens makes the tokens that must be refused whatever they are presented for. Each is signed as
-// well as its author can, most with the right key: what is wrong with it is something else.
+// hostileTokens returns tokens that must be refused for every use. Most have a
+// valid signature, and another fault.
 func hostileTokens(t testing.TB, claims jwtMap, jku string) map[string]string {
 	t.Helper()
 	keys := jwtTestKeys()
@@ -125,7 +125,8 @@ func hostileTokens(t testing.TB, claims jwtMap, jku string) map[string]string {
 	}
 }
 
-// nonCanonical changes bits of the last character that no octet of the signature holds.
+// nonCanonical changes bits of the last character that are not part of an octet
+// of the signature.
 func nonCanonical(token string) string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 	last := strings.IndexByte(alphabet, token[len(token)-1])
@@ -137,7 +138,7 @@ func p256Order() *big.Int {
 	return n
 }
 
-// weakRSA is a key of 1024 bits, for tests; the library of today makes none unasked.
+// weakRSA makes a key of 1024 bits, which the standard library refuses to make.
 func weakRSA() *rsa.PrivateKey {
 	for {
 		p, q := must(rand.Prime(rand.Reader, 512)), must(rand.Prime(rand.Reader, 512))
@@ -188,11 +189,11 @@ func TestJWT_HostileCorpusIsRefusedForBothUses(t *testing.T) {
 	require.Zero(t, fetched.Load(), "nothing in a header is fetched")
 }
 
-// An honest token is refused too when it is longer than allowed.
+// A valid token is refused too if it is longer than allowed.
 //
 // Holds V149, V145, R7.
 func TestJWT_SizeIsBoundedBeforeAnythingIsRead(t *testing.T) {
-	// Not parallel: it counts what is allocated.
+	// It is not parallel, because it counts allocations.
 	j, _ := newJWT(t, func(c *JWTConfig) { c.Clients = jwtClients{} })
 	for _, token := range []string{strings.Repeat(".", 1<<20), strings.Repeat(".", 16<<10)} {
 		var before, after runtime.MemStats

@@ -38,7 +38,7 @@ func TestJWTGrant_ASelfIssuedAssertionIsAboutItsClient(t *testing.T) {
 		"without sub":                   {claims: with(clientClaims(), "sub", nil), subject: jwtClient},
 		"authenticated as itself":       {client: jwtClient, claims: clientClaims(), subject: jwtClient},
 		"presented by another client":   {client: "client-2", claims: clientClaims(), reason: ReasonClient},
-		"a user nobody permitted":       {claims: with(clientClaims(), "sub", "alice"), reason: ReasonSubject},
+		"a user without permission":     {claims: with(clientClaims(), "sub", "alice"), reason: ReasonSubject},
 		"a user that the hook judges":   {change: permit, claims: with(clientClaims(), "sub", "alice"), subject: "alice"},
 		"longer than five minutes":      {claims: with(clientClaims(), "exp", at(6*time.Minute+time.Second)), reason: ReasonLifetime},
 		"five minutes":                  {claims: with(clientClaims(), "exp", at(6*time.Minute)), subject: jwtClient},
@@ -61,7 +61,8 @@ func TestJWTGrant_ASelfIssuedAssertionIsAboutItsClient(t *testing.T) {
 	}
 }
 
-// A profile of RFC 7523 such as ID-JAG is settings of the same engine.
+// The settings of an issuer are sufficient for a profile of RFC 7523 such as
+// ID-JAG.
 //
 // Holds RJ14, RF15, R143, S71.
 func TestJWTGrant_AProfileHoldsTypeClientAndAudience(t *testing.T) {
@@ -128,7 +129,7 @@ func TestJWTGrant_IssuerIsBoundToClients(t *testing.T) {
 	}{
 		"listed":               {func(i *Issuer) { i.Clients = []string{jwtClient} }, jwtClient, grantClaims(), true},
 		"not listed":           {func(i *Issuer) { i.Clients = []string{"client-2"} }, jwtClient, grantClaims(), false},
-		"nobody":               {func(i *Issuer) { i.Clients = []string{jwtClient} }, "", grantClaims(), false},
+		"no client":            {func(i *Issuer) { i.Clients = []string{jwtClient} }, "", grantClaims(), false},
 		"claim list":           {func(i *Issuer) { i.BindClient.Attribute = "azp" }, jwtClient, with(grantClaims(), "azp", []any{"x", jwtClient, 1}), true},
 		"claim of another":     {func(i *Issuer) { i.BindClient.Attribute = "azp" }, jwtClient, with(grantClaims(), "azp", "client-2"), false},
 		"audience":             {func(i *Issuer) { i.BindClient.Audience = true }, jwtClient, with(grantClaims(), "aud", []string{jwtServer, jwtClient}), true},
@@ -222,7 +223,7 @@ func TestJWT_LeniencyIsOffUnlessTheSenderHasIt(t *testing.T) {
 			}
 		})
 	}
-	// Leniency does not reach what is no time at all.
+	// A lenient issuer must still send times.
 	for _, bad := range []any{"", ".", "1.", "1e9", "-1", " 1", "0x10", "1.2.3", "9999999999999", true, nil, []any{1}} {
 		_, err := numericDate(bad, true)
 		require.Error(t, err, "%v", bad)

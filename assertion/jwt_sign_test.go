@@ -24,8 +24,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The tokens of these tests are made here, from the standard library's primitives alone, so that no code is
-// both maker and judge of a token.
+// The tests sign their tokens by the primitives of the standard library alone,
+// so that no code both makes and judges a token.
 
 const (
 	jwtServer   = "https://as.example"
@@ -36,7 +36,7 @@ const (
 
 var jwtNow = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
-// jwtTestKeys are made once: RSA keys take their time.
+// jwtTestKeys are made once, because RSA keys are slow to make.
 var jwtTestKeys = sync.OnceValue(func() map[string]crypto.Signer {
 	keys := map[string]crypto.Signer{}
 	for _, name := range []string{"rsa", "rsa2"} {
@@ -64,8 +64,9 @@ func must[T any](v T, err error) T {
 
 func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// signRaw signs header and claims as they are, whatever they are. key is a crypto.Signer, or the octets of
-// an HMAC secret; alg is what the signature is, not what the header says.
+// signRaw signs any header and claims. key is a crypto.Signer, or the octets of
+// an HMAC secret. alg is the algorithm of the signature, whatever the header
+// says.
 func signRaw(t testing.TB, alg string, key any, header, claims string) string {
 	t.Helper()
 	return signText(t, alg, key, b64([]byte(header))+"."+b64([]byte(claims)))
@@ -110,7 +111,7 @@ func signText(t testing.TB, alg string, key any, input string) string {
 
 type jwtMap = map[string]any
 
-// signJWT signs claims under an honest header.
+// signJWT signs claims under a header without faults.
 func signJWT(t testing.TB, alg, kid string, key any, claims jwtMap) string {
 	t.Helper()
 	header := jwtMap{"alg": alg}
@@ -217,7 +218,7 @@ func newJWT(t testing.TB, change func(*JWTConfig)) (*JWTVerifier, *jwtReplay) {
 	return j, replay
 }
 
-// grantClaims are claims of an honest grant.
+// grantClaims returns the claims of a valid grant.
 func grantClaims() jwtMap {
 	return jwtMap{
 		"iss": jwtIdP, "sub": "alice", "aud": jwtServer, "jti": "one",
@@ -225,7 +226,7 @@ func grantClaims() jwtMap {
 	}
 }
 
-// clientClaims are claims of an honest client assertion.
+// clientClaims returns the claims of a valid client assertion.
 func clientClaims() jwtMap {
 	c := grantClaims()
 	c["iss"], c["sub"] = jwtClient, jwtClient

@@ -9,18 +9,25 @@ import (
 	"github.com/grantwell/grantwell/internal/base/jws"
 )
 
-// jwtSigner is whom a token claims to be signed by, and with what that party may sign.
+// jwtSigner is the party that a token names as its signer, with its keys and
+// algorithms.
 type jwtSigner struct {
-	known      bool
-	keys       KeySetSource    // nil: jwks
-	jwks       json.RawMessage // parsed when keys is nil
-	secrets    [][]byte        // client_secret_jwt only, and then instead of keys
-	algorithms []string        // nil: those of the family
-	dates      bool            // [JWTRules.CertificateDates]
+	known bool
+	keys  KeySetSource
+	// jwks is read if keys is nil.
+	jwks json.RawMessage
+	// secrets are those of client_secret_jwt. If it is not nil, there are no
+	// keys.
+	secrets [][]byte
+	// algorithms are the allowed ones. Nil means all of the family.
+	algorithms []string
+	// dates is [JWTRules.CertificateDates].
+	dates bool
 }
 
-// allows tells whether the signer may use alg. The family is fixed by whether it has secrets or keys, so
-// that a public key never checks an HMAC and a secret nothing else.
+// allows reports whether the signer may use the algorithm. A signer has either
+// secrets or keys, so a public key never checks an HMAC, and a secret checks nothing
+// else.
 func (s *jwtSigner) allows(alg string) bool {
 	if jws.PublicKey(alg) == (s.secrets != nil) {
 		return false
@@ -28,9 +35,12 @@ func (s *jwtSigner) allows(alg string) bool {
 	return s.algorithms == nil || slices.ContainsFunc(s.algorithms, func(a string) bool { return jws.SameAlgorithm(a, alg) })
 }
 
-// checkSignature finds the key that signed t. An unknown signer, one without a fitting key and one whose
-// key does not verify are told apart in the reason but not by the time they take: each pays for a
-// verification. It comes before every other check that could tell something about the signer.
+// checkSignature returns the key that verifies t. It comes before every other check
+// that depends on the signer.
+//
+// The reasons for an unknown signer, for one without a fitting key, and for one whose
+// key does not verify are different, but the time is the same: a verification is done
+// in each case. So a client cannot find out which signers exist.
 func (j *JWTVerifier) checkSignature(ctx context.Context, use Use, t *jwtToken, s jwtSigner, now time.Time) (jws.Key, *Error) {
 	alg := t.Header.Algorithm
 	if !jws.Known(alg) {
@@ -95,7 +105,7 @@ func (s *jwtSigner) candidates(ctx context.Context, t *jwtToken) ([]jws.Key, err
 	return jws.Candidates(set.keys, t.Header), nil
 }
 
-// claimed is the issuer that t names, for a log line.
+// claimed returns the issuer that t names, which is not verified.
 func claimed(t *jwtToken) string {
 	iss, _ := t.claims["iss"].(string)
 	return iss

@@ -24,7 +24,8 @@ const (
 	samlProtocol = "urn:oasis:names:tc:SAML:2.0:protocol"
 )
 
-// metadataLimits are wider than those of an assertion: metadata comes from a place that the host named.
+// metadataLimits are wider than those of an assertion, because the host has chosen
+// where the metadata comes from.
 var metadataLimits = xmldsig.Limits{
 	Depth:      32,
 	Elements:   100_000,
@@ -34,11 +35,14 @@ var metadataLimits = xmldsig.Limits{
 
 const maxMetadata = 4 << 20 // octets
 
-// ParseMetadata reads SAML 2.0 metadata of at most 4 MiB and returns the one EntityDescriptor with this
-// entityID, whether it is the document or stands inside EntitiesDescriptors. Comments are dropped; what else
-// parsers disagree about is refused, as in assertions. Its ValidUntil and CacheDuration are the smallest of
-// its own and those of the descriptors around it; whether it is still valid is judged by
-// [IssuerFromMetadata]. Signatures are not looked at: see [ParseSignedMetadata].
+// ParseMetadata reads SAML 2.0 metadata of at most 4 MiB. It returns the one
+// EntityDescriptor with this entityID, which is the document itself or stands inside
+// EntitiesDescriptors. Its ValidUntil and CacheDuration are the smallest of its own
+// and those of the descriptors around it. [IssuerFromMetadata] decides whether it is
+// still valid.
+//
+// Comments are dropped. Otherwise the same XML is refused as in assertions.
+// Signatures are not verified: see [ParseSignedMetadata].
 func ParseMetadata(r io.Reader, entityID string) (*saml.EntityDescriptor, error) {
 	doc, err := readMetadata(r)
 	if err != nil {
@@ -47,9 +51,10 @@ func ParseMetadata(r io.Reader, entityID string) (*saml.EntityDescriptor, error)
 	return findEntity(doc, entityID)
 }
 
-// ParseSignedMetadata is [ParseMetadata] for metadata whose root element is signed with one of the pinned
-// keys (SAML metadata section 3). What it returns was read from the signed octets. Keys in the document are
-// not trusted by being in it, and signatures inside of the root are not looked at.
+// ParseSignedMetadata is [ParseMetadata] for metadata whose root element one of the
+// pinned keys has signed (SAML metadata section 3). Its result is read from the
+// signed octets. Keys in the document are not trusted, and signatures inside of the
+// root are not read.
 func ParseSignedMetadata(r io.Reader, entityID string, pinned ...crypto.PublicKey) (*saml.EntityDescriptor, error) {
 	keys := xmldsig.UsableKeys(pinned)
 	if len(keys) == 0 {
@@ -63,6 +68,7 @@ func ParseSignedMetadata(r io.Reader, entityID string, pinned ...crypto.PublicKe
 	if err != nil {
 		return nil, fmt.Errorf("assertion: metadata: %w", err)
 	}
+
 	id, _ := xmldsig.Attribute(root, "ID")
 	var signatures []*etree.Element
 	for _, child := range root.ChildElements() {
@@ -73,6 +79,7 @@ func ParseSignedMetadata(r io.Reader, entityID string, pinned ...crypto.PublicKe
 	if id == "" || len(signatures) != 1 {
 		return nil, errors.New("assertion: metadata: the root element has no ID, or not one signature")
 	}
+
 	signature, err := xmldsig.ReadSignature(signatures[0])
 	if err != nil {
 		return nil, fmt.Errorf("assertion: metadata: %w", err)
@@ -84,7 +91,8 @@ func ParseSignedMetadata(r io.Reader, entityID string, pinned ...crypto.PublicKe
 	return findEntity(signed, entityID)
 }
 
-// readMetadata reads a document and holds it to the same small part of XML as an assertion.
+// readMetadata reads a document. It accepts the same part of XML as for an assertion,
+// and comments.
 func readMetadata(r io.Reader) ([]byte, error) {
 	doc, err := io.ReadAll(io.LimitReader(r, int64(maxMetadata)+1))
 	if err != nil {
@@ -103,10 +111,10 @@ func readMetadata(r io.Reader) ([]byte, error) {
 	return doc, nil
 }
 
-// dropComments cuts comments out. Identity providers write them into what an administrator downloads. The
-// cut needs no parser: outside of CDATA sections, document types and processing instructions, all of which
-// the scan after it refuses, "<!--" begins a comment wherever it stands. Canonical XML drops them too, so
-// signatures are not affected.
+// dropComments removes comments, which identity providers write into the files that
+// administrators download. No parser is needed: "<!--" always begins a comment, but
+// in CDATA sections, document types and processing instructions, which the scan
+// refuses later. Canonical XML has no comments, so signatures are not affected.
 func dropComments(doc []byte) []byte {
 	if !bytes.Contains(doc, []byte("<!--")) {
 		return doc
@@ -120,14 +128,15 @@ func dropComments(doc []byte) []byte {
 		}
 		_, after, closed := bytes.Cut(comment, []byte("-->"))
 		if !closed {
-			return append(kept, "<!--"...) // for the scan to refuse
+			// The scan refuses the rest.
+			return append(kept, "<!--"...)
 		}
 		doc = after
 	}
 }
 
-// findEntity returns the entity with this ID. Two of them are an error: which one a reader takes must not
-// depend on the reader.
+// findEntity returns the entity with this ID. Two of them are an error, because two
+// readers could choose differently.
 func findEntity(doc []byte, entityID string) (*saml.EntityDescriptor, error) {
 	if entityID == "" {
 		return nil, errors.New("assertion: metadata: no entityID to look for")
@@ -160,7 +169,8 @@ func findEntity(doc []byte, entityID string) (*saml.EntityDescriptor, error) {
 	}
 }
 
-// entities collects the matching entities, each bound by the limits of what it stands in.
+// entities returns the matching entities. The limits of the descriptors around them
+// apply to them too.
 func entities(in saml.EntitiesDescriptor, entityID string) []*saml.EntityDescriptor {
 	var found []*saml.EntityDescriptor
 	for i := range in.EntityDescriptors {
@@ -182,14 +192,19 @@ func entities(in saml.EntitiesDescriptor, entityID string) []*saml.EntityDescrip
 	return found
 }
 
-// IssuerFromMetadata makes an issuer of an identity provider's metadata: its entityID, and the keys of every
-// KeyDescriptor for signing, or for no stated use, of its IDPSSODescriptors for SAML 2.0; of its
-// RoleDescriptors if it has no IDPSSODescriptor, as a pure token service. In each KeyDescriptor the first
-// certificate counts, for its key alone: SAML trusts keys, and the dates and chains of certificates are
-// not looked at. Keys that are too weak are left out.
+// IssuerFromMetadata returns an issuer with the entityID and the signing keys of an
+// identity provider's metadata. The caller sets everything else: clients, subject
+// mapping, limits.
 //
-// Metadata or roles past their validUntil are refused, as is metadata without a usable key or with more
-// than eight. Everything else about the issuer (clients, subject mapping) is the caller's to set.
+// The keys are those of every KeyDescriptor for signing, or without a use, of the
+// IDPSSODescriptors for SAML 2.0. If there is no IDPSSODescriptor, as for a pure
+// token service, they are those of the RoleDescriptors. Of each KeyDescriptor the
+// first certificate is used, for its key alone, because SAML trusts keys: dates and
+// chains of certificates are not checked. Keys that are too weak are left out.
+//
+// Metadata whose validUntil has passed is refused, and a role whose validUntil has
+// passed is left out. Metadata without a usable key, or with more than eight, is
+// refused.
 func IssuerFromMetadata(ed *saml.EntityDescriptor, now time.Time) (*Issuer, error) {
 	if ed == nil || ed.EntityID == "" {
 		return nil, errors.New("assertion: metadata: no entity")
@@ -197,22 +212,16 @@ func IssuerFromMetadata(ed *saml.EntityDescriptor, now time.Time) (*Issuer, erro
 	if passed(&ed.ValidUntil, now) {
 		return nil, fmt.Errorf("assertion: metadata: %s was valid until %s", shown(ed.EntityID), instant(ed.ValidUntil))
 	}
-	roles := ed.RoleDescriptors
-	if len(ed.IDPSSODescriptors) > 0 {
-		roles = nil
-		for _, idp := range ed.IDPSSODescriptors {
-			if slices.Contains(strings.Fields(idp.ProtocolSupportEnumeration), samlProtocol) {
-				roles = append(roles, idp.RoleDescriptor)
-			}
-		}
-	}
-	issuer, seen := &Issuer{ID: ed.EntityID}, map[string]bool{}
-	for _, role := range roles {
+
+	issuer := &Issuer{ID: ed.EntityID}
+	seen := map[string]bool{}
+	for _, role := range providerRoles(ed) {
 		if passed(role.ValidUntil, now) {
 			continue
 		}
 		for _, key := range signingKeys(role) {
-			// A renewed certificate often stands beside the old one with the same key.
+			// A renewed certificate often stands beside the old one with the
+			// same key.
 			if print := xmldsig.Thumbprint(key); !seen[print] {
 				seen[print] = true
 				issuer.Keys = append(issuer.Keys, key)
@@ -220,16 +229,32 @@ func IssuerFromMetadata(ed *saml.EntityDescriptor, now time.Time) (*Issuer, erro
 		}
 	}
 	if n := len(issuer.Keys); n == 0 || n > xmldsig.MaxKeys {
-		return nil, fmt.Errorf("assertion: metadata: %s has %d usable signing keys, expected 1 to %d", shown(ed.EntityID), n, xmldsig.MaxKeys)
+		return nil, fmt.Errorf("assertion: metadata: %s has %d usable signing keys, expected 1 to %d",
+			shown(ed.EntityID), n, xmldsig.MaxKeys)
 	}
 	return issuer, nil
 }
 
-// passed tells whether a validUntil lies in the past; none never does.
+// providerRoles returns the roles whose keys sign assertions.
+func providerRoles(ed *saml.EntityDescriptor) []saml.RoleDescriptor {
+	if len(ed.IDPSSODescriptors) == 0 {
+		return ed.RoleDescriptors
+	}
+	var roles []saml.RoleDescriptor
+	for _, idp := range ed.IDPSSODescriptors {
+		if slices.Contains(strings.Fields(idp.ProtocolSupportEnumeration), samlProtocol) {
+			roles = append(roles, idp.RoleDescriptor)
+		}
+	}
+	return roles
+}
+
+// passed reports whether a validUntil is in the past. One that is absent is not.
 func passed(until *time.Time, now time.Time) bool {
 	return until != nil && !until.IsZero() && !now.Before(*until)
 }
 
+// signingKeys returns the usable signing keys of a role.
 func signingKeys(role saml.RoleDescriptor) []crypto.PublicKey {
 	var keys []crypto.PublicKey
 	for _, kd := range role.KeyDescriptors {

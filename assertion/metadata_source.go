@@ -14,35 +14,48 @@ import (
 	"github.com/grantwell/grantwell/internal/base/fetch"
 )
 
-// MetadataSource is an [IssuerSource] of one SAML identity provider, whose metadata is fetched and kept up to
-// date. URL and EntityID are required; set fields before the first use. It is safe for concurrent use.
+// MetadataSource is an [IssuerSource] of one SAML identity provider, whose metadata
+// is fetched and kept up to date. URL and EntityID are required. Set fields before
+// the first use. It is safe for concurrent use.
 //
-// Metadata is fetched again after its cacheDuration, or after MaxAge if that is shorter or there is none,
-// and at most once in Interval. When that fails, the last good copy serves until its validUntil, and for
-// no longer than MaxStale beyond its age. An assertion that comes while there is no good copy is refused with
-// server_error. Asking for another entityID causes no fetch.
+// Metadata is fetched again after its cacheDuration, or after MaxAge if that is
+// shorter or there is none, and at most once in Interval. While fetches fail, the
+// last good copy is used until its validUntil, and for no longer than MaxStale
+// beyond its age. While there is no good copy, assertions are refused with
+// server_error. Another entityID causes no fetch.
 type MetadataSource struct {
-	URL      string // https, as [Fetcher] demands
+	// URL is that of the metadata: https, as [Fetcher] demands.
+	URL      string
 	EntityID string
-	// Pinned are the keys that the metadata must be signed with. With none, it is believed because of https.
+	// Pinned are the keys of which one must have signed the metadata. Without
+	// any, the metadata is trusted because it came by https.
 	Pinned []crypto.PublicKey
-	// Configure completes each new issuer: its clients, its subject mapping, its limits. It must not
-	// change ID or, if it is to follow the metadata, Keys. It may be nil.
+	// Configure completes each new issuer: its clients, its subject mapping,
+	// its limits. It must not change ID. If it changes Keys, those of the
+	// metadata are not used. It may be nil.
 	Configure func(*Issuer)
 
-	Fetcher  *Fetcher      // nil: one with defaults
-	MaxAge   time.Duration // 1 h by default
-	Interval time.Duration // 5 min by default; a tenth of it after a failure
-	MaxStale time.Duration // 24 h by default
+	// Fetcher fetches the metadata. Nil means one with defaults.
+	Fetcher *Fetcher
+	// MaxAge is how long metadata is used. Zero means one hour.
+	MaxAge time.Duration
+	// Interval is the least time between two fetches, and a tenth of it after
+	// a failure. Zero means 5 minutes.
+	Interval time.Duration
+	// MaxStale is how long the last good copy is used beyond its age. Zero
+	// means 24 hours.
+	MaxStale time.Duration
 
 	own   Fetcher
 	once  sync.Once
 	cache fetch.Document[*metadataIssuer]
 }
 
+// metadataIssuer is an issuer with the validUntil of its metadata, which is zero if
+// there is none.
 type metadataIssuer struct {
 	issuer *Issuer
-	until  time.Time // zero: no end is stated
+	until  time.Time
 }
 
 var _ IssuerSource = (*MetadataSource)(nil)
@@ -57,14 +70,10 @@ func (m *MetadataSource) Issuer(ctx context.Context, id string) (*Issuer, error)
 			m.Fetcher = &m.own
 		}
 	})
-	interval := positive(m.Interval, 5*time.Minute)
-	policy := fetch.Policy{
-		MaxAge:   positive(m.MaxAge, time.Hour),
-		Interval: interval,
-		Retry:    interval / 10,
-		MaxStale: positive(m.MaxStale, 24*time.Hour),
-	}
-	got, err := m.cache.Get(ctx, policy, func(i *metadataIssuer) bool { return !passed(&i.until, time.Now()) }, m.load)
+
+	policy := refreshPolicy(m.MaxAge, m.Interval, m.MaxStale)
+	valid := func(i *metadataIssuer) bool { return !passed(&i.until, time.Now()) }
+	got, err := m.cache.Get(ctx, policy, valid, m.load)
 	if err != nil {
 		return nil, err
 	}
@@ -74,11 +83,13 @@ func (m *MetadataSource) Issuer(ctx context.Context, id string) (*Issuer, error)
 	return got.issuer, nil
 }
 
+// load fetches the metadata and makes an issuer of it.
 func (m *MetadataSource) load(ctx context.Context) (*metadataIssuer, time.Duration, error) {
 	body, err := m.Fetcher.Fetch(ctx, m.URL)
 	if err != nil {
 		return nil, 0, err
 	}
+
 	var ed *saml.EntityDescriptor
 	if len(m.Pinned) > 0 {
 		ed, err = ParseSignedMetadata(bytes.NewReader(body), m.EntityID, m.Pinned...)
@@ -88,6 +99,7 @@ func (m *MetadataSource) load(ctx context.Context) (*metadataIssuer, time.Durati
 	if err != nil {
 		return nil, 0, err
 	}
+
 	issuer, err := IssuerFromMetadata(ed, time.Now())
 	if err != nil {
 		return nil, 0, err

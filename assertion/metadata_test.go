@@ -170,7 +170,8 @@ func TestIssuerFromMetadata_TakesTheSigningKeysThatAreValid(t *testing.T) {
 	require.Error(t, err)
 }
 
-// What an independent signer made verifies; what was changed, or is signed by another, does not.
+// Metadata that xmlsec1 has signed verifies. Metadata that was changed, or that
+// another key has signed, does not.
 func TestParseSignedMetadata_BelievesOnlyWhatThePinnedKeySigned(t *testing.T) {
 	t.Parallel()
 	fed, pinned := mdFile(t, "federation.xml"), federationKey(t)
@@ -202,7 +203,7 @@ func TestParseSignedMetadata_BelievesOnlyWhatThePinnedKeySigned(t *testing.T) {
 	_, err = ParseSignedMetadata(bytes.NewReader(fed), mdIdP, &weakRSA().PublicKey)
 	require.ErrorContains(t, err, "no usable key")
 
-	// goxmldsig signs too, and puts its signature last.
+	// goxmldsig puts the signature last.
 	own := signMetadata(t, unsigned)
 	_, err = ParseSignedMetadata(strings.NewReader(own), mdIdP, jwtTestKeys()["rsa2"].Public(), jwtTestKeys()["rsa"].Public())
 	require.NoError(t, err)
@@ -305,8 +306,8 @@ func TestMetadataSource_ThePinnedKeyDecides(t *testing.T) {
 	require.ErrorContains(t, err, "ID")
 }
 
-// FuzzMetadata holds that no document panics, and that an issuer that comes out is the one asked for, with
-// keys that verify signatures.
+// No document makes ParseMetadata panic. An issuer that it returns is the one
+// that was asked for, with keys that verify signatures.
 func FuzzMetadata(f *testing.F) {
 	f.Add(mdFile(f, "federation.xml"))
 	f.Add(mdFile(f, "single.xml"))

@@ -12,25 +12,25 @@ const (
 	ReasonDisabled     Reason = "disabled"       // this use is not enabled
 	ReasonSize         Reason = "size"           // longer, deeper or more numerous than the limits
 	ReasonEncoding     Reason = "encoding"       // not base64url, not a compact JWS
-	ReasonSyntax       Reason = "syntax"         // not the small part of XML or JSON that is read
-	ReasonStructure    Reason = "structure"      // elements or headers in another shape than the one allowed
+	ReasonSyntax       Reason = "syntax"         // not the part of XML or JSON that is accepted
+	ReasonStructure    Reason = "structure"      // elements or headers in another shape than the allowed one
 	ReasonAlgorithm    Reason = "algorithm"      // not on the list of algorithms
 	ReasonType         Reason = "type"           // another kind of token
 	ReasonDecryption   Reason = "decryption"     // every failure to decrypt, without distinction
-	ReasonIssuer       Reason = "issuer"         // none, or not one we trust
+	ReasonIssuer       Reason = "issuer"         // none, or not a trusted one
 	ReasonKey          Reason = "key"            // no usable key of the issuer
 	ReasonSignature    Reason = "signature"      // no key of the issuer verifies it
 	ReasonContent      Reason = "content"        // breaks the rules of the format
 	ReasonSubject      Reason = "subject"        // no subject, several, or another than demanded
-	ReasonAudience     Reason = "audience"       // not meant for us
-	ReasonCondition    Reason = "condition"      // a condition that we do not know
-	ReasonConfirmation Reason = "confirmation"   // no bearer confirmation that holds
+	ReasonAudience     Reason = "audience"       // not meant for this server
+	ReasonCondition    Reason = "condition"      // an unknown condition
+	ReasonConfirmation Reason = "confirmation"   // no valid bearer confirmation
 	ReasonRecipient    Reason = "recipient"      // delivered to another recipient
 	ReasonAddress      Reason = "address"        // sent from another address
-	ReasonInResponseTo Reason = "in_response_to" // answers a request that we did not make
+	ReasonInResponseTo Reason = "in_response_to" // answers a request that this server did not make
 	ReasonExpired      Reason = "expired"        // its time has passed
 	ReasonNotYetValid  Reason = "not_yet_valid"  // its time has not come
-	ReasonLifetime     Reason = "lifetime"       // no expiry, or too far away
+	ReasonLifetime     Reason = "lifetime"       // no expiry, or one too far in the future
 	ReasonClient       Reason = "client"         // not for this client
 	ReasonReplay       Reason = "replay"         // used before
 	ReasonUnavailable  Reason = "unavailable"    // a store, source or hook failed: server_error
@@ -46,13 +46,17 @@ const (
 
 // Error is the refusal of an assertion.
 type Error struct {
-	Code   string // invalid_grant, invalid_client, invalid_request or server_error
+	// Code is invalid_grant, invalid_client, invalid_request or server_error.
+	Code   string
 	Reason Reason
-	Detail string // for the operator: what was found and what was expected
-	Err    error  // the cause, if there is one
+	// Detail is for the operator: what was found and what was expected.
+	Detail string
+	// Err is the cause, if there is one.
+	Err error
 }
 
-// newError picks the OAuth code by the use and the reason (RFC 7521 sections 4.1.1 and 4.2.1).
+// newError returns an error whose code follows from the use and the reason (RFC 7521
+// sections 4.1.1 and 4.2.1).
 func newError(use Use, reason Reason, format string, args ...any) *Error {
 	e := &Error{Code: codeInvalidGrant, Reason: reason, Detail: fmt.Sprintf(format, args...)}
 	switch {
@@ -66,14 +70,14 @@ func newError(use Use, reason Reason, format string, args ...any) *Error {
 	return e
 }
 
-// because adds the cause.
+// because adds the cause and returns e.
 func (e *Error) because(err error) *Error {
 	e.Err = err
 	return e
 }
 
-// Error returns one line for the log, with reason, detail and cause. Values that
-// came from outside are quoted and cut short. It is not meant for the client.
+// Error returns one line for the log, with reason, detail and cause. Values of the
+// assertion are quoted and cut short. Do not send it to the client.
 func (e *Error) Error() string {
 	s := "assertion: " + string(e.Reason)
 	if e.Detail != "" {
@@ -88,8 +92,8 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Description returns a text for error_description. It is coarse on purpose:
-// it helps an honest client and says nothing about keys, stores or other clients.
+// Description returns a text for error_description. It helps an honest client, and
+// reveals nothing about keys, stores or other clients.
 func (e *Error) Description() string {
 	switch e.Reason {
 	case ReasonMissing:
@@ -111,7 +115,7 @@ func (e *Error) Description() string {
 	}
 }
 
-// shown quotes text from outside for a log line and cuts it to a bearable length.
+// shown quotes a text of an unknown sender for a log line, and cuts it short.
 func shown(s string) string {
 	const most = 120
 	if len(s) > most {

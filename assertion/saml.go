@@ -12,50 +12,58 @@ import (
 	"github.com/grantwell/grantwell/internal/base/xmlenc"
 )
 
-// SAMLConfig says which SAML 2.0 assertions are accepted (RFC 7522).
+// SAMLConfig configures a [SAMLVerifier] (RFC 7522).
 type SAMLConfig struct {
-	// Issuers knows who is trusted. Required.
+	// Issuers are those that are trusted. Required.
 	Issuers IssuerSource
-	// Audiences are the names of this server: its issuer identifier, its token endpoint
-	// URL, its SAML entity ID. Each AudienceRestriction must have one of them, octet by
-	// octet. Required.
+	// Audiences are the names of this server: its issuer identifier, its token
+	// endpoint URL, its SAML entity ID. Each AudienceRestriction must have one
+	// of them, compared octet by octet. Required.
 	Audiences []string
 	// Recipients are the token endpoint URLs, with their aliases, that a bearer
-	// confirmation may be addressed to. Required.
+	// confirmation may name. Required.
 	Recipients []string
 
-	// ClockSkew is the tolerance of every comparison of times, at most ten minutes.
-	// Zero means 60 seconds, a negative value none.
+	// ClockSkew is the tolerance of comparisons of times, at most 10 minutes.
+	// Zero means 60 seconds, negative none.
 	ClockSkew time.Duration
-	// MaxLifetime is how far away the expiry may be. Default one hour.
+	// MaxLifetime is how far in the future the expiry may be. Zero means one
+	// hour.
 	MaxLifetime time.Duration
 
-	// Replay remembers used assertions. Required unless AllowReuse.
+	// Replay remembers the assertions that were used. Required, unless
+	// AllowReuse is set.
 	Replay ReplayStore
-	// AllowReuse accepts an assertion until it expires (RFC 7521 section 4.1), except
-	// one with OneTimeUse, which needs Replay even then.
+	// AllowReuse accepts an assertion again until it expires (RFC 7521 section
+	// 4.1). One with OneTimeUse is accepted once, and only with Replay.
 	AllowReuse bool
 
-	// Decrypters hold the RSA keys for encrypted assertions, identifiers and attributes:
-	// several for a rollover, at most four. With none, everything encrypted is refused.
+	// Decrypters are the RSA keys for encrypted assertions, identifiers and
+	// attributes: several for a rollover, at most four. Without any, everything
+	// encrypted is refused.
 	Decrypters []crypto.Decrypter
 
 	Limits Limits
 
-	// LenientBase64 takes plain and padded base64, with line ends, besides base64url.
+	// LenientBase64 accepts plain and padded base64 with line ends, besides
+	// base64url.
 	LenientBase64 bool
-	// RejectInResponseTo refuses bearer confirmations that answer a sign-in request.
+	// RejectInResponseTo refuses bearer confirmations that answer a sign-in
+	// request.
 	RejectInResponseTo bool
-	// CheckAddress holds an Address of the bearer confirmation against Request.Remote.
+	// CheckAddress compares an Address of the bearer confirmation with
+	// Request.Remote.
 	CheckAddress bool
 	// AllowClientAuth lets assertions authenticate clients.
 	//
-	// Deprecated: draft-ietf-oauth-rfc7523bis section 4 forbids it to new applications.
+	// Deprecated: draft-ietf-oauth-rfc7523bis section 4 forbids it to new
+	// applications.
 	AllowClientAuth bool
 
-	// Now is the clock; nil means time.Now. It is read once per assertion.
+	// Now is the clock, which is read once for each assertion. Nil means
+	// time.Now.
 	Now func() time.Time
-	// Observe is told of every decision; it may be nil.
+	// Observe is called with every decision. It may be nil.
 	Observe func(context.Context, Event)
 }
 
@@ -72,8 +80,28 @@ type SAMLVerifier struct {
 	layers []samlLayer
 }
 
-// NewSAML checks the configuration and names everything that is wrong with it.
+// NewSAML returns a verifier, or every mistake in the configuration, joined.
 func NewSAML(c SAMLConfig) (*SAMLVerifier, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+
+	c.Audiences = slices.Clone(c.Audiences)
+	c.Recipients = slices.Clone(c.Recipients)
+	c.Decrypters = slices.Clone(c.Decrypters)
+	c.Limits = c.Limits.withDefaults()
+	c.ClockSkew = tolerance(c.ClockSkew)
+	if c.MaxLifetime == 0 {
+		c.MaxLifetime = defaultMaxLifetime
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &SAMLVerifier{config: c, layers: samlLayers()}, nil
+}
+
+// check returns every mistake in the configuration, joined.
+func (c SAMLConfig) check() error {
 	var errs []error
 	wrong := func(bad bool, format string, args ...any) {
 		if bad {
@@ -100,26 +128,7 @@ func NewSAML(c SAMLConfig) (*SAMLVerifier, error) {
 			wrong(len(issuer.Keys) > xmldsig.MaxKeys, "Issuers: %q: more than %d keys", id, xmldsig.MaxKeys)
 		}
 	}
-	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
-	}
-
-	c.Audiences, c.Recipients = slices.Clone(c.Audiences), slices.Clone(c.Recipients)
-	c.Decrypters = slices.Clone(c.Decrypters)
-	c.Limits = c.Limits.withDefaults()
-	switch {
-	case c.ClockSkew == 0:
-		c.ClockSkew = defaultClockSkew
-	case c.ClockSkew < 0:
-		c.ClockSkew = 0
-	}
-	if c.MaxLifetime == 0 {
-		c.MaxLifetime = defaultMaxLifetime
-	}
-	if c.Now == nil {
-		c.Now = time.Now
-	}
-	return &SAMLVerifier{config: c, layers: samlLayers()}, nil
+	return errors.Join(errs...)
 }
 
 // Verify accepts or refuses an assertion. The error is always an [*Error].
@@ -137,8 +146,12 @@ func (s *SAMLVerifier) Verify(ctx context.Context, r Request) (*Assertion, error
 	}
 	if s.config.Observe != nil {
 		s.config.Observe(ctx, Event{
-			Format: FormatSAML2, Use: r.Use, Issuer: run.claimedIssuer, ID: run.claimedID,
-			ClientID: r.ClientID, Err: refusal,
+			Format:   FormatSAML2,
+			Use:      r.Use,
+			Issuer:   run.claimedIssuer,
+			ID:       run.claimedID,
+			ClientID: r.ClientID,
+			Err:      refusal,
 		})
 	}
 	if refusal != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// attack is one document and the layer that must be the first to refuse it; ""
+// attack is one document and the layer that must be the first to refuse it. ""
 // means that it must be accepted.
 type attack struct {
 	name   string
@@ -20,10 +20,10 @@ type attack struct {
 	change func(*SAMLConfig)
 }
 
-// honest is the signed assertion that the attacks start from.
+// honest returns the signed assertion that the attacks start from.
 func honest(t testing.TB) string { return signing{}.sign(t, newDraft()) }
 
-// evil is an unsigned assertion for somebody else.
+// evil returns an unsigned assertion about another subject.
 func evil(id string) string {
 	d := newDraft()
 	d.open = strings.Replace(d.open, "_a1", id, 1)
@@ -37,7 +37,7 @@ func signatureOf(doc string) (signature, rest string) {
 	return doc[i:j], doc[:i] + doc[j:]
 }
 
-// inside puts something in front of the end of the root, or after its Issuer.
+// inside inserts a text before the end of the root, or after its Issuer.
 func inside(doc, more string) string {
 	return strings.TrimSuffix(doc, "</saml:Assertion>") + more + "</saml:Assertion>"
 }
@@ -62,7 +62,7 @@ func signed(s signing) func(testing.TB) string {
 	return func(t testing.TB) string { return s.sign(t, newDraft()) }
 }
 
-// drafted signs an assertion that the issuer itself got wrong.
+// drafted signs an assertion in which the issuer itself made a mistake.
 func drafted(change func(*draft)) func(testing.TB) string {
 	return func(t testing.TB) string {
 		d := newDraft()
@@ -376,8 +376,8 @@ func contentAttacks() []attack {
 	}
 }
 
-// Every document of the study is stopped by the layer that is meant for it: were
-// that layer missing, another name would come out of this test, or an acceptance.
+// Each attack is refused by the layer that is meant for it. Without that layer
+// the test would see another layer, or an acceptance.
 //
 // Holds RS1, RS2, RS22, RS28, R150, R152, R153, R154, R155, R157, S78, S79, V161, V162, V163, V164, V165, V168, V169, V170, V171, V172, V173, V175, V177.
 func TestSAML_EveryAttackIsStoppedByItsLayer(t *testing.T) {

@@ -11,9 +11,10 @@ import (
 	"github.com/grantwell/grantwell/internal/base/xmldsig"
 )
 
-// samlContent is what a verified assertion says, before anything is judged.
+// samlContent is the content of a verified assertion, before it is judged.
 type samlContent struct {
-	id, issuer    string
+	id            string
+	issuer        string
 	issuedAt      time.Time
 	subject       *Subject
 	confirmations []confirmation
@@ -22,7 +23,7 @@ type samlContent struct {
 	authn         []Authn
 }
 
-// contentError is a breach that has a reason of its own.
+// contentError is an error of the content with a reason of its own.
 type contentError struct {
 	reason Reason
 	text   string
@@ -30,9 +31,9 @@ type contentError struct {
 
 func (e contentError) Error() string { return e.text }
 
-// readContent walks the verified tree by the schema of SAML core: names with their
-// namespaces, order, cardinality, and text where there is text only (RFC 7522
-// section 3, item 11 makes every breach of SAML core a refusal).
+// readContent reads the verified tree by the schema of SAML core: names with their
+// namespaces, order, cardinality, and elements that have text only. RFC 7522 section
+// 3, item 11, demands that an assertion keeps the rules of SAML core.
 func (r *samlRun) readContent() (*samlContent, error) {
 	root := r.verified
 	if err := xmldsig.OnlyAttributes(root, "Version", "ID", "IssueInstant"); err != nil {
@@ -51,7 +52,9 @@ func (r *samlRun) readContent() (*samlContent, error) {
 	if err != nil {
 		return nil, err
 	}
-	// Issuer, Subject?, Conditions?, Advice?, statements: each step looks only at its place.
+
+	// The order is Issuer, Subject?, Conditions?, Advice?, statements. Each step
+	// looks at the next element only.
 	take := func(tag string) *etree.Element {
 		if len(parts) == 0 || !xmldsig.Is(parts[0], nsSAML, tag) {
 			return nil
@@ -77,7 +80,8 @@ func (r *samlRun) readContent() (*samlContent, error) {
 			return nil, err
 		}
 	}
-	take("Advice") // SAML core section 2.6.1: may be ignored
+	// SAML core section 2.6.1: Advice may be ignored.
+	take("Advice")
 	for _, e := range parts {
 		if err := r.readStatement(e, c); err != nil {
 			return nil, err
@@ -112,12 +116,13 @@ func (r *samlRun) readStatement(e *etree.Element, c *samlContent) error {
 		}
 		c.attributes = append(c.attributes, attributes...)
 	default:
-		// Also a second Subject or Conditions, or one out of place.
+		// This includes a second Subject or Conditions.
 		return fmt.Errorf("%s is unknown or out of place", e.Tag)
 	}
 	return nil
 }
 
+// readAuthn reads an AuthnStatement (SAML core section 2.7.2).
 func readAuthn(e *etree.Element) (Authn, error) {
 	var a Authn
 	if err := xmldsig.OnlyAttributes(e, "AuthnInstant", "SessionIndex", "SessionNotOnOrAfter"); err != nil {
@@ -141,24 +146,33 @@ func readAuthn(e *etree.Element) (Authn, error) {
 	if len(parts) != 1 || !xmldsig.Is(parts[0], nsSAML, "AuthnContext") {
 		return a, errors.New("AuthnStatement without exactly one AuthnContext")
 	}
-	within, err := xmldsig.Children(parts[0])
+	a.ClassRef, err = readClassRef(parts[0])
+	return a, err
+}
+
+// readClassRef returns the AuthnContextClassRef of an AuthnContext, "" if there is
+// none. The other elements of the context are passed over.
+func readClassRef(e *etree.Element) (string, error) {
+	parts, err := xmldsig.Children(e)
 	if err != nil {
-		return a, err
+		return "", err
 	}
-	for i, part := range within {
+	classRef := ""
+	for i, part := range parts {
 		switch {
 		case xmldsig.Is(part, nsSAML, "AuthnContextClassRef") && i == 0:
-			if a.ClassRef, err = xmldsig.Text(part); err != nil {
-				return a, err
+			if classRef, err = xmldsig.Text(part); err != nil {
+				return "", err
 			}
 		case part.NamespaceURI() == nsSAML && part.Tag != "AuthnContextClassRef":
 		default:
-			return a, fmt.Errorf("%s inside AuthnContext", part.Tag)
+			return "", fmt.Errorf("%s inside AuthnContext", part.Tag)
 		}
 	}
-	return a, nil
+	return classRef, nil
 }
 
+// readAttributes reads an AttributeStatement (SAML core section 2.7.3).
 func (r *samlRun) readAttributes(e *etree.Element) ([]Attribute, error) {
 	if err := xmldsig.OnlyAttributes(e); err != nil {
 		return nil, err
@@ -215,7 +229,7 @@ func readAttribute(e *etree.Element) (Attribute, error) {
 	return a, nil
 }
 
-// isNil reports xsi:nil, which says that there is no value rather than an empty one.
+// isNil reports whether an element has xsi:nil, which means that there is no value.
 func isNil(e *etree.Element) bool {
 	for i := range e.Attr {
 		a := &e.Attr[i]
@@ -243,7 +257,8 @@ func readTime(e *etree.Element, name string, required bool) (time.Time, error) {
 	}
 	plain := len(value) <= 40 && len(rest) == len(shape) &&
 		(fraction == "" || len(fraction) > 1 && fraction[0] == '.' && strings.Trim(fraction[1:], "0123456789") == "")
-	t, err := time.Parse(shape, rest+fraction) // it takes a fraction that the layout does not name
+	// Parse accepts a fraction although the layout has none.
+	t, err := time.Parse(shape, rest+fraction)
 	if !isUTC || !plain || err != nil {
 		return time.Time{}, fmt.Errorf("%s %s is not a time in UTC", name, shown(value))
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// costly are unsigned documents that make the most of the limits.
+// costly returns unsigned documents that use up the limits.
 func costly(t testing.TB) map[string]string {
 	fill := func(unit string, n int) string {
 		doc := `<saml:Assertion xmlns:saml="` + nsSAML + `" ID="_a" Version="2.0">`
@@ -38,8 +38,8 @@ func costly(t testing.TB) map[string]string {
 	}
 }
 
-// What an unsigned request of the permitted size can make us allocate is bounded.
-// It is not parallel, so that nothing else allocates beside it.
+// The memory that an unsigned request of the permitted size can allocate is
+// bounded. The test is not parallel, because it counts allocations.
 //
 // Holds R150, V166, V175, V176.
 func TestSAML_UnsignedRequestsAreCheap(t *testing.T) {

@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// crewjamAssertion has another implementation's identity provider write and sign
-// the assertion, with everything it puts in by itself.
+// crewjamAssertion has crewjam/saml write and sign an assertion, with
+// everything that it adds by itself.
 func crewjamAssertion(t testing.TB, key crypto.Signer) string {
 	t.Helper()
 	method := algRSA256

@@ -7,9 +7,9 @@ import (
 	"github.com/grantwell/grantwell/internal/base/xmlenc"
 )
 
-// decryptAssertion replaces an EncryptedAssertion by the document inside, which
-// then goes through the same layers as one that came in the clear. Encryption
-// says nothing about who made it: anybody has the public key.
+// decryptAssertion replaces an EncryptedAssertion by the document inside, which then
+// goes through the same layers as one that was not encrypted. Encryption does not
+// prove the sender, because everyone has the public key.
 func (r *samlRun) decryptAssertion() *Error {
 	if !xmldsig.Is(r.root, nsSAML, "EncryptedAssertion") {
 		return nil
@@ -21,6 +21,7 @@ func (r *samlRun) decryptAssertion() *Error {
 	if err != nil {
 		return r.fail(ReasonDecryption, "EncryptedAssertion").because(err)
 	}
+
 	r.encrypted = true
 	r.octets = plain
 	for _, layer := range []func(*samlRun) *Error{(*samlRun).scan, (*samlRun).checkRoundTrip, (*samlRun).buildTree} {
@@ -28,11 +29,13 @@ func (r *samlRun) decryptAssertion() *Error {
 			return refusal
 		}
 	}
-	return nil // a second EncryptedAssertion inside is refused by the structure
+	// The layer for the structure refuses an EncryptedAssertion inside of one.
+	return nil
 }
 
 // decryptInner decrypts an EncryptedID or EncryptedAttribute of the verified tree.
-// The plaintext was not covered octet by octet, but its ciphertext was.
+// The signature covers its ciphertext. Each failure has the same error, so that a
+// forged ciphertext teaches nothing.
 func (r *samlRun) decryptInner(e *etree.Element) (*etree.Element, error) {
 	if len(r.config.Decrypters) == 0 {
 		return nil, contentError{ReasonDecryption, "no decryption key is configured"}

@@ -78,7 +78,7 @@ func ExampleNewSAML() {
 	// invalid_grant replay
 }
 
-// tenants is an IssuerSource over what a host keeps of its customers.
+// tenants is an IssuerSource over the customers of a host.
 type tenants map[string][]crypto.PublicKey
 
 func (t tenants) Issuer(_ context.Context, id string) (*assertion.Issuer, error) {
@@ -91,7 +91,8 @@ func (t tenants) Issuer(_ context.Context, id string) (*assertion.Issuer, error)
 	}}, nil
 }
 
-// Whom to trust is asked at each assertion, so that a customer who is gone is refused at once.
+// The source is asked for each assertion, so a customer that was removed is
+// refused at once.
 func ExampleIssuerSource() {
 	raw, key, err := signedSAML()
 	if err != nil {
@@ -137,7 +138,8 @@ func ExampleReplayStore() {
 	// false <nil>
 }
 
-// stamp is a Verifier of a format that nobody else knows. What it makes carries Trust, or no grant takes it.
+// stamp is a Verifier of a format of the host's own. It sets Trust, which
+// grants demand.
 type stamp map[string]string
 
 func (s stamp) Verify(_ context.Context, r assertion.Request) (*assertion.Assertion, error) {

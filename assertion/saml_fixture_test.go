@@ -25,7 +25,7 @@ import (
 	"github.com/grantwell/grantwell/internal/base/xmldsig"
 )
 
-// The world of the SAML tests: one server, one trusted issuer, one moment.
+// The SAML tests have one server, one trusted issuer and one time.
 const (
 	testIssuer    = "https://idp.example/metadata"
 	testAudience  = "https://as.example"
@@ -90,12 +90,13 @@ func audience(names ...string) string {
 		`</saml:Audience></saml:AudienceRestriction>`
 }
 
-// with returns the document with something, or a signature, after the Issuer.
+// with returns the document with a text, for example a signature, after the
+// Issuer.
 func (d draft) with(signature string) string {
 	return d.open + d.issuer + signature + d.subject + d.conditions + d.advice + d.statements + `</saml:Assertion>`
 }
 
-// signing says how a test signs. The zero value is the honest way, with RSA.
+// signing says how a test signs. The zero value makes a valid signature by RSA.
 type signing struct {
 	key        crypto.Signer
 	algorithm  string

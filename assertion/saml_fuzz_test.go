@@ -15,12 +15,13 @@ import (
 	"github.com/grantwell/grantwell/internal/base/xmldsig"
 )
 
-// fuzzVerifier trusts the fixed keys, since fuzzing runs in several processes.
+// fuzzVerifier trusts fixed keys, because fuzzing runs in several processes.
 func fuzzVerifier(t testing.TB) *SAMLVerifier {
 	return newTestSAML(t, func(c *SAMLConfig) { vectorConfig(t)(c); c.AllowReuse = true })
 }
 
-// onlyTheSigned requires of an acceptance that it says what the issuer signed.
+// onlyTheSigned checks that an accepted assertion has the content that the
+// issuer signed.
 func onlyTheSigned(t testing.TB, got *Assertion, err error) {
 	t.Helper()
 	if err != nil {
@@ -58,8 +59,8 @@ func FuzzSAMLBytes(f *testing.F) {
 }
 
 // FuzzSAMLEdits rearranges signed documents element by element, which keeps far
-// more signatures intact than changes of octets do. What our core accepts,
-// another implementation accepts too.
+// more signatures intact than changes of octets do. goxmldsig accepts each
+// document that is accepted here.
 //
 // Holds R152, R153, V169, V170, V172, V173.
 func FuzzSAMLEdits(f *testing.F) {
@@ -90,7 +91,7 @@ func FuzzSAMLEdits(f *testing.F) {
 		require.NoError(t, err)
 		got, err := verifyDoc(s, edited)
 		onlyTheSigned(t, got, err)
-		// A KeyInfo with a certificate of its own is what the other one cannot do without trusting it.
+		// goxmldsig would have to trust the certificate in a KeyInfo.
 		if err == nil && !strings.Contains(edited, "KeyInfo") {
 			require.NoError(t, second(edited), edited)
 		}
@@ -115,7 +116,8 @@ func secondOpinion(t testing.TB, key any) func(doc string) error {
 
 const editOps = 14
 
-// applyEdit makes one change to a tree: op says which, at where, and with with what.
+// applyEdit makes one change to a tree: op is the kind of change, at the place,
+// and with the argument.
 func applyEdit(d *etree.Document, op byte, at uint16, with byte) {
 	var all []*etree.Element
 	if d.Root() == nil {

@@ -16,20 +16,20 @@ import (
 
 const nsSAML = "urn:oasis:names:tc:SAML:2.0:assertion"
 
-// maxIDLength bounds what goes into the replay store.
+// maxIDLength bounds the IDs in the replay store, in octets.
 const maxIDLength = 256
 
-// samlLayer is one step of the verification. Each stops attacks that no other
-// does, or stands behind another that does; none may be dropped on the ground
-// that the signature is checked anyway.
+// samlLayer is one step of the verification. Each layer stops attacks that no other
+// layer stops, or is a second line behind one that does. None may be removed because
+// the signature is checked anyway.
 type samlLayer struct {
 	name string
 	run  func(*samlRun) *Error
 }
 
-// samlLayers returns the layers in the order in which they must run: no layer may
-// look at what an earlier one has not bounded, and the replay store comes last so
-// that a bad assertion cannot use up the ID of a good one.
+// samlLayers returns the layers in the order in which they must run. A layer reads
+// only what the earlier ones have bounded. The replay store is last, so that a bad
+// assertion cannot use up the ID of a good one.
 func samlLayers() []samlLayer {
 	return []samlLayer{
 		{layerParameter, (*samlRun).decodeParameter},
@@ -66,26 +66,38 @@ type samlRun struct {
 	req    Request
 	now    time.Time
 
-	octets    []byte         // the document, not verified
-	root      *etree.Element // its tree, not verified
-	encrypted bool           // it came out of an EncryptedAssertion
+	// The document before it is verified.
+	octets    []byte
+	root      *etree.Element
+	encrypted bool // it was inside of an EncryptedAssertion
 	signature *xmldsig.Signature
 
-	claimedIssuer, claimedID string // not verified
+	// What the document claims, not verified.
+	claimedIssuer string
+	claimedID     string
 
+	// The outcome of the signature. verified is parsed from the octets that the
+	// signature covers.
 	issuer   *Issuer
 	keyID    string
-	verified *etree.Element // parsed from the octets that the signature covers
+	verified *etree.Element
 
 	content  *samlContent
 	accepted *Assertion
-	until    time.Time // when the assertion can no longer be accepted by any confirmation
+	// until is the time after which no confirmation accepts the assertion.
+	until time.Time
 }
 
 func (s *SAMLVerifier) newRun(ctx context.Context, r Request) *samlRun {
-	return &samlRun{ctx: ctx, config: &s.config, req: r, now: s.config.Now()}
+	return &samlRun{
+		ctx:    ctx,
+		config: &s.config,
+		req:    r,
+		now:    s.config.Now(),
+	}
 }
 
+// fail returns a refusal for the use of this run.
 func (r *samlRun) fail(reason Reason, format string, args ...any) *Error {
 	return newError(r.req.Use, reason, format, args...)
 }
@@ -101,14 +113,15 @@ func (r *samlRun) decodeParameter() *Error {
 	case len(parameter) > r.config.Limits.Size:
 		return r.fail(ReasonSize, "%d characters, more than %d", len(parameter), r.config.Limits.Size)
 	}
+
 	if r.config.LenientBase64 {
 		parameter = lenientBase64.Replace(strings.TrimRight(parameter, "=\r\n"))
 	}
-	// The decoder would skip line ends.
+	// The decoder would skip line ends, so they are looked for first.
 	if i := strings.IndexFunc(parameter, func(c rune) bool { return !isBase64URL(c) }); i >= 0 {
 		hint := ""
 		if strings.ContainsRune("+/=\r\n", rune(parameter[i])) {
-			hint = "; it looks like plain base64, which LenientBase64 takes"
+			hint = "; it looks like plain base64, which LenientBase64 accepts"
 		}
 		return r.fail(ReasonEncoding, "%q is not base64url without padding%s", parameter[i], hint)
 	}
@@ -120,13 +133,14 @@ func (r *samlRun) decodeParameter() *Error {
 	return nil
 }
 
+// lenientBase64 turns plain base64 into base64url and removes line ends.
 var lenientBase64 = strings.NewReplacer("+", "-", "/", "_", "\r", "", "\n", "")
 
 func isBase64URL(c rune) bool {
 	return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_'
 }
 
-// scan holds the document to the part of XML that is read here.
+// scan refuses XML that parsers could read differently.
 func (r *samlRun) scan() *Error {
 	octets, err := xmldsig.Scan(r.octets, r.config.Limits.document())
 	if err != nil {
@@ -140,7 +154,7 @@ func (r *samlRun) scan() *Error {
 	return nil
 }
 
-// checkRoundTrip holds that Go's encoder and decoder agree about the document.
+// checkRoundTrip refuses a document about which Go's encoder and decoder disagree.
 func (r *samlRun) checkRoundTrip() *Error {
 	if err := xmldsig.RoundTrip(r.octets); err != nil {
 		return r.fail(ReasonSyntax, "not stable when written and read again").because(err)
@@ -158,9 +172,9 @@ func (r *samlRun) buildTree() *Error {
 	return nil
 }
 
-// checkStructure allows one shape: a SAML 2.0 Assertion that holds its own
-// Signature right after its Issuer, and neither a second of either anywhere nor
-// an ID that could be taken for its own.
+// checkStructure accepts one shape of document: a SAML 2.0 Assertion with its own
+// Signature right after its Issuer. The document must have no second assertion or
+// signature anywhere, and no ID that could be taken for that of the assertion.
 func (r *samlRun) checkStructure() *Error {
 	root := r.root
 	if !xmldsig.Is(root, nsSAML, "Assertion") {
@@ -177,6 +191,12 @@ func (r *samlRun) checkStructure() *Error {
 	if err := checkTreeNames(root); err != nil {
 		return r.fail(ReasonStructure, "not exactly one assertion with one signature").because(err)
 	}
+	return r.checkSignatureShape(root, id)
+}
+
+// checkSignatureShape reads the issuer and the signature, whose one reference must
+// be to the assertion.
+func (r *samlRun) checkSignatureShape(root *etree.Element, id string) *Error {
 	parts, err := xmldsig.Children(root)
 	if err != nil {
 		return r.fail(ReasonStructure, "in the Assertion").because(err)
@@ -184,6 +204,7 @@ func (r *samlRun) checkStructure() *Error {
 	if len(parts) < 2 || !xmldsig.Is(parts[0], nsSAML, "Issuer") || !xmldsig.Is(parts[1], xmldsig.Namespace, "Signature") {
 		return r.fail(ReasonStructure, "the Assertion does not begin with Issuer and Signature")
 	}
+
 	if r.claimedIssuer, err = xmldsig.Text(parts[0]); err != nil {
 		return r.fail(ReasonStructure, "in the Issuer").because(err)
 	}
@@ -200,8 +221,9 @@ func (r *samlRun) checkStructure() *Error {
 	return nil
 }
 
-// checkTreeNames counts assertions and signatures in the whole tree, by local name
-// and so in any namespace, and refuses doubled or disguised IDs.
+// checkTreeNames counts assertions and signatures in the whole tree by local name, so
+// in every namespace. It refuses an ID that occurs twice, and an element with
+// several attributes that could be its ID.
 func checkTreeNames(root *etree.Element) error {
 	assertions, signatures := 0, 0
 	ids := make(map[string]bool)
@@ -237,12 +259,14 @@ func checkTreeNames(root *etree.Element) error {
 	return err
 }
 
+// isPlainID reports whether an ID has only characters that no parser treats in a
+// special way.
 func isPlainID(id string) bool {
 	return id != "" && len(id) <= maxIDLength &&
 		!strings.ContainsFunc(id, func(c rune) bool { return c <= ' ' || c == 0x7f || strings.ContainsRune(`"'<>#&`, c) })
 }
 
-// checkAlgorithms holds the signature to the lists of algorithms and transforms.
+// checkAlgorithms refuses algorithms and transforms that are not on the lists.
 func (r *samlRun) checkAlgorithms() *Error {
 	info, err := r.signature.SignedInfo()
 	if err == nil {
@@ -254,8 +278,8 @@ func (r *samlRun) checkAlgorithms() *Error {
 	return nil
 }
 
-// checkSignature finds the issuer's keys, verifies with them, and goes on with a
-// tree parsed from the octets that were digested. KeyInfo is never looked at.
+// checkSignature verifies the signature with the issuer's configured keys, and parses
+// a new tree from the octets that it covers. KeyInfo is not read.
 func (r *samlRun) checkSignature() *Error {
 	issuer, refusal := findIssuer(r.ctx, r.config.Issuers, r.req.Use, r.claimedIssuer)
 	if refusal != nil {
@@ -268,6 +292,7 @@ func (r *samlRun) checkSignature() *Error {
 	if issuer.Algorithms != nil && !slices.Contains(issuer.Algorithms, info.Algorithm) {
 		return r.fail(ReasonAlgorithm, "%s is not configured for issuer %s", shown(info.Algorithm), shown(issuer.ID))
 	}
+
 	keys := xmldsig.UsableKeys(issuer.Keys)
 	if len(keys) == 0 {
 		return r.fail(ReasonKey, "issuer %s has no usable SAML key", shown(issuer.ID))
@@ -283,11 +308,14 @@ func (r *samlRun) checkSignature() *Error {
 	if err := checkVerified(verified, r.claimedID, issuer.ID); err != nil {
 		return r.fail(ReasonSignature, "what was signed is not what was sent").because(err)
 	}
-	r.issuer, r.verified, r.keyID = issuer, verified, xmldsig.Thumbprint(key)
+	r.issuer = issuer
+	r.verified = verified
+	r.keyID = xmldsig.Thumbprint(key)
 	return nil
 }
 
-// checkVerified asks the tree of the signed octets again what was asked of the tree that was sent.
+// checkVerified compares the root, the ID and the issuer of the signed tree with those
+// of the tree that was sent.
 func checkVerified(root *etree.Element, id, issuer string) error {
 	if got, _ := xmldsig.Attribute(root, "ID"); !xmldsig.Is(root, nsSAML, "Assertion") || got != id {
 		return errors.New("another root")
@@ -310,8 +338,8 @@ func checkVerified(root *etree.Element, id, issuer string) error {
 	})
 }
 
-// checkReplay uses the assertion up. It is the last layer and the only one that
-// leaves a trace.
+// checkReplay enters the assertion into the replay store. It is the last layer and the
+// only one that changes anything.
 func (r *samlRun) checkReplay() *Error {
 	if r.accepted == nil {
 		return r.fail(ReasonUnavailable, "nothing was read")

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// without rebuilds the pipeline with one layer left out, which only a test can do.
+// without returns a verifier without one layer.
 func without(s *SAMLVerifier, name string) *SAMLVerifier {
 	left := slices.DeleteFunc(slices.Clone(s.layers), func(l samlLayer) bool { return l.name == name })
 	return &SAMLVerifier{config: s.config, layers: left}
@@ -27,8 +27,8 @@ func TestSAML_LayersStandInOrder(t *testing.T) {
 	}, names)
 }
 
-// For the layers that are alone in what they stop there is a document that gets
-// through, or further, without them.
+// For each layer that is alone in stopping an attack, there is a document that
+// gets further without it.
 //
 // Holds R152, R153, R155, R156.
 func TestSAML_NoLayerIsSpare(t *testing.T) {
@@ -42,7 +42,7 @@ func TestSAML_NoLayerIsSpare(t *testing.T) {
 	require.Equal(t, layerLexical, stop(s, relative))
 	require.Empty(t, stop(without(s, layerLexical), relative))
 
-	// The signature layer reads the algorithms from the signed octets once more.
+	// The layer for the signature reads the algorithms again from the signed octets.
 	sha1 := signing{digest: nsDSig + "sha1"}.sign(t, newDraft())
 	require.Equal(t, layerAlgorithms, stop(s, sha1))
 	require.Equal(t, layerSignature, stop(without(s, layerAlgorithms), sha1))
@@ -51,7 +51,7 @@ func TestSAML_NoLayerIsSpare(t *testing.T) {
 	require.Equal(t, layerReplay, stop(s, doc), "the first use was above")
 	require.Empty(t, stop(without(s, layerReplay), doc))
 
-	// Without a verified tree nothing is accepted, whatever is left out.
+	// Without a verified tree nothing is accepted, even if a layer is missing.
 	for _, name := range []string{layerSignature, layerContent} {
 		got, err := verifyDoc(without(newTestSAML(t, nil), name), strings.Replace(doc, testName, "admin@example.com", 1))
 		require.Nil(t, got)

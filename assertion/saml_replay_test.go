@@ -148,7 +148,7 @@ func TestSAML_LimitsAreOptions(t *testing.T) {
 	require.Len(t, got.Attribute("groups"), 601)
 }
 
-// Everything that the assertion says comes out, as signed.
+// The result has everything that the assertion says, as signed.
 //
 // Holds RS25, S75, S83.
 func TestSAML_AssertionSaysWhatWasSigned(t *testing.T) {
@@ -176,7 +176,7 @@ func TestSAML_AssertionSaysWhatWasSigned(t *testing.T) {
 	require.Equal(t, ReasonReplay, events[1].Err.Reason)
 }
 
-// A configuration that could not be safe is refused, with every field by name.
+// NewSAML refuses an unsafe configuration and names each wrong field.
 //
 // Holds RS6.
 func TestNewSAML_NamesEveryWrongField(t *testing.T) {
@@ -193,7 +193,7 @@ func TestNewSAML_NamesEveryWrongField(t *testing.T) {
 	require.ErrorContains(t, err, "Keys[0]")
 }
 
-// Explain shows every rule that is broken, and uses nothing up.
+// Explain reports every broken rule, and does not use the assertion up.
 func TestSAML_ExplainShowsAllAndUsesNothing(t *testing.T) {
 	t.Parallel()
 	s := newTestSAML(t, nil)

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// checkContent reads the verified tree and judges what it says (RFC 7522 section 3).
+// checkContent reads the verified tree and applies the rules (RFC 7522 section 3).
 func (r *samlRun) checkContent() *Error {
 	if refusal := r.load(); refusal != nil {
 		return refusal
@@ -21,7 +21,7 @@ func (r *samlRun) checkContent() *Error {
 	return nil
 }
 
-// load reads the verified tree into an Assertion that the rules then judge.
+// load reads the verified tree into an [Assertion], which is not judged yet.
 func (r *samlRun) load() *Error {
 	if r.verified == nil || r.issuer == nil {
 		return r.fail(ReasonSignature, "nothing was verified")
@@ -36,14 +36,20 @@ func (r *samlRun) load() *Error {
 	}
 	r.content = content
 	a := &Assertion{
-		Format: FormatSAML2, Issuer: content.issuer, ID: content.id, IssuedAt: content.issuedAt,
-		Attributes: content.attributes, Authn: content.authn, KeyID: r.keyID,
+		Format:     FormatSAML2,
+		Issuer:     content.issuer,
+		ID:         content.id,
+		IssuedAt:   content.issuedAt,
+		Attributes: content.attributes,
+		Authn:      content.authn,
+		KeyID:      r.keyID,
 	}
 	if content.subject != nil {
 		a.Subject = *content.subject
 	}
 	if c := content.conditions; c != nil {
-		a.NotBefore, a.OneTimeUse = c.notBefore, c.oneTimeUse
+		a.NotBefore = c.notBefore
+		a.OneTimeUse = c.oneTimeUse
 		for _, restriction := range c.restrictions {
 			a.Audiences = append(a.Audiences, restriction...)
 		}
@@ -52,7 +58,7 @@ func (r *samlRun) load() *Error {
 	return nil
 }
 
-// samlRule is one rule over what the assertion says.
+// samlRule is one rule about the content of an assertion.
 type samlRule struct {
 	name string
 	run  func(*samlRun) *Error
@@ -72,7 +78,7 @@ func samlRules() []samlRule {
 
 func (r *samlRun) ruleIssueInstant() *Error {
 	if r.tooEarly(r.content.issuedAt) {
-		return r.fail(ReasonNotYetValid, "issued at %s, it is %s", stamp(r.content.issuedAt), stamp(r.now))
+		return r.fail(ReasonNotYetValid, "issued at %s, it is %s", instant(r.content.issuedAt), instant(r.now))
 	}
 	return nil
 }
@@ -84,8 +90,8 @@ func (r *samlRun) ruleSubject() *Error {
 	return nil
 }
 
-// ruleAudience demands one of our names in every restriction: they are joined by
-// AND, the audiences of one by OR (SAML core section 2.5.1.4).
+// ruleAudience demands one of this server's names in every restriction. Restrictions
+// are joined by AND, the audiences of one by OR (SAML core section 2.5.1.4).
 func (r *samlRun) ruleAudience() *Error {
 	ours := slices.Concat(r.config.Audiences, r.issuer.Audiences)
 	if r.content.conditions == nil || len(r.content.conditions.restrictions) == 0 {
@@ -102,13 +108,14 @@ func (r *samlRun) ruleAudience() *Error {
 func (r *samlRun) ruleConditions() *Error {
 	c := r.content.conditions
 	if c == nil {
-		return nil // ruleAudience and ruleConfirmation demand what must be there
+		// ruleAudience and ruleConfirmation demand what must be there.
+		return nil
 	}
 	if r.tooEarly(c.notBefore) {
-		return r.fail(ReasonNotYetValid, "Conditions: not before %s, it is %s", stamp(c.notBefore), stamp(r.now))
+		return r.fail(ReasonNotYetValid, "Conditions: not before %s, it is %s", instant(c.notBefore), instant(r.now))
 	}
 	if r.tooLate(c.notOnOrAfter) {
-		return r.fail(ReasonExpired, "Conditions: not on or after %s, it is %s", stamp(c.notOnOrAfter), stamp(r.now))
+		return r.fail(ReasonExpired, "Conditions: not on or after %s, it is %s", instant(c.notOnOrAfter), instant(r.now))
 	}
 	if !c.notOnOrAfter.IsZero() && !c.notBefore.Before(c.notOnOrAfter) {
 		return r.fail(ReasonContent, "Conditions: NotBefore is not before NotOnOrAfter")
@@ -116,9 +123,10 @@ func (r *samlRun) ruleConditions() *Error {
 	return nil
 }
 
-// ruleConfirmation looks for a bearer confirmation that holds. One is enough.
+// ruleConfirmation looks for a bearer confirmation that is valid. One is enough.
 func (r *samlRun) ruleConfirmation() *Error {
-	var limit time.Time // of the Conditions
+	// limit is the expiry of the Conditions, which applies to all confirmations.
+	var limit time.Time
 	if c := r.content.conditions; c != nil {
 		limit = c.notOnOrAfter
 	}
@@ -130,7 +138,8 @@ func (r *samlRun) ruleConfirmation() *Error {
 			continue
 		}
 		expires := earliest(limit, c.notOnOrAfter)
-		// Whatever fails here and now may hold later, so the longest counts for replay.
+		// A confirmation that is not valid now may be valid later, so the replay
+		// entry must outlive the longest one.
 		if expires.After(r.until) {
 			r.until = expires
 		}
@@ -139,7 +148,8 @@ func (r *samlRun) ruleConfirmation() *Error {
 			refusals = append(refusals, refusal)
 		} else if !holds {
 			holds = true
-			r.accepted.Expires, r.accepted.Presenter = expires, c.presenter
+			r.accepted.Expires = expires
+			r.accepted.Presenter = c.presenter
 			if c.notBefore.After(r.accepted.NotBefore) {
 				r.accepted.NotBefore = c.notBefore
 			}
@@ -157,21 +167,23 @@ func (r *samlRun) ruleConfirmation() *Error {
 	return refusals[0]
 }
 
+// checkBearer judges one bearer confirmation (RFC 7522 section 3, item 5).
 func (r *samlRun) checkBearer(c *confirmation, expires time.Time) *Error {
 	ours := slices.Concat(r.config.Recipients, r.issuer.Recipients)
 	switch {
 	case expires.IsZero():
 		return r.fail(ReasonLifetime, "no NotOnOrAfter on the Conditions or the confirmation")
 	case !c.hasData:
-		return nil // RFC 7522 section 3, item 5B: the Conditions have the expiry
+		// RFC 7522 section 3, item 5B: the Conditions have the expiry.
+		return nil
 	case c.recipient == "" || !slices.Contains(ours, c.recipient):
 		return r.fail(ReasonRecipient, "recipient %s is none of %q", shown(c.recipient), ours)
 	case c.notOnOrAfter.IsZero():
 		return r.fail(ReasonLifetime, "the confirmation has data without NotOnOrAfter")
 	case r.tooLate(c.notOnOrAfter):
-		return r.fail(ReasonExpired, "confirmation: not on or after %s, it is %s", stamp(c.notOnOrAfter), stamp(r.now))
+		return r.fail(ReasonExpired, "confirmation: not on or after %s, it is %s", instant(c.notOnOrAfter), instant(r.now))
 	case r.tooEarly(c.notBefore):
-		return r.fail(ReasonNotYetValid, "confirmation: not before %s, it is %s", stamp(c.notBefore), stamp(r.now))
+		return r.fail(ReasonNotYetValid, "confirmation: not before %s, it is %s", instant(c.notBefore), instant(r.now))
 	case r.config.RejectInResponseTo && c.hasInResponseTo:
 		return r.fail(ReasonInResponseTo, "it answers request %s", shown(c.inResponseTo))
 	case r.config.CheckAddress && c.hasAddress && !sameAddress(c.address, r.req.Remote):
@@ -185,20 +197,20 @@ func sameAddress(want string, got netip.Addr) bool {
 	return err == nil && got.IsValid() && a.Unmap() == got.Unmap()
 }
 
-// ruleLifetime bounds the longest time that the assertion could be accepted, and
-// with it how long the replay store must remember.
+// ruleLifetime bounds the time for which the assertion could be accepted, and so the
+// time for which the replay store must remember it.
 func (r *samlRun) ruleLifetime() *Error {
 	most := r.config.MaxLifetime
 	if r.issuer.MaxLifetime > 0 {
 		most = r.issuer.MaxLifetime
 	}
 	if r.until.After(r.now.Add(most + r.config.ClockSkew)) {
-		return r.fail(ReasonLifetime, "good until %s, more than %v from now", stamp(r.until), most)
+		return r.fail(ReasonLifetime, "good until %s, more than %v from now", instant(r.until), most)
 	}
 	return nil
 }
 
-// ruleClient ties the assertion to the client (RFC 7522 sections 3 and 3.2).
+// ruleClient compares the assertion with the client (RFC 7522 sections 3 and 3.2).
 func (r *samlRun) ruleClient() *Error {
 	if r.req.Use == Grant {
 		return checkClient(r.issuer, r.accepted, r.req.ClientID, r.accepted.Attribute)
@@ -213,8 +225,8 @@ func (r *samlRun) ruleClient() *Error {
 	return nil
 }
 
-// tooEarly and tooLate compare with the clock of this run and its skew. A zero
-// time is no bound. At exactly NotOnOrAfter plus skew it is too late.
+// tooEarly and tooLate compare with the clock of this run and the skew. A zero time is
+// no bound. At exactly NotOnOrAfter plus skew it is too late.
 func (r *samlRun) tooEarly(notBefore time.Time) bool {
 	return !notBefore.IsZero() && r.now.Add(r.config.ClockSkew).Before(notBefore)
 }
@@ -223,12 +235,10 @@ func (r *samlRun) tooLate(notOnOrAfter time.Time) bool {
 	return !notOnOrAfter.IsZero() && !r.now.Before(notOnOrAfter.Add(r.config.ClockSkew))
 }
 
-// earliest returns the earlier of two times, a zero one being no bound.
+// earliest returns the earlier of two times. A zero time is no bound.
 func earliest(a, b time.Time) time.Time {
 	if a.IsZero() || !b.IsZero() && b.Before(a) {
 		return b
 	}
 	return a
 }
-
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

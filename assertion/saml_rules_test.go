@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// rule is one signed assertion, or one configuration, and the reason it must be
-// refused for; "" means that it must be accepted.
+// rule is one signed assertion, or one configuration, and the reason for which
+// it must be refused. "" means that it must be accepted.
 type rule struct {
 	name   string
 	want   Reason
@@ -259,8 +259,8 @@ func TestSAML_AssertionsAreBoundToClients(t *testing.T) {
 	})
 }
 
-// Client authentication by SAML is off unless asked for, and then an issuer vouches
-// for the clients that it is configured for, not for every one.
+// Client authentication by SAML is off by default. If it is on, an issuer
+// vouches only for the clients that are configured for it.
 //
 // Holds RS9, RB1, RF6, RF8, RF9, R158.
 func TestSAML_ClientAuthenticationIsOffByDefault(t *testing.T) {
@@ -282,8 +282,8 @@ func TestSAML_ClientAuthenticationIsOffByDefault(t *testing.T) {
 	})
 }
 
-// The issuer is looked up once, by the exact string, and a source that fails or
-// answers with another issuer refuses.
+// The issuer is looked up once, by the exact string. A source that fails, or
+// returns another issuer, refuses the assertion.
 //
 // Holds RS3, S81.
 func TestSAML_IssuerSourceIsHeldToItsContract(t *testing.T) {

@@ -13,21 +13,28 @@ import (
 
 const methodBearer = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
 
-// confirmation is a SubjectConfirmation. Only a bearer's data is read.
+// confirmation is a SubjectConfirmation. The data of methods other than bearer is
+// not read.
 type confirmation struct {
-	bearer                           bool
-	presenter                        Subject
-	hasData                          bool
-	recipient, inResponseTo, address string
-	hasInResponseTo, hasAddress      bool
-	notBefore, notOnOrAfter          time.Time
+	bearer    bool
+	presenter Subject
+
+	hasData         bool
+	recipient       string
+	inResponseTo    string
+	hasInResponseTo bool
+	address         string
+	hasAddress      bool
+	notBefore       time.Time
+	notOnOrAfter    time.Time
 }
 
-// conditions are the Conditions: a list of restrictions, each a list of audiences.
+// conditions are the Conditions. Each restriction is a list of audiences.
 type conditions struct {
-	notBefore, notOnOrAfter time.Time
-	restrictions            [][]string
-	oneTimeUse              bool
+	notBefore    time.Time
+	notOnOrAfter time.Time
+	restrictions [][]string
+	oneTimeUse   bool
 }
 
 // readSubject reads a Subject: at most one identifier, then confirmations.
@@ -57,7 +64,8 @@ func (r *samlRun) readSubject(e *etree.Element, c *samlContent) error {
 	return nil
 }
 
-// takeName takes the identifier from the front of a list, if there is one.
+// takeName takes the identifier from the front of a list, if there is one, and
+// returns it with the other elements.
 func (r *samlRun) takeName(parts []*etree.Element) (*Subject, []*etree.Element, error) {
 	if len(parts) == 0 {
 		return nil, parts, nil
@@ -75,23 +83,34 @@ func (r *samlRun) takeName(parts []*etree.Element) (*Subject, []*etree.Element, 
 	if !xmldsig.Is(e, nsSAML, "NameID") {
 		return nil, parts, nil
 	}
-	if err := xmldsig.OnlyAttributes(e, "Format", "NameQualifier", "SPNameQualifier", "SPProvidedID"); err != nil {
+	name, err := readNameID(e)
+	if err != nil {
 		return nil, nil, err
+	}
+	return name, parts[1:], nil
+}
+
+// readNameID reads a NameID (SAML core section 2.2.3).
+func readNameID(e *etree.Element) (*Subject, error) {
+	if err := xmldsig.OnlyAttributes(e, "Format", "NameQualifier", "SPNameQualifier", "SPProvidedID"); err != nil {
+		return nil, err
 	}
 	value, err := xmldsig.Text(e)
 	if err != nil {
-		return nil, nil, contentError{ReasonSubject, err.Error()}
+		return nil, contentError{ReasonSubject, err.Error()}
 	}
 	if strings.TrimSpace(value) == "" {
-		return nil, nil, contentError{ReasonSubject, "an empty NameID"}
+		return nil, contentError{ReasonSubject, "an empty NameID"}
 	}
+
 	name := &Subject{Value: value}
 	name.Format, _ = xmldsig.Attribute(e, "Format")
 	name.NameQualifier, _ = xmldsig.Attribute(e, "NameQualifier")
 	name.SPNameQualifier, _ = xmldsig.Attribute(e, "SPNameQualifier")
-	return name, parts[1:], nil
+	return name, nil
 }
 
+// readConfirmation reads a SubjectConfirmation (SAML core section 2.4.1.1).
 func (r *samlRun) readConfirmation(e *etree.Element) (confirmation, error) {
 	var c confirmation
 	if err := xmldsig.OnlyAttributes(e, "Method"); err != nil {
@@ -136,8 +155,8 @@ func (r *samlRun) readConfirmation(e *etree.Element) (confirmation, error) {
 	return c, err
 }
 
-// readConditions knows three conditions and refuses every other: a condition that
-// is not understood cannot be met (SAML core section 2.5.1.1).
+// readConditions accepts three conditions and refuses every other one: a condition
+// that is not understood cannot be satisfied (SAML core section 2.5.1.1).
 func readConditions(e *etree.Element) (*conditions, error) {
 	if err := xmldsig.OnlyAttributes(e, "NotBefore", "NotOnOrAfter"); err != nil {
 		return nil, err
@@ -166,7 +185,8 @@ func readConditions(e *etree.Element) (*conditions, error) {
 		case xmldsig.Is(part, nsSAML, "OneTimeUse") && !c.oneTimeUse && len(part.Child) == 0:
 			c.oneTimeUse = true
 		case xmldsig.Is(part, nsSAML, "ProxyRestriction") && proxies == 0:
-			proxies++ // it binds those who issue SAML assertions from this one
+			// It restricts servers that issue SAML assertions from this one.
+			proxies++
 		default:
 			return nil, contentError{ReasonCondition, "condition " + shown(part.Tag) + " is unknown or repeated"}
 		}

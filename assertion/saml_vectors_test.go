@@ -42,7 +42,8 @@ func vectorConfig(t testing.TB) func(*SAMLConfig) {
 	}
 }
 
-// What xmlsec1 signs and encrypts is accepted, unless by an algorithm that is not.
+// Assertions that xmlsec1 has signed and encrypted are accepted, unless their
+// algorithm is not.
 //
 // Holds RS23, S75, S78, S81.
 func TestSAML_VectorsOfXMLSec(t *testing.T) {
@@ -73,7 +74,7 @@ func TestSAML_VectorsOfXMLSec(t *testing.T) {
 	}
 }
 
-// Every octet of what was signed counts: no vector survives a change of one.
+// Every signed octet counts: a vector is refused if one is changed.
 //
 // Holds R152.
 func TestSAML_NoSignedOctetCanChange(t *testing.T) {
@@ -85,7 +86,7 @@ func TestSAML_NoSignedOctetCanChange(t *testing.T) {
 	for i := range doc {
 		changed := append([]byte(nil), doc...)
 		changed[i] ^= 1
-		// White space inside tags and the line ends of base64 are not part of what is signed.
+		// White space inside of tags and the line ends of base64 are not signed.
 		if got, err := verifyDoc(s, string(changed)); err == nil {
 			got.Trust, want.Trust = nil, nil
 			require.Equal(t, want, got, "octet %d", i)

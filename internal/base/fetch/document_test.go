@@ -13,7 +13,7 @@ import (
 )
 
 // Holds R105, S68.
-func TestDocument_OneFlightForAllWhoWait(t *testing.T) {
+func TestDocument_WaitingCallersShareOneFetch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var c Document[int]
@@ -45,8 +45,9 @@ func TestDocument_OneFlightForAllWhoWait(t *testing.T) {
 	})
 }
 
-// A document's own age shortens ours and never lengthens it, and cannot make us ask all the time.
-func TestDocument_TheDocumentsAgeIsHeldWithinOurs(t *testing.T) {
+// A document's own age shortens the policy's MaxAge and never lengthens it, and
+// cannot cause a fetch in every call.
+func TestDocument_ItsOwnAgeIsBoundedByThePolicy(t *testing.T) {
 	t.Parallel()
 	policy := Policy{MaxAge: time.Hour, Interval: time.Minute}
 	for age, want := range map[time.Duration]time.Duration{0: time.Hour, time.Second: time.Minute, 10 * time.Minute: 10 * time.Minute, 1000 * time.Hour: time.Hour, -time.Hour: time.Hour} {

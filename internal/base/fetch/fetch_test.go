@@ -58,8 +58,8 @@ func TestCheckURL_TakesPlainHTTPSURLs(t *testing.T) {
 	}
 }
 
-// These two differed between the packages that fetch: a translated address and
-// an address with a zone are private, whatever they are read by.
+// The packages that fetch differed about these. An address behind a translator
+// and an address with a zone are private.
 func TestIsPublic_TranslatedAndZonedAddressesArePrivate(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"64:ff9b::808:808", "2606:4700:4700::1111%eth0", "::ffff:8.8.8.8%eth0"} {
@@ -72,7 +72,8 @@ func TestIsPublic_TranslatedAndZonedAddressesArePrivate(t *testing.T) {
 	require.NoError(t, translator.checkDial("tcp6", "[64:ff9b::808:808]:443"), "unless it is allowed")
 }
 
-// A client of the caller's own replaces the guard and nothing else.
+// A Client of the caller's replaces the transport. The bounds on the answer
+// stay.
 func TestGetter_BoundsTheAnswerOfACallersClientToo(t *testing.T) {
 	t.Parallel()
 	answer := func(status int, kind, body string) *Getter {

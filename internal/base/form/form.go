@@ -42,6 +42,7 @@ func Parse(text string, multi ...string) (url.Values, error) {
 		if pair == "" {
 			continue
 		}
+		// A pair without '=' is a parameter without a value.
 		name, value, err := parsePair(pair)
 		if err != nil {
 			return nil, err
@@ -67,6 +68,7 @@ func Parse(text string, multi ...string) (url.Values, error) {
 	return values, nil
 }
 
+// parsePair splits a pair at the first '=' and decodes both parts.
 func parsePair(pair string) (name, value string, err error) {
 	name, value, _ = strings.Cut(pair, "=")
 	if name, err = Unescape(name); err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What a form may and may not be.
+// A form is refused if two readers could read it differently.
 // Holds R2, R4, R8, R9, R136, S20.
 func TestParse_RefusesWhatCannotBeRead(t *testing.T) {
 	t.Parallel()
@@ -27,7 +27,8 @@ func TestParse_RefusesWhatCannotBeRead(t *testing.T) {
 	require.Equal(t, url.Values{"a": {"1"}, "d": {"x y+"}, "e": {"x y"}, "f": {"ä"}, "resource": {"1", "2"}}, got)
 }
 
-// Whatever comes in, what comes out is clean, and agrees with net/url where that accepts it whole.
+// The values that Parse returns are valid, and are those of net/url if it
+// accepts the form.
 // Holds S189.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"", "a=1&b=2", "a=%41+&resource=1&resource=2", "%zz", "&&&=&=x", "a;b=1", "a=%00", "grant_type=password&username=%C3%A4"} {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What is written is, byte for byte, what encoding/json writes.
+// The output is byte for byte that of encoding/json.
 func FuzzObject_IsWhatEncodingJSONWrites(f *testing.F) {
 	for _, s := range []string{"", "plain", `quote " and \`, "<script>&", "é\u2028\x00\x7f", "\xff\xfe", "a b"} {
 		f.Add(s, "read", int64(-1))

@@ -40,7 +40,7 @@ func FuzzParse_AcceptsWhatGoJOSEAccepts(f *testing.F) {
 	})
 }
 
-// What is kept of a key set is bounded and fit for use.
+// The keys that ParseSet keeps are bounded and usable.
 func FuzzParseSet_KeepsUsableKeysOnly(f *testing.F) {
 	for _, alg := range []string{RS256, ES256, ES512, EdDSA} {
 		key := jose.JSONWebKey{Key: verifier(alg).Key, KeyID: "k", Algorithm: alg}

@@ -26,8 +26,8 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// testKeys are made once, because RSA keys take their time. Each algorithm
-// has the signing key of its kind.
+// testKeys are made once, because RSA keys are slow to make. Each algorithm has
+// the signing key of its kind.
 var testKeys = sync.OnceValue(func() map[string]any {
 	keys := map[string]any{}
 	shared := must(rsa.GenerateKey(rand.Reader, 2048))
@@ -49,7 +49,7 @@ var testKeys = sync.OnceValue(func() map[string]any {
 	return keys
 })
 
-// verifier returns the key that checks what testKeys()[alg] signs.
+// verifier returns the key that verifies the signatures of testKeys()[alg].
 func verifier(alg string) Key {
 	switch k := testKeys()[alg].(type) {
 	case crypto.Signer:
@@ -63,9 +63,9 @@ func verifier(alg string) Key {
 
 func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 
-// sign makes a token by the standard library's primitives alone, so that no
-// code is both maker and judge of it. alg is how it is signed, whatever the
-// header says.
+// sign makes a token by the primitives of the standard library alone, so that
+// no code both makes and judges a token. alg is the algorithm of the signature,
+// whatever the header says.
 func sign(alg string, key any, header, payload string) string {
 	input := b64([]byte(header)) + "." + b64([]byte(payload))
 	hash := algorithms[alg].hash

@@ -15,7 +15,9 @@ func checkNames(text []byte, into any) error {
 	return checkType(text, reflect.TypeOf(into))
 }
 
+// checkType goes through the value and its Go type in parallel.
 func checkType(text []byte, t reflect.Type) error {
+	// The decoder follows pointers, and stops at a type that decodes itself.
 	for t != nil && t.Kind() == reflect.Pointer && !readsItself(t) {
 		t = t.Elem()
 	}
@@ -51,6 +53,7 @@ func checkStruct(text []byte, t reflect.Type) error {
 			}
 			continue
 		}
+		// The decoder would find a field of this name by ignoring case.
 		for known := range fields {
 			if strings.EqualFold(known, name) {
 				return fmt.Errorf("strictjson: a member is written differently from %q", known)
@@ -60,6 +63,7 @@ func checkStruct(text []byte, t reflect.Type) error {
 	return nil
 }
 
+// checkMap checks the values of a map. Its keys are data, so any name is allowed.
 func checkMap(text []byte, element reflect.Type) error {
 	if isPlain(element) {
 		return nil
@@ -73,6 +77,7 @@ func checkMap(text []byte, element reflect.Type) error {
 	return nil
 }
 
+// checkList checks the elements of a slice or array.
 func checkList(text []byte, element reflect.Type) error {
 	if isPlain(element) {
 		return nil
@@ -89,6 +94,7 @@ func checkList(text []byte, element reflect.Type) error {
 	return nil
 }
 
+// object returns the members of an object, and reports false for another value.
 func object(text []byte) (members map[string]json.RawMessage, ok bool) {
 	err := json.Unmarshal(text, &members)
 	return members, err == nil && members != nil

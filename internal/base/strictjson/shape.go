@@ -41,6 +41,7 @@ func checkShape(text []byte, limits Limits) error {
 	s := scanner{limits: limits}
 	for i := 0; i < len(text); i++ {
 		var err error
+		// White space, colons, numbers and literals need no attention.
 		switch c := text[i]; c {
 		case '{', '[':
 			err = s.begin(c == '{')
@@ -49,6 +50,7 @@ func checkShape(text []byte, limits Limits) error {
 		case ',':
 			err = s.next()
 		case '"':
+			// A string is passed over at once, with the brackets inside.
 			length := stringLength(text[i:])
 			err = s.text(text[i : i+length])
 			i += length - 1
@@ -100,6 +102,7 @@ func (s *scanner) text(quoted []byte) error {
 	}
 	top := &s.open[len(s.open)-1]
 	if !top.wantName {
+		// The string is a value, or an element of an array.
 		return nil
 	}
 	top.wantName = false

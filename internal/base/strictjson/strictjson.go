@@ -71,6 +71,7 @@ func Members(text []byte, limits Limits) (map[string]json.RawMessage, error) {
 		return nil, err
 	}
 
+	// The text null decodes into a nil map without an error.
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(text, &members); err != nil || members == nil {
 		return nil, errObject
@@ -115,6 +116,7 @@ func decode(text []byte, limits Limits, into any, known bool) error {
 	if err := Check(text, limits); err != nil {
 		return err
 	}
+	// The decoder ignores case, so names are compared before it runs.
 	if err := checkNames(text, into); err != nil {
 		return err
 	}

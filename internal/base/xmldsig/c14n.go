@@ -40,6 +40,7 @@ func Canonicalize(e *etree.Element, inclusive []string, omit *etree.Element) ([]
 	return []byte(c.out.String()), nil
 }
 
+// canonicalizer writes one subtree.
 type canonicalizer struct {
 	out       strings.Builder
 	inclusive []string
@@ -49,6 +50,7 @@ type canonicalizer struct {
 }
 
 // binding is a namespace declaration.
+// The empty prefix is the default namespace, and the empty URI is no namespace.
 type binding struct{ prefix, uri string }
 
 // declarations appends those of one element to a scope.
@@ -74,7 +76,8 @@ func lookup(bindings []binding, prefix string) (string, bool) {
 	return "", false
 }
 
-// sortedAttribute is an attribute with its namespace, by which it is ordered.
+// sortedAttribute is an attribute with its namespace, by which it is ordered
+// (Canonical XML 1.0 section 2.2).
 type sortedAttribute struct {
 	uri  string
 	attr *etree.Attr
@@ -82,6 +85,7 @@ type sortedAttribute struct {
 
 // element writes one element with everything below it.
 func (c *canonicalizer) element(e *etree.Element) error {
+	// Both scopes end with the element.
 	outerScope := len(c.scope)
 	outerWritten := len(c.written)
 	defer func() {
@@ -90,6 +94,7 @@ func (c *canonicalizer) element(e *etree.Element) error {
 	}()
 	c.scope = declarations(c.scope, e)
 
+	// Namespace declarations stand before the attributes, each in its order.
 	attributes, used, err := c.attributes(e)
 	if err != nil {
 		return err
@@ -129,6 +134,8 @@ func (c *canonicalizer) attributes(e *etree.Element) (sorted []sortedAttribute, 
 		case a.Space == "xml":
 			uri = nsXML
 		default:
+			// An attribute without a prefix has no namespace, so only the others
+			// need a declaration.
 			var declared bool
 			if uri, declared = lookup(c.scope, a.Space); !declared {
 				return nil, nil, fmt.Errorf("xmldsig: prefix %q is not declared", a.Space)
@@ -138,6 +145,8 @@ func (c *canonicalizer) attributes(e *etree.Element) (sorted []sortedAttribute, 
 		sorted = append(sorted, sortedAttribute{uri, a})
 	}
 
+	// Attributes are ordered by namespace and then by local name. Those without
+	// a namespace are first, because their namespace is empty.
 	slices.SortFunc(sorted, func(a, b sortedAttribute) int {
 		if order := strings.Compare(a.uri, b.uri); order != 0 {
 			return order
@@ -192,6 +201,7 @@ func (c *canonicalizer) namespace(prefix string) error {
 	if !declared && prefix != "" {
 		return fmt.Errorf("xmldsig: prefix %q is not declared", prefix)
 	}
+	// An empty default namespace is declared only to undo another one.
 	if written, ok := lookup(c.written, prefix); written == uri && (ok || uri == "") {
 		return nil
 	}
@@ -207,6 +217,7 @@ func (c *canonicalizer) namespace(prefix string) error {
 	return nil
 }
 
+// qualified returns a name with its prefix.
 func qualified(prefix, local string) string {
 	if prefix == "" {
 		return local

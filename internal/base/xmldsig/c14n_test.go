@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Our canonical form is that of another implementation, except where that one is
-// known to order attributes of several namespaces wrongly.
+// The canonical form is that of goxmldsig, but for attributes of several
+// namespaces, which goxmldsig orders wrongly.
 func TestCanonicalize_AgreesWithGoxmldsig(t *testing.T) {
 	t.Parallel()
 	docs := map[string]string{
@@ -38,7 +38,8 @@ func TestCanonicalize_AgreesWithGoxmldsig(t *testing.T) {
 	}
 }
 
-// What the canonicalizer was not made for is an error, never left out.
+// A node that the canonicalizer does not support is an error, and is not left
+// out.
 //
 // Holds R154, R157.
 func TestCanonicalize_DropsNothing(t *testing.T) {

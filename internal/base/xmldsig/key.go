@@ -18,6 +18,7 @@ const MaxKeys = 8
 
 // UsableKeys returns the keys that pass [CheckKey], at most [MaxKeys].
 func UsableKeys(keys []crypto.PublicKey) []crypto.PublicKey {
+	// The order stays, so a caller may put the likeliest key first.
 	var usable []crypto.PublicKey
 	for _, key := range keys {
 		if len(usable) < MaxKeys && CheckKey(key) == nil {

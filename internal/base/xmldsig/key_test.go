@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Keys that are too weak, too large or of another kind are never tried.
+// Keys that are too weak, too large or of another kind are not tried.
 //
 // Holds S78, R153.
 func TestCheckKey_RefusesWeakAndForeignKeys(t *testing.T) {

@@ -18,6 +18,8 @@ const (
 	nsXMLNS = "http://www.w3.org/2000/xmlns/"
 )
 
+// xmlDeclaration matches an XML declaration of version 1.0 in UTF-8 (XML 1.0 section
+// 2.8). A document with another one is refused.
 var xmlDeclaration = regexp.MustCompile(`^<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(?:"1\.0"|'1\.0')` +
 	`(?:[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*(?:"(?i:utf-8)"|'(?i:utf-8)'))?` +
 	`(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(?:"yes"|"no"|'yes'|'no'))?[ \t\r\n]*\?>`)
@@ -28,6 +30,7 @@ var xmlDeclaration = regexp.MustCompile(`^<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t
 // parsers, serializers and canonicalizers are known to disagree about. A
 // document beyond the limits is a [LimitError].
 func Scan(doc []byte, limits Limits) ([]byte, error) {
+	// Invalid UTF-8 would be replaced by the decoder, and by each one differently.
 	if !utf8.Valid(doc) {
 		return nil, errors.New("xmldsig: not UTF-8")
 	}
@@ -44,6 +47,7 @@ func Scan(doc []byte, limits Limits) ([]byte, error) {
 	}
 	doc = bytes.Trim(doc, " \t\r\n")
 
+	// RawToken does not translate prefixes, so that the scanner sees them.
 	s := scanner{limits: limits}
 	decoder := xml.NewDecoder(bytes.NewReader(doc))
 	for {
@@ -58,6 +62,7 @@ func Scan(doc []byte, limits Limits) ([]byte, error) {
 			return nil, err
 		}
 	}
+	// RawToken reports neither an empty document nor an element that does not end.
 	if s.elements == 0 || len(s.open) > 0 {
 		return nil, errors.New("xmldsig: no root element, or one that does not end")
 	}
@@ -98,6 +103,7 @@ func (s *scanner) token(token xml.Token) error {
 
 // start enters an element.
 func (s *scanner) start(t xml.StartElement) error {
+	// After the root has ended, no other element may begin.
 	if len(s.open) == 0 && s.elements > 0 {
 		return errors.New("xmldsig: a second root element")
 	}
@@ -143,6 +149,7 @@ func (s *scanner) declare(a xml.Attr) error {
 	b := binding{uri: a.Value}
 	switch {
 	case a.Name.Space == "xmlns":
+		// XML 1.0 does not allow to undo the declaration of a prefix.
 		b.prefix = a.Name.Local
 		if b.prefix == "xml" || b.prefix == "xmlns" || b.uri == "" {
 			return fmt.Errorf("xmldsig: reserved or empty declaration of prefix %q", b.prefix)
@@ -177,6 +184,7 @@ func (s *scanner) checkName(n xml.Name) error {
 // checkAttributes refuses undeclared prefixes, and two attributes with the same
 // expanded name.
 func (s *scanner) checkAttributes(attributes []xml.Attr) error {
+	// Few elements have many attributes, so a list is faster than a map.
 	seen := make([]xml.Name, 0, 4)
 	for _, a := range attributes {
 		name := a.Name
@@ -189,6 +197,7 @@ func (s *scanner) checkAttributes(attributes []xml.Attr) error {
 			if err := s.checkName(name); err != nil {
 				return err
 			}
+			// Two prefixes can stand for one namespace.
 			name.Space, _ = s.resolve(name.Space)
 		case !isNCName(name.Local):
 			return fmt.Errorf("xmldsig: attribute %q is not a name", name.Local)
@@ -244,4 +253,5 @@ func hasScheme(uri string) bool {
 	})
 }
 
+// isASCIILetter reports whether c is one of A-Z and a-z.
 func isASCIILetter(c rune) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }

@@ -9,7 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The round trip is asked for names outside ASCII alone, and for not too many.
+// RoundTrip checks tags with names outside ASCII only, and a bounded number of
+// them.
 //
 // Holds R155, V161.
 func TestRoundTrip_IsForUnusualNames(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"github.com/beevik/etree"
 )
 
+// envelopedTransform removes the signature from the element that holds it (XML
+// Signature section 6.6.4).
 const envelopedTransform = Namespace + "enveloped-signature"
 
 // Signature is a ds:Signature of the one shape that is accepted: SignedInfo
@@ -45,6 +47,7 @@ func ReadSignature(e *etree.Element) (*Signature, error) {
 	if err != nil {
 		return nil, err
 	}
+	// KeyInfo names a key that the sender would like to be used. It is dropped.
 	if len(parts) == 3 && Is(parts[2], Namespace, "KeyInfo") {
 		parts = parts[:2]
 	}
@@ -54,6 +57,7 @@ func ReadSignature(e *etree.Element) (*Signature, error) {
 	if err := OnlyAttributes(e, "Id"); err != nil {
 		return nil, err
 	}
+	// An empty value is an error too.
 	value, err := base64Text(parts[1])
 	if err != nil {
 		return nil, err
@@ -65,6 +69,8 @@ func ReadSignature(e *etree.Element) (*Signature, error) {
 // the shape only; see [SignedInfo.CheckAlgorithms].
 func (s *Signature) SignedInfo() (*SignedInfo, error) { return readSignedInfo(s.signedInfo) }
 
+// readSignedInfo reads CanonicalizationMethod, SignatureMethod and one Reference. A
+// second Reference could cover something that the caller does not read.
 func readSignedInfo(e *etree.Element) (*SignedInfo, error) {
 	parts, err := Children(e)
 	if err != nil {
@@ -90,6 +96,7 @@ func readSignedInfo(e *etree.Element) (*SignedInfo, error) {
 	return &info, nil
 }
 
+// readReference reads the URI, the transforms and the digest.
 func (info *SignedInfo) readReference(e *etree.Element) error {
 	parts, err := Children(e)
 	if err != nil {
@@ -115,6 +122,7 @@ func (info *SignedInfo) readReference(e *etree.Element) error {
 	return err
 }
 
+// readTransforms reads the transforms in their order.
 func readTransforms(e *etree.Element) ([]method, error) {
 	parts, err := Children(e)
 	if err != nil {
@@ -136,6 +144,7 @@ func readTransforms(e *etree.Element) ([]method, error) {
 
 // readMethod reads an algorithm. The only parameter that it accepts is
 // InclusiveNamespaces.
+// In a canonicalization it holds the prefixes whose declarations are always written.
 func readMethod(e *etree.Element) (method, error) {
 	var m method
 	if err := OnlyAttributes(e, "Algorithm"); err != nil {
@@ -147,6 +156,7 @@ func readMethod(e *etree.Element) (method, error) {
 		return m, err
 	}
 
+	// XPath, XSLT and every other parameter is refused.
 	if len(parts) != 1 || m.algorithm != ExclusiveC14N || !Is(parts[0], ExclusiveC14N, "InclusiveNamespaces") {
 		return m, fmt.Errorf("xmldsig: %s has parameters", e.Tag)
 	}

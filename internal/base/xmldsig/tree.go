@@ -29,6 +29,7 @@ func RoundTrip(doc []byte) error {
 	if !hasUnusualName(doc) {
 		return nil
 	}
+
 	decoder := xml.NewDecoder(bytes.NewReader(doc))
 	for unusual := 0; ; {
 		token, err := decoder.RawToken()
@@ -55,7 +56,7 @@ func RoundTrip(doc []byte) error {
 // stand in a quoted value.
 func hasUnusualName(doc []byte) bool {
 	var inTag bool
-	var quote byte
+	var quote byte // the quote that ends the current value, or 0
 	for _, c := range doc {
 		switch {
 		case quote != 0:
@@ -77,6 +78,7 @@ func hasUnusualName(doc []byte) bool {
 
 // isUnusual reports whether a start tag has a name outside ASCII.
 func isUnusual(t xml.StartElement) bool {
+	// The prefix counts as well as the local name.
 	unusual := func(n xml.Name) bool {
 		return strings.ContainsFunc(n.Space, outsideASCII) || strings.ContainsFunc(n.Local, outsideASCII)
 	}
@@ -97,6 +99,7 @@ func Parse(doc []byte, limits Limits) (*etree.Element, error) {
 	if err := d.ReadFromBytes(doc); err != nil {
 		return nil, fmt.Errorf("xmldsig: %w", err)
 	}
+	// This is checked on the result, which costs less than a second pass.
 	if len(d.Child) != 1 || d.Root() == nil {
 		return nil, errors.New("xmldsig: not exactly one root element")
 	}
@@ -124,6 +127,7 @@ func Attribute(e *etree.Element, name string) (string, bool) {
 // they are not read.
 func OnlyAttributes(e *etree.Element, names ...string) error {
 	for _, a := range e.Attr {
+		// Namespace declarations are not attributes in this sense.
 		if a.Space != "" || a.Key == "xmlns" {
 			continue
 		}

@@ -29,6 +29,7 @@ var signatureAlgorithms = map[string]struct {
 	NamespaceMore + "ecdsa-sha512": {crypto.SHA512, false},
 }
 
+// digestAlgorithms are the digests that are accepted, by the same reasons.
 var digestAlgorithms = map[string]crypto.Hash{
 	"http://www.w3.org/2001/04/xmlenc#sha256": crypto.SHA256,
 	NamespaceMore + "sha384":                  crypto.SHA384,
@@ -64,6 +65,8 @@ func (s *Signature) Verify(root *etree.Element, id string, keys []crypto.PublicK
 	if err != nil {
 		return nil, nil, err
 	}
+	// The signature covers the canonical form of SignedInfo, which has the digest
+	// of the document.
 	octets, err := Canonicalize(s.signedInfo, unverified.canonicalization.prefixes, nil)
 	if err != nil {
 		return nil, nil, err
@@ -83,6 +86,7 @@ func (s *Signature) Verify(root *etree.Element, id string, keys []crypto.PublicK
 		return nil, nil, errors.New("xmldsig: the signed SignedInfo differs from the one that was sent")
 	}
 
+	// The digest covers the root without its signature.
 	covered, err := Canonicalize(root, info.transforms[1].prefixes, s.element)
 	if err != nil {
 		return nil, nil, err
@@ -113,15 +117,18 @@ func parseSigned(octets []byte, limits Limits) (*SignedInfo, error) {
 
 // verifyOctets tries each key that fits the algorithm.
 func verifyOctets(octets []byte, algorithm string, value []byte, keys []crypto.PublicKey) (crypto.PublicKey, error) {
+	// The algorithm is not signed yet. Verify compares it with the signed one.
 	known, ok := signatureAlgorithms[algorithm]
 	if !ok {
 		return nil, fmt.Errorf("xmldsig: signature algorithm %.120q", algorithm)
 	}
 
+	// The octets are hashed once, however many keys are tried.
 	h := known.hash.New()
 	h.Write(octets)
 	digest := h.Sum(nil)
 	for _, key := range keys {
+		// An RSA key is never used for ECDSA, or an ECDSA key for RSA.
 		switch key := key.(type) {
 		case *rsa.PublicKey:
 			if known.rsa && rsa.VerifyPKCS1v15(key, known.hash, digest, value) == nil {

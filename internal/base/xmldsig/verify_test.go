@@ -128,7 +128,8 @@ func TestVerify_AcceptsWhatXMLSecSigned(t *testing.T) {
 	require.ErrorContains(t, err, "algorithm")
 }
 
-// The signature says what it covers only in the octets that were signed.
+// The signature is judged by the SignedInfo that was signed, and not by the one
+// that was sent.
 func TestVerify_ReadsSignedInfoFromTheSignedOctets(t *testing.T) {
 	t.Parallel()
 	doc := string(vector(t, "rsa-sha256.xml"))

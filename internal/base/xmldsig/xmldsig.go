@@ -19,6 +19,15 @@
 //   - [Signature.Verify] returns the octets that the signature covers. What is
 //     read in the end is parsed from them, and not from the document.
 //
+// An attacker who has one signed document can try to wrap it: to move the signed
+// element to a place where it is ignored, and to put another one where it is read.
+// That fails because the signature must be inside of the root, must refer to it,
+// and covers everything else in the document.
+//
+// Not supported, and refused: detached and enveloping signatures, several references,
+// other transforms than the two of SAML, canonicalization with comments, inclusive
+// canonicalization, SHA-1, MD5 and HMAC.
+//
 // The keys are the caller's. A key or certificate in the document is not
 // trusted by being in it.
 package xmldsig

@@ -25,6 +25,7 @@ import (
 	"github.com/grantwell/grantwell/internal/base/xmldsig"
 )
 
+// The namespaces of XML Encryption 1.0 and 1.1, and the two names of RSA-OAEP.
 const (
 	namespace   = "http://www.w3.org/2001/04/xmlenc#"
 	namespace11 = "http://www.w3.org/2009/xmlenc11#"
@@ -67,6 +68,7 @@ var errDecryption = errors.New("xmlenc: cannot be decrypted")
 const mostUnwraps = 4
 
 // IsDecrypter reports whether the key is an RSA key of 2048 to 8192 bits.
+// A key of another kind could not decrypt anything here.
 func IsDecrypter(d crypto.Decrypter) bool {
 	if d == nil {
 		return false
@@ -84,6 +86,7 @@ func Decrypt(e *etree.Element, keys []crypto.Decrypter) ([]byte, error) {
 	if err != nil || len(parts) == 0 || !xmldsig.Is(parts[0], namespace, "EncryptedData") {
 		return nil, errDecryption
 	}
+	// The other type, Content, would be a list of nodes and not one element.
 	if kind, ok := xmldsig.Attribute(parts[0], "Type"); ok && kind != namespace+"Element" {
 		return nil, errDecryption
 	}
@@ -91,6 +94,7 @@ func Decrypt(e *etree.Element, keys []crypto.Decrypter) ([]byte, error) {
 	if err != nil {
 		return nil, errDecryption
 	}
+	// An unknown algorithm is refused before any private key is used.
 	size, ok := contentKeySizes[data.algorithm]
 	if !ok {
 		return nil, errDecryption
@@ -101,6 +105,7 @@ func Decrypt(e *etree.Element, keys []crypto.Decrypter) ([]byte, error) {
 		size: size,
 		data: data.cipher,
 	}
+	// The sender may have wrapped the content key for several recipients.
 	for _, candidate := range append(data.keys, parts[1:]...) {
 		plain, err := u.try(candidate)
 		if err != nil {
@@ -127,6 +132,7 @@ func (u *unwrapper) try(encryptedKey *etree.Element) ([]byte, error) {
 	if !xmldsig.Is(encryptedKey, namespace, "EncryptedKey") {
 		return nil, errDecryption
 	}
+	// A malformed key ends the search, also if another one would fit.
 	wrapped, err := readPart(encryptedKey)
 	if err != nil {
 		return nil, err
@@ -137,9 +143,11 @@ func (u *unwrapper) try(encryptedKey *etree.Element) ([]byte, error) {
 	}
 
 	for _, key := range u.keys {
+		// A key of another size cannot have wrapped it, and costs no attempt.
 		if public, ok := key.Public().(*rsa.PublicKey); !ok || public.Size() != len(wrapped.cipher) {
 			continue
 		}
+		// An unverified document must not cause many private key operations.
 		if u.attempts++; u.attempts > mostUnwraps {
 			return nil, errDecryption
 		}
@@ -147,6 +155,7 @@ func (u *unwrapper) try(encryptedKey *etree.Element) ([]byte, error) {
 		if err != nil || len(secret) != u.size {
 			continue
 		}
+		// A forged key of the right size fails here, because GCM authenticates.
 		if plain, err := openGCM(secret, u.data); err == nil {
 			return plain, nil
 		}
@@ -154,8 +163,10 @@ func (u *unwrapper) try(encryptedKey *etree.Element) ([]byte, error) {
 	return nil, nil
 }
 
-// openGCM returns the plaintext, which is not nil even if it is empty.
+// openGCM decrypts nonce and ciphertext (XML Encryption 1.1 section 5.2.4). The
+// plaintext is not nil even if it is empty.
 func openGCM(secret, sealed []byte) ([]byte, error) {
+	// The size of the key was compared with the algorithm before.
 	block, err := aes.NewCipher(secret)
 	if err != nil {
 		return nil, err
@@ -167,11 +178,13 @@ func openGCM(secret, sealed []byte) ([]byte, error) {
 	if len(sealed) < gcm.NonceSize()+gcm.Overhead() {
 		return nil, errDecryption
 	}
+	// The nonce stands before the ciphertext, and the tag after it.
 	nonce := sealed[:gcm.NonceSize()]
 	return gcm.Open([]byte{}, nonce, sealed[gcm.NonceSize():], nil)
 }
 
-// encryptedPart is an EncryptedData or EncryptedKey.
+// encryptedPart is an EncryptedData or EncryptedKey (XML Encryption 1.1 section 3.1).
+// Both have a method, at most a KeyInfo, and a ciphertext.
 type encryptedPart struct {
 	method    *etree.Element
 	algorithm string
@@ -179,12 +192,14 @@ type encryptedPart struct {
 	cipher    []byte
 }
 
-// readPart takes an EncryptedData or EncryptedKey apart.
+// readPart takes an EncryptedData or EncryptedKey apart. Elements after CipherData are
+// not read.
 func readPart(e *etree.Element) (*encryptedPart, error) {
 	parts, err := xmldsig.Children(e)
 	if err != nil || len(parts) < 2 || !xmldsig.Is(parts[0], namespace, "EncryptionMethod") {
 		return nil, errDecryption
 	}
+
 	p := &encryptedPart{method: parts[0]}
 	p.algorithm, _ = xmldsig.Attribute(parts[0], "Algorithm")
 
@@ -209,6 +224,8 @@ func readPart(e *etree.Element) (*encryptedPart, error) {
 	return p, err
 }
 
+// readCipherData returns the octets of a CipherValue. A CipherReference, which names
+// a place to fetch them from, is refused.
 func readCipherData(e *etree.Element) ([]byte, error) {
 	if !xmldsig.Is(e, namespace, "CipherData") {
 		return nil, errDecryption
@@ -233,6 +250,7 @@ func oaepOptions(m *etree.Element) (*rsa.OAEPOptions, error) {
 		return nil, errDecryption
 	}
 
+	// Each parameter may occur once.
 	digest, mask := "", ""
 	for _, part := range parts {
 		named, _ := xmldsig.Attribute(part, "Algorithm")
@@ -249,6 +267,7 @@ func oaepOptions(m *etree.Element) (*rsa.OAEPOptions, error) {
 		}
 	}
 
+	// An unknown name is refused, and an absent one means the default.
 	hash, knownHash := oaepDigests[digest]
 	mgf, knownMask := oaepMasks[mask]
 	if !knownHash || !knownMask {
