@@ -9,6 +9,7 @@ import (
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/grants/limit"
 	"github.com/grantwell/grantwell/internal/base/faults"
+	"github.com/grantwell/grantwell/internal/seam"
 )
 
 // prepare fills in the defaults and returns every reason why the configuration is
@@ -23,7 +24,7 @@ func (c *Config) prepare() error {
 		f.Add("Records: is missing; storage/memstore keeps them in this process's memory")
 	}
 	c.prepareLifetimes(&f)
-	c.preparePaths(&f)
+	c.preparePaths()
 	switch c.Compat.ForeignRevocation {
 	case 0:
 		c.Compat.ForeignRevocation = 400
@@ -82,34 +83,51 @@ func (c *Config) prepareLifetimes(f *faults.List) {
 // notServed is a path that is not served.
 const notServed = "-"
 
-func (c *Config) preparePaths(f *faults.List) {
-	used := map[string]string{}
-	prepare := func(name string, value *string, preset string) {
-		if *value == "" {
-			*value = preset
-		}
-		if *value == notServed {
-			*value = ""
-			return
-		}
-		if !strings.HasPrefix(*value, "/") || strings.Contains(*value, "//") || strings.ContainsAny(*value, "?#{} ") {
-			f.Add("%s: needs to begin with / and be a plain path", name)
-		}
-		if other := used[*value]; other != "" {
-			f.Add("%s: is the same as %s", name, other)
-		}
-		used[*value] = name
-	}
-
+func (c *Config) preparePaths() {
 	paths := reflect.ValueOf(&c.Paths).Elem()
 	presets := reflect.ValueOf(DefaultPaths())
 	for i := range paths.NumField() {
-		value, _ := paths.Field(i).Addr().Interface().(*string)
-		prepare("Paths."+paths.Type().Field(i).Name, value, presets.Field(i).String())
+		switch path := paths.Field(i); path.String() {
+		case "":
+			path.Set(presets.Field(i))
+			if path.String() == notServed {
+				path.SetString("")
+			}
+		case notServed:
+			path.SetString("")
+		}
 	}
 	if c.Keys == nil {
 		c.Paths.JWKS = ""
 	}
+}
+
+// checkPaths judges the paths of the configuration and those of specifications.
+func (c *Config) checkPaths(endpoints []seam.Endpoint) error {
+	var f faults.List
+	used := map[string]string{}
+	check := func(name, path string) {
+		if path == "" {
+			return
+		}
+		if !strings.HasPrefix(path, "/") || strings.Contains(path, "//") || strings.ContainsAny(path, "?#{} ") {
+			f.Add("%s: needs to begin with / and be a plain path", name)
+		}
+		if other := used[path]; other != "" {
+			f.Add("%s: is the same as %s", name, other)
+		}
+		used[path] = name
+	}
+
+	paths := reflect.ValueOf(c.Paths)
+	for i := range paths.NumField() {
+		check("Paths."+paths.Type().Field(i).Name, paths.Field(i).String())
+	}
+	for _, e := range endpoints {
+		check(strings.ToUpper(e.Name)+".Path", e.Path)
+	}
+
+	return f.Err()
 }
 
 // warn logs what is allowed and advised against.

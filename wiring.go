@@ -62,7 +62,7 @@ type house struct {
 // build makes the rooms of a server. It fills in those defaults that a room knows, and
 // the error joins every reason why the configuration is wrong.
 func build(c *Config) (*house, error) {
-	powers := seam.Gather(specifications(c)...)
+	powers, wrong := seam.Gather(specifications(c)...)
 	settings := frame.Settings{
 		Issuer:     c.Issuer,
 		Timeout:    c.Timeout,
@@ -75,6 +75,8 @@ func build(c *Config) (*house, error) {
 
 	h := &house{scopes: &scope.Rules{ScopeRules: c.Scopes}}
 	errs := []error{
+		wrong,
+		c.checkPaths(powers.Endpoints),
 		discovery.CheckIssuer(c.Issuer, c.AllowHTTP),
 		token.Check(c.Grants),
 		h.buildLive(c),

@@ -184,7 +184,8 @@ func (r *Room) grantType(types []string) string {
 // Validate judges the parameters of an authorization request and answers nothing. It
 // serves specifications that take a request elsewhere than at this endpoint.
 func (r *Room) Validate(ctx context.Context, params url.Values, source string, now time.Time) (*seam.Authorization, error) {
-	a := &seam.Authorization{Params: params, Source: source, StartedAt: now}
+	// Only what is read is kept: a form may have credentials of the client too.
+	a := &seam.Authorization{Params: r.kept(params), Source: source, StartedAt: now}
 
 	return a, r.judge(ctx, a)
 }
