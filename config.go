@@ -76,6 +76,8 @@ type Config struct {
 	// TokenInfo configures the token information endpoint, which is served if
 	// Paths.TokenInfo is set.
 	TokenInfo TokenInfoConfig
+	// PAR configures pushed authorization requests (RFC 9126), off by default.
+	PAR PARConfig
 
 	// Hooks are functions of the host at fixed points.
 	Hooks Hooks

@@ -57,6 +57,15 @@ func TestNew_NamesEveryWrongField(t *testing.T) {
 		"two grants with codes": {func(c *grantwell.Config) {
 			c.Grants = append(c.Grants, grants.AuthorizationCode{}, wrappedCode{})
 		}, "Grants[2]"},
+		"required push without endpoint": {func(c *grantwell.Config) {
+			c.PAR.Required = true
+		}, "PAR.Required"},
+		"short pushed requests": {func(c *grantwell.Config) {
+			c.PAR.Lifetime = time.Second
+		}, "PAR.Lifetime"},
+		"two endpoints at one path": {func(c *grantwell.Config) {
+			c.PAR.Path = "/token"
+		}, "PAR.Path"},
 		"nil grant": {func(c *grantwell.Config) {
 			c.Grants = append(c.Grants, nil)
 		}, "Grants[1]"},

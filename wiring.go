@@ -25,6 +25,7 @@ import (
 	"github.com/grantwell/grantwell/internal/room/token"
 	"github.com/grantwell/grantwell/internal/seam"
 	"github.com/grantwell/grantwell/internal/spec/gateway"
+	"github.com/grantwell/grantwell/internal/spec/par"
 	"github.com/grantwell/grantwell/internal/spec/responsemode"
 	"github.com/grantwell/grantwell/internal/spec/responsetype"
 	"github.com/grantwell/grantwell/tokens"
@@ -40,6 +41,7 @@ func specifications(c *Config) []any {
 		responsemode.Fragment{},
 		responsemode.FormPost{},
 		gateway.Formats{On: c.Compat.Formats},
+		&par.PAR{Path: c.PAR.Path, Required: c.PAR.Required, Lifetime: c.PAR.Lifetime, Waiting: c.InteractionLifetime, Limiter: c.Limiter, Peers: c.proxies()},
 	}
 }
 
