@@ -113,6 +113,17 @@ func (c *Config) prepareTokens(f *faults) {
 		f.add("Unrecorded: an opaque token that is not recorded means nothing")
 	}
 
+	c.prepareTokenForms(f)
+	if c.TokenType == "" {
+		c.TokenType = "Bearer"
+	}
+	if len(c.Audience) == 0 {
+		c.Audience = []string{c.Issuer}
+	}
+}
+
+// prepareTokenForms checks the forms of the server's own tokens and of imported ones.
+func (c *Config) prepareTokenForms(f *faults) {
 	type validator interface{ Validate() error }
 	for _, form := range []struct {
 		name string
@@ -133,12 +144,6 @@ func (c *Config) prepareTokens(f *faults) {
 				f.add("Imported[%d]: %w", i, err)
 			}
 		}
-	}
-	if c.TokenType == "" {
-		c.TokenType = "Bearer"
-	}
-	if len(c.Audience) == 0 {
-		c.Audience = []string{c.Issuer}
 	}
 }
 
