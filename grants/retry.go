@@ -171,12 +171,15 @@ func (g RefreshToken) replay(
 		return nil, "for another request", nil
 	}
 	if next := s.RefreshToken; next != "" {
+		const successorGone = "its successor was used or is gone"
 		successor, err := r.Records.Get(ctx, storage.Refresh, storage.Key(next))
-		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		switch {
+		case errors.Is(err, storage.ErrNotFound):
+			return nil, successorGone, nil
+		case err != nil:
 			return nil, "", err
-		}
-		if err != nil || successor.State != storage.Active || successor.Expired(r.Now) {
-			return nil, "its successor was used or is gone", nil
+		case successor.State != storage.Active || successor.Expired(r.Now):
+			return nil, successorGone, nil
 		}
 	}
 

@@ -41,6 +41,7 @@ func (t *team) add(ctx context.Context, args []string) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
+	//nolint:noctx // the context's end asks the process to stop, and only its parent's end kills it
 	i := &instance{cmd: exec.Command(self, append([]string{"server"}, args...)...), exited: make(chan struct{})}
 	i.cmd.Stderr = os.Stderr
 	i.cmd.SysProcAttr = dbserver.Attributes(nil, syscall.SIGKILL)
