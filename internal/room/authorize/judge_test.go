@@ -332,6 +332,13 @@ func TestJudge_Audience(t *testing.T) {
 			refusedAtClient(t, e, "invalid_target")
 		}
 	}
+	// A store may hold what registration refuses: it is refused here too.
+	legacy := web()
+	legacy.Audience = []string{"https://api.example/#f", "relative", "https://api.example/ x"}
+	for _, uri := range legacy.Audience {
+		_, e := parse(t, room(t, nil, legacy), request("resource", uri))
+		refusedAtClient(t, e, "invalid_target")
+	}
 	none := web()
 	none.Audience = nil
 	_, e := parse(t, room(t, nil, none), request("audience", "urn:files"))
@@ -460,7 +467,7 @@ func TestJudge_HostileHintsChangeNothing(t *testing.T) {
 		got.Prompt = nil
 		require.Equal(t, want, got)
 	}
-	for _, value := range []string{"-1", "99999999999999999999", "1.5", "+1"} {
+	for _, value := range []string{"-1", "99999999999999999999", "4294967296", "1.5", "+1"} {
 		_, e := parse(t, r, request("max_age", value))
 		refusedAtClient(t, e, "invalid_request")
 	}
