@@ -45,17 +45,30 @@ func (r reply) object(t *testing.T) map[string]any {
 	return m
 }
 
-// Clients and users of files work beside those of the demo: a client without default_scope gets its whole scope when it
-// asks for none, and one without grants may introspect.
+// Clients and users of files work beside those of the demo: a client without
+// default_scope gets its whole scope when it asks for none, and one without grants
+// may introspect.
 // Holds S53.
 func TestServer_ReadsClientsAndUsers(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"opaque", "jwt"} {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
-			p := serve(t, "-clients", write(t, clientsFile), "-users", write(t, usersFile), "-access-token", format)
-			as := url.Values{"client_id": {"suite"}, "client_secret": {"suite-secret-0123456789"}}.Encode()
-			got := p.post(p.demo.Token, "", as+"&grant_type=password&username=foo&password=bar").object(t)
+			p := serve(
+				t,
+				"-clients",
+				write(t, clientsFile),
+				"-users",
+				write(t, usersFile),
+				"-access-token",
+				format,
+			)
+			as := url.Values{
+				"client_id":     {"suite"},
+				"client_secret": {"suite-secret-0123456789"},
+			}.Encode()
+			got := p.post(p.demo.Token, "", as+"&grant_type=password&username=foo&password=bar").
+				object(t)
 			require.Equal(t, "a b", got["scope"])
 			token := got["access_token"].(string)
 
@@ -67,13 +80,27 @@ func TestServer_ReadsClientsAndUsers(t *testing.T) {
 			require.Equal(t, "foo@example.com", seen["email"])
 			require.Equal(t, "plain", p.post(p.demo.TokenInfo, "", as+"&access_token="+
 				p.post(p.demo.Token, "", as+"&grant_type=password&username=plain&password=p").object(t)["access_token"].(string)).object(t)["user_id"])
-			require.Equal(t, "b", p.post(p.demo.Token, "one-default:suite-secret-0123456789", "grant_type=client_credentials").object(t)["scope"])
-			require.Equal(t, 400, p.post(p.demo.Token, "api:api-secret-0123456789", "grant_type=client_credentials").status)
+			require.Equal(
+				t,
+				"b",
+				p.post(p.demo.Token, "one-default:suite-secret-0123456789", "grant_type=client_credentials").object(t)["scope"],
+			)
+			require.Equal(
+				t,
+				400,
+				p.post(
+					p.demo.Token,
+					"api:api-secret-0123456789",
+					"grant_type=client_credentials",
+				).status,
+			)
 
 			b := p.browser()
 			login := b.open(p.demo.Authorize + "?response_type=code&client_id=suite&state=s")
-			q := b.submit(b.submit(login, "username", "foo", "password", "bar"), "scope", "a", "scope", "b", "decision", "allow").answer()
-			code := p.post(p.demo.Token, "", as+"&grant_type=authorization_code&code="+q.Get("code")).object(t)
+			q := b.submit(b.submit(login, "username", "foo", "password", "bar"), "scope", "a", "scope", "b", "decision", "allow").
+				answer()
+			code := p.post(p.demo.Token, "", as+"&grant_type=authorization_code&code="+q.Get("code")).
+				object(t)
 			require.Equal(t, "a b", code["scope"])
 			p.golden("clientcredentials", p.run("clientcredentials"))
 		})
@@ -104,9 +131,15 @@ func TestServer_RefusesWrongOptions(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Minute) // one that serves after all is ended, and found out
+			ctx, cancel := context.WithTimeout(
+				t.Context(),
+				time.Minute,
+			) // one that serves after all is ended, and found out
 			defer cancel()
-			cmd := exec.CommandContext(ctx, filepath.Join(bin, "server"), append([]string{"-addr", "127.0.0.1:0", "-demo", "-"}, c.args...)...)
+			cmd := exec.CommandContext(
+				ctx,
+				filepath.Join(bin, "server"),
+				append([]string{"-addr", "127.0.0.1:0", "-demo", "-"}, c.args...)...)
 			out, err := cmd.CombinedOutput()
 			var exit *exec.ExitError
 			require.ErrorAs(t, err, &exit, "%s", out)
@@ -116,15 +149,28 @@ func TestServer_RefusesWrongOptions(t *testing.T) {
 	}
 }
 
-// An issuer with a path has every endpoint below it, and its metadata where RFC 8414 says.
+// An issuer with a path has every endpoint below it, and its metadata where RFC
+// 8414 says.
 // Holds S181.
 func TestServer_IssuerWithPath(t *testing.T) {
 	t.Parallel()
 	p := &process{t: t, path: filepath.Join(t.TempDir(), "demo.json")}
-	p.start("server", "-addr", "127.0.0.1:0", "-demo", p.path, "-issuer", "https://localhost/tenant")
+	p.start(
+		"server",
+		"-addr",
+		"127.0.0.1:0",
+		"-demo",
+		p.path,
+		"-issuer",
+		"https://localhost/tenant",
+	)
 	p.read()
 	require.Equal(t, "https://localhost/tenant/token", p.demo.Token)
-	require.Equal(t, "https://localhost/.well-known/oauth-authorization-server/tenant", p.lines["metadata"][0])
+	require.Equal(
+		t,
+		"https://localhost/.well-known/oauth-authorization-server/tenant",
+		p.lines["metadata"][0],
+	)
 	require.Equal(t, "https://localhost/tenant/api/protected", p.demo.Protected)
 }
 
@@ -136,7 +182,8 @@ func TestServer_RetryWindow(t *testing.T) {
 		t.Run(window, func(t *testing.T) {
 			t.Parallel()
 			p := serve(t, "-retry-window", window)
-			first := p.post(p.demo.Token, p.confidential(), "grant_type=password&username=johndoe&password="+p.demo.Passwords["johndoe"]).object(t)
+			first := p.post(p.demo.Token, p.confidential(), "grant_type=password&username=johndoe&password="+p.demo.Passwords["johndoe"]).
+				object(t)
 			form := "grant_type=refresh_token&refresh_token=" + first["refresh_token"].(string)
 			second := p.post(p.demo.Token, p.confidential(), form).object(t)
 			again := p.post(p.demo.Token, p.confidential(), form)
@@ -169,7 +216,9 @@ func TestServer_LogHasNoSecret(t *testing.T) {
 	}
 	for _, c := range transcript.Programs {
 		for line := range strings.Lines(p.run(c.Name, c.Args...)) {
-			if before, after, ok := strings.Cut(strings.TrimSpace(line), ":"); ok && strings.Contains(before, " token") && after != "" {
+			if before, after, ok := strings.Cut(strings.TrimSpace(line), ":"); ok &&
+				strings.Contains(before, " token") &&
+				after != "" {
 				secrets = append(secrets, strings.TrimSpace(after))
 			}
 		}

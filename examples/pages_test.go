@@ -17,12 +17,17 @@ import (
 // redeem exchanges the code of a redirect and returns the answer.
 func (p *process) redeem(q url.Values) reply {
 	p.t.Helper()
-	return p.post(p.demo.Token, p.confidential(), url.Values{"grant_type": {"authorization_code"}, "code": {q.Get("code")},
-		"redirect_uri": {"http://127.0.0.1:7777/callback"}}.Encode())
+	return p.post(
+		p.demo.Token,
+		p.confidential(),
+		url.Values{"grant_type": {"authorization_code"}, "code": {q.Get("code")},
+			"redirect_uri": {"http://127.0.0.1:7777/callback"}}.Encode(),
+	)
 }
 
-// A browser without a session is shown the login page, then consent, and comes back with a code and the same state, byte
-// for byte; with a session there is no login page.
+// A browser without a session is shown the login page, then consent, and comes back
+// with a code and the same state, byte for byte; with a session there is no login
+// page.
 // Holds S25, S26, S31.
 func TestPages_LoginConsentAndBack(t *testing.T) {
 	t.Parallel()
@@ -41,14 +46,23 @@ func TestPages_LoginConsentAndBack(t *testing.T) {
 	require.NotContains(t, login.body+consent.body, "<script")
 	back := b.submit(consent, "scope", "resource.READ", "decision", "allow")
 	q := back.answer()
-	require.Equal(t, "http://127.0.0.1:7777/callback", back.away.Scheme+"://"+back.away.Host+back.away.Path)
+	require.Equal(
+		t,
+		"http://127.0.0.1:7777/callback",
+		back.away.Scheme+"://"+back.away.Host+back.away.Path,
+	)
 	require.Equal(t, "a b+c%&=~", q.Get("state"))
 	require.Equal(t, p.demo.Issuer, q.Get("iss"))
 	require.Equal(t, 200, p.redeem(q).status)
 
 	next := b.open(p.authorize("scope", "resource.WRITE"))
 	next.at("/consent", http.StatusOK) // no login page
-	require.Contains(t, p.login(b, b.open(p.authorize("prompt", "login"))).answer(), "code", "asked to, it is shown again")
+	require.Contains(
+		t,
+		p.login(b, b.open(p.authorize("prompt", "login"))).answer(),
+		"code",
+		"asked to, it is shown again",
+	)
 }
 
 // No thanks: access_denied and the state, and no code.
@@ -57,15 +71,17 @@ func TestPages_DenyHasNoCode(t *testing.T) {
 	t.Parallel()
 	p := serve(t)
 	b := p.browser()
-	q := b.submit(p.login(b, b.open(p.authorize())), "scope", "resource.READ", "decision", "deny").answer()
+	q := b.submit(p.login(b, b.open(p.authorize())), "scope", "resource.READ", "decision", "deny").
+		answer()
 	require.Equal(t, "access_denied", q.Get("error"))
 	require.Equal(t, "a b+c%&=~", q.Get("state"))
 	require.Equal(t, p.demo.Issuer, q.Get("iss"))
 	require.NotContains(t, q, "code")
 }
 
-// Pages forbid framing and caching and send no Referer. A form that was not made for this browser is refused: for
-// consent by 403 and nothing issued, at login with the form again and nobody signed in.
+// Pages forbid framing and caching and send no Referer. A form that was not made
+// for this browser is refused: for consent by 403 and nothing issued, at login with
+// the form again and nobody signed in.
 // Holds S45.
 func TestPages_RefuseForgedForms(t *testing.T) {
 	t.Parallel()
@@ -124,11 +140,16 @@ func TestPages_RefuseForgedForms(t *testing.T) {
 	safe(unknown)
 	b.open(p.demo.Issuer+"/login").at("/login", http.StatusBadRequest)
 	b.open(p.demo.Issuer+"/consent").at("/consent", http.StatusBadRequest)
-	require.Contains(t, b.submit(consent, "scope", "resource.READ", "decision", "allow").answer(), "code", "the genuine form still works")
+	require.Contains(
+		t,
+		b.submit(consent, "scope", "resource.READ", "decision", "allow").answer(),
+		"code",
+		"the genuine form still works",
+	)
 }
 
-// A wrong password says so and no more, the same for a user who does not exist; past the limit it is 429, and the limit
-// is that of the password grant.
+// A wrong password says so and no more, the same for a user who does not exist;
+// past the limit it is 429, and the limit is that of the password grant.
 // Holds S57.
 func TestPages_LimitGuesses(t *testing.T) {
 	t.Parallel()
@@ -140,14 +161,23 @@ func TestPages_LimitGuesses(t *testing.T) {
 	known.at("/login", http.StatusBadRequest)
 	require.Contains(t, known.body, "Error")
 	nobody := b.submit(login, "username", "nobody", "password", "wrong")
-	require.Equal(t, strip.ReplaceAllString(known.body, ""), strip.ReplaceAllString(nobody.body, ""))
+	require.Equal(
+		t,
+		strip.ReplaceAllString(known.body, ""),
+		strip.ReplaceAllString(nobody.body, ""),
+	)
 	for range 9 {
-		b.submit(login, "username", "johndoe", "password", "wrong").at("/login", http.StatusBadRequest)
+		b.submit(login, "username", "johndoe", "password", "wrong").
+			at("/login", http.StatusBadRequest)
 	}
 	locked := p.login(b, login)
 	locked.at("/login", http.StatusTooManyRequests)
 	require.NotEmpty(t, locked.header.Get("Retry-After"))
-	grant := p.post(p.demo.Token, p.confidential(), "grant_type=password&username=johndoe&password="+p.demo.Passwords["johndoe"])
+	grant := p.post(
+		p.demo.Token,
+		p.confidential(),
+		"grant_type=password&username=johndoe&password="+p.demo.Passwords["johndoe"],
+	)
 	require.Equal(t, http.StatusTooManyRequests, grant.status, grant.body)
 }
 
@@ -158,10 +188,23 @@ func TestPages_TwoTabs(t *testing.T) {
 	p := serve(t)
 	b := p.browser()
 	first := b.open(p.authorize("state", "first"))
-	second := b.open(p.authorize("state", "second", "client_id", demo.Public, "scope", "resource.WRITE",
-		"code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "code_challenge_method", "S256"))
+	second := b.open(
+		p.authorize(
+			"state",
+			"second",
+			"client_id",
+			demo.Public,
+			"scope",
+			"resource.WRITE",
+			"code_challenge",
+			"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+			"code_challenge_method",
+			"S256",
+		),
+	)
 	consentFirst := p.login(b, first)
-	// The second tab's form is older than the session: it is shown again, and works then.
+	// The second tab's form is older than the session: it is shown again, and works
+	// then.
 	again := b.submit(second, "username", "johndoe", "password", p.demo.Passwords["johndoe"])
 	again.at("/login", http.StatusForbidden)
 	consentSecond := b.submit(again, "username", "johndoe", "password", p.demo.Passwords["johndoe"])
@@ -174,14 +217,24 @@ func TestPages_TwoTabs(t *testing.T) {
 	require.Contains(t, p.redeem(q).body, `"scope":"resource.READ"`)
 }
 
-// Consent names the application, its logo and each scope's description, escaped; the user may untick a scope; what was
-// allowed is not asked again, unless prompt=consent wants it or anybody could imitate the client.
+// Consent names the application, its logo and each scope's description, escaped;
+// the user may untick a scope; what was allowed is not asked again, unless
+// prompt=consent wants it or anybody could imitate the client.
 // Holds S148, S149, S150, S152.
 func TestPages_ConsentIsEscapedPartialAndRemembered(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "clients.json")
-	require.NoError(t, os.WriteFile(file, []byte(`[{"client_id":"evil","client_secret":"0123456789abcdef0123","client_name":"<script>alert(1)</script>",
-		"logo_uri":"https://evil.example/\"onerror=\"alert(1)","redirect_uris":["https://evil.example/cb"],"scope":"resource.READ resource.WRITE","grant_types":["authorization_code"]}]`), 0o600))
+	require.NoError(
+		t,
+		os.WriteFile(
+			file,
+			[]byte(
+				`[{"client_id":"evil","client_secret":"0123456789abcdef0123","client_name":"<script>alert(1)</script>",
+		"logo_uri":"https://evil.example/\"onerror=\"alert(1)","redirect_uris":["https://evil.example/cb"],"scope":"resource.READ resource.WRITE","grant_types":["authorization_code"]}]`,
+			),
+			0o600,
+		),
+	)
 	p := serve(t, "-clients", file)
 	b := p.browser()
 	both := []string{"scope", "resource.READ resource.WRITE"}
@@ -200,13 +253,28 @@ func TestPages_ConsentIsEscapedPartialAndRemembered(t *testing.T) {
 	require.Contains(t, p.redeem(q).body, `"scope":"resource.READ resource.WRITE"`)
 	require.Contains(t, b.open(p.authorize(both...)).answer(), "code")
 	b.open(p.authorize("prompt", "consent")).at("/consent", http.StatusOK)
-	require.Equal(t, "login_required", p.browser().open(p.authorize("prompt", "none")).answer().Get("error"))
+	require.Equal(
+		t,
+		"login_required",
+		p.browser().open(p.authorize("prompt", "none")).answer().Get("error"),
+	)
 
-	public := []string{"client_id", demo.Public, "code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "code_challenge_method", "S256"}
+	public := []string{
+		"client_id",
+		demo.Public,
+		"code_challenge",
+		"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+		"code_challenge_method",
+		"S256",
+	}
 	for range 2 {
 		consent = b.open(p.authorize(public...))
 		consent.at("/consent", http.StatusOK)
-		require.Contains(t, b.submit(consent, "scope", "resource.READ", "decision", "allow").answer(), "code")
+		require.Contains(
+			t,
+			b.submit(consent, "scope", "resource.READ", "decision", "allow").answer(),
+			"code",
+		)
 	}
 
 	evil := b.open(p.authorize("client_id", "evil", "redirect_uri", "https://evil.example/cb"))
@@ -216,13 +284,23 @@ func TestPages_ConsentIsEscapedPartialAndRemembered(t *testing.T) {
 	require.NotContains(t, evil.body, `"onerror`)
 	require.Contains(t, evil.body, `<img class="logo" src="https://evil.example/`)
 	b.http.Jar = p.browser().http.Jar
-	login := b.open(p.authorize("client_id", "evil", "redirect_uri", "https://evil.example/cb", "login_hint", `"><script>`))
+	login := b.open(
+		p.authorize(
+			"client_id",
+			"evil",
+			"redirect_uri",
+			"https://evil.example/cb",
+			"login_hint",
+			`"><script>`,
+		),
+	)
 	login.at("/login", http.StatusOK)
 	require.NotContains(t, login.body, "<script")
 }
 
-// Cookies are HttpOnly and SameSite; over https they are Secure and have __Host- names. The session's id changes
-// when a user signs in, and the id of before is worth nothing after it.
+// Cookies are HttpOnly and SameSite; over https they are Secure and have __Host-
+// names. The session's id changes when a user signs in, and the id of before is
+// worth nothing after it.
 // Holds S154, S155.
 func TestPages_Cookies(t *testing.T) {
 	t.Parallel()
@@ -260,7 +338,11 @@ func TestPages_Cookies(t *testing.T) {
 				res, err := client.Do(req)
 				require.NoError(t, err)
 				require.NoError(t, res.Body.Close())
-				require.True(t, strings.HasPrefix(res.Header.Get("Location"), want+"?"), res.Header.Get("Location"))
+				require.True(
+					t,
+					strings.HasPrefix(res.Header.Get("Location"), want+"?"),
+					res.Header.Get("Location"),
+				)
 			}
 		})
 	}

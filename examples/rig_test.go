@@ -46,7 +46,8 @@ func build(m *testing.M) int {
 	defer os.RemoveAll(dir)
 	bin = dir
 	args := []string{"build", "-o", dir + string(filepath.Separator)}
-	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+	if info, ok := debug.ReadBuildInfo(); ok &&
+		slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 		args = append(args, "-race")
 	}
 	for _, p := range []string{"server", "resource", "authorizationcode", "implicit", "password", "clientcredentials", "refresh", "revoke", "tokeninfo",
@@ -89,7 +90,8 @@ func (p *process) read() {
 	require.NoError(p.t, err)
 }
 
-// start runs a program until it says "ready"; at the test's end it is asked to stop, and must do so with status 0.
+// start runs a program until it says "ready"; at the test's end it is asked to
+// stop, and must do so with status 0.
 func (p *process) start(name string, args ...string) {
 	p.t.Helper()
 	cmd := exec.Command(filepath.Join(bin, name), args...)
@@ -160,7 +162,8 @@ func (p *process) golden(name, output string) {
 	require.Equal(p.t, string(want), text, "go test ./examples -update rewrites it")
 }
 
-// browser is a browser without script: it keeps cookies and stops at redirects that lead away.
+// browser is a browser without script: it keeps cookies and stops at redirects that
+// lead away.
 type browser struct {
 	t    *testing.T
 	http http.Client
@@ -201,7 +204,13 @@ func (b *browser) do(req *http.Request) page {
 	defer res.Body.Close()
 	body, err := io.ReadAll(res.Body)
 	require.NoError(b.t, err)
-	out := page{t: b.t, url: res.Request.URL, status: res.StatusCode, header: res.Header, body: string(body)}
+	out := page{
+		t:      b.t,
+		url:    res.Request.URL,
+		status: res.StatusCode,
+		header: res.Header,
+		body:   string(body),
+	}
 	if to := res.Header.Get("Location"); to != "" {
 		out.away, err = url.Parse(to)
 		require.NoError(b.t, err)
@@ -279,8 +288,13 @@ func (p *process) login(b *browser, at page) page {
 
 // authorize is the URL of an authorization request of the confidential demo client.
 func (p *process) authorize(pairs ...string) string {
-	q := url.Values{"client_id": {demo.Confidential}, "response_type": {"code"}, "redirect_uri": {"http://127.0.0.1:7777/callback"},
-		"scope": {"resource.READ"}, "state": {"a b+c%&=~"}}
+	q := url.Values{
+		"client_id":     {demo.Confidential},
+		"response_type": {"code"},
+		"redirect_uri":  {"http://127.0.0.1:7777/callback"},
+		"scope":         {"resource.READ"},
+		"state":         {"a b+c%&=~"},
+	}
 	for i := 0; i+1 < len(pairs); i += 2 {
 		q.Set(pairs[i], pairs[i+1])
 	}

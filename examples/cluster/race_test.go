@@ -14,12 +14,14 @@ import (
 	"github.com/grantwell/grantwell/examples/internal/demo"
 )
 
-// attempts are how often one object is offered to each of the two servers at the same moment.
+// attempts are how often one object is offered to each of the two servers at the
+// same moment.
 const attempts = 2
 
-// A code, a refresh token and a signed assertion that are offered to two processes at the same moment are accepted once.
-// A code or refresh token that was offered more than once is in the wrong hands: what the winner got ends as well.
-// -rounds says how often.
+// A code, a refresh token and a signed assertion that are offered to two processes
+// at the same moment are accepted once. A code or refresh token that was offered
+// more than once is in the wrong hands: what the winner got ends as well. -rounds
+// says how often.
 //
 // Holds S162, I1, I4.
 func TestSingleUse_TwoServersOneWinner(t *testing.T) {
@@ -35,24 +37,41 @@ func TestSingleUse_TwoServersOneWinner(t *testing.T) {
 				for i := range 2 {
 					require.False(t, s.at(i).active(won.text("access_token")))
 				}
-				first := s.at(round%2).token("grant_type", "password", "username", "johndoe", "password", s.file.Passwords["johndoe"])
+				first := s.at(round%2).
+					token("grant_type", "password", "username", "johndoe", "password", s.file.Passwords["johndoe"])
 				require.Equal(t, 200, first.status, first.body)
-				won = s.offer("grant_type", "refresh_token", "refresh_token", first.text("refresh_token"))
+				won = s.offer(
+					"grant_type",
+					"refresh_token",
+					"refresh_token",
+					first.text("refresh_token"),
+				)
 				for i := range 2 {
 					require.False(t, s.at(i).active(won.text("access_token")))
 				}
 				signed, err := s.file.SignJWT("JWT", demo.Confidential, "")
 				require.NoError(t, err)
-				won = s.offer("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion", signed)
+				won = s.offer(
+					"grant_type",
+					"urn:ietf:params:oauth:grant-type:jwt-bearer",
+					"assertion",
+					signed,
+				)
 				require.True(t, s.at(round%2).active(won.text("access_token")))
 				tried += 3
 			}
-			t.Logf("%s: %d objects, %d attempts each: 0 accepted twice, 0 without a winner", store, tried, 2*attempts)
+			t.Logf(
+				"%s: %d objects, %d attempts each: 0 accepted twice, 0 without a winner",
+				store,
+				tried,
+				2*attempts,
+			)
 		})
 	}
 }
 
-// offer sends one token request to both servers at the same moment, several times, and returns the one that won.
+// offer sends one token request to both servers at the same moment, several times,
+// and returns the one that won.
 func (s *servers) offer(pairs ...string) reply {
 	s.t.Helper()
 	replies, errs := make([]reply, 2*attempts), make([]error, 2*attempts)
@@ -80,8 +99,9 @@ func (s *servers) offer(pairs ...string) reply {
 	return replies[won]
 }
 
-// When one process has answered a revocation, no request that begins afterwards is served by the other for that token: not at
-// the token's introspection, nor at the resource. Others use the token there all the while. -revocations says how often.
+// When one process has answered a revocation, no request that begins afterwards is
+// served by the other for that token: not at the token's introspection, nor at the
+// resource. Others use the token there all the while. -revocations says how often.
 //
 // Holds S97, S162, R222, I5.
 func TestRevocation_OtherServerRefusesAtOnce(t *testing.T) {
@@ -97,7 +117,12 @@ func TestRevocation_OtherServerRefusesAtOnce(t *testing.T) {
 				require.Equal(t, 200, got.status, got.body)
 				u := s.use(there, got.text("access_token"))
 				<-u.accepted // it is in use
-				revoked := here.post(s.file.Revoke, demo.Confidential, "token", got.text("access_token"))
+				revoked := here.post(
+					s.file.Revoke,
+					demo.Confidential,
+					"token",
+					got.text("access_token"),
+				)
 				require.Equal(t, 200, revoked.status, revoked.body)
 				require.Empty(t, revoked.body)
 				answered := time.Now()
@@ -113,8 +138,13 @@ func TestRevocation_OtherServerRefusesAtOnce(t *testing.T) {
 			require.Zero(t, stale)
 			slices.Sort(took)
 			at := func(part int) time.Duration { return took[(len(took)-1)*part/100].Round(time.Microsecond) }
-			t.Logf("%s: %d revocations, 0 stale accepts; the other server's refusal came %v (median), %v (p99) after the 200, the request's own time included",
-				store, len(took), at(50), at(99))
+			t.Logf(
+				"%s: %d revocations, 0 stale accepts; the other server's refusal came %v (median), %v (p99) after the 200, the request's own time included",
+				store,
+				len(took),
+				at(50),
+				at(99),
+			)
 		})
 	}
 }

@@ -31,8 +31,16 @@ import (
 )
 
 var (
-	rounds      = flag.Int("rounds", 25, "how often each single-use object is offered to both servers at once, on each store")
-	revocations = flag.Int("revocations", 100, "how many tokens are revoked at one server while they are used at the other, on each store")
+	rounds = flag.Int(
+		"rounds",
+		25,
+		"how often each single-use object is offered to both servers at once, on each store",
+	)
+	revocations = flag.Int(
+		"revocations",
+		100,
+		"how many tokens are revoked at one server while they are used at the other, on each store",
+	)
 )
 
 // bin is where the programs are, built once.
@@ -67,7 +75,8 @@ func build(m *testing.M) int {
 	return m.Run()
 }
 
-// servers are processes that share a store, and what the client programs know of them.
+// servers are processes that share a store, and what the client programs know of
+// them.
 type servers struct {
 	t     testing.TB
 	file  *demo.File
@@ -99,15 +108,23 @@ func (b *lockedBuffer) String() string {
 	return b.b.String()
 }
 
-// cluster runs the cluster command on a store of its own until the test ends. Then it is interrupted, and must leave nothing behind.
+// cluster runs the cluster command on a store of its own until the test ends. Then
+// it is interrupted, and must leave nothing behind.
 func cluster(t testing.TB, store string, more ...string) *servers {
 	t.Helper()
 	tmp, err := os.MkdirTemp("", "cl") // short, for sockets; the database's user passes through it
 	require.NoError(t, err)
 	require.NoError(t, os.Chmod(tmp, 0o711))
 	t.Cleanup(func() { _ = os.RemoveAll(tmp) })
-	s := &servers{t: t, path: filepath.Join(t.TempDir(), "demo.json"), stderr: &lockedBuffer{}, ended: make(chan error, 1)}
-	s.cmd = exec.Command(filepath.Join(bin, "cluster"), append([]string{"-addr", "127.0.0.1:0", "-demo", s.path, "-store", store}, more...)...)
+	s := &servers{
+		t:      t,
+		path:   filepath.Join(t.TempDir(), "demo.json"),
+		stderr: &lockedBuffer{},
+		ended:  make(chan error, 1),
+	}
+	s.cmd = exec.Command(
+		filepath.Join(bin, "cluster"),
+		append([]string{"-addr", "127.0.0.1:0", "-demo", s.path, "-store", store}, more...)...)
 	s.cmd.Env = append(os.Environ(), "TMPDIR="+tmp)
 	lines, err := s.start(s.cmd)
 	if err != nil && strings.Contains(s.stderr.String(), "is not installed") {
@@ -166,7 +183,8 @@ func (s *servers) start(cmd *exec.Cmd) (lines []string, err error) {
 	return lines, nil
 }
 
-// turns is a transport that takes every request to the next server in turn, whatever its URL says.
+// turns is a transport that takes every request to the next server in turn,
+// whatever its URL says.
 type turns struct {
 	addrs []string
 	turn  atomic.Uint64
@@ -182,12 +200,16 @@ func (a *turns) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(to)
 }
 
-// alternating is a context for the clients of the demo package: the first request goes to the server of this number, the next to
-// the other, and so on.
+// alternating is a context for the clients of the demo package: the first request
+// goes to the server of this number, the next to the other, and so on.
 func (s *servers) alternating(first int) (context.Context, *turns) {
 	a := &turns{addrs: s.addrs}
 	a.turn.Store(uint64(first))
-	return context.WithValue(s.t.Context(), oauth2.HTTPClient, &http.Client{Transport: a, Timeout: time.Minute}), a
+	return context.WithValue(
+		s.t.Context(),
+		oauth2.HTTPClient,
+		&http.Client{Transport: a, Timeout: time.Minute},
+	), a
 }
 
 // at is one server of several.
@@ -226,7 +248,12 @@ func (a at) ask(endpoint, client string, pairs ...string) (reply, error) {
 	for i := 0; i+1 < len(pairs); i += 2 {
 		form.Set(pairs[i], pairs[i+1])
 	}
-	req, err := http.NewRequestWithContext(a.t.Context(), http.MethodPost, endpoint, strings.NewReader(form.Encode()))
+	req, err := http.NewRequestWithContext(
+		a.t.Context(),
+		http.MethodPost,
+		endpoint,
+		strings.NewReader(form.Encode()),
+	)
 	if err != nil {
 		return reply{}, err
 	}
@@ -278,15 +305,35 @@ type grant struct{ code, verifier string }
 
 // redemption are the parameters that redeem it.
 func (g grant) redemption() []string {
-	return []string{"grant_type", "authorization_code", "code", g.code, "redirect_uri", redirect, "code_verifier", g.verifier}
+	return []string{
+		"grant_type",
+		"authorization_code",
+		"code",
+		g.code,
+		"redirect_uri",
+		redirect,
+		"code_verifier",
+		g.verifier,
+	}
 }
 
-// authorize goes through the pages of login and consent as a user does, each on the next server, and returns the code.
+// authorize goes through the pages of login and consent as a user does, each on the
+// next server, and returns the code.
 func (s *servers) authorize(ctx context.Context) grant {
 	s.t.Helper()
-	conf, g := s.file.Config(demo.Confidential, "resource.READ"), grant{verifier: oauth2.GenerateVerifier()}
+	conf, g := s.file.Config(
+		demo.Confidential,
+		"resource.READ",
+	), grant{
+		verifier: oauth2.GenerateVerifier(),
+	}
 	conf.RedirectURL = redirect
-	back, err := demo.Browse(ctx, conf.AuthCodeURL("state", oauth2.S256ChallengeOption(g.verifier)), "johndoe", s.file.Passwords["johndoe"])
+	back, err := demo.Browse(
+		ctx,
+		conf.AuthCodeURL("state", oauth2.S256ChallengeOption(g.verifier)),
+		"johndoe",
+		s.file.Passwords["johndoe"],
+	)
 	require.NoError(s.t, err)
 	require.Equal(s.t, "state", back.Query().Get("state"))
 	require.Equal(s.t, s.file.Issuer, back.Query().Get("iss"))

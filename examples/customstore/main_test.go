@@ -61,7 +61,12 @@ func (p *process) post(path, secret string, form ...string) (int, map[string]any
 	for i := 0; i < len(form); i += 2 {
 		values.Set(form[i], form[i+1])
 	}
-	req, err := http.NewRequestWithContext(p.Context(), http.MethodPost, p.issuer+path, strings.NewReader(values.Encode()))
+	req, err := http.NewRequestWithContext(
+		p.Context(),
+		http.MethodPost,
+		p.issuer+path,
+		strings.NewReader(values.Encode()),
+	)
 	require.NoError(p, err)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.SetBasicAuth("demo", secret)
@@ -73,7 +78,8 @@ func (p *process) post(path, secret string, form ...string) (int, map[string]any
 	return res.StatusCode, body
 }
 
-// What was answered outlives kill -9: client, tokens, the mark of a spent refresh token, and a revocation.
+// What was answered outlives kill -9: client, tokens, the mark of a spent refresh
+// token, and a revocation.
 //
 // Holds S159, I1, I5.
 func TestServer_KeepsTokensAcrossKills(t *testing.T) {

@@ -23,9 +23,13 @@ func open(t *testing.T, path string) Store {
 //
 // Holds S159, S160, S161, S164, I1, I3, I5, I9, I11.
 func TestStore_KeepsContract(t *testing.T) {
-	storagetest.RunWith(t, storagetest.Options{Rounds: 20, Objects: 200}, func(t *testing.T) storage.Records {
-		return open(t, filepath.Join(t.TempDir(), "records.db"))
-	})
+	storagetest.RunWith(
+		t,
+		storagetest.Options{Rounds: 20, Objects: 200},
+		func(t *testing.T) storage.Records {
+			return open(t, filepath.Join(t.TempDir(), "records.db"))
+		},
+	)
 }
 
 // Two processes never write one file.

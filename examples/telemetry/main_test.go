@@ -14,7 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The program prints how to ask it, and then the span, the metrics and the event of each request, without the secret.
+// The program prints how to ask it, and then the span, the metrics and the event of
+// each request, without the secret.
 func TestProgram(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -39,7 +40,13 @@ func TestProgram(t *testing.T) {
 		_, _ = io.Copy(&rest, lines)
 	}()
 	for _, as := range []string{secret, "wrong"} {
-		req, err := http.NewRequest(http.MethodPost, words[len(words)-1], strings.NewReader(url.Values{"grant_type": {"client_credentials"}, "scope": {"read"}}.Encode()))
+		req, err := http.NewRequest(
+			http.MethodPost,
+			words[len(words)-1],
+			strings.NewReader(
+				url.Values{"grant_type": {"client_credentials"}, "scope": {"read"}}.Encode(),
+			),
+		)
 		require.NoError(t, err)
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		req.SetBasicAuth("demo", as)

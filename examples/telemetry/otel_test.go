@@ -171,8 +171,11 @@ func TestTelemetry_SpansAndMetrics(t *testing.T) {
 	require.Contains(t, names, "clients Client")
 	require.Contains(t, names, "signer Sign")
 	require.Contains(t, names, "records Insert")
-	require.EqualValues(t, 1,
-		r.points("grantwell.request.duration")["client=app,endpoint=token,grant_type=client_credentials,outcome=ok"])
+	require.EqualValues(
+		t,
+		1,
+		r.points("grantwell.request.duration")["client=app,endpoint=token,grant_type=client_credentials,outcome=ok"],
+	)
 	calls := r.points("grantwell.call.duration")
 	require.EqualValues(t, 1, calls["call=Sign,kind=EdDSA,outcome=ok,part=signer"], calls)
 	require.EqualValues(t, 1, calls["call=Insert,kind=access,outcome=ok,part=records"], calls)
@@ -186,8 +189,11 @@ func TestTelemetry_SpansAndMetrics(t *testing.T) {
 		fault := s.Name == "token" || s.Name == "records Insert"
 		require.Equal(t, fault, s.Status.Code == codes.Error, s.Name)
 	}
-	require.EqualValues(t, 1,
-		r.points("grantwell.request.duration")["client=app,endpoint=token,error=temporarily_unavailable,grant_type=client_credentials,outcome=failed"])
+	require.EqualValues(
+		t,
+		1,
+		r.points("grantwell.request.duration")["client=app,endpoint=token,error=temporarily_unavailable,grant_type=client_credentials,outcome=failed,reason=unavailable"],
+	)
 	require.EqualValues(t, 1,
 		r.points("grantwell.call.duration")["call=Insert,kind=access,outcome=failed,part=records"])
 
