@@ -169,8 +169,8 @@ func (s *Storage) spend(ctx context.Context, kind storage.Kind, at string) error
 		}
 	}
 
-	// The code or token was used twice, so one of the users has stolen it (RFC 9700 section
-	// 4.14.2). Revoke ends what the other got, and what it still gets.
+	// A code or token that is used twice may have been stolen (RFC 9700 section
+	// 4.14.2). Revoke ends what the first caller got, and what it still gets.
 	if err := s.records.Revoke(ctx, rec.GrantID); err != nil {
 		return err
 	}
