@@ -14,8 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// The program prints how to ask it, and then the span, the metrics and the event of
-// each request, without the secret.
+// The program prints a command that sends a request, and then the span, the metrics
+// and the event of each request, without the secret.
 func TestProgram(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
