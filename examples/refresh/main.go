@@ -52,7 +52,7 @@ func run(ctx context.Context, f *demo.File) error {
 	_, err = refresh(ctx, conf, *token)
 	var refused *oauth2.RetrieveError
 	if !errors.As(err, &refused) {
-		return fmt.Errorf("a spent refresh token was not refused: %v", err)
+		return fmt.Errorf("a spent refresh token was not refused: %w", err)
 	}
 	fmt.Println(refused.Response.Status, refused.ErrorCode)
 	fmt.Println("and the access token that came of it:")

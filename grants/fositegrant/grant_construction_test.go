@@ -213,7 +213,7 @@ func TestNew_ErrorsAreRegistered(t *testing.T) {
 			require.NotEmpty(t, body["error_description"])
 			require.NotContains(t, fmt.Sprint(body), "evil")
 			require.NotContains(t, fmt.Sprint(body)+h.reason(), "alice")
-			if c.err == error(hint) {
+			if errors.Is(c.err, error(hint)) {
 				require.Contains(t, h.reason(), "debug of [subject_token]")
 			}
 		})

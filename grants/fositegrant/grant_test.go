@@ -114,7 +114,7 @@ func newGrantHost(t *testing.T, change func(*grantwell.Config), handlers ...gran
 	service.Resources = service.Audience
 	servertest.Register(t, h.store, service, phone)
 	h.Server = servertest.On(t, h.store, func(cfg *grantwell.Config) {
-		cfg.Grants = append(handlers, grants.RefreshToken{})
+		cfg.Grants = append(slices.Clone(handlers), grants.RefreshToken{})
 		if change != nil {
 			change(cfg)
 		}

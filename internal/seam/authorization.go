@@ -17,7 +17,7 @@ type Authorization struct {
 
 	ResponseType string   // "code", "token" or "code token", whatever order was sent
 	Types        []string // the words of the response type, as they were sent
-	ResponseMode string // "query", "fragment", "form_post": never empty
+	ResponseMode string   // "query", "fragment", "form_post": never empty
 
 	RedirectURI      string // where the response goes: verified, byte for byte
 	RedirectURIGiven bool   // it was sent, so the token request must repeat it (RFC 6749 section 4.1.3)

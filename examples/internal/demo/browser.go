@@ -46,7 +46,7 @@ func Browse(ctx context.Context, authorizeURL, username, password string) (*url.
 		if here.Host != home {
 			return here, nil
 		}
-		res, page, err := open(ctx, &browser, here, form)
+		res, page, err := open(ctx, &browser, here, form) //nolint:bodyclose // open closes the body
 		if err != nil {
 			return nil, err
 		}

@@ -39,7 +39,7 @@ var masks = []struct {
 	{regexp.MustCompile(`(?m)^((?:access|refresh) token(?: sent)?: *) \S+$`), "$1 TOKEN"},
 	{regexp.MustCompile(`(?m)^(expires in: *) (?:3600|35[0-9]{2}|[0-9]{2}|1[0-2][0-9]) s$`), "$1 N s"},
 	{regexp.MustCompile(`(code_challenge|state)=[A-Za-z0-9_-]{26,43}`), "$1=RANDOM"},
-	{regexp.MustCompile(`127\.0\.0\.1%3A[0-9]+`), "127.0.0.1%3APORT"},
+	{regexp.MustCompile(`127\.0\.0\.1%3A\d+`), "127.0.0.1%3APORT"},
 }
 
 // Mask replaces the server's URL, tokens, random values and ports by fixed words.

@@ -9,24 +9,15 @@ import (
 	"time"
 
 	"github.com/grantwell/grantwell/grants"
-	"github.com/grantwell/grantwell/internal/room/consent"
 	"github.com/grantwell/grantwell/internal/room/live"
 	"github.com/grantwell/grantwell/internal/room/scope"
 	"github.com/grantwell/grantwell/internal/seam"
-	"github.com/grantwell/grantwell/storage"
-	"github.com/grantwell/grantwell/tokens"
 )
 
 // Room makes tokens from decisions.
 type Room struct {
-	Records  storage.Records
-	Live     *live.Room
-	Consents *consent.Room
-	Scopes   *scope.Rules
-
-	Issuer        string
-	TokenType     string
-	RefreshTokens tokens.Opaque
+	Live   *live.Room
+	Scopes *scope.Rules
 	// Audience is that of a client that has none registered.
 	Audience []string
 	Lifetimes
@@ -137,7 +128,7 @@ func (r *run) checkSubject(ctx context.Context) error {
 
 // checkConsent refuses what rests on a consent that was withdrawn.
 func (r *run) checkConsent(ctx context.Context) error {
-	return r.Consents.Check(ctx, r.in.Client.ID, r.in.Grant.Subject, r.in.Grant.Consent)
+	return r.Live.Consents.Check(ctx, r.in.Client.ID, r.in.Grant.Subject, r.in.Grant.Consent)
 }
 
 // checkClient refuses what the client had before everything of it was ended.
