@@ -174,6 +174,37 @@ func TestServer_IssuerWithPath(t *testing.T) {
 	require.Equal(t, "https://localhost/tenant/api/protected", p.demo.Protected)
 }
 
+// A client that must push its authorization requests gets an answer to a pushed one and
+// to no other (RFC 9126 sections 2.1 and 6).
+func TestServer_ClientMustPush(t *testing.T) {
+	t.Parallel()
+	p := serve(t, "-clients", write(t, `[{
+		"client_id": "pushes",
+		"client_secret": "suite-secret-0123456789",
+		"redirect_uris": ["https://suite.example/cb"],
+		"scope": "a",
+		"require_pushed_authorization_requests": true
+	}]`))
+	require.Equal(t, []string{p.demo.Issuer + "/par"}, p.lines["par"])
+	require.Equal(t, p.demo.PAR, p.lines["par"][0])
+
+	b := p.browser()
+	direct := b.open(p.demo.Authorize + "?response_type=code&client_id=pushes&state=s")
+	require.Equal(t, "invalid_request", direct.answer().Get("error"))
+
+	pushed := p.post(p.demo.PAR, "pushes:suite-secret-0123456789", "response_type=code&state=s")
+	require.Equal(t, 201, pushed.status, pushed.body)
+	var answer struct {
+		RequestURI string `json:"request_uri"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(pushed.body), &answer))
+	reference := url.Values{"client_id": {"pushes"}, "request_uri": {answer.RequestURI}}
+	consent := p.login(b, b.open(p.demo.Authorize+"?"+reference.Encode()))
+	q := b.submit(consent, "scope", "a", "decision", "allow").answer()
+	require.Equal(t, "s", q.Get("state"))
+	require.NotEmpty(t, q.Get("code"))
+}
+
 // A lost refresh answer is given again within -retry-window, which is on by
 // default, and never with -strict-refresh.
 // Holds S89.
