@@ -2,6 +2,7 @@ package seam_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"testing"
@@ -46,7 +47,8 @@ func (judges) Resolve(context.Context, url.Values, time.Time) (*seam.Resolution,
 // a type without powers adds nothing.
 func TestGather_FindsEveryPower(t *testing.T) {
 	t.Parallel()
-	p := seam.Gather(reads{[]string{"a", "b"}}, encodes{"x"}, struct{}{}, &judges{}, reads{[]string{"c"}}, encodes{"y"}, nil)
+	p, err := seam.Gather(reads{[]string{"a", "b"}}, encodes{"x"}, struct{}{}, &judges{}, reads{[]string{"c"}}, encodes{"y"}, nil)
+	require.NoError(t, err)
 	require.Equal(t, []string{"a", "b", "c"}, p.Parameters)
 	require.Equal(t, []string{"a", "c"}, []string{p.Endpoints[0].Name, p.Endpoints[1].Name})
 	require.Equal(t, []seam.Encoder{encodes{"x"}, encodes{"y"}}, p.Encoders)
@@ -60,7 +62,10 @@ func TestGather_FindsEveryPower(t *testing.T) {
 	} {
 		require.Equal(t, 1, n, name)
 	}
-	require.Equal(t, seam.Powers{}, seam.Gather())
+
+	none, err := seam.Gather()
+	require.NoError(t, err)
+	require.Equal(t, seam.Powers{}, none)
 }
 
 // wrapper names another grant without embedding it.
@@ -144,3 +149,15 @@ func TestOwn_IsTheTypeItself(t *testing.T) {
 
 // hosts is a type of the host that has the methods of a grant.
 type hosts grants.AuthorizationCode
+
+// unready is a specification whose settings are wrong.
+type unready struct{ field string }
+
+func (u unready) Prepare() error { return errors.New(u.field + ": is wrong") }
+
+// Gather returns the faults of every specification at once.
+func TestGather_ReturnsEveryFault(t *testing.T) {
+	t.Parallel()
+	_, err := seam.Gather(unready{"A"}, reads{[]string{"a"}}, unready{"B"})
+	require.EqualError(t, err, "A: is wrong\nB: is wrong")
+}

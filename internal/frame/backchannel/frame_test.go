@@ -48,7 +48,7 @@ func newRig() *rig {
 				RequestID: func(*http.Request) string { return "r" },
 			},
 		},
-		AllowsOrigin: func(_ context.Context, origin string) bool { return origin == "https://app.example" },
+		Origins: []string{"https://app.example"},
 	}
 
 	return r
