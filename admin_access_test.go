@@ -193,7 +193,7 @@ func TestAdmin_RefusesUnknownInput(t *testing.T) {
 		"/clients/conf/x", "//clients", "/clients/conf/secrets/",
 		"/clients/" + strings.Repeat("x", 513), "/clients/nobody"} {
 		o.Admin("GET", "/x", "").Fails(t, 404, "not_found")
-		req := httptest.NewRequest("GET", "/", nil)
+		req := httptest.NewRequest(http.MethodGet, "/", nil)
 		req.URL.Path, req.Header = path, http.Header{"X-Who": {"root"}}
 		w := httptest.NewRecorder()
 		o.AdminHandler.ServeHTTP(w, req)

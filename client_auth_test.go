@@ -353,7 +353,7 @@ func TestClientAuth_NotFromTheQuery(t *testing.T) {
 		req := servertest.Request(path+"?client_id=post&client_secret="+servertest.Secret, "",
 			cc+"&token=x")
 		l.Do(req).Fails(t, 400, "invalid_request")
-		req = httptest.NewRequest("POST", path+"?client_id=public",
+		req = httptest.NewRequest(http.MethodPost, path+"?client_id=public",
 			strings.NewReader("token=x&grant_type=refresh_token&refresh_token=x"))
 		req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 		l.Do(req).Fails(t, 401, "invalid_client")

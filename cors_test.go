@@ -1,6 +1,7 @@
 package grantwell_test
 
 import (
+	"net/http"
 	"net/http/httptest"
 	"testing"
 
@@ -42,7 +43,7 @@ func TestCORS_OnlyTheClientsOwnOrigins(t *testing.T) {
 				require.Empty(t, res.Header.Get("Access-Control-Allow-Credentials"))
 				require.Contains(t, res.Header.Values("Vary"), "Origin")
 			}
-			req := httptest.NewRequest("OPTIONS", path, nil)
+			req := httptest.NewRequest(http.MethodOptions, path, nil)
 			req.Header.Set("Origin", origin)
 			req.Header.Set("Access-Control-Request-Method", "POST")
 			res := l.Do(req)
@@ -57,9 +58,9 @@ func TestCORS_OnlyTheClientsOwnOrigins(t *testing.T) {
 		}
 		require.Empty(t, l.Post(path, servertest.Conf, "grant_type", "client_credentials",
 			"token", "x", "access_token", token).Header.Get("Access-Control-Allow-Origin"))
-		require.Equal(t, 405, l.Do(httptest.NewRequest("OPTIONS", path, nil)).Status)
+		require.Equal(t, 405, l.Do(httptest.NewRequest(http.MethodOptions, path, nil)).Status)
 	}
-	req := httptest.NewRequest("GET",
+	req := httptest.NewRequest(http.MethodGet,
 		"/authorize?response_type=code&client_id=conf&state=s&redirect_uri="+servertest.Redirect,
 		nil)
 	req.Header.Set("Origin", own)

@@ -35,7 +35,7 @@ func TestHandlers_MountedAlone(t *testing.T) {
 		"token", res.String("access_token")).Status)
 	l.Post("/info", servertest.Conf, "access_token", res.String("access_token")).Fails(t, 400,
 		"invalid_token")
-	require.Equal(t, 200, l.Do(httptest.NewRequest("GET", "/meta", nil)).Status)
+	require.Equal(t, 200, l.Do(httptest.NewRequest(http.MethodGet, "/meta", nil)).Status)
 	require.Equal(t, 404, l.ClientCredentials(servertest.Conf).Status)
 }
 
@@ -62,7 +62,7 @@ func TestPaths_AreExactAndMayBeOff(t *testing.T) {
 		l.Post("/token", servertest.Conf, "grant_type", g, "code", "x", "username", "johndoe",
 			"password", "A3ddj3w").Fails(t, 400, "unsupported_grant_type")
 	}
-	meta := l.Do(httptest.NewRequest("GET", "/.well-known/oauth-authorization-server", nil))
+	meta := l.Do(httptest.NewRequest(http.MethodGet, "/.well-known/oauth-authorization-server", nil))
 	require.Equal(t, []any{"client_credentials"}, meta.JSON["grant_types_supported"])
 	for _, absent := range []string{"revocation_endpoint", "jwks_uri", "authorization_endpoint"} {
 		require.NotContains(t, meta.JSON, absent)
@@ -161,15 +161,15 @@ func TestRequireTLS_OnlyATrustedProxyMaySaySo(t *testing.T) {
 func TestIssuer_NotFromHeaders(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
-	plain := l.Do(httptest.NewRequest("GET", "/.well-known/oauth-authorization-server", nil))
-	evil := httptest.NewRequest("GET", "/.well-known/oauth-authorization-server", nil)
+	plain := l.Do(httptest.NewRequest(http.MethodGet, "/.well-known/oauth-authorization-server", nil))
+	evil := httptest.NewRequest(http.MethodGet, "/.well-known/oauth-authorization-server", nil)
 	evil.Host = "evil.example"
 	for _, h := range []string{"X-Forwarded-Host", "X-Forwarded-Server", "X-Original-Host",
 		"X-Host", "X-Forwarded-Prefix", "Forwarded"} {
 		evil.Header.Set(h, "host=evil.example")
 	}
 	require.Equal(t, plain.Body, l.Do(evil).Body)
-	req := httptest.NewRequest("GET",
+	req := httptest.NewRequest(http.MethodGet,
 		"/authorize?response_type=code&client_id=conf&state=s&redirect_uri="+servertest.Redirect,
 		nil)
 	req.Host = "evil.example"

@@ -111,7 +111,7 @@ func ExampleServer_Account() {
 	mux := http.NewServeMux()
 	mux.Handle("/account/", http.StripPrefix("/account", account))
 	w := httptest.NewRecorder()
-	mux.ServeHTTP(w, httptest.NewRequest("GET", "/account/consents", nil))
+	mux.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/account/consents", nil))
 	fmt.Print(w.Code, " ", w.Body)
 	// Output:
 	// 200 {"consents":[]}

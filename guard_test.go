@@ -151,7 +151,7 @@ func TestGuard_ReadsTheTokenInOnePlace(t *testing.T) {
 	access, _ := d.Family("conf")
 	g := introspect.Guard{Introspector: d.AS, Audience: []string{servertest.Issuer}}
 	require.Equal(t, 401, servertest.Serve(g.Require()(http.HandlerFunc(servertest.ShowToken)),
-		httptest.NewRequest("GET", "/?access_token="+access, nil)).Status)
+		httptest.NewRequest(http.MethodGet, "/?access_token="+access, nil)).Status)
 	g.Lookup = introspect.Lookup{
 		Schemes:    []string{"OAuth"},
 		FormField:  "access_token",
@@ -161,19 +161,19 @@ func TestGuard_ReadsTheTokenInOnePlace(t *testing.T) {
 		},
 	}
 	h := g.Require()(http.HandlerFunc(servertest.ShowToken))
-	req := httptest.NewRequest("GET", "/", nil)
+	req := httptest.NewRequest(http.MethodGet, "/", nil)
 	req.Header.Set("Authorization", "OAuth "+access)
 	require.Equal(t, 200, servertest.Serve(h, req).Status)
-	res := servertest.Serve(h, httptest.NewRequest("GET", "/?a=1&access_token="+access, nil))
+	res := servertest.Serve(h, httptest.NewRequest(http.MethodGet, "/?a=1&access_token="+access, nil))
 	require.Equal(t, 200, res.Status)
 	require.NotContains(t, res.JSON["query"], access)
 	res = servertest.Serve(h, servertest.Request("/", "", servertest.Form("access_token", access)))
 	require.Equal(t, 200, res.Status)
 	require.Empty(t, res.JSON["form"])
-	req = httptest.NewRequest("GET", "/", nil)
+	req = httptest.NewRequest(http.MethodGet, "/", nil)
 	req.Header.Set("X-Token", access)
 	require.Equal(t, 200, servertest.Serve(h, req).Status)
-	req = httptest.NewRequest("GET", "/?access_token="+access, nil)
+	req = httptest.NewRequest(http.MethodGet, "/?access_token="+access, nil)
 	req.Header.Set("Authorization", "OAuth "+access)
 	require.Equal(t, 400, servertest.Serve(h, req).Status)
 }

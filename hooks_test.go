@@ -174,7 +174,7 @@ func TestHooks_RefuseAndPanic(t *testing.T) {
 						panic(errors.New("marker-text"))
 					}
 					var none []error
-					return none[len(on)] // a runtime error
+					return none[len(on)] //nolint:govet // it panics with a runtime error, as a faulty hook does
 				}
 				l := servertest.New(t, func(cfg *grantwell.Config) {
 					cfg.Grants = append(cfg.Grants,
@@ -238,7 +238,7 @@ func TestHooks_RefuseAndPanic(t *testing.T) {
 				var res servertest.Reply
 				switch at {
 				case "authorize", "authorized":
-					res = l.Do(httptest.NewRequest("GET",
+					res = l.Do(httptest.NewRequest(http.MethodGet,
 						"/authorize?response_type=code&client_id=conf&state=s&redirect_uri="+
 							servertest.Redirect, nil))
 					require.NotContains(t, res.Header.Get("Location")+res.Body, "code=")

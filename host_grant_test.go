@@ -2,6 +2,7 @@ package grantwell_test
 
 import (
 	"context"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 
@@ -73,6 +74,6 @@ func TestHostGrant_IsServedByTheSameRules(t *testing.T) {
 	try("odd").IsOnlyAnError(t)
 	try("success").Fails(t, 400, "x")
 	try("beyond").Fails(t, 400, "x")
-	meta := l.Do(httptest.NewRequest("GET", "/.well-known/oauth-authorization-server", nil))
+	meta := l.Do(httptest.NewRequest(http.MethodGet, "/.well-known/oauth-authorization-server", nil))
 	require.Contains(t, meta.JSON["grant_types_supported"], servertest.HostGrantType)
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"sync"
@@ -141,7 +142,7 @@ func TestPassword_OffUnlessListed(t *testing.T) {
 		cfg.Grants = []grants.Handler{grants.ClientCredentials{}}
 	})
 	l.Login("johndoe", "A3ddj3w").Fails(t, 400, "unsupported_grant_type")
-	meta := l.Do(httptest.NewRequest("GET", "/.well-known/oauth-authorization-server", nil))
+	meta := l.Do(httptest.NewRequest(http.MethodGet, "/.well-known/oauth-authorization-server", nil))
 	require.NotContains(t, meta.Body, "password")
 	l = servertest.New(t, nil)
 	l.AddClient("conf", func(c *storage.Client) { c.GrantTypes = []string{"client_credentials"} })

@@ -46,10 +46,10 @@ func TestRedemption_ConcurrentUsesHaveOneWinner(t *testing.T) {
 					successes.Add(1)
 				}
 			})
-			switch n := successes.Load(); {
-			case n == 0:
+			switch successes.Load() {
+			case 0:
 				orphans++
-			case n == 1:
+			case 1:
 				won++
 			default:
 				doubles++

@@ -3,6 +3,7 @@ package grantwell_test
 import (
 	"context"
 	"errors"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -35,7 +36,7 @@ func everyWay(t *testing.T, l *servertest.Server, scope string) map[string]strin
 			"state":         {"s"},
 			"scope":         {scope},
 		}
-		res := l.Do(httptest.NewRequest("GET", "/authorize?"+q.Encode(), nil))
+		res := l.Do(httptest.NewRequest(http.MethodGet, "/authorize?"+q.Encode(), nil))
 		if res.Status == 500 { // a page, without a redirect
 			out[kind] = "!server_error"
 			continue
@@ -190,7 +191,7 @@ func TestScope_MetadataListsPublicOnes(t *testing.T) {
 			{Name: "internal"},
 		}
 	})
-	meta := l.Do(httptest.NewRequest("GET", "/.well-known/oauth-authorization-server", nil))
+	meta := l.Do(httptest.NewRequest(http.MethodGet, "/.well-known/oauth-authorization-server", nil))
 	require.Equal(t, []any{"contacts"}, meta.JSON["scopes_supported"])
 }
 

@@ -218,7 +218,7 @@ func TestTokenRequest_SizeIsBounded(t *testing.T) {
 	for _, length := range []string{"Content-Length: 100000000", "Transfer-Encoding: chunked"} {
 		c, err := net.Dial("tcp", strings.TrimPrefix(r.URL, "http://"))
 		require.NoError(t, err)
-		defer c.Close()
+		t.Cleanup(func() { _ = c.Close() })
 		_, err = c.Write([]byte("POST /token HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n" +
 			length +
 			"\r\n\r\n"))

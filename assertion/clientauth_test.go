@@ -136,7 +136,7 @@ func TestClientAuth_TheMethodFixesTheFamilyOfAlgorithms(t *testing.T) {
 		reason      Reason
 	}{
 		"a secret for private_key_jwt":     {ClientCredentials{Method: methodPrivateKeyJWT, JWKS: publicAsSecret, Secrets: [][]byte{jwtSecret}}, "HS256", jwtSecret, ReasonAlgorithm},
-		"the public key as secret":         {privateKeyJWT(key.Public()), "HS256", []byte(publicAsSecret), ReasonAlgorithm},
+		"the public key as secret":         {privateKeyJWT(key.Public()), "HS256", publicAsSecret, ReasonAlgorithm},
 		"a key for client_secret_jwt":      {ClientCredentials{Method: methodClientSecretJWT, JWKS: publicAsSecret, Secrets: [][]byte{jwtSecret}}, "RS256", key, ReasonAlgorithm},
 		"client_secret_jwt without secret": {ClientCredentials{Method: methodClientSecretJWT}, "HS256", []byte{}, ReasonKey},
 		"an empty secret":                  {ClientCredentials{Method: methodClientSecretJWT, Secrets: [][]byte{{}}}, "HS256", []byte{}, ReasonKey},
@@ -176,7 +176,9 @@ func TestClientAuth_AnUnknownClientDoesNotStandOut(t *testing.T) {
 			token = token[:strings.LastIndex(token, ".")+1] + b64(make([]byte, 64))
 			a, err := j.Verify(t.Context(), clientOf(token))
 			require.Nil(t, a)
-			refusals = append(refusals, err.(*Error))
+			var refusal *Error
+			require.ErrorAs(t, err, &refusal)
+			refusals = append(refusals, refusal)
 		}
 		require.Equal(t, refusals[0].Code, refusals[1].Code)
 		require.Equal(t, refusals[0].Description(), refusals[1].Description())

@@ -38,7 +38,9 @@ func FuzzJWT(f *testing.F) {
 			if err != nil {
 				require.Nil(t, a)
 				if token != "" {
-					require.Equal(t, code, err.(*Error).Code)
+					var refusal *Error
+					require.ErrorAs(t, err, &refusal)
+					require.Equal(t, code, refusal.Code)
 				}
 				continue
 			}

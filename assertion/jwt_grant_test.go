@@ -318,7 +318,9 @@ func TestJWTGrant_AFailingStoreOrSourceNeverAccepts(t *testing.T) {
 		j.c.Issuers = source
 		a, err := j.Verify(t.Context(), grantOf(signGrant(t, grantClaims())))
 		requireRefused(t, "server_error", ReasonUnavailable, a, err)
-		require.NotContains(t, err.(*Error).Description(), "down", name)
+		var refusal *Error
+		require.ErrorAs(t, err, &refusal)
+		require.NotContains(t, refusal.Description(), "down", name)
 	}
 
 	j, _ = grantVerifier(t, nil, idp(nil))

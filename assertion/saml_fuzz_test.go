@@ -26,7 +26,9 @@ func onlyTheSigned(t testing.TB, got *Assertion, err error) {
 	t.Helper()
 	if err != nil {
 		require.Nil(t, got)
-		require.NotEmpty(t, err.(*Error).Description())
+		var refusal *Error
+		require.ErrorAs(t, err, &refusal)
+		require.NotEmpty(t, refusal.Description())
 		return
 	}
 	require.Equal(t, testName, got.Subject.Value)

@@ -1,6 +1,7 @@
 package assertion
 
 import (
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
@@ -29,7 +30,8 @@ func (r *samlRun) load() *Error {
 	content, err := r.readContent()
 	if err != nil {
 		reason := ReasonContent
-		if own, ok := err.(contentError); ok {
+		var own contentError
+		if errors.As(err, &own) {
 			reason = own.reason
 		}
 		return r.fail(reason, "in the assertion").because(err)

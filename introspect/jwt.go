@@ -145,7 +145,7 @@ func (j *LocalJWT) Introspect(ctx context.Context, token string) (*Token, error)
 	}
 	signed, err := jws.Parse(token, jws.Rules{Size: maxToken})
 	if err != nil || !complete(signed) {
-		return inactive(ReasonMalformed), nil
+		return inactive(ReasonMalformed), nil //nolint:nilerr // a malformed token is not active
 	}
 	switch h := signed.Header; {
 	case !j.acceptsType(h.Type):
@@ -164,7 +164,7 @@ func (j *LocalJWT) Introspect(ctx context.Context, token string) (*Token, error)
 
 	claims, err := parseObject(signed.Payload)
 	if err != nil {
-		return inactive(ReasonMalformed), nil
+		return inactive(ReasonMalformed), nil //nolint:nilerr // a malformed token is not active
 	}
 	t, why := j.judge(claims, time.Now())
 	if why != "" {

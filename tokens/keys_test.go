@@ -43,7 +43,7 @@ func TestKey_AlgorithmFitsTheKey(t *testing.T) {
 	wide := new(big.Int).Add(new(big.Int).Lsh(big.NewInt(1), 9000), big.NewInt(1))
 	short := new(big.Int).Add(new(big.Int).Lsh(big.NewInt(1), 1023), big.NewInt(1))
 	point := *es.Signer.Public().(*ecdsa.PublicKey)
-	//lint:ignore SA1019 a point off the curve has no other way in
+	//nolint:staticcheck // the deprecated fields are the only way to make a point off the curve
 	off := &ecdsa.PublicKey{Curve: point.Curve, X: big.NewInt(1), Y: big.NewInt(1)}
 	for name, k := range map[string]Key{
 		"no id":             {Algorithm: ES256, Signer: es.Signer},
@@ -176,7 +176,7 @@ func TestKey_PrintsNoPrivatePart(t *testing.T) {
 		}
 		secret := privateBytes(key)
 		require.NotContains(t, log.String(), fmt.Sprintf("%x", secret[:8]))
-		require.NotContains(t, log.String(), strings.Trim(fmt.Sprint(secret[:8]), "[]"))
+		require.NotContains(t, log.String(), strings.Trim(fmt.Sprint(secret[:8]), "[]")) //nolint:staticcheck // the bytes as numbers, not as text
 		require.NotContains(t, log.String(), base64.StdEncoding.EncodeToString(secret[:9]))
 		require.NotContains(t, log.String(), new(big.Int).SetBytes(secret).String())
 		require.NotContains(t, log.String(), strings.Trim(fmt.Sprintf("%#v", secret[:4]), "[]byte{}"))

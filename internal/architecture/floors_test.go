@@ -56,7 +56,7 @@ var floors = []floor{
 	{name: "specifications", folders: []string{"internal/spec/"}, apart: true},
 	{name: "face", folders: []string{""}},
 	{name: "adapters", folders: []string{"grants/fositegrant", "grants/grantstest"}, apart: true},
-	{name: "programs and rigs", folders: []string{"examples", "examples/", "internal/servertest", "internal/architecture", "internal/requirements", "internal/dbserver"}},
+	{name: "programs and rigs", folders: []string{"examples", "examples/", "internal/servertest", "internal/architecture", "internal/requirements", "internal/statements", "internal/dbserver"}},
 }
 
 // further are rules beyond the order of the floors.
@@ -160,8 +160,8 @@ var foreign = map[string][]string{
 	"storage/storagetest": {"github.com/stretchr/testify/"},
 	"grants/grantstest":   {"github.com/stretchr/testify/"},
 	"grants/fositegrant":  {"github.com/ory/fosite", "github.com/ory/fosite/", "golang.org/x/crypto/"},
-	"internal/servertest": {"github.com/stretchr/testify/", "golang.org/x/crypto/", "github.com/beevik/etree", "github.com/russellhaering/goxmldsig"},
-	"examples/":           {"golang.org/x/oauth2", "golang.org/x/oauth2/", "golang.org/x/crypto/"},
+	"internal/servertest": {"github.com/stretchr/testify/", "github.com/go-jose/go-jose/v4", "github.com/go-jose/go-jose/v4/", "golang.org/x/crypto/", "github.com/beevik/etree", "github.com/russellhaering/goxmldsig"},
+	"examples/":           {"github.com/beevik/etree", "github.com/russellhaering/goxmldsig", "github.com/crewjam/saml", "golang.org/x/oauth2", "golang.org/x/oauth2/", "golang.org/x/crypto/"},
 }
 
 // A package imports no other module but those that its part of the repository needs.
@@ -220,8 +220,8 @@ func TestFace_IsSmall(t *testing.T) {
 		n++
 		lines += bytes.Count(text, []byte("\n"))
 	}
-	require.LessOrEqual(t, n, 20)
-	require.LessOrEqual(t, lines, 1600)
+	require.LessOrEqual(t, n, 16)
+	require.LessOrEqual(t, lines, 1500)
 }
 
 // A server has its exported methods and no others: what it does is in the rooms.

@@ -86,7 +86,7 @@ func (r *remote) load(w *workload, ops int) (time.Duration, error) {
 		if err != nil {
 			return 0, err
 		}
-		defer conn.conn.Close()
+		defer func() { _ = conn.conn.Close() }()
 		c := &caller{target: conn, peer: r.peer, keys: r.keys, next: next}
 		callers[i] = c
 		if w.prepare != nil {

@@ -68,7 +68,7 @@ func Guarded(do func() error) (err error) {
 // the server. The value may be anything, a secret too, so the error has only its
 // type. It panics again with [http.ErrAbortHandler].
 func Panicked(p any) error {
-	if p == http.ErrAbortHandler {
+	if p == http.ErrAbortHandler { //nolint:errorlint // net/http compares the value itself
 		panic(p)
 	}
 	if e, ok := p.(interface{ RuntimeError() }); ok {

@@ -61,7 +61,7 @@ func old(t *testing.T) (*fositestore.MemoryStore, string) {
 	store.Clients["app"] = &fosite.DefaultClient{ID: "app", Secret: hash, GrantTypes: []string{"password", "refresh_token"}, Scopes: []string{"read", "offline"}}
 	store.Users["alice"] = fositestore.MemoryUserRelation{Username: "alice", Password: "pw"}
 	cfg := &fosite.Config{GlobalSecret: global, ScopeStrategy: fosite.ExactScopeStrategy, RefreshTokenScopes: []string{}}
-	//lint:ignore SA1019 the password grant is the shortest way to tokens of fosite, and only this test serves it
+	//nolint:staticcheck // the deprecated factory serves the shortest way to tokens of fosite, in this test only
 	provider := compose.Compose(cfg, store, compose.NewOAuth2HMACStrategy(cfg), compose.OAuth2ResourceOwnerPasswordCredentialsFactory, compose.OAuth2RefreshTokenGrantFactory)
 	ts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		req, err := provider.NewAccessRequest(r.Context(), r, &fosite.DefaultSession{Subject: "alice"})

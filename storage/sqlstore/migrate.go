@@ -104,8 +104,11 @@ func (s *Store) migrate(ctx context.Context, skip bool) error {
 		// This needs neither a lock nor an account that may change the schema.
 		return nil
 	}
+	if skip && err != nil {
+		return fmt.Errorf("sqlstore: the version of the schema cannot be read, and Options.SkipMigrations is set: %w", err)
+	}
 	if skip {
-		return fmt.Errorf("sqlstore: the schema is at version %d of %d, and Options.SkipMigrations is set (%v)", have, newest, err)
+		return fmt.Errorf("sqlstore: the schema is at version %d of %d, and Options.SkipMigrations is set", have, newest)
 	}
 	err = s.lang.migrate(ctx, conn, s.prefix, func() error { return s.apply(ctx, conn, steps) })
 	if err != nil {

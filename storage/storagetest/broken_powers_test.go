@@ -113,7 +113,7 @@ func wrongLists() []wrong {
 		})},
 		{"pages by offset", []string{"ListDuringWrites"}, list(func(s mem, ctx ctxt, q storage.Query) ([]rec, string, error) {
 			offset, _ := strconv.Atoi(q.After)
-			all := whole(s, ctx, q)
+			all := whole(ctx, s, q)
 			from := min(offset, len(all))
 			to := min(from+q.Limit, len(all))
 			if to == len(all) {
@@ -180,7 +180,7 @@ func wrongPuts() []wrong {
 		{"a bad client is dropped without an error", []string{"ClientInvalid"}, func(h *hooked) {
 			h.put = func(s mem, ctx ctxt, c client) error {
 				if c.Validate() != nil {
-					return nil
+					return nil //nolint:nilerr // this store is wrong on purpose
 				}
 				return s.PutClient(ctx, c)
 			}

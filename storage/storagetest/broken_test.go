@@ -90,7 +90,7 @@ func wrongInserts() []wrong {
 				runtime.Gosched()
 				for _, r := range recs {
 					if err := s.Insert(ctx, r); err != nil {
-						force(s, ctx, r, r.State)
+						force(ctx, s, r, r.State)
 					}
 				}
 				return nil

@@ -146,14 +146,14 @@ func naiveRevoke(s mem, ctx ctxt, grant string, kinds []storage.Kind, match func
 		return nil
 	}
 	var rows []rec
-	for _, r := range whole(s, ctx, storage.Query{}) {
+	for _, r := range whole(ctx, s, storage.Query{}) {
 		if r.GrantID == grant && (len(kinds) == 0 || slices.Contains(kinds, r.Kind)) && match(r) {
 			rows = append(rows, r)
 		}
 	}
 	runtime.Gosched()
 	for _, r := range rows {
-		force(s, ctx, r, storage.Revoked)
+		force(ctx, s, r, storage.Revoked)
 	}
 	return nil
 }
@@ -169,7 +169,7 @@ func wrongRevokes() []wrong {
 	}
 	byGrant := func(same func(stored, asked string) bool) func(*hooked) {
 		return revoke(func(s mem, ctx ctxt, grant string, kinds []storage.Kind) error {
-			for _, r := range whole(s, ctx, storage.Query{}) {
+			for _, r := range whole(ctx, s, storage.Query{}) {
 				if r.GrantID != "" && same(r.GrantID, grant) {
 					if err := s.Revoke(ctx, r.GrantID, kinds...); err != nil {
 						return err
@@ -193,16 +193,16 @@ func wrongRevokes() []wrong {
 			if grant != "" {
 				return s.Revoke(ctx, grant, kinds...)
 			}
-			for _, r := range whole(s, ctx, storage.Query{}) {
+			for _, r := range whole(ctx, s, storage.Query{}) {
 				if r.GrantID == "" {
-					force(s, ctx, r, storage.Revoked)
+					force(ctx, s, r, storage.Revoked)
 				}
 			}
 			return nil
 		})},
 		{"revoke of no grant hits everything", []string{"RevokeNothing"}, byGrant(func(stored, asked string) bool { return asked == "" || stored == asked })},
 		{"revoke of an unknown grant is an error", []string{"RevokeNothing"}, revoke(func(s mem, ctx ctxt, grant string, kinds []storage.Kind) error {
-			if len(whole(s, ctx, storage.Query{GrantID: grant})) == 0 {
+			if len(whole(ctx, s, storage.Query{GrantID: grant})) == 0 {
 				return storage.ErrNotFound
 			}
 			return s.Revoke(ctx, grant, kinds...)
@@ -211,9 +211,9 @@ func wrongRevokes() []wrong {
 		{"grants trimmed", []string{"RevokeExact"}, byGrant(func(stored, asked string) bool { return strings.TrimSpace(stored) == strings.TrimSpace(asked) })},
 		{"grants by prefix", []string{"RevokeExact"}, byGrant(strings.HasPrefix)},
 		{"revoke of a thousand", []string{"RevokeLarge"}, revoke(func(s mem, ctx ctxt, grant string, kinds []storage.Kind) error {
-			rows := whole(s, ctx, storage.Query{GrantID: grant})
+			rows := whole(ctx, s, storage.Query{GrantID: grant})
 			for _, r := range rows[:min(1000, len(rows))] {
-				force(s, ctx, r, storage.Revoked)
+				force(ctx, s, r, storage.Revoked)
 			}
 			return nil
 		})},

@@ -190,7 +190,7 @@ func onKey(change func(k storage.Kind, key string) (storage.Kind, string)) func(
 }
 
 // whole returns every record that the query matches.
-func whole(s *memstore.Store, ctx context.Context, q storage.Query) (all []storage.Record) {
+func whole(ctx context.Context, s *memstore.Store, q storage.Query) (all []storage.Record) {
 	q.Limit, q.After = 1000, ""
 	for {
 		page, next, err := s.List(ctx, q)
@@ -205,7 +205,7 @@ func whole(s *memstore.Store, ctx context.Context, q storage.Query) (all []stora
 }
 
 // force sets the state of a record that is in any state.
-func force(s *memstore.Store, ctx context.Context, r storage.Record, to storage.State) {
+func force(ctx context.Context, s *memstore.Store, r storage.Record, to storage.State) {
 	for {
 		now, err := s.Get(ctx, r.Kind, r.Key)
 		if err != nil || s.Advance(ctx, now.State, with(now, to)) == nil {

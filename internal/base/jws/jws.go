@@ -90,11 +90,11 @@ type Header struct {
 type Kind int
 
 const (
-	// Encoding: not three segments of base64url, or too long.
+	// Encoding says that a token is not three segments of base64url, or too long.
 	Encoding Kind = iota + 1
-	// Syntax: the header is not one JSON object, or has a name twice.
+	// Syntax says that the header is not one JSON object, or has a name twice.
 	Syntax
-	// Structure: a header member is not supported, or of the wrong type.
+	// Structure says that a header member is not supported, or of the wrong type.
 	Structure
 )
 

@@ -93,11 +93,11 @@ func parseJWK(data []byte) (key Key, usable bool, err error) {
 	}
 
 	var jwk jose.JSONWebKey
-	if err := jwk.UnmarshalJSON(data); err != nil || jwk.Use != "" && jwk.Use != "sig" {
-		return Key{}, false, nil
+	if jwk.UnmarshalJSON(data) != nil || jwk.Use != "" && jwk.Use != "sig" {
+		return Key{}, false, nil //nolint:nilerr // an unusable key is skipped (RFC 7517 section 5)
 	}
 	if key, err = NewKey(jwk.Key); err != nil {
-		return Key{}, false, nil
+		return Key{}, false, nil //nolint:nilerr // an unusable key is skipped (RFC 7517 section 5)
 	}
 	key.ID = jwk.KeyID
 	key.Algorithm = jwk.Algorithm

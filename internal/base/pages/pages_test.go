@@ -36,5 +36,5 @@ func TestPages_PolicyAndEscaping(t *testing.T) {
 			require.Equal(t, v, w.Header().Get(h))
 		}
 	}
-	require.Contains(t, string(pages.Style()), "body{")
+	require.Contains(t, pages.Style(), "body{")
 }

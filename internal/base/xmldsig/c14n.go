@@ -108,7 +108,7 @@ func (c *canonicalizer) element(e *etree.Element) error {
 	}
 	for _, a := range attributes {
 		c.out.WriteString(" " + qualified(a.attr.Space, a.attr.Key) + `="`)
-		attributeEscapes.WriteString(&c.out, a.attr.Value)
+		_, _ = attributeEscapes.WriteString(&c.out, a.attr.Value)
 		c.out.WriteByte('"')
 	}
 	c.out.WriteByte('>')
@@ -182,7 +182,7 @@ func (c *canonicalizer) content(e *etree.Element) error {
 				return err
 			}
 		case *etree.CharData:
-			textEscapes.WriteString(&c.out, token.Data)
+			_, _ = textEscapes.WriteString(&c.out, token.Data)
 		default:
 			// Scan refuses everything else. To leave it out here would make
 			// the signed text differ from the one that was sent.
@@ -212,7 +212,7 @@ func (c *canonicalizer) namespace(prefix string) error {
 		c.out.WriteString(":" + prefix)
 	}
 	c.out.WriteString(`="`)
-	attributeEscapes.WriteString(&c.out, uri)
+	_, _ = attributeEscapes.WriteString(&c.out, uri)
 	c.out.WriteByte('"')
 	return nil
 }

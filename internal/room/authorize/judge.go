@@ -95,7 +95,7 @@ func (j *judgement) findClient(ctx context.Context) error {
 		return unknownClient(grants.ReasonClientUnknown, "client_id is malformed")
 	}
 
-	c, err := j.Clients.Client(ctx, sent[0])
+	c, err := j.Live.Clients.Client(ctx, sent[0])
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return unknownClient(grants.ReasonClientUnknown, "the client is not registered")

@@ -100,7 +100,7 @@ func TestJudge_UnknownClientIsAPage(t *testing.T) {
 	off.ID = "off"
 	off.Disabled = true
 	store := &registry{clients: []storage.Client{web(), off}}
-	r := room(t, func(r *authorize.Room) { r.Clients = store })
+	r := room(t, func(r *authorize.Room) { r.Live.Clients = store })
 	var text string
 	for _, id := range []string{"nobody", "off", "WEB", "w\x00b", "web\n", "wéb", strings.Repeat("a", 256)} {
 		_, e := parse(t, r, request("client_id", id))
@@ -126,7 +126,7 @@ func TestJudge_UnknownClientIsAPage(t *testing.T) {
 func TestJudge_StoreFailureIsAPageNotARedirect(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("no route to host 10.0.0.7")
-	r := room(t, func(r *authorize.Room) { r.Clients = &registry{err: broken} })
+	r := room(t, func(r *authorize.Room) { r.Live.Clients = &registry{err: broken} })
 	_, e := parse(t, r, request())
 	refusedOnPage(t, e, http.StatusServiceUnavailable)
 	require.ErrorIs(t, e, broken)

@@ -17,6 +17,7 @@ import (
 	"github.com/grantwell/grantwell/internal/frame"
 	"github.com/grantwell/grantwell/internal/frame/browser"
 	"github.com/grantwell/grantwell/internal/room/authorize"
+	"github.com/grantwell/grantwell/internal/room/live"
 	"github.com/grantwell/grantwell/internal/room/scope"
 	"github.com/grantwell/grantwell/internal/seam"
 	"github.com/grantwell/grantwell/internal/spec/responsemode"
@@ -112,8 +113,8 @@ func room(t testing.TB, change func(*authorize.Room), clients ...storage.Client)
 				"form_post": responsemode.FormPost{},
 			},
 		},
-		Clients: &registry{clients: clients},
-		Scopes:  &scope.Rules{ScopeRules: grants.ScopeRules{AllowEmpty: true}},
+		Live:   &live.Room{Clients: &registry{clients: clients}},
+		Scopes: &scope.Rules{ScopeRules: grants.ScopeRules{AllowEmpty: true}},
 		Types: []authorize.Type{
 			{Responder: word("code"), GrantType: "authorization_code"},
 			{Responder: word("token"), GrantType: "implicit"},

@@ -87,7 +87,7 @@ func TestAdmin_OverEachStore(t *testing.T) {
 			require.Equal(t, 200, ask(0, "PUT", "/clients/a%2Fb", changed, tag).Code)
 			require.Equal(t, 412, ask(1, "PUT", "/clients/a%2Fb", changed, tag).Code)
 
-			r := httptest.NewRequest("POST", "/token", strings.NewReader("grant_type=client_credentials"))
+			r := httptest.NewRequest(http.MethodPost, "/token", strings.NewReader("grant_type=client_credentials"))
 			r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 			r.SetBasicAuth(url.QueryEscape("a/b"), secret)
 			w := httptest.NewRecorder()

@@ -49,11 +49,12 @@ func TestRedisFlows_AnyRequestHitsEitherServer(t *testing.T) {
 		}
 		third := at(1).Refresh("conf", second.String("refresh_token"))
 		require.Equal(t, 200, third.Status, third.Body)
-		if n%3 == 0 { // a reuse ends a family as a revocation does
+		switch n % 3 { // a reuse ends a family as a revocation does
+		case 0:
 			at(3).Redeem("conf", code).Fails(t, 400, "invalid_grant")
-		} else if n%3 == 1 {
+		case 1:
 			at(3).Refresh("conf", first.String("refresh_token")).Fails(t, 400, "invalid_grant")
-		} else {
+		default:
 			require.Equal(t, 200, at(3).Revoke("conf", third.String("refresh_token")).Status)
 		}
 		for _, s := range both {
