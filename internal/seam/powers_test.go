@@ -2,6 +2,7 @@ package seam_test
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"testing"
@@ -46,7 +47,8 @@ func (judges) Resolve(context.Context, url.Values, time.Time) (*seam.Resolution,
 // a type without powers adds nothing.
 func TestGather_FindsEveryPower(t *testing.T) {
 	t.Parallel()
-	p := seam.Gather(reads{[]string{"a", "b"}}, encodes{"x"}, struct{}{}, &judges{}, reads{[]string{"c"}}, encodes{"y"}, nil)
+	p, err := seam.Gather(reads{[]string{"a", "b"}}, encodes{"x"}, struct{}{}, &judges{}, reads{[]string{"c"}}, encodes{"y"}, nil)
+	require.NoError(t, err)
 	require.Equal(t, []string{"a", "b", "c"}, p.Parameters)
 	require.Equal(t, []string{"a", "c"}, []string{p.Endpoints[0].Name, p.Endpoints[1].Name})
 	require.Equal(t, []seam.Encoder{encodes{"x"}, encodes{"y"}}, p.Encoders)
@@ -60,7 +62,37 @@ func TestGather_FindsEveryPower(t *testing.T) {
 	} {
 		require.Equal(t, 1, n, name)
 	}
-	require.Equal(t, seam.Powers{}, seam.Gather())
+	p, err = seam.Gather()
+	require.NoError(t, err)
+	require.Equal(t, seam.Powers{}, p)
+}
+
+// prepares is a specification with settings of its own.
+type prepares struct {
+	path  string
+	wrong error
+}
+
+func (s *prepares) Prepare() error {
+	s.path = "/prepared"
+	return s.wrong
+}
+
+func (s *prepares) Endpoints() []seam.Endpoint { return []seam.Endpoint{{Path: s.path}} }
+
+// A specification is prepared before its powers are asked, and what is wrong with each
+// of them is reported at once.
+func TestGather_PreparesFirst(t *testing.T) {
+	t.Parallel()
+	p, err := seam.Gather(&prepares{})
+	require.NoError(t, err)
+	require.Equal(t, "/prepared", p.Endpoints[0].Path)
+
+	first := errors.New("A.Path")
+	second := errors.New("B.Path")
+	_, err = seam.Gather(&prepares{wrong: first}, &prepares{}, &prepares{wrong: second})
+	require.ErrorIs(t, err, first)
+	require.ErrorIs(t, err, second)
 }
 
 // wrapper names another grant without embedding it.
