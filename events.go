@@ -23,7 +23,7 @@ type Event struct {
 	GrantID   string
 	Scope     []string
 	Error     string // OAuth error code; empty if ok
-	Reason    Reason // the check that refused the request: stable, fit for a metric's label; empty if ok
+	Reason    Reason // the check that refused the request: stable, fit for a metric's label; empty if ok, except about a token that is not live
 	Cause     string // the same for people: a text that may change; never sent to the client
 	Status    int
 	Duration  time.Duration

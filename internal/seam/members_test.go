@@ -45,6 +45,7 @@ func TestMembers_JSON(t *testing.T) {
 func TestMembers_WithoutJSONForm(t *testing.T) {
 	t.Parallel()
 	bad := seam.Other("callback", func() {})
+	require.Equal(t, seam.Text("a", "b"), seam.Other("a", "b"), "a string needs no interface around it")
 	_, err := seam.Members{bad}.JSON()
 	require.ErrorContains(t, err, "callback")
 	_, err = bad.Plain()

@@ -62,10 +62,37 @@ func TestGather_FindsEveryPower(t *testing.T) {
 	} {
 		require.Equal(t, 1, n, name)
 	}
-
-	none, err := seam.Gather()
+	p, err = seam.Gather()
 	require.NoError(t, err)
-	require.Equal(t, seam.Powers{}, none)
+	require.Equal(t, seam.Powers{}, p)
+}
+
+// prepares is a specification with settings of its own.
+type prepares struct {
+	path  string
+	wrong error
+}
+
+func (s *prepares) Prepare() error {
+	s.path = "/prepared"
+	return s.wrong
+}
+
+func (s *prepares) Endpoints() []seam.Endpoint { return []seam.Endpoint{{Path: s.path}} }
+
+// A specification is prepared before its powers are asked, and what is wrong with each
+// of them is reported at once.
+func TestGather_PreparesFirst(t *testing.T) {
+	t.Parallel()
+	p, err := seam.Gather(&prepares{})
+	require.NoError(t, err)
+	require.Equal(t, "/prepared", p.Endpoints[0].Path)
+
+	first := errors.New("A.Path")
+	second := errors.New("B.Path")
+	_, err = seam.Gather(&prepares{wrong: first}, &prepares{}, &prepares{wrong: second})
+	require.ErrorIs(t, err, first)
+	require.ErrorIs(t, err, second)
 }
 
 // wrapper names another grant without embedding it.
@@ -149,15 +176,3 @@ func TestOwn_IsTheTypeItself(t *testing.T) {
 
 // hosts is a type of the host that has the methods of a grant.
 type hosts grants.AuthorizationCode
-
-// unready is a specification whose settings are wrong.
-type unready struct{ field string }
-
-func (u unready) Prepare() error { return errors.New(u.field + ": is wrong") }
-
-// Gather returns the faults of every specification at once.
-func TestGather_ReturnsEveryFault(t *testing.T) {
-	t.Parallel()
-	_, err := seam.Gather(unready{"A"}, reads{[]string{"a"}}, unready{"B"})
-	require.EqualError(t, err, "A: is wrong\nB: is wrong")
-}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -23,7 +24,10 @@ func TestCORS_Preflight(t *testing.T) {
 		allowed, allows string
 	}{
 		{"https://app.example", "POST", http.StatusNoContent, "https://app.example", "POST"},
+		{"https://host.example", "POST", http.StatusNoContent, "https://host.example", "POST"},
 		{"https://evil.example", "POST", http.StatusNoContent, "", ""},
+		{"https://down.example", "POST", http.StatusNoContent, "", ""},
+		{"https://" + strings.Repeat("a", 300), "POST", http.StatusNoContent, "", ""},
 		{"null", "POST", http.StatusMethodNotAllowed, "", ""},
 		{"", "POST", http.StatusMethodNotAllowed, "", ""},
 		{"https://app.example", "DELETE", http.StatusMethodNotAllowed, "", ""},
@@ -43,6 +47,19 @@ func TestCORS_Preflight(t *testing.T) {
 		if c.status == http.StatusNoContent {
 			require.Equal(t, "Origin", w.Header().Get("Vary"))
 		}
+	}
+}
+
+// A store that cannot find origins leaves those that the host names.
+func TestCORS_StoreWithoutOrigins(t *testing.T) {
+	t.Parallel()
+	r := newRig()
+	r.Clients = struct{ storage.Clients }{finder{}}
+	for origin, want := range map[string]string{"https://host.example": "https://host.example", "https://app.example": ""} {
+		req := httptest.NewRequest(http.MethodOptions, "/token", nil)
+		req.Header.Set("Origin", origin)
+		req.Header.Set("Access-Control-Request-Method", http.MethodPost)
+		require.Equal(t, want, r.serve(seam.Endpoint{}, req).Header().Get("Access-Control-Allow-Origin"))
 	}
 }
 

@@ -48,10 +48,25 @@ func newRig() *rig {
 				RequestID: func(*http.Request) string { return "r" },
 			},
 		},
-		Origins: []string{"https://app.example"},
+		Origins: []string{"https://host.example"},
+		Clients: finder{"https://app.example": nil, "https://down.example": errors.New("store down")},
 	}
 
 	return r
+}
+
+// finder are clients that know their origins. An origin may come with an error.
+type finder map[string]error
+
+// Client implements storage.Clients.
+func (finder) Client(context.Context, string) (storage.Client, error) {
+	return storage.Client{}, storage.ErrNotFound
+}
+
+// HasOrigin implements storage.OriginFinder.
+func (f finder) HasOrigin(_ context.Context, origin string) (bool, error) {
+	err, ok := f[origin]
+	return ok, err
 }
 
 // post sends a form to an endpoint.

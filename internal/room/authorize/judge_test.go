@@ -33,6 +33,7 @@ func TestJudge_ResolvesARequest(t *testing.T) {
 	require.Nil(t, e)
 	require.Equal(t, before, form, "the caller's form is untouched")
 	client := web()
+	form.Del("unknown") // only what is read is kept
 	require.EqualExportedValues(t, seam.Authorization{
 		Client:           &client,
 		ResponseType:     "code",
@@ -420,7 +421,7 @@ func TestJudge_RepeatedParametersAreRefused(t *testing.T) {
 	t.Parallel()
 	r := room(t, nil)
 	for _, name := range []string{
-		"response_type", "response_mode", "scope", "code_challenge", "prompt", "unknown", "request_uri",
+		"response_type", "response_mode", "scope", "code_challenge", "prompt", "request_uri",
 	} {
 		form := request()
 		form[name] = []string{"code", "code"}
@@ -433,6 +434,11 @@ func TestJudge_RepeatedParametersAreRefused(t *testing.T) {
 	_, e := parse(t, r, form)
 	refusedAtClient(t, e, "invalid_request")
 	require.False(t, e.To.StateGiven, "neither is returned")
+
+	// The endpoint refuses it also where the parameter is not read (RFC 6749 section 3.1).
+	form = request()
+	form["unknown"] = []string{"a", "b"}
+	require.Equal(t, http.StatusBadRequest, open(t, r, form).StatusCode)
 }
 
 // A parameter that the endpoint does not know changes nothing (RFC 6749 section 3.1).
