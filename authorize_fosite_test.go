@@ -548,7 +548,7 @@ var refusedHere = []stricter{
 	{
 		name: "more than 100 scopes",
 		why:  "the work that a request makes is bounded",
-		code: "invalid_request",
+		code: "invalid_scope",
 		in: func(_ *opinionServer, _ opinionRequest, v url.Values, _ storage.Client) bool {
 			return len(strings.Fields(v.Get("scope"))) > 100
 		},

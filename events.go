@@ -3,12 +3,9 @@ package grantwell
 import (
 	"context"
 	"log/slog"
-	"net/http"
 	"net/netip"
-	"strings"
 	"time"
 
-	"github.com/grantwell/grantwell/internal/base/ids"
 	"github.com/grantwell/grantwell/internal/clientmeta"
 	"github.com/grantwell/grantwell/internal/event"
 	"github.com/grantwell/grantwell/storage"
@@ -79,7 +76,7 @@ func (c *Config) sink() *event.Sink {
 		return nil
 	}
 
-	return &event.Sink{Addr: c.proxies().Addr, RequestID: c.requestID, Send: func(ctx context.Context, e event.Event) {
+	return &event.Sink{Addr: c.proxies().Addr, RequestID: c.RequestID, Send: func(ctx context.Context, e event.Event) {
 		if c.Logger != nil {
 			LogEvents(c.Logger)(ctx, Event(e))
 		}
@@ -87,18 +84,4 @@ func (c *Config) sink() *event.Sink {
 			c.Events(ctx, Event(e))
 		}
 	}}
-}
-
-const plainCharacters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_."
-
-func (c *Config) requestID(r *http.Request) string {
-	if c.RequestID != nil {
-		return c.RequestID(r)
-	}
-	id := r.Header.Get("X-Request-Id")
-	if id != "" && len(id) <= 64 && strings.Trim(id, plainCharacters) == "" {
-		return id
-	}
-
-	return ids.Short()
 }

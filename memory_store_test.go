@@ -37,8 +37,8 @@ func TestMemoryStore_RecordsMayLiveApart(t *testing.T) {
 // scribble writes into everything that a client refers to.
 func scribble(c storage.Client) {
 	v := reflect.ValueOf(c)
-	for i := range v.NumField() {
-		switch f := v.Field(i); f.Kind() {
+	for _, field := range reflect.VisibleFields(v.Type()) {
+		switch f := v.FieldByIndex(field.Index); f.Kind() {
 		case reflect.Slice:
 			for j := range f.Len() {
 				f.Index(j).Set(reflect.New(f.Type().Elem()).Elem())

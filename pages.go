@@ -5,7 +5,6 @@ import (
 	"net/url"
 	"time"
 
-	"github.com/grantwell/grantwell/internal/base/pages/consentpage"
 	"github.com/grantwell/grantwell/internal/room/authorize"
 )
 
@@ -85,39 +84,17 @@ func (p Pages) user(r *http.Request) (authorize.Session, bool) {
 
 // ask writes the consent page.
 func (p Pages) ask(w http.ResponseWriter, r *http.Request, q *authorize.Question) error {
-	if p.Consent != nil {
-		p.Consent(w, r, ConsentPage{
-			Request: faceOf(q.Request),
-			User:    Session(q.User),
-			Asked:   q.Asked,
-			Granted: q.Granted,
-			Action:  q.Action,
-			Hidden:  q.Hidden,
-		})
-		return nil
+	if p.Consent == nil {
+		return authorize.WriteConsentPage(w, r, q)
 	}
+	p.Consent(w, r, ConsentPage{
+		Request: faceOf(q.Request),
+		User:    Session(q.User),
+		Asked:   q.Asked,
+		Granted: q.Granted,
+		Action:  q.Action,
+		Hidden:  q.Hidden,
+	})
 
-	client := q.Request.Client
-	page := consentpage.Page{
-		Application: client.Name,
-		Description: client.Description,
-		LogoURI:     client.LogoURI,
-		PolicyURI:   client.PolicyURI,
-		TOSURI:      client.TOSURI,
-		User:        q.User.Name,
-		Action:      q.Action,
-		Hidden:      q.Hidden,
-		RedirectURI: q.Request.RedirectURI,
-	}
-	if page.Application == "" {
-		page.Application = client.ID
-	}
-	for _, s := range q.Granted {
-		page.Scopes = append(page.Scopes, consentpage.Scope{Name: s.Name, Description: s.Description, Granted: true})
-	}
-	for _, s := range q.Asked {
-		page.Scopes = append(page.Scopes, consentpage.Scope{Name: s.Name, Description: s.Description})
-	}
-
-	return consentpage.Write(w, page)
+	return nil
 }

@@ -2,19 +2,15 @@ package grantwell
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
-	"fmt"
 	"net/http"
 	"net/netip"
 	"time"
 
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/base/deadline"
+	"github.com/grantwell/grantwell/internal/base/faults"
 	"github.com/grantwell/grantwell/internal/room/live"
 	"github.com/grantwell/grantwell/introspect"
-	"github.com/grantwell/grantwell/storage"
-	"github.com/grantwell/grantwell/tokens"
 )
 
 // Server is an OAuth 2.0 authorization server without a listener: a set of
@@ -30,13 +26,12 @@ var _ introspect.Introspector = (*Server)(nil)
 // New builds a server. The error joins every fault of the configuration, each with
 // the name of its field.
 func New(cfg Config) (*Server, error) {
-	if err := cfg.prepare(); err != nil {
+	err := cfg.prepare()
+	h, wrong := build(&cfg)
+	if err := faults.Named("grantwell: Config.", err, wrong); err != nil {
 		return nil, err
 	}
-	h, err := build(&cfg)
-	if err != nil {
-		return nil, err
-	}
+	cfg.warn()
 
 	return &Server{cfg: cfg, house: h}, nil
 }
@@ -89,14 +84,14 @@ func (s *Server) External(issuer string, from introspect.Introspector) introspec
 // ConsentedScopes returns the scopes that the user granted to the client and that are
 // remembered; nil if there are none.
 func (s *Server) ConsentedScopes(ctx context.Context, clientID, subject string) ([]string, error) {
-	return s.consents.Scopes(ctx, clientID, subject)
+	return s.live.Consents.Scopes(ctx, clientID, subject)
 }
 
 // RevokeConsent withdraws what the user granted to the client. From then on, on every
 // instance, the codes and tokens that rest on it are refused, and the user is asked
 // again. No consent is no error.
 func (s *Server) RevokeConsent(ctx context.Context, clientID, subject string) error {
-	return s.consents.Revoke(ctx, clientID, subject)
+	return s.live.Consents.Revoke(ctx, clientID, subject)
 }
 
 // RevokeGrant ends a family: its code, its refresh tokens and its access tokens.
@@ -104,41 +99,20 @@ func (s *Server) RevokeGrant(ctx context.Context, grantID string) error {
 	return s.cfg.Records.Revoke(ctx, grantID)
 }
 
+// RevokeSubject ends everything that a user has: codes, access and refresh tokens of
+// all clients, and consents. It needs Config.Records to be a [storage.Lister]. A request
+// that begins meanwhile is not ended: disable the user first, by Config.SubjectActive.
+func (s *Server) RevokeSubject(ctx context.Context, subject string) error {
+	return s.live.RevokeSubject(ctx, subject)
+}
+
 // Check reports whether the parts that requests need answer now: the records, the
 // clients and, if tokens are signed, the keys. A store with a method
-// Check(context.Context) error is asked by it too. The error joins every failure. It
-// is meant for a readiness probe.
+// Check(context.Context) error is asked by it too. The error joins every failure, each
+// with the name of its field. It is meant for a readiness probe.
 func (s *Server) Check(ctx context.Context) error {
 	limited := &deadline.Context{Parent: ctx, At: time.Now().Add(s.cfg.Timeout)}
 	defer limited.End()
 
-	var errs []error
-	failed := func(part string, err error) {
-		if err != nil && !errors.Is(err, storage.ErrNotFound) {
-			errs = append(errs, fmt.Errorf("grantwell: %s: %w", part, err))
-		}
-	}
-	_, err := s.cfg.Records.Get(limited, storage.Used, storage.Key(rand.Text()))
-	failed("Config.Records", err)
-	_, err = s.cfg.Clients.Client(limited, rand.Text())
-	failed("Config.Clients", err)
-	for part, v := range map[string]any{"Config.Records": s.cfg.Records, "Config.Clients": s.cfg.Clients} {
-		if c, ok := v.(interface {
-			Check(ctx context.Context) error
-		}); ok {
-			failed(part, c.Check(limited))
-		}
-	}
-	if jwt := s.live.Forms.JWT; jwt != nil {
-		_, err = jwt.Mint(limited, tokens.Claims{
-			Issuer:    s.cfg.Issuer,
-			Subject:   "check",
-			Audience:  []string{"check"},
-			ID:        rand.Text(),
-			ExpiresAt: time.Unix(1, 0), // long over: the token is good for nothing
-		})
-		failed("Config.Keys", err)
-	}
-
-	return errors.Join(errs...)
+	return s.live.Check(limited, s.cfg.Clients)
 }

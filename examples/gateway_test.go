@@ -16,7 +16,8 @@ import (
 	"github.com/grantwell/grantwell/examples/internal/transcript"
 )
 
-// raw sends a request as it is written in a guide: head and body by hand, over a bare connection.
+// raw sends a request that is written out, head and body, over a connection of its
+// own.
 func (p *process) raw(head, body string) (status int, header http.Header, text string) {
 	p.t.Helper()
 	u, err := url.Parse(p.demo.Issuer)
@@ -25,7 +26,10 @@ func (p *process) raw(head, body string) (status int, header http.Header, text s
 	require.NoError(p.t, err)
 	defer conn.Close()
 	head = strings.ReplaceAll(strings.TrimSpace(head), "\n", "\r\n")
-	_, err = fmt.Fprintf(conn, "%s\r\nHost: %s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", head, u.Host, len(body), body)
+	_, err = fmt.Fprintf(
+		conn, "%s\r\nHost: %s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", head, u.Host,
+		len(body), body,
+	)
 	require.NoError(p.t, err)
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	require.NoError(p.t, err)
@@ -36,17 +40,21 @@ func (p *process) raw(head, body string) (status int, header http.Header, text s
 	return res.StatusCode, res.Header, b.String()
 }
 
-// code gets a code as the guide's browser does.
+// code gets a code as the browser in the guide does.
 func (p *process) code(redirect string) string {
 	p.t.Helper()
 	b := p.browser()
-	at := b.open(p.demo.Issuer + "/api/oauth/authorize?client_id=SampleConfidentialApp&response_type=code" +
-		"&scope=https%3A%2F%2Flocalhost%3A8090%2Fauth%2Fuserinfo.email&redirect_uri=" + url.QueryEscape(redirect))
+	at := b.open(
+		p.demo.Issuer + "/api/oauth/authorize?client_id=SampleConfidentialApp&response_type=code" +
+			"&scope=https%3A%2F%2Flocalhost%3A8090%2Fauth%2Fuserinfo.email&redirect_uri=" + url.QueryEscape(redirect),
+	)
 	back := p.login(b, at)
 	if back.away == nil { // asked once: what was allowed is remembered
 		require.Contains(p.t, back.body, "is requesting permission to access:")
 		require.Contains(p.t, back.body, "Access and change your email contacts")
-		back = b.submit(back, "scope", "https://localhost:8090/auth/userinfo.email", "decision", "allow")
+		back = b.submit(
+			back, "scope", "https://localhost:8090/auth/userinfo.email", "decision", "allow",
+		)
 	}
 	code := back.answer().Get("code")
 	require.True(p.t, strings.HasPrefix(back.away.String(), redirect+"?"), back.away)
@@ -54,8 +62,8 @@ func (p *process) code(redirect string) string {
 	return code
 }
 
-// The samples of the guide, with this run's secrets in place of the printed ones: each gets the documented status and
-// fields from a server with the gateway's preset.
+// The samples of the guide, with the secrets of this run, get the documented status
+// and fields from a server with the gateway preset.
 // Holds S196, S16, S17, S60, S62, S102, S107, S116.
 func TestGateway_GuideSamples(t *testing.T) {
 	t.Parallel()
@@ -80,10 +88,15 @@ func TestGateway_GuideSamples(t *testing.T) {
 	t.Run("code by urlencoded answer", func(t *testing.T) {
 		p := p.in(t)
 		code := p.code("http://localhost:8090/auth/redirect.html")
-		status, h, body := p.raw(post, "client_id=SampleConfidentialApp&client_secret="+secret+"&code="+code+
-			"&redirect_uri=http%3A%2F%2Flocalhost%3A8090%2Fauth%2Fredirect.html&grant_type=authorization_code&format=query")
+		status, h, body := p.raw(
+			post,
+			"client_id=SampleConfidentialApp&client_secret="+secret+"&code="+code+
+				"&redirect_uri=http%3A%2F%2Flocalhost%3A8090%2Fauth%2Fredirect.html&grant_type=authorization_code&format=query",
+		)
 		require.Equal(t, 200, status, body)
-		require.True(t, strings.HasPrefix(h.Get("Content-Type"), "application/x-www-form-urlencoded"), h)
+		require.True(t,
+			strings.HasPrefix(h.Get("Content-Type"), "application/x-www-form-urlencoded"), h,
+		)
 		q, err := url.ParseQuery(body)
 		require.NoError(t, err)
 		require.Len(t, q.Get("access_token"), 54)
@@ -94,23 +107,41 @@ func TestGateway_GuideSamples(t *testing.T) {
 	t.Run("code by JSON answer, then refresh", func(t *testing.T) {
 		p := p.in(t)
 		code := p.code("https://localhost/oauth_callback")
-		status, h, body := p.raw(post, "client_id=SampleConfidentialApp&client_secret="+secret+"&code="+code+
-			"&redirect_uri=https%3A%2F%2Flocalhost%2Foauth_callback&grant_type=authorization_code")
+		status, h, body := p.raw(
+			post,
+			"client_id=SampleConfidentialApp&client_secret="+secret+"&code="+code+
+				"&redirect_uri=https%3A%2F%2Flocalhost%2Foauth_callback&grant_type=authorization_code",
+		)
 		first := issued(t, status, h, body)
-		status, h, body = p.raw(post+basic, "grant_type=refresh_token&refresh_token="+first["refresh_token"].(string))
+		status, h, body = p.raw(
+			post+basic, "grant_type=refresh_token&refresh_token="+first["refresh_token"].(string),
+		)
 		second := issued(t, status, h, body)
 		require.NotEqual(t, first["refresh_token"], second["refresh_token"])
 		require.Len(t, second["refresh_token"], 46)
-		status, _, body = p.raw(post+basic, "grant_type=refresh_token&refresh_token="+first["refresh_token"].(string))
+		// The successor is used as well, so a further use of the first is no retry.
+		status, h, body = p.raw(
+			post+basic, "grant_type=refresh_token&refresh_token="+second["refresh_token"].(string),
+		)
+		issued(t, status, h, body)
+		status, _, body = p.raw(
+			post+basic, "grant_type=refresh_token&refresh_token="+first["refresh_token"].(string),
+		)
 		require.Equal(t, 400, status, body)
 		require.Contains(t, body, `"error":"invalid_grant"`)
 	})
 	t.Run("implicit", func(t *testing.T) {
 		p := p.in(t)
 		b := p.browser()
-		consent := p.login(b, b.open(p.demo.Issuer+"/api/oauth/authorize?client_id=SampleConfidentialApp&response_type=token"+
-			"&scope=https%3A%2F%2Flocalhost%3A8090%2Fauth%2Fuser.photos&redirect_uri=https%3A%2F%2Flocalhost%2Foauth_callback&state=1956901292"))
-		q := b.submit(consent, "scope", "https://localhost:8090/auth/user.photos", "decision", "allow").answer()
+		consent := p.login(
+			b,
+			b.open(
+				p.demo.Issuer+"/api/oauth/authorize?client_id=SampleConfidentialApp&response_type=token"+
+					"&scope=https%3A%2F%2Flocalhost%3A8090%2Fauth%2Fuser.photos&redirect_uri=https%3A%2F%2Flocalhost%2Foauth_callback&state=1956901292",
+			),
+		)
+		q := b.submit(consent, "scope", "https://localhost:8090/auth/user.photos", "decision", "allow").
+			answer()
 		require.Len(t, q.Get("access_token"), 54)
 		require.Equal(t, "3600", q.Get("expires_in"))
 		require.Equal(t, "Bearer", q.Get("token_type"))
@@ -120,16 +151,22 @@ func TestGateway_GuideSamples(t *testing.T) {
 	})
 	t.Run("password", func(t *testing.T) {
 		p := p.in(t)
-		status, h, body := p.raw(post+basic, "grant_type=password&username=johndoe&password="+password)
+		status, h, body := p.raw(
+			post+basic, "grant_type=password&username=johndoe&password="+password,
+		)
 		require.Len(t, issued(t, status, h, body)["refresh_token"], 46)
 	})
 	t.Run("client credentials, scopes by comma, and XML", func(t *testing.T) {
 		p := p.in(t)
-		status, h, body := p.raw(post+basic, "grant_type=client_credentials&scope=resource.WRITE,resource.READ")
+		status, h, body := p.raw(
+			post+basic, "grant_type=client_credentials&scope=resource.WRITE,resource.READ",
+		)
 		m := issued(t, status, h, body)
 		require.Equal(t, "resource.WRITE resource.READ", m["scope"])
 		require.NotContains(t, m, "refresh_token")
-		status, h, body = p.raw("POST /api/oauth/tokeninfo HTTP/1.1"+form, "access_token="+m["access_token"].(string))
+		status, h, body = p.raw(
+			"POST /api/oauth/tokeninfo HTTP/1.1"+form, "access_token="+m["access_token"].(string),
+		)
 		info := reply{status, h, body}.object(t)
 		require.Equal(t, demo.Confidential, info["audience"])
 		require.Equal(t, demo.Confidential, info["user_id"])
@@ -147,7 +184,10 @@ func TestGateway_GuideSamples(t *testing.T) {
 	})
 	t.Run("token information and the protected resource", func(t *testing.T) {
 		p := p.in(t)
-		status, h, body := p.raw(post+basic, "grant_type=password&username=johndoe&scope=https%3A%2F%2Flocalhost%3A8090%2Fauth%2Fuserinfo.email&password="+password)
+		status, h, body := p.raw(
+			post+basic,
+			"grant_type=password&username=johndoe&scope=https%3A%2F%2Flocalhost%3A8090%2Fauth%2Fuserinfo.email&password="+password,
+		)
 		token := issued(t, status, h, body)["access_token"].(string)
 		status, h, body = p.raw("POST /api/oauth/tokeninfo HTTP/1.1"+form, "access_token="+token)
 		m := reply{status, h, body}.object(t)
@@ -159,7 +199,9 @@ func TestGateway_GuideSamples(t *testing.T) {
 		status, _, body = p.raw("POST /api/oauth/tokeninfo HTTP/1.1"+form, "access_token=nothing")
 		require.Equal(t, 400, status, body)
 
-		status, _, body = p.raw("GET /api/oauth/protected HTTP/1.1\nAuthorization: Bearer "+token, "")
+		status, _, body = p.raw(
+			"GET /api/oauth/protected HTTP/1.1\nAuthorization: Bearer "+token, "",
+		)
 		require.Equal(t, 200, status)
 		require.Contains(t, body, "Congrats! You've hit an OAuth protected resource")
 		status, h, body = p.raw("GET /api/oauth/protected HTTP/1.1", "")
@@ -168,20 +210,32 @@ func TestGateway_GuideSamples(t *testing.T) {
 	})
 	t.Run("revoke", func(t *testing.T) {
 		p := p.in(t)
-		status, h, body := p.raw(post+basic, "grant_type=password&username=johndoe&password="+password)
+		status, h, body := p.raw(
+			post+basic, "grant_type=password&username=johndoe&password="+password,
+		)
 		m := issued(t, status, h, body)
 		revoke := "POST /api/oauth/revoke HTTP/1.1" + form
 		hinted := "token=" + m["refresh_token"].(string) + "&token_type_hint=refresh_token"
-		status, _, body = p.raw(revoke+"Authorization: Basic "+basicAuth(demo.Resource, p.demo.Secrets[demo.Resource]), hinted)
+		status, _, body = p.raw(
+			revoke+"Authorization: Basic "+basicAuth(demo.Resource, p.demo.Secrets[demo.Resource]),
+			hinted,
+		)
 		require.Equal(t, 403, status, body)
-		status, _, body = p.raw(revoke+"Authorization: Basic "+basicAuth(demo.Confidential, "wrong"), hinted)
+		status, _, body = p.raw(
+			revoke+"Authorization: Basic "+basicAuth(demo.Confidential, "wrong"), hinted,
+		)
 		require.Equal(t, 401, status, body)
 		status, _, body = p.raw(revoke+basic, hinted)
 		require.Equal(t, 200, status, body)
 		require.Empty(t, body)
-		status, _, body = p.raw("GET /api/oauth/protected HTTP/1.1\nAuthorization: Bearer "+m["access_token"].(string), "")
+		status, _, body = p.raw(
+			"GET /api/oauth/protected HTTP/1.1\nAuthorization: Bearer "+m["access_token"].(string),
+			"",
+		)
 		require.Equal(t, 401, status, body)
-		status, _, body = p.raw(revoke+basic, "token=4eclEUX1N6oVIOoZBbaDTI977SV3T9KqJ3ayOvs4gqhGA4")
+		status, _, body = p.raw(
+			revoke+basic, "token=4eclEUX1N6oVIOoZBbaDTI977SV3T9KqJ3ayOvs4gqhGA4",
+		)
 		require.Equal(t, 200, status, body)
 	})
 	for _, c := range transcript.Programs {
@@ -189,21 +243,30 @@ func TestGateway_GuideSamples(t *testing.T) {
 	}
 }
 
-// Without the preset, a secret is taken at the place that the client is registered for alone, and a format is not known.
+// Without the preset, a secret is accepted only at the place that the client is
+// registered for, and the parameter format is ignored.
 // Holds S6.
 func TestGateway_DeviationsAreOff(t *testing.T) {
 	t.Parallel()
 	p := serve(t)
 	body := "client_id=SampleConfidentialApp&client_secret=" + p.demo.Secrets[demo.Confidential] + "&grant_type=client_credentials"
 	require.Equal(t, 401, p.post(p.demo.Token, "", body).status)
-	m := p.post(p.demo.Token, p.confidential(), "grant_type=client_credentials&format=xml").object(t)
+	m := p.post(p.demo.Token, p.confidential(), "grant_type=client_credentials&format=xml").
+		object(t)
 	require.InDelta(t, 3600, m["expires_in"], 1)
-	require.Equal(t, 401, p.post(p.demo.TokenInfo, "", "access_token="+m["access_token"].(string)).status)
+	require.Equal(t,
+		401, p.post(p.demo.TokenInfo, "", "access_token="+m["access_token"].(string)).status,
+	)
 
 	g := serve(t, "-gateway")
-	both := g.post(g.demo.Token, g.confidential(), "client_secret="+g.demo.Secrets[demo.Confidential]+"&grant_type=client_credentials")
+	both := g.post(
+		g.demo.Token, g.confidential(),
+		"client_secret="+g.demo.Secrets[demo.Confidential]+"&grant_type=client_credentials",
+	)
 	require.Equal(t, 400, both.status, "two places at once are refused with the preset too")
-	public := g.post(g.demo.Token, "", "client_id=SampleConfidentialApp&grant_type=client_credentials")
+	public := g.post(
+		g.demo.Token, "", "client_id=SampleConfidentialApp&grant_type=client_credentials",
+	)
 	require.Equal(t, 401, public.status, "and no secret is none")
 }
 

@@ -4,7 +4,7 @@ import (
 	"context"
 	"crypto/aes"
 	"crypto/cipher"
-	"crypto/hkdf"
+	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
@@ -16,24 +16,66 @@ import (
 	"strings"
 	"time"
 
+	"github.com/grantwell/grantwell/internal/base/jsonenc"
 	"github.com/grantwell/grantwell/internal/record"
 	"github.com/grantwell/grantwell/storage"
 )
 
-// sealed is what the record of a spent refresh token keeps for a retry.
+// sealed is what the record of a spent refresh token keeps for a retry: the answer,
+// and the name of the request, because only the same request is a retry.
 type sealed struct {
-	Response Response `json:"response"`
-	Request  string   `json:"request"` // names the request: only the same one is a retry
+	Request      string         `json:"request"`
+	AccessToken  string         `json:"access_token"`
+	TokenType    string         `json:"token_type"`
+	ExpiresAt    int64          `json:"expires_at"` // Unix nanoseconds
+	RefreshToken string         `json:"refresh_token"`
+	Scope        []string       `json:"scope"`
+	Extra        map[string]any `json:"extra"`
 }
 
-// retryCipher has a key that is derived from the presented token, so that the
-// contents of the store alone cannot open what it seals.
-func retryCipher(token string) (cipher.AEAD, error) {
-	key, err := hkdf.Key(sha256.New, []byte(token), nil, "grantwell refresh retry v1", 32)
-	if err != nil {
-		return nil, fmt.Errorf("grants: retry key: %w", err)
+// encode writes the document. It runs at every refresh, where encoding/json would
+// take a large part of the time.
+func (s *sealed) encode() ([]byte, error) {
+	o := jsonenc.Object{Text: make([]byte, 0, 384)}
+	o.String("request", s.Request)
+	o.String("access_token", s.AccessToken)
+	o.String("token_type", s.TokenType)
+	o.Int("expires_at", s.ExpiresAt)
+	o.String("refresh_token", s.RefreshToken)
+	o.Name("scope")
+	o.Text = jsonenc.Strings(o.Text, s.Scope)
+	if len(s.Extra) > 0 {
+		if err := o.Value("extra", s.Extra); err != nil {
+			return nil, err
+		}
 	}
-	block, err := aes.NewCipher(key)
+
+	return o.End(), nil
+}
+
+// response returns the answer.
+func (s *sealed) response() *Response {
+	return &Response{
+		AccessToken:  s.AccessToken,
+		TokenType:    s.TokenType,
+		ExpiresAt:    time.Unix(0, s.ExpiresAt).UTC(),
+		RefreshToken: s.RefreshToken,
+		Scope:        s.Scope,
+		Extra:        s.Extra,
+	}
+}
+
+// retryLabel separates the key of a retry from every other use of the token.
+const retryLabel = "grantwell refresh retry v1"
+
+// retryCipher has a key that is derived from the presented token, so that the
+// contents of the store alone cannot open what it seals. A token has 256 random bits,
+// so one HMAC with a label is enough to derive a key from it (NIST SP 800-108).
+func retryCipher(token string) (cipher.AEAD, error) {
+	mac := hmac.New(sha256.New, []byte(token))
+	mac.Write([]byte(retryLabel))
+	var key [sha256.Size]byte
+	block, err := aes.NewCipher(mac.Sum(key[:0]))
 	if err != nil {
 		return nil, fmt.Errorf("grants: retry key: %w", err)
 	}
@@ -43,8 +85,10 @@ func retryCipher(token string) (cipher.AEAD, error) {
 
 // requestName names what a request asks for, apart from the token.
 func requestName(r *Request) string {
-	parts := []string{r.Client.ID, strings.Join(r.Scope, " "), "resource"}
-	parts = append(parts, r.Form["resource"]...)
+	resources := r.Form["resource"]
+	parts := make([]string, 0, 4+len(resources)+2*len(r.Confirmation))
+	parts = append(parts, r.Client.ID, strings.Join(r.Scope, " "), "resource")
+	parts = append(parts, resources...)
 	parts = append(parts, "cnf")
 	for _, k := range slices.Sorted(maps.Keys(r.Confirmation)) {
 		parts = append(parts, k, r.Confirmation[k])
@@ -59,7 +103,16 @@ func seal(r *Request, window time.Duration, token string, rec *storage.Record, d
 	if err != nil {
 		return err
 	}
-	plain, err := json.Marshal(sealed{Response: *res, Request: requestName(r)})
+	answer := sealed{
+		Request:      requestName(r),
+		AccessToken:  res.AccessToken,
+		TokenType:    res.TokenType,
+		ExpiresAt:    res.ExpiresAt.UnixNano(),
+		RefreshToken: res.RefreshToken,
+		Scope:        res.Scope,
+		Extra:        res.Extra,
+	}
+	plain, err := answer.encode()
 	if err != nil {
 		return fmt.Errorf("grants: retry: %w", err)
 	}
@@ -106,7 +159,7 @@ func (g RefreshToken) replay(
 	switch {
 	case g.Strict || len(d.Retry) == 0 || !r.Now.Before(until):
 		return nil, "no retry is open", nil
-	case r.Client.Ended(rec.IssuedAt):
+	case r.Client.Ended(rec.IssuedAt) || rec.IssuedAt.Before(r.NotBefore):
 		return nil, "what the client had then has ended", nil
 	}
 
@@ -117,7 +170,7 @@ func (g RefreshToken) replay(
 	if s.Request != requestName(r) {
 		return nil, "for another request", nil
 	}
-	if next := s.Response.RefreshToken; next != "" {
+	if next := s.RefreshToken; next != "" {
 		const successorGone = "its successor was used or is gone"
 		successor, err := r.Records.Get(ctx, storage.Refresh, storage.Key(next))
 		switch {
@@ -135,7 +188,7 @@ func (g RefreshToken) replay(
 		return nil, "too many retries", err
 	}
 
-	return &s.Response, "", nil
+	return s.response(), "", nil
 }
 
 // unseal opens what seal wrote.

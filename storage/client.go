@@ -142,6 +142,8 @@ type Client struct {
 	SkipConsent      bool `json:"skip_consent,omitempty"`
 	ForceSkipConsent bool `json:"force_skip_consent,omitempty"`
 
+	ClientPAR
+
 	// Name and Description are shown to users and administrators.
 	Name        string `json:"client_name,omitempty"`
 	Description string `json:"description,omitempty"`

@@ -25,24 +25,27 @@ type instance struct {
 	exited chan struct{}
 }
 
-// team are the instances that were started.
+// team has the instances that were started.
 type team struct {
 	list  []*instance
-	ended chan error // has one error when none is left
+	ended chan error // gets one error when no instance is left
 
 	mu       sync.Mutex
 	alive    int
 	stopping bool
 }
 
-// add starts an instance and returns what it has said until it was ready, its own address excepted.
+// add starts an instance. It returns the lines that the instance printed until it was
+// ready, without the line of its address.
 func (t *team) add(ctx context.Context, args []string) ([]string, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	//nolint:noctx // the context's end asks the process to stop, and only its parent's end kills it
-	i := &instance{cmd: exec.Command(self, append([]string{"server"}, args...)...), exited: make(chan struct{})}
+	i := &instance{
+		cmd:    exec.Command(self, append([]string{"server"}, args...)...), //nolint:noctx // stop ends it
+		exited: make(chan struct{}),
+	}
 	i.cmd.Stderr = os.Stderr
 	i.cmd.SysProcAttr = dbserver.Attributes(nil, syscall.SIGKILL)
 	stdout, err := i.cmd.StdoutPipe()
@@ -52,6 +55,7 @@ func (t *team) add(ctx context.Context, args []string) ([]string, error) {
 	if err := i.cmd.Start(); err != nil {
 		return nil, err
 	}
+
 	t.mu.Lock()
 	t.alive++
 	t.mu.Unlock()
@@ -69,21 +73,24 @@ func (t *team) add(ctx context.Context, args []string) ([]string, error) {
 	}
 	ready := s.Text() == "ready"
 	go func() {
-		_, _ = io.Copy(io.Discard, stdout) // until it ends
+		_, _ = io.Copy(io.Discard, stdout) // until the process ends
 		t.left(i, i.cmd.Wait())
 	}()
 	if !ready || i.addr == "" {
 		return nil, errors.Join(errors.New("a server ended at its start"), ctx.Err())
 	}
+
 	return append(lines, "ready"), nil
 }
 
-// left takes note of an instance that has ended, and says so unless it was told to.
+// left counts an instance that has ended, and reports it unless all are being stopped.
 func (t *team) left(i *instance, err error) {
 	close(i.exited)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.alive--; t.stopping {
+
+	t.alive--
+	if t.stopping {
 		return
 	}
 	fmt.Fprintf(os.Stderr, "cluster: the instance %s has ended: %v; %d left\n", i.addr, err, t.alive)
@@ -97,10 +104,12 @@ func (t *team) addrs() []string {
 	for n, i := range t.list {
 		list[n] = i.addr
 	}
+
 	return list
 }
 
-// stop asks all of them to end, lets them finish what they do, and waits.
+// stop asks all instances to end and waits. An instance finishes the requests that it
+// has begun; after 15 seconds it is killed.
 func (t *team) stop() {
 	t.mu.Lock()
 	t.stopping = true
@@ -108,6 +117,7 @@ func (t *team) stop() {
 	for _, i := range t.list {
 		_ = i.cmd.Process.Signal(syscall.SIGTERM)
 	}
+
 	patience := time.After(15 * time.Second)
 	for _, i := range t.list {
 		select {

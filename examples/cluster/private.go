@@ -16,7 +16,8 @@ import (
 // patience bounds the start of a database.
 const patience = time.Minute
 
-// private starts a database of this kind for this cluster alone, and returns its name for -store and what ends it.
+// private starts a database of this kind that only this cluster uses. It returns its
+// name for -store and a function that ends it.
 func private(ctx context.Context, kind, dir string) (name string, end func(), err error) {
 	var s *dbserver.Server
 	switch kind {
@@ -36,6 +37,7 @@ func private(ctx context.Context, kind, dir string) (name string, end func(), er
 	} else if err != nil {
 		return "", nil, err
 	}
+
 	name = kind + ":" + s.DSN
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -43,14 +45,16 @@ func private(ctx context.Context, kind, dir string) (name string, end func(), er
 		s.Remove()
 		return "", nil, err
 	}
+
 	return name, s.Remove, nil
 }
 
-// opens tells whether the store can be opened, and so makes its tables.
+// opens returns nil if the store can be opened. Opening it makes its tables.
 func opens(ctx context.Context, name string) error {
 	_, closeStore, err := stores.All.Open(ctx, name)
 	if err == nil {
 		closeStore()
 	}
+
 	return err
 }

@@ -1,5 +1,5 @@
-// Command password exchanges a user's name and password for a token (RFC 6749 section 4.3). RFC 9700 section 2.4 forbids
-// this grant to new clients: use authorizationcode.
+// Command password exchanges a user's name and password for a token (RFC 6749 section
+// 4.3). RFC 9700 section 2.4 forbids this grant to new clients: use authorizationcode.
 //
 //	go run ./examples/password
 package main
@@ -23,10 +23,12 @@ func run(ctx context.Context, f *demo.File) error {
 	if *password == "" {
 		*password = f.Passwords[*user]
 	}
-	t, err := f.Config(demo.Confidential, *scope).PasswordCredentialsToken(ctx, *user, *password)
+	conf := f.Config(demo.Confidential, *scope)
+	t, err := conf.PasswordCredentialsToken(ctx, *user, *password)
 	if err != nil {
 		return err
 	}
 	demo.Print(t)
+
 	return f.Call(ctx, t)
 }

@@ -1,5 +1,6 @@
-// Command privatekeyjwt gets a token by client credentials, and authenticates with a signed JWT in place of a
-// secret (RFC 7523 section 2.2, private_key_jwt).
+// Command privatekeyjwt gets a token by client credentials. The client authenticates
+// with a JWT that it signs, in place of a secret (private_key_jwt, RFC 7523 section
+// 2.2).
 //
 //	go run ./examples/privatekeyjwt
 package main
@@ -21,12 +22,21 @@ func run(ctx context.Context, f *demo.File) error {
 	if err != nil {
 		return err
 	}
-	conf := clientcredentials.Config{ClientID: demo.KeyApp, TokenURL: f.Token, Scopes: []string{"resource.READ"}, AuthStyle: oauth2.AuthStyleInParams,
-		EndpointParams: url.Values{"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"}, "client_assertion": {assertion}}}
+	conf := clientcredentials.Config{
+		ClientID:  demo.KeyApp,
+		TokenURL:  f.Token,
+		Scopes:    []string{"resource.READ"},
+		AuthStyle: oauth2.AuthStyleInParams,
+		EndpointParams: url.Values{
+			"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
+			"client_assertion":      {assertion},
+		},
+	}
 	t, err := conf.Token(ctx)
 	if err != nil {
 		return err
 	}
 	demo.Print(t)
+
 	return f.Call(ctx, t)
 }

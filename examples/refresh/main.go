@@ -1,5 +1,8 @@
-// Command refresh exchanges a refresh token for a new access token (RFC 6749 section 6), and shows what becomes of the
-// token that it sent: it is spent, and whoever uses it again ends the whole family.
+// Command refresh exchanges a refresh token for a new access token (RFC 6749 section
+// 6), and shows what becomes of the token that it sent. The token is spent. A client
+// that lost the answer may send it again for a short time, but once the new refresh
+// token was used too, a second use of the old one means theft and ends the whole family
+// (RFC 9700 section 4.14.2).
 //
 //	go run ./examples/refresh
 package main
@@ -15,7 +18,8 @@ import (
 	"github.com/grantwell/grantwell/examples/internal/demo"
 )
 
-var token = flag.String("token", "", "refresh `token` of "+demo.Confidential+"; default: one that a password of the demo user buys")
+var token = flag.String("token", "",
+	"refresh `token` of "+demo.Confidential+"; default: one that a password of the demo user buys")
 
 func main() { demo.Main(run) }
 
@@ -37,7 +41,13 @@ func run(ctx context.Context, f *demo.File) error {
 	if err := f.Call(ctx, second); err != nil {
 		return err
 	}
-	// A thief who has the old one comes too late, and the theft is noticed.
+
+	// The client goes on. It has the answer to its first request, so a further use of
+	// the first token cannot be a retry.
+	if _, err := refresh(ctx, conf, second.RefreshToken); err != nil {
+		return err
+	}
+	fmt.Println("The new refresh token was used in its turn.")
 	fmt.Println("the same refresh token once more:")
 	_, err = refresh(ctx, conf, *token)
 	var refused *oauth2.RetrieveError
@@ -46,10 +56,11 @@ func run(ctx context.Context, f *demo.File) error {
 	}
 	fmt.Println(refused.Response.Status, refused.ErrorCode)
 	fmt.Println("and the access token that came of it:")
+
 	return f.Call(ctx, second)
 }
 
-// refresh sends the refresh token: a token source whose access token is missing has to.
+// refresh sends a refresh token: a token source without an access token does so.
 func refresh(ctx context.Context, conf *oauth2.Config, token string) (*oauth2.Token, error) {
 	return conf.TokenSource(ctx, &oauth2.Token{RefreshToken: token}).Token()
 }

@@ -1,6 +1,7 @@
-// Command resource is a resource server of its own: it has no part in issuing tokens and compiles none of the
-// authorization server. It asks the example server about each token (RFC 7662) or, with -jwt, checks signed tokens
-// (RFC 9068) by the server's public keys without asking anybody.
+// Command resource is a resource server in a process of its own. It has no part in
+// issuing tokens and compiles none of the authorization server. It asks the example
+// server about each token (RFC 7662) or, with -jwt, verifies signed tokens (RFC 9068) by
+// the server's public keys without a request for each.
 //
 //	go run ./examples/resource
 //	go run ./examples/clientcredentials -resource http://127.0.0.1:8090/api/protected
@@ -32,12 +33,14 @@ func main() { demo.Main(run) }
 func run(ctx context.Context, f *demo.File) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	who, err := introspector(f, demo.HTTP(ctx))
+
+	tokens, err := introspector(f, demo.HTTP(ctx))
 	if err != nil {
 		return err
 	}
-	// The tokens of the example server are meant for the server itself. A service of your own is given a name of its own.
-	guard := introspect.Guard{Introspector: who, Audience: []string{f.Issuer}}
+	// The tokens of the example server are meant for the server itself. A service of
+	// your own has a name of its own, which its tokens carry as their audience.
+	guard := introspect.Guard{Introspector: tokens, Audience: []string{f.Issuer}}
 	if err := guard.Check(); err != nil {
 		return err
 	}
@@ -48,8 +51,14 @@ func run(ctx context.Context, f *demo.File) error {
 	if err != nil {
 		return err
 	}
-	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 10 * time.Second,
-		IdleTimeout: time.Minute, MaxHeaderBytes: 64 << 10}
+	server := &http.Server{
+		Handler:           mux,
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      10 * time.Second,
+		IdleTimeout:       time.Minute,
+		MaxHeaderBytes:    64 << 10,
+	}
 	fmt.Printf("%-12s http://%s/api/protected\nready\n", "protected", ln.Addr())
 	go func() {
 		<-ctx.Done()
@@ -60,21 +69,35 @@ func run(ctx context.Context, f *demo.File) error {
 	if err := server.Serve(ln); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
+
 	return nil
 }
 
-// introspector is one of the two ways to know a token. The first sees a revocation at once, the second not before the
-// token expires.
+// introspector returns one of two ways to check a token. By asking, the resource server
+// sees a revocation at once. By the keys, it accepts a revoked token until that expires.
 func introspector(f *demo.File, client *http.Client) (introspect.Introspector, error) {
 	if !*jwt {
-		return &introspect.Remote{Endpoint: f.Introspect, ClientID: demo.Resource, ClientSecret: f.Secrets[demo.Resource], Issuer: f.Issuer, Client: client}, nil
+		return &introspect.Remote{
+			Endpoint:     f.Introspect,
+			ClientID:     demo.Resource,
+			ClientSecret: f.Secrets[demo.Resource],
+			Issuer:       f.Issuer,
+			Client:       client,
+		}, nil
 	}
+
 	roots, err := f.RootCAs()
 	if err != nil {
 		return nil, err
 	}
-	// AllowPrivate: the server runs on this machine.
-	return &introspect.LocalJWT{Issuer: f.Issuer, Audience: []string{f.Issuer}, JWKSURI: f.JWKS, AllowPrivate: true, RootCAs: roots}, nil
+
+	return &introspect.LocalJWT{
+		Issuer:       f.Issuer,
+		Audience:     []string{f.Issuer},
+		JWKSURI:      f.JWKS,
+		AllowPrivate: true, // the server runs on this machine
+		RootCAs:      roots,
+	}, nil
 }
 
 func protected(w http.ResponseWriter, r *http.Request) {
@@ -85,5 +108,7 @@ func protected(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	w.Header().Set("Cache-Control", "no-store")
-	fmt.Fprintf(w, "Congrats! You've hit an OAuth protected resource\nsubject %s, client %s, scope %s\n", t.Subject, t.ClientID, strings.Join(t.Scope, " "))
+	fmt.Fprintln(w, "Congrats! You've hit an OAuth protected resource")
+	fmt.Fprintf(w, "subject %s, client %s, scope %s\n",
+		t.Subject, t.ClientID, strings.Join(t.Scope, " "))
 }

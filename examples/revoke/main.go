@@ -1,4 +1,5 @@
-// Command revoke gives a token back (RFC 7009).
+// Command revoke revokes a token (RFC 7009). Revoking a refresh token ends its whole
+// family.
 //
 //	go run ./examples/revoke
 //	go run ./examples/revoke -token TOKEN -hint refresh_token
@@ -19,8 +20,9 @@ import (
 )
 
 var (
-	token = flag.String("token", "", "`token` of "+demo.Confidential+" to revoke; default: a refresh token that a password of the demo user buys")
-	hint  = flag.String("hint", "none", "token_type_hint: none, access_token or refresh_token")
+	token = flag.String("token", "",
+		"`token` of "+demo.Confidential+" to revoke; default: a refresh token that a password of the demo user buys")
+	hint = flag.String("hint", "none", "token_type_hint: none, access_token or refresh_token")
 )
 
 func main() { demo.Main(run) }
@@ -28,8 +30,10 @@ func main() { demo.Main(run) }
 func run(ctx context.Context, f *demo.File) error {
 	var first *oauth2.Token
 	if *token == "" {
+		conf := f.Config(demo.Confidential, "resource.READ")
 		var err error
-		if first, err = f.Config(demo.Confidential, "resource.READ").PasswordCredentialsToken(ctx, "johndoe", f.Passwords["johndoe"]); err != nil {
+		first, err = conf.PasswordCredentialsToken(ctx, "johndoe", f.Passwords["johndoe"])
+		if err != nil {
 			return err
 		}
 		demo.Print(first)
@@ -45,6 +49,7 @@ func run(ctx context.Context, f *demo.File) error {
 		return nil
 	}
 	fmt.Println("the access token of the revoked refresh token:")
+
 	return f.Call(ctx, first)
 }
 
@@ -58,7 +63,8 @@ func revoke(ctx context.Context, f *demo.File, token, hint string) error {
 		return err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	// RFC 6749 section 2.3.1: both parts are form-urlencoded before they go into the header.
+	// Both parts are form-urlencoded before they go into the header (RFC 6749 section
+	// 2.3.1).
 	req.SetBasicAuth(url.QueryEscape(demo.Confidential), url.QueryEscape(f.Secrets[demo.Confidential]))
 	res, err := demo.HTTP(ctx).Do(req)
 	if err != nil {
@@ -73,5 +79,6 @@ func revoke(ctx context.Context, f *demo.File, token, hint string) error {
 		return errors.New("the token was not revoked")
 	}
 	fmt.Println("success: the token is revoked")
+
 	return nil
 }

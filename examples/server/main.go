@@ -1,12 +1,13 @@
-// Command server is an authorization server with every flow, its users, login page and a protected resource, in one
-// process and in memory. It is the other end of the client programs beside it, and what other clients and test
-// suites can be pointed at:
+// Command server is an authorization server that serves every flow, with its users, a
+// login page and a protected resource, in one process and in memory. The client programs
+// beside it talk to it, and other clients and test suites can be pointed at it:
 //
 //	go run ./examples/server
 //	go run ./examples/server -clients clients.json -users users.json -tls-cert cert.pem -tls-key key.pem
 //
-// It prints its endpoints, clients and users, one a line, and then "ready". Secrets and passwords of the demo clients and
-// users are random and new at each start. The same server on a database is examples/cluster/server.
+// It prints its endpoints, clients and users, one a line, and then "ready". The secrets
+// and passwords of the demo clients and users are random and new at each start. The
+// command examples/cluster/server is the same server on a database.
 package main
 
 import "github.com/grantwell/grantwell/examples/internal/server"

@@ -1,5 +1,6 @@
-// Telemetry is a server that shows what it does: it prints its spans, metrics and events to standard output, through OpenTelemetry's
-// own exporters. The file otel.go is all that joins the two, and is there to be copied.
+// Telemetry is a server that prints its spans, metrics and events to standard output,
+// through OpenTelemetry's own exporters. The file otel.go connects the library with
+// OpenTelemetry and is meant to be copied.
 //
 // This module is never imported and never released.
 package main
@@ -34,6 +35,7 @@ func main() {
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
+
 	listener, err := net.Listen("tcp", *addr)
 	if err == nil {
 		err = run(ctx, listener, os.Stdout)
@@ -44,7 +46,8 @@ func main() {
 	}
 }
 
-// run serves until ctx ends. Spans are printed as they end, the metrics every ten seconds and at the end.
+// run serves until ctx ends. Spans are printed when they end, metrics every ten seconds
+// and at the end.
 func run(ctx context.Context, listener net.Listener, out io.Writer) error {
 	spans, err := stdouttrace.New(stdouttrace.WithWriter(out))
 	if err != nil {
@@ -54,36 +57,27 @@ func run(ctx context.Context, listener net.Listener, out io.Writer) error {
 	if err != nil {
 		return err
 	}
+	reader := sdkmetric.NewPeriodicReader(numbers, sdkmetric.WithInterval(10*time.Second))
 	traces := sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans))
-	metrics := sdkmetric.NewMeterProvider(sdkmetric.WithReader(sdkmetric.NewPeriodicReader(numbers, sdkmetric.WithInterval(10*time.Second))))
+	metrics := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
 	t, err := NewTelemetry(traces, metrics)
 	if err != nil {
 		return err
 	}
-
-	store := memstore.New()
-	secret, hashed := grantwell.GenerateSecret()
-	if err := store.PutClient(ctx, storage.Client{ID: "demo", Secrets: []storage.Secret{hashed}, GrantTypes: []string{"client_credentials"}, Scope: []string{"read"}}); err != nil {
-		return err
-	}
-	key, err := tokens.GenerateKey(tokens.ES256)
-	if err != nil {
-		return err
-	}
-	keys, err := tokens.StaticKeys(key)
-	if err != nil {
-		return err
-	}
-	cfg := grantwell.Config{Issuer: "http://" + listener.Addr().String(), AllowHTTP: true, Clients: store, Records: store, Keys: keys,
-		AccessTokenFormat: "jwt", Grants: []grants.Handler{grants.ClientCredentials{}}, Logger: slog.New(slog.NewTextHandler(out, nil))}
-	t.Instrument(&cfg)
-	srv, err := grantwell.New(cfg)
+	srv, secret, err := build(ctx, "http://"+listener.Addr().String(), out, t)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(out, "curl -u demo:%s -d grant_type=client_credentials %s/token\n", secret, srv.Issuer())
 
-	server := &http.Server{Handler: t.Handler(srv.Handler()), ReadHeaderTimeout: 5 * time.Second}
+	mux := http.NewServeMux()
+	srv.Mount(mux)
+	server := &http.Server{
+		Handler:           t.Handler(mux),
+		ReadHeaderTimeout: 5 * time.Second,
+		ReadTimeout:       10 * time.Second,
+		WriteTimeout:      10 * time.Second,
+	}
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(listener) }()
 	select {
@@ -91,6 +85,49 @@ func run(ctx context.Context, listener net.Listener, out io.Writer) error {
 		return err
 	case <-ctx.Done():
 	}
-	// What is still under way ends first, so that its spans are printed.
-	return errors.Join(server.Shutdown(context.Background()), traces.Shutdown(context.Background()), metrics.Shutdown(context.Background()))
+
+	// The requests that have begun end first, so that their spans are printed.
+	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+
+	return errors.Join(server.Shutdown(last), traces.Shutdown(last), metrics.Shutdown(last))
+}
+
+// build returns a server with one client, and the secret of that client.
+func build(ctx context.Context, issuer string, log io.Writer, t *Telemetry) (*grantwell.Server, string, error) {
+	store := memstore.New()
+	secret, hashed := grantwell.GenerateSecret()
+	client := storage.Client{
+		ID:           "demo",
+		Secrets:      []storage.Secret{hashed},
+		GrantTypes:   []string{"client_credentials"},
+		Scope:        []string{"read"},
+		DefaultScope: []string{"read"},
+	}
+	if err := store.PutClient(ctx, client); err != nil {
+		return nil, "", err
+	}
+	key, err := tokens.GenerateKey(tokens.ES256)
+	if err != nil {
+		return nil, "", err
+	}
+	keys, err := tokens.StaticKeys(key)
+	if err != nil {
+		return nil, "", err
+	}
+
+	cfg := grantwell.Config{
+		Issuer:            issuer,
+		AllowHTTP:         true, // this machine only
+		Clients:           store,
+		Records:           store,
+		Keys:              keys,
+		AccessTokenFormat: "jwt",
+		Grants:            []grants.Handler{grants.ClientCredentials{}},
+		Logger:            slog.New(slog.NewTextHandler(log, nil)),
+	}
+	t.Instrument(&cfg)
+	srv, err := grantwell.New(cfg)
+
+	return srv, secret, err
 }

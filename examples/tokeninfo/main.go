@@ -1,5 +1,5 @@
-// Command tokeninfo asks what a token is good for: by the token information endpoint, as some API gateways have it, and by
-// introspection, the standard way (RFC 7662).
+// Command tokeninfo asks about a token in two ways: at the token information endpoint,
+// which some API gateways have, and by introspection, which is the standard (RFC 7662).
 //
 //	go run ./examples/tokeninfo
 //	go run ./examples/tokeninfo -token TOKEN
@@ -19,26 +19,31 @@ import (
 	"github.com/grantwell/grantwell/examples/internal/demo"
 )
 
-var token = flag.String("token", "", "access `token` of "+demo.Confidential+"; default: one that a password of the demo user buys")
+var token = flag.String("token", "",
+	"access `token` of "+demo.Confidential+"; default: one that a password of the demo user buys")
 
 func main() { demo.Main(run) }
 
 func run(ctx context.Context, f *demo.File) error {
 	t := &oauth2.Token{AccessToken: *token}
 	if *token == "" {
+		conf := f.Config(demo.Confidential, "resource.READ")
 		var err error
-		if t, err = f.Config(demo.Confidential, "resource.READ").PasswordCredentialsToken(ctx, "johndoe", f.Passwords["johndoe"]); err != nil {
+		t, err = conf.PasswordCredentialsToken(ctx, "johndoe", f.Passwords["johndoe"])
+		if err != nil {
 			return err
 		}
 		demo.Print(t)
 	}
+
 	var info struct {
 		Audience  string      `json:"audience"` // the client that the token was issued to
 		UserID    string      `json:"user_id"`
 		Scope     string      `json:"scope"`
 		ExpiresIn json.Number `json:"expires_in"`
 	}
-	if err := ask(ctx, f, f.TokenInfo, url.Values{"access_token": {t.AccessToken}}, &info); err != nil {
+	form := url.Values{"access_token": {t.AccessToken}}
+	if err := ask(ctx, f, f.TokenInfo, form, &info); err != nil {
 		return err
 	}
 	fmt.Println("audience:  ", info.Audience)
@@ -47,12 +52,14 @@ func run(ctx context.Context, f *demo.File) error {
 	fmt.Println("expires in:", info.ExpiresIn, "s")
 
 	var standard map[string]any
-	if err := ask(ctx, f, f.Introspect, url.Values{"token": {t.AccessToken}}, &standard); err != nil {
+	form = url.Values{"token": {t.AccessToken}}
+	if err := ask(ctx, f, f.Introspect, form, &standard); err != nil {
 		return err
 	}
 	for _, name := range []string{"active", "client_id", "sub", "scope", "token_type", "iss", "aud"} {
 		fmt.Printf("%-11s %v\n", name+":", standard[name])
 	}
+
 	return f.Call(ctx, t)
 }
 
@@ -63,7 +70,8 @@ func ask(ctx context.Context, f *demo.File, endpoint string, form url.Values, an
 		return err
 	}
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	// RFC 6749 section 2.3.1: both parts are form-urlencoded before they go into the header.
+	// Both parts are form-urlencoded before they go into the header (RFC 6749 section
+	// 2.3.1).
 	req.SetBasicAuth(url.QueryEscape(demo.Confidential), url.QueryEscape(f.Secrets[demo.Confidential]))
 	res, err := demo.HTTP(ctx).Do(req)
 	if err != nil {
@@ -75,5 +83,6 @@ func ask(ctx context.Context, f *demo.File, endpoint string, form url.Values, an
 		return demo.Show(res)
 	}
 	fmt.Println(res.Status)
+
 	return json.NewDecoder(http.MaxBytesReader(nil, res.Body, 1<<20)).Decode(answer)
 }

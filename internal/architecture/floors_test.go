@@ -49,7 +49,7 @@ var floors = []floor{
 	{name: "specifications", folders: []string{"internal/spec/"}, apart: true},
 	{name: "face", folders: []string{""}},
 	{name: "adapters", folders: []string{"grants/fositegrant", "grants/grantstest"}, apart: true},
-	{name: "programs and rigs", folders: []string{"examples", "examples/", "internal/servertest", "internal/architecture", "internal/requirements", "internal/dbserver"}},
+	{name: "programs and rigs", folders: []string{"examples", "examples/", "internal/servertest", "internal/architecture", "internal/requirements", "internal/statements", "internal/dbserver"}},
 }
 
 // further are rules beyond the order of the floors.
@@ -186,11 +186,16 @@ var foreign = map[string][]string{
 	},
 	"internal/servertest": {
 		"github.com/beevik/etree",
+		"github.com/go-jose/go-jose/v4",
+		"github.com/go-jose/go-jose/v4/",
 		"github.com/russellhaering/goxmldsig",
 		"github.com/stretchr/testify/",
 		"golang.org/x/crypto/",
 	},
 	"examples/": {
+		"github.com/beevik/etree",
+		"github.com/crewjam/saml",
+		"github.com/russellhaering/goxmldsig",
 		"golang.org/x/crypto/",
 		"golang.org/x/oauth2",
 		"golang.org/x/oauth2/",

@@ -3,7 +3,6 @@
 package event
 
 import (
-	"context"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -124,32 +123,4 @@ func (e *Event) Level() slog.Level {
 	}
 
 	return slog.LevelInfo
-}
-
-// Sink sends events to the host. A nil Sink sends none.
-type Sink struct {
-	// Send is the host's function. It runs before the request's handler returns.
-	Send func(ctx context.Context, e Event)
-	// Addr returns the address that a request came from.
-	Addr func(r *http.Request) netip.Addr
-	// RequestID returns the name of a request.
-	RequestID func(r *http.Request) string
-}
-
-// Emit completes the event of a request and sends it. If the host's function panics,
-// the event is lost, but not the answer.
-func (s *Sink) Emit(ctx context.Context, r *http.Request, e *Event) {
-	if s == nil {
-		return
-	}
-	defer func() { _ = recover() }()
-
-	out := *e
-	out.Duration = time.Since(e.Time)
-	out.Remote = s.Addr(r)
-	out.RequestID = s.RequestID(r)
-	if out.Outcome == "" {
-		out.Outcome = OK
-	}
-	s.Send(ctx, out)
 }

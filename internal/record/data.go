@@ -82,7 +82,7 @@ func (d *Data) Encode() ([]byte, error) {
 		return nil, nil
 	}
 
-	size := 160 + len(d.RedirectURI) + len(d.Challenge) + len(d.Nonce) + len(d.Kept)
+	size := 160 + len(d.RedirectURI) + len(d.Challenge) + len(d.Nonce) + len(d.Retry)*4/3 + len(d.Kept)
 	o := jsonenc.Object{Text: make([]byte, 0, size)}
 
 	texts := d.texts()
@@ -110,7 +110,7 @@ func (d *Data) Encode() ([]byte, error) {
 // encodeObjects writes the members that are no text, number or bool. The kept part
 // is last, where the fast path of Decode finds it.
 func (d *Data) encodeObjects(o *jsonenc.Object) error {
-	var errs [4]error
+	var errs [3]error
 	if len(d.Claims) > 0 {
 		errs[0] = o.Value("claims", d.Claims)
 	}
@@ -118,10 +118,10 @@ func (d *Data) encodeObjects(o *jsonenc.Object) error {
 		errs[1] = o.Value("cnf", d.Confirmation)
 	}
 	if len(d.Retry) > 0 {
-		errs[2] = o.Value("retry", d.Retry)
+		o.Bytes("retry", d.Retry)
 	}
 	if len(d.Kept) > 0 {
-		errs[3] = o.Value(keptMember, json.RawMessage(d.Kept))
+		errs[2] = o.Value(keptMember, json.RawMessage(d.Kept))
 	}
 
 	return errors.Join(errs[:]...)

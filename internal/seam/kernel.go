@@ -9,13 +9,6 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// Clients finds registered clients.
-type Clients interface {
-	// Client returns the client with this ID or [storage.ErrNotFound]. The client is
-	// to be read only: it may share its memory with the store.
-	Client(ctx context.Context, id string) (*storage.Client, error)
-}
-
 // Kernel is what a specification may ask of the server.
 type Kernel interface {
 	Clients
@@ -28,6 +21,27 @@ type Kernel interface {
 	// stores nothing.
 	Mint(ctx context.Context, i Issuing) (*Minted, error)
 }
+
+// Rooms is a [Kernel] over the server's rooms.
+type Rooms struct {
+	Clients
+	Store  storage.Records
+	Judge  func(ctx context.Context, params url.Values, source string, now time.Time) (*Authorization, error)
+	Minter func(ctx context.Context, i Issuing) (*Minted, error)
+}
+
+var _ Kernel = Rooms{}
+
+// Records implements [Kernel].
+func (r Rooms) Records() storage.Records { return r.Store }
+
+// Validate implements [Kernel].
+func (r Rooms) Validate(ctx context.Context, params url.Values, source string, now time.Time) (*Authorization, error) {
+	return r.Judge(ctx, params, source, now)
+}
+
+// Mint implements [Kernel].
+func (r Rooms) Mint(ctx context.Context, i Issuing) (*Minted, error) { return r.Minter(ctx, i) }
 
 // Binder is a specification that asks the server. Bind is called once, after every
 // room was built and before the first request.
@@ -58,7 +72,7 @@ type Minted struct {
 	Stored func(ctx context.Context) error
 }
 
-// Issuance is what is about to be issued, or was, as the host's hooks see it. The
+// Issuance describes tokens that are about to be issued, or were, to the host's hooks. The
 // face has the same type and documents its fields.
 type Issuance struct {
 	Client    storage.Client

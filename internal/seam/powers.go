@@ -1,6 +1,7 @@
 package seam
 
 import (
+	"errors"
 	"reflect"
 
 	"github.com/grantwell/grantwell/grants"
@@ -19,10 +20,21 @@ type Powers struct {
 	Binders    []Binder
 }
 
-// Gather finds the powers of specifications.
-func Gather(specifications ...any) Powers {
+// Preparer is a specification with settings of its own. Prepare fills in their
+// defaults and returns why they are wrong: each reason begins with the name of a field
+// of the host's configuration.
+type Preparer interface {
+	Prepare() error
+}
+
+// Gather prepares specifications and finds their powers.
+func Gather(specifications ...any) (Powers, error) {
 	var p Powers
+	var wrong []error
 	for _, s := range specifications {
+		if s, ok := s.(Preparer); ok {
+			wrong = append(wrong, s.Prepare())
+		}
 		if s, ok := s.(Parameters); ok {
 			p.Parameters = append(p.Parameters, s.Parameters()...)
 		}
@@ -38,7 +50,7 @@ func Gather(specifications ...any) Powers {
 		add(&p.Binders, s)
 	}
 
-	return p
+	return p, errors.Join(wrong...)
 }
 
 func add[P any](to *[]P, s any) {

@@ -13,16 +13,18 @@ import (
 	"strings"
 )
 
-// hidden finds the hidden fields of the example server's forms, and ticked the scopes that its consent page has ticked.
+// These find in the example server's pages the hidden fields, the scopes that are
+// ticked, and the URL that the form is posted to.
 var (
 	hidden = regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`)
 	ticked = regexp.MustCompile(`<input type="checkbox" name="scope" value="([^"]*)" checked>`)
 	action = regexp.MustCompile(`<form method="post" action="([^"]*)">`)
 )
 
-// Browse stands for a user at a browser without script: it opens the authorization URL, signs in, allows what
-// is asked for, and returns the redirect that leads away from the server. It is there so that the programs can be
-// run without a browser; no real client ever sees a user's password.
+// Browse stands for a user at a browser without script. It opens the authorization URL,
+// signs in, allows what is asked for, and returns the redirect that leads away from the
+// server. With it the programs run without a browser. A real client never sees the
+// password of a user.
 func Browse(ctx context.Context, authorizeURL, username, password string) (*url.URL, error) {
 	jar, err := cookiejar.New(nil)
 	if err != nil {
@@ -30,11 +32,14 @@ func Browse(ctx context.Context, authorizeURL, username, password string) (*url.
 	}
 	browser := *HTTP(ctx)
 	browser.Jar = jar
-	browser.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	browser.CheckRedirect = func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}
 	here, err := url.Parse(authorizeURL)
 	if err != nil {
 		return nil, err
 	}
+
 	home := here.Host
 	var form url.Values
 	for range 10 {
@@ -52,6 +57,7 @@ func Browse(ctx context.Context, authorizeURL, username, password string) (*url.
 			}
 			continue
 		}
+
 		to := action.FindStringSubmatch(page)
 		if res.StatusCode != http.StatusOK || to == nil {
 			return nil, fmt.Errorf("demo: %s answers %s", here.Path, res.Status)
@@ -61,15 +67,24 @@ func Browse(ctx context.Context, authorizeURL, username, password string) (*url.
 		}
 		form = fill(page, username, password)
 	}
+
 	return nil, errors.New("demo: too many pages")
 }
 
-// open gets a page or, with a form, posts it.
-func open(ctx context.Context, browser *http.Client, u *url.URL, form url.Values) (*http.Response, string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+// open gets a page or, if there is a form, posts it.
+func open(
+	ctx context.Context,
+	browser *http.Client,
+	u *url.URL,
+	form url.Values,
+) (*http.Response, string, error) {
+	method := http.MethodGet
+	var body io.Reader
 	if form != nil {
-		req, err = http.NewRequestWithContext(ctx, http.MethodPost, u.String(), strings.NewReader(form.Encode()))
+		method = http.MethodPost
+		body = strings.NewReader(form.Encode())
 	}
+	req, err := http.NewRequestWithContext(ctx, method, u.String(), body)
 	if err != nil {
 		return nil, "", err
 	}
@@ -82,10 +97,11 @@ func open(ctx context.Context, browser *http.Client, u *url.URL, form url.Values
 	}
 	defer res.Body.Close()
 	page, err := io.ReadAll(io.LimitReader(res.Body, maxBody))
+
 	return res, string(page), err
 }
 
-// fill answers a login or a consent form.
+// fill returns the fields that a user posts from a login or a consent form.
 func fill(page, username, password string) url.Values {
 	form := url.Values{}
 	for _, f := range hidden.FindAllStringSubmatch(page, -1) {
@@ -96,9 +112,11 @@ func fill(page, username, password string) url.Values {
 		form.Set("password", password)
 		return form
 	}
+
 	for _, s := range ticked.FindAllStringSubmatch(page, -1) {
 		form.Add("scope", html.UnescapeString(s[1]))
 	}
 	form.Set("decision", "allow")
+
 	return form
 }

@@ -1,5 +1,6 @@
-// Package demo is what the example programs share: the file in which the example server tells them where it is and who
-// they are, one line of output for each member of a token response, and one call to the protected resource.
+// Package demo has what the example programs have in common: the file in which the
+// example server describes itself and its clients, the output of a token response, and
+// a call to the protected resource.
 package demo
 
 import (
@@ -13,7 +14,7 @@ import (
 // maxFile bounds a demo file in bytes.
 const maxFile = 1 << 20
 
-// The clients that the example server registers with fresh secrets at each start.
+// The clients that the example server registers, with new secrets at each start.
 const (
 	Confidential = "SampleConfidentialApp"
 	Public       = "SamplePublicApp"
@@ -21,35 +22,47 @@ const (
 	KeyApp       = "SampleKeyApp" // authenticates by private_key_jwt
 )
 
-// File is what the example server writes at its start. It holds secrets: only its owner may read it.
+// File is the demo file, which the example server writes when it starts. It holds
+// secrets, so only its owner may read it.
 type File struct {
-	Issuer     string            `json:"issuer"`
-	Authorize  string            `json:"authorization_endpoint"`
-	Token      string            `json:"token_endpoint"`
-	Revoke     string            `json:"revocation_endpoint"`
-	Introspect string            `json:"introspection_endpoint"`
-	TokenInfo  string            `json:"tokeninfo_endpoint"`
-	JWKS       string            `json:"jwks_uri"`
-	Protected  string            `json:"protected_resource"`
-	Secrets    map[string]string `json:"client_secrets"` // by client_id; a public client has ""
-	Passwords  map[string]string `json:"passwords"`      // by username
-	// AssertionKey signs the sample assertions, and AssertionCertificate is registered for it. Both are PEM and new at each start.
+	Issuer     string `json:"issuer"`
+	Authorize  string `json:"authorization_endpoint"`
+	Token      string `json:"token_endpoint"`
+	Revoke     string `json:"revocation_endpoint"`
+	Introspect string `json:"introspection_endpoint"`
+	TokenInfo  string `json:"tokeninfo_endpoint"`
+	PAR        string `json:"pushed_authorization_request_endpoint"`
+	JWKS       string `json:"jwks_uri"`
+	Protected  string `json:"protected_resource"`
+
+	// Secrets are the secrets of the clients by client_id. A public client has "".
+	Secrets map[string]string `json:"client_secrets"`
+	// Passwords are the passwords of the users by username.
+	Passwords map[string]string `json:"passwords"`
+
+	// AssertionKey signs the sample assertions. AssertionCertificate is registered for
+	// it. Both are PEM and new at each start.
 	AssertionKey         string `json:"assertion_key"`
 	AssertionCertificate string `json:"assertion_certificate"`
 
-	CA string `json:"ca,omitempty"` // PEM; the certificate to trust when the server has one of its own
+	// CA is the certificate of the server as PEM, which the programs trust; empty if
+	// the server speaks plain http.
+	CA string `json:"ca,omitempty"`
 }
 
-// Path is where the file is unless -demo says otherwise: in the user's cache directory.
+// Path returns where the file is unless -demo names another place: in the user's cache
+// directory.
 func Path() (string, error) {
 	dir, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("demo: no cache directory for this user: %w", err)
 	}
+
 	return filepath.Join(dir, "grantwell", "demo.json"), nil
 }
 
-// Write stores the file so that only its owner can read it, and so that nobody ever reads half of it.
+// Write stores the file so that only its owner can read it. It replaces an older file
+// in one step, so that no program reads half of it.
 func (f File) Write(path string) error {
 	b, err := json.MarshalIndent(f, "", "  ")
 	if err != nil {
@@ -69,10 +82,11 @@ func (f File) Write(path string) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("demo: %w", err), os.Remove(tmp.Name()))
 	}
+
 	return nil
 }
 
-// Read loads what Write stored.
+// Read reads a file that [File.Write] stored.
 func Read(path string) (*File, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -89,5 +103,6 @@ func Read(path string) (*File, error) {
 	if err := json.Unmarshal(b, &f); err != nil {
 		return nil, fmt.Errorf("demo: %s: %w", path, err)
 	}
+
 	return &f, nil
 }

@@ -16,10 +16,11 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// maxBody bounds what is read of an answer, in bytes.
+// maxBody bounds in bytes how much of an answer is read.
 const maxBody = 1 << 20
 
-// Client is the HTTP client for the server of this file: it has a deadline, and trusts the server's own certificate.
+// Client returns an HTTP client for the server of this file. It has a time limit, and
+// trusts the server's own certificate.
 func (f *File) Client() (*http.Client, error) {
 	c := &http.Client{Timeout: 10 * time.Second}
 	if f.CA == "" {
@@ -29,12 +30,18 @@ func (f *File) Client() (*http.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.Transport = &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}, ForceAttemptHTTP2: true,
-		DialContext: (&net.Dialer{Timeout: 5 * time.Second}).DialContext, TLSHandshakeTimeout: 5 * time.Second}
+	c.Transport = &http.Transport{
+		TLSClientConfig:     &tls.Config{RootCAs: roots},
+		ForceAttemptHTTP2:   true,
+		DialContext:         (&net.Dialer{Timeout: 5 * time.Second}).DialContext,
+		TLSHandshakeTimeout: 5 * time.Second,
+	}
+
 	return c, nil
 }
 
-// RootCAs are the system's certificates and the server's own; nil, the system's alone, when it has none.
+// RootCAs returns the certificates of the system and that of the server. It returns
+// nil, which means those of the system alone, if the server has none of its own.
 func (f *File) RootCAs() (*x509.CertPool, error) {
 	if f.CA == "" {
 		return nil, nil
@@ -46,15 +53,20 @@ func (f *File) RootCAs() (*x509.CertPool, error) {
 	if !roots.AppendCertsFromPEM([]byte(f.CA)) {
 		return nil, errors.New("demo: the server's certificate cannot be read")
 	}
+
 	return roots, nil
 }
 
-// Main runs an example program: it reads the flags, the demo file and, for -resource, another resource's URL,
-// and gives run a context with the HTTP client that golang.org/x/oauth2 takes from there. Register flags before.
+// Main runs an example program. It reads the flags and the demo file, and calls run
+// with a context that has the HTTP client where golang.org/x/oauth2 looks for it. A
+// program registers its own flags before.
 func Main(run func(ctx context.Context, f *File) error) {
-	path := flag.String("demo", "", "`file` that the example server has written; default: in the user's cache directory")
-	resource := flag.String("resource", "", "`URL` of the protected resource to call; default: the example server's own")
+	path := flag.String("demo", "",
+		"`file` that the example server has written; default: in the user's cache directory")
+	resource := flag.String("resource", "",
+		"`URL` of the protected resource to call; default: the example server's own")
 	flag.Parse()
+
 	if err := start(run, *path, *resource); err != nil {
 		fmt.Fprintln(os.Stderr, "error:", err)
 		os.Exit(1)
@@ -79,32 +91,45 @@ func start(run func(ctx context.Context, f *File) error, path, resource string) 
 	if err != nil {
 		return err
 	}
+
 	return run(context.WithValue(context.Background(), oauth2.HTTPClient, c), f)
 }
 
-// HTTP is the client that Main put into the context.
+// HTTP returns the client that [Main] put into the context.
 func HTTP(ctx context.Context) *http.Client {
 	if c, ok := ctx.Value(oauth2.HTTPClient).(*http.Client); ok {
 		return c
 	}
+
 	return http.DefaultClient
 }
 
-// Config is the configuration of golang.org/x/oauth2 for one of the server's clients.
+// Config returns the configuration of golang.org/x/oauth2 for one of the clients.
 func (f *File) Config(clientID string, scopes ...string) *oauth2.Config {
 	style := oauth2.AuthStyleInHeader
 	if f.Secrets[clientID] == "" {
 		style = oauth2.AuthStyleInParams // a public client sends its client_id alone
 	}
-	return &oauth2.Config{ClientID: clientID, ClientSecret: f.Secrets[clientID], Scopes: scopes,
-		Endpoint: oauth2.Endpoint{AuthURL: f.Authorize, TokenURL: f.Token, AuthStyle: style}}
+
+	return &oauth2.Config{
+		ClientID:     clientID,
+		ClientSecret: f.Secrets[clientID],
+		Scopes:       scopes,
+		Endpoint: oauth2.Endpoint{
+			AuthURL:   f.Authorize,
+			TokenURL:  f.Token,
+			AuthStyle: style,
+		},
+	}
 }
 
-// Print writes what a token response said. A program of your own never prints a token.
+// Print writes the members of a token response. A program of your own never prints a
+// token.
 func Print(t *oauth2.Token) {
+	seconds := time.Until(t.Expiry).Round(time.Second) / time.Second
 	fmt.Println("access token: ", t.AccessToken)
 	fmt.Println("token type:   ", t.Type())
-	fmt.Println("expires in:   ", int(time.Until(t.Expiry).Round(time.Second)/time.Second), "s")
+	fmt.Println("expires in:   ", int(seconds), "s")
 	if t.RefreshToken != "" {
 		fmt.Println("refresh token:", t.RefreshToken)
 	}
@@ -113,7 +138,8 @@ func Print(t *oauth2.Token) {
 	}
 }
 
-// Call asks for the protected resource with an access token and prints the status and the body.
+// Call requests the protected resource with an access token, and prints the status and
+// the body of the answer.
 func (f *File) Call(ctx context.Context, t *oauth2.Token) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, f.Protected, nil)
 	if err != nil {
@@ -126,6 +152,7 @@ func (f *File) Call(ctx context.Context, t *oauth2.Token) error {
 	}
 	defer res.Body.Close()
 	fmt.Println("GET", f.Protected)
+
 	return Show(res)
 }
 
@@ -145,5 +172,6 @@ func Show(res *http.Response) error {
 			fmt.Println()
 		}
 	}
+
 	return nil
 }

@@ -10,29 +10,54 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// withAssertions adds the grants that begin with a signed assertion, and clients that authenticate by one. The registered
-// clients are trusted to sign for themselves with the keys of their registration.
-func (a *app) withAssertions(cfg *grantwell.Config, tokenPath string) error {
-	remote := &assertion.RemoteKeys{} // https, and public addresses only
-	endpoint := cfg.Issuer + tokenPath
+// withAssertions adds the two grants that begin with a signed assertion, and clients
+// that authenticate by one. Each registered client is trusted to sign for itself, with
+// the keys of its registration.
+func (a *app) withAssertions(cfg *grantwell.Config) error {
+	path := cfg.Paths.Token
+	if path == "" {
+		path = grantwell.DefaultPaths().Token
+	}
+	endpoint := cfg.Issuer + path
 	replay := grants.Replay{Records: cfg.Records}
-	issuers := grants.ClientIssuers{Clients: cfg.Clients, Remote: remote, Subject: a.speaksFor}
-	jwt, err := assertion.NewJWT(assertion.JWTConfig{Issuer: cfg.Issuer, TokenEndpoint: endpoint, Issuers: issuers,
-		Clients: grants.RegisteredKeys{Clients: cfg.Clients, Remote: remote}, Replay: replay})
+	remote := &assertion.RemoteKeys{} // fetches by https from public addresses only
+	issuers := grants.ClientIssuers{
+		Clients: cfg.Clients,
+		Remote:  remote,
+		Subject: a.speaksFor,
+	}
+
+	jwt, err := assertion.NewJWT(assertion.JWTConfig{
+		Issuer:        cfg.Issuer,
+		TokenEndpoint: endpoint,
+		Issuers:       issuers,
+		Clients:       grants.RegisteredKeys{Clients: cfg.Clients, Remote: remote},
+		Replay:        replay,
+	})
 	if err != nil {
 		return err
 	}
-	saml, err := assertion.NewSAML(assertion.SAMLConfig{Issuers: issuers, Audiences: []string{cfg.Issuer, endpoint},
-		Recipients: []string{endpoint}, Replay: replay})
+	saml, err := assertion.NewSAML(assertion.SAMLConfig{
+		Issuers:    issuers,
+		Audiences:  []string{cfg.Issuer, endpoint},
+		Recipients: []string{endpoint},
+		Replay:     replay,
+	})
 	if err != nil {
 		return err
 	}
-	cfg.Grants = append(cfg.Grants, grants.JWTBearer{Verifier: jwt}, grants.SAMLBearer{Verifier: saml})
+
+	cfg.Grants = append(cfg.Grants,
+		grants.JWTBearer{Verifier: jwt},
+		grants.SAMLBearer{Verifier: saml},
+	)
 	cfg.ClientAuth = []grantwell.ClientAuthenticator{grantwell.AssertionAuth{Verifier: jwt}}
+
 	return nil
 }
 
-// speaksFor is this host's rule on who may speak for whom: a client for itself, and by a SAML assertion for a user of ours.
+// speaksFor is this host's rule for the subject of an assertion: a client may speak
+// for itself and, by a SAML assertion, for a user of this host.
 func (a *app) speaksFor(_ context.Context, c storage.Client, v *assertion.Assertion) (string, error) {
 	name := v.Subject.Value
 	if name == "" || name == c.ID {
@@ -41,5 +66,6 @@ func (a *app) speaksFor(_ context.Context, c storage.Client, v *assertion.Assert
 	if u, ok := a.users.byName[name]; ok && v.Format == assertion.FormatSAML2 {
 		return u.Subject, nil
 	}
+
 	return "", errors.New("the client may not speak for this user")
 }

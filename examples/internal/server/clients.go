@@ -15,13 +15,14 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// addClients registers the demo clients, and then those of the file, which win where the names are equal. Another
-// instance may have done so before, on the same store: what is there already as it should be is left alone.
+// addClients registers the demo clients and then those of the file, which win if the
+// IDs are equal. Another instance may have registered them before on the same store:
+// a client that is stored as it should be is left alone.
 func (a *app) addClients(ctx context.Context, o options, shared *secrets) error {
-	clients := demoClients(o.issuer, a.demo.AssertionCertificate, o.gateway)
+	clients := demoClients(o, a.demo.AssertionCertificate)
 	for i, c := range clients {
 		if c.ID == demo.KeyApp {
-			continue
+			continue // it has a key and no secret
 		}
 		a.demo.Secrets[c.ID] = ""
 		if !c.Public() {
@@ -40,15 +41,17 @@ func (a *app) addClients(ctx context.Context, o options, shared *secrets) error 
 		}
 		clients = append(clients, more...)
 	}
+
 	for _, c := range clients {
 		if err := a.register(ctx, c); err != nil {
 			return fmt.Errorf("client %q: %w", c.ID, err)
 		}
 	}
+
 	return nil
 }
 
-// register stores a client, unless the same one is stored.
+// register stores a client, unless the same client is stored already.
 func (a *app) register(ctx context.Context, c storage.Client) error {
 	stored, err := a.store.Client(ctx, c.ID)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
@@ -57,67 +60,111 @@ func (a *app) register(ctx context.Context, c storage.Client) error {
 	if err == nil && same(stored, c) {
 		return nil
 	}
+
 	return a.store.PutClient(ctx, c)
 }
 
-// same compares clients by their JSON, as databases keep them.
+// same reports whether two clients are equal. It compares their JSON, which is the
+// form that databases keep.
 func same(a, b storage.Client) bool {
 	one, err := json.Marshal(a)
 	other, err2 := json.Marshal(b)
+
 	return err == nil && err2 == nil && bytes.Equal(one, other)
 }
 
-// demoClients are an application with a secret, one without, one with a key, and a resource server. Their redirect leads to this
-// machine, where RFC 8252 section 7.3 lets the port vary.
-func demoClients(issuer, certificate string, gateway bool) []storage.Client {
+// demoClients returns an application with a secret, one without a secret, one with a
+// key, and a resource server. Their redirect URIs lead to this machine, where the port
+// may vary (RFC 8252 section 7.3).
+func demoClients(o options, certificate string) []storage.Client {
 	names := make([]string, len(scopes))
 	for i, s := range scopes {
 		names[i] = s.Name
 	}
+
 	confidential := storage.Client{
 		ID:          demo.Confidential,
 		Name:        "Sample Confidential App",
 		Description: "An application that runs on a server and can keep a secret.",
-		GrantTypes: []string{"authorization_code", "implicit", "password", "client_credentials", "refresh_token",
-			assertion.GrantJWT, assertion.GrantSAML2},
-		Certificates:  certificate, // verifies its assertions
+		GrantTypes: []string{
+			"authorization_code",
+			"implicit",
+			"password",
+			"client_credentials",
+			"refresh_token",
+			assertion.GrantJWT,
+			assertion.GrantSAML2,
+		},
 		ResponseTypes: []string{"code", "token"},
 		RedirectURIs:  []string{"http://127.0.0.1/callback", "http://[::1]/callback"},
 		Scope:         names,
 		DefaultScope:  names[:1],
+		Certificates:  certificate, // verifies the client's assertions
 	}
-	if gateway { // the redirects that the gateway's own samples use
+	if o.gateway { // the redirect URIs of the gateway's own samples
 		confidential.RedirectURIs = append(confidential.RedirectURIs,
-			"https://localhost/oauth_callback", "http://localhost:8090/auth/redirect.html", "https://localhost:8088/redirect")
+			"https://localhost/oauth_callback",
+			"http://localhost:8090/auth/redirect.html",
+			"https://localhost:8088/redirect",
+		)
 	}
+
 	public := confidential.Clone()
-	public.ID, public.AuthMethod = demo.Public, storage.AuthNone
-	public.Name, public.Description = "Sample Public App", "An application that runs on your device and can keep no secret."
-	public.Certificates = ""
+	public.ID = demo.Public
+	public.AuthMethod = storage.AuthNone
+	public.Name = "Sample Public App"
+	public.Description = "An application that runs on your device and can keep no secret."
 	public.GrantTypes = []string{"authorization_code", "implicit", "password", "refresh_token"}
+	public.Certificates = ""
 
-	key := storage.Client{ID: demo.KeyApp, Name: "Sample Key App", AuthMethod: storage.AuthPrivateKeyJWT, Certificates: certificate,
-		GrantTypes: []string{"client_credentials"}, Scope: names, DefaultScope: names[:1]}
+	key := storage.Client{
+		ID:           demo.KeyApp,
+		Name:         "Sample Key App",
+		AuthMethod:   storage.AuthPrivateKeyJWT,
+		Certificates: certificate,
+		GrantTypes:   []string{"client_credentials"},
+		Scope:        names,
+		DefaultScope: names[:1],
+	}
 
-	// A resource server uses no grant; it asks about the tokens that are meant for it.
-	resource := storage.Client{ID: demo.Resource, Name: "Sample Resource Server", GrantTypes: []string{"urn:example:none"}, Resources: []string{issuer}}
+	// A resource server uses no grant. It asks about the tokens that are meant for it.
+	resource := storage.Client{
+		ID:         demo.Resource,
+		Name:       "Sample Resource Server",
+		GrantTypes: []string{"urn:example:none"},
+		Resources:  []string{o.issuer},
+	}
+
 	return []storage.Client{confidential, public, key, resource}
 }
 
-// readClients reads -clients and adds two things that a file in the names of RFC 7591 has no words for: a client that names
-// scopes and no default_scope gets all of them when it asks for none, and a client with no grant at all ("grant_types":
-// []) is a resource server here, so it may introspect the tokens meant for this issuer.
+// readClients reads the file of -clients. Members that the library does not know are
+// skipped, so that a file that was written for another server can be used.
+//
+// It adds two rules to those of RFC 7591. A client with scope and without
+// default_scope gets its whole scope if a request names none. A client without any
+// grant ("grant_types": []) is a resource server, which may introspect the tokens that
+// are meant for this issuer.
 func (a *app) readClients(path string) ([]storage.Client, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	clients, err := grantwell.ReadClients(f)
+	clients, err := grantwell.ClientFile{IgnoreUnknown: true}.Read(f)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	served := []string{"authorization_code", "implicit", "password", "client_credentials", "refresh_token", assertion.GrantJWT, assertion.GrantSAML2}
+
+	served := []string{
+		"authorization_code",
+		"implicit",
+		"password",
+		"client_credentials",
+		"refresh_token",
+		assertion.GrantJWT,
+		assertion.GrantSAML2,
+	}
 	for i := range clients {
 		c := &clients[i]
 		if c.DefaultScope == nil {
@@ -127,5 +174,6 @@ func (a *app) readClients(path string) ([]storage.Client, error) {
 			c.Resources = []string{a.srv.Issuer()}
 		}
 	}
+
 	return clients, nil
 }

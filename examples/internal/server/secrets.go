@@ -24,20 +24,24 @@ import (
 // maxSecrets bounds the file of secrets in bytes.
 const maxSecrets = 1 << 20
 
-// secrets are what every instance has to have the same, and what a service mounts as a file or asks a vault for: the keys that
-// sign tokens. The rest is the demo's. No cookie and no form needs a key: they are looked up in the store, or tied to the
-// browser's own random cookie.
+// secrets are the values that all instances must have in common. A service mounts them
+// as a file or asks a vault for them. Only the signing keys are needed by the library;
+// the rest belongs to the demo. Cookies and forms need no key: they are looked up in
+// the store, or tied to the random cookie of the browser.
 type secrets struct {
-	SigningKeys []string          `json:"signing_keys"`   // PEM; the first signs, the others are published beside it
+	SigningKeys []string          `json:"signing_keys"`   // PEM; the first signs, all are published
 	Clients     map[string]string `json:"client_secrets"` // by client_id
 	Passwords   map[string]string `json:"passwords"`      // by username
-	// The key that the sample programs sign with, and the certificate that is registered for it: PEM.
+
+	// AssertionKey is the key that the sample programs sign with. The certificate is
+	// registered for it. Both are PEM.
 	AssertionKey         string `json:"assertion_key"`
 	AssertionCertificate string `json:"assertion_certificate"`
 }
 
-// loadSecrets reads the file of secrets, which it makes if it is not there: of instances that start together, one makes it.
-// With a store in memory and no file named they are fresh, and gone with the process.
+// loadSecrets reads the file of secrets. If the file does not exist it is made, by one
+// of the instances that start at the same moment. With a store in memory and without a
+// file the secrets are new and end with the process.
 func loadSecrets(o options) (*secrets, error) {
 	path := o.secrets
 	if path == "" && o.store == "memory" {
@@ -50,6 +54,7 @@ func loadSecrets(o options) (*secrets, error) {
 		}
 		path = filepath.Join(filepath.Dir(beside), "secrets.json")
 	}
+
 	s, err := readSecrets(path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return s, err
@@ -60,6 +65,7 @@ func loadSecrets(o options) (*secrets, error) {
 	if err := s.write(path); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}
+
 	return readSecrets(path) // another instance may have been first
 }
 
@@ -73,17 +79,29 @@ func readSecrets(path string) (*secrets, error) {
 	if err != nil {
 		return nil, err
 	}
-	var s secrets
 	if len(b) > maxSecrets {
 		return nil, fmt.Errorf("%s: the file is too large", path)
 	}
-	if json.Unmarshal(b, &s) != nil || len(s.SigningKeys) == 0 || s.Passwords[demoUser] == "" || s.Clients[demo.Confidential] == "" || s.Clients[demo.Resource] == "" {
-		return nil, fmt.Errorf("%s: is no file of secrets; remove it, and a new one is made", path) // and not what is in it
+
+	var s secrets
+	if json.Unmarshal(b, &s) != nil || !s.complete() {
+		// The error has nothing of the content, which may be secret.
+		return nil, fmt.Errorf("%s: is no file of secrets; remove it, and a new one is made", path)
 	}
+
 	return &s, nil
 }
 
-// write stores the file for its owner alone, whole, and never over one that is there.
+// complete reports whether the secrets of the demo are all there.
+func (s *secrets) complete() bool {
+	return len(s.SigningKeys) > 0 &&
+		s.Passwords[demoUser] != "" &&
+		s.Clients[demo.Confidential] != "" &&
+		s.Clients[demo.Resource] != ""
+}
+
+// write makes the file, which only its owner can read. It is written as a whole and
+// never replaces a file.
 func (s *secrets) write(path string) error {
 	b, err := json.MarshalIndent(s, "", "  ")
 	if err != nil {
@@ -98,15 +116,23 @@ func (s *secrets) write(path string) error {
 	}
 	_, err = tmp.Write(append(b, '\n'))
 	if err = errors.Join(err, tmp.Close()); err == nil {
-		err = os.Link(tmp.Name(), path)
+		err = os.Link(tmp.Name(), path) // fails if the file exists, unlike a rename
 	}
+
 	return errors.Join(err, os.Remove(tmp.Name()))
 }
 
-// newSecrets makes all of them. ES256 signs; RS256 is published beside it, as the key of an earlier time would be.
+// newSecrets makes all secrets. ES256 signs. RS256 is published beside it, as the key
+// of an earlier time would be.
 func newSecrets() (*secrets, error) {
-	// 128 bits or more, so that a plain SHA-256 of a secret is safe to store.
-	s := &secrets{Clients: map[string]string{demo.Confidential: rand.Text(), demo.Resource: rand.Text()}, Passwords: map[string]string{demoUser: rand.Text()}}
+	// Each has 128 bits or more, so that a plain SHA-256 of it is safe to store.
+	s := &secrets{
+		Clients: map[string]string{
+			demo.Confidential: rand.Text(),
+			demo.Resource:     rand.Text(),
+		},
+		Passwords: map[string]string{demoUser: rand.Text()},
+	}
 	for _, algorithm := range []string{tokens.ES256, tokens.RS256} {
 		k, err := tokens.GenerateKey(algorithm)
 		if err != nil {
@@ -118,32 +144,47 @@ func newSecrets() (*secrets, error) {
 		}
 		s.SigningKeys = append(s.SigningKeys, text)
 	}
-	k, err := rsa.GenerateKey(rand.Reader, 2048)
-	if err != nil {
-		return nil, err
-	}
-	if s.AssertionKey, err = encodeKey(k); err != nil {
-		return nil, err
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "sample client"},
-		NotBefore: time.Now().Add(-time.Minute), NotAfter: time.Now().AddDate(1, 0, 0), KeyUsage: x509.KeyUsageDigitalSignature}
-	cert, err := x509.CreateCertificate(rand.Reader, template, template, k.Public(), k)
-	if err != nil {
-		return nil, err
-	}
-	s.AssertionCertificate = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}))
-	return s, nil
+
+	return s, s.makeAssertionKey()
 }
 
+// makeAssertionKey makes the key of the sample clients and its certificate.
+func (s *secrets) makeAssertionKey() error {
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		return err
+	}
+	if s.AssertionKey, err = encodeKey(key); err != nil {
+		return err
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		Subject:      pkix.Name{CommonName: "sample client"},
+		NotBefore:    time.Now().Add(-time.Minute),
+		NotAfter:     time.Now().AddDate(1, 0, 0),
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
+	if err != nil {
+		return err
+	}
+	s.AssertionCertificate = string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+
+	return nil
+}
+
+// encodeKey returns a private key as PEM (PKCS #8).
 func encodeKey(key any) (string, error) {
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		return "", err
 	}
-	return string(bytes.TrimSpace(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))) + "\n", nil
+	text := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
+
+	return string(bytes.TrimSpace(text)) + "\n", nil
 }
 
-// keys are the signing keys, ready for use.
+// keys returns the signing keys, ready for use.
 func (s *secrets) keys() (tokens.Keys, error) {
 	list := make([]tokens.Key, len(s.SigningKeys))
 	for i, text := range s.SigningKeys {
@@ -152,5 +193,6 @@ func (s *secrets) keys() (tokens.Keys, error) {
 			return nil, err
 		}
 	}
+
 	return tokens.StaticKeys(list[0], list[1:]...)
 }

@@ -14,16 +14,16 @@ import (
 	"github.com/grantwell/grantwell/grants"
 )
 
-// maxUsersFile and maxUsers bound the file of users.
 const (
-	maxUsersFile = 4 << 20
+	maxUsersFile = 4 << 20 // bytes
 	maxUsers     = 10_000
 )
 
 const demoUser = "johndoe"
 
-// users stands for the user table of a service. It keeps a keyed digest of each password in memory for the time of one run.
-// A table on disk needs a slow hash instead: argon2id or bcrypt.
+// users stands for the user table of a service. It keeps a keyed digest of each
+// password, in memory only. A table on disk needs a slow hash instead: argon2id or
+// bcrypt.
 type users struct {
 	key    []byte
 	byName map[string]user
@@ -37,32 +37,38 @@ type user struct {
 func newUsers() users {
 	key := make([]byte, 32)
 	_, _ = rand.Read(key) // never fails (crypto/rand)
+
 	return users{key: key, byName: make(map[string]user)}
 }
 
 var _ grants.Authenticator = users{}
 
-// Authenticate implements [grants.Authenticator], for the login page and for the password grant. It does the same work
-// for a user who does not exist.
+// Authenticate implements [grants.Authenticator], for the login page and for the
+// password grant. It does the same work for a user who does not exist, so that the
+// time of an answer does not reveal it.
 func (u users) Authenticate(_ context.Context, l grants.Login) (grants.User, error) {
 	known, ok := u.byName[l.Username]
-	if digest := u.digest(l.Password); !hmac.Equal(digest[:], known.digest[:]) || !ok {
+	digest := u.digest(l.Password)
+	if !hmac.Equal(digest[:], known.digest[:]) || !ok {
 		return grants.User{}, grants.ErrWrongPassword
 	}
+
 	return known.User, nil
 }
 
 func (u users) digest(password string) [sha256.Size]byte {
 	mac := hmac.New(sha256.New, u.key)
 	mac.Write([]byte(password))
+
 	return [sha256.Size]byte(mac.Sum(nil))
 }
 
-func (u users) add(name, password string, who grants.User) {
-	u.byName[name] = user{u.digest(password), who}
+func (u users) add(name, password string, granted grants.User) {
+	u.byName[name] = user{digest: u.digest(password), User: granted}
 }
 
-// addUsers adds the demo user, and then those of the file, who win where the names are equal.
+// addUsers adds the demo user and then those of the file, who win if the names are
+// equal.
 func (a *app) addUsers(o options, shared *secrets) error {
 	password := shared.Passwords[demoUser]
 	a.users.add(demoUser, password, grants.User{Subject: demoUser})
@@ -70,6 +76,7 @@ func (a *app) addUsers(o options, shared *secrets) error {
 	if o.users == "" {
 		return nil
 	}
+
 	f, err := os.Open(o.users)
 	if err != nil {
 		return err
@@ -80,8 +87,9 @@ func (a *app) addUsers(o options, shared *secrets) error {
 		return fmt.Errorf("%s: %w", o.users, err)
 	}
 	for _, name := range names {
-		delete(a.demo.Passwords, name)
+		delete(a.demo.Passwords, name) // the demo file holds no password of the host's users
 	}
+
 	return nil
 }
 
@@ -106,6 +114,7 @@ func (u users) read(r io.Reader) ([]string, error) {
 	if len(list) > maxUsers {
 		return nil, errors.New("there are too many users")
 	}
+
 	names := make([]string, 0, len(list))
 	for i, in := range list {
 		if in.Username == "" || in.Password == "" {
@@ -117,5 +126,6 @@ func (u users) read(r io.Reader) ([]string, error) {
 		u.add(in.Username, in.Password, grants.User{Subject: in.Subject, Claims: in.Claims})
 		names = append(names, in.Username)
 	}
+
 	return names, nil
 }

@@ -4,6 +4,7 @@
 package jsonenc
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"strconv"
@@ -99,6 +100,15 @@ func (o *Object) Value(name string, value any) error {
 func (o *Object) String(name, value string) {
 	o.Name(name)
 	o.Text = String(o.Text, value)
+}
+
+// Bytes appends a member with bytes as encoding/json writes them: a string in
+// base64 (RFC 4648 section 4).
+func (o *Object) Bytes(name string, value []byte) {
+	o.Name(name)
+	o.Text = append(o.Text, '"')
+	o.Text = base64.StdEncoding.AppendEncode(o.Text, value)
+	o.Text = append(o.Text, '"')
 }
 
 // Int appends a member with a whole number.

@@ -22,7 +22,7 @@ func (f *Frame) preflight(ctx context.Context, x *exchange) (seam.Reply, error) 
 
 	h := x.w.Header()
 	h.Add("Vary", "Origin")
-	if f.AllowsOrigin(ctx, origin) {
+	if f.allows(ctx, origin) {
 		h.Set("Access-Control-Allow-Origin", origin)
 		h.Set("Access-Control-Allow-Methods", "POST")
 		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
@@ -30,6 +30,24 @@ func (f *Frame) preflight(ctx context.Context, x *exchange) (seam.Reply, error) 
 	}
 
 	return seam.Reply{Status: http.StatusNoContent}, nil
+}
+
+// maxOrigin bounds an origin in bytes.
+const maxOrigin = 255
+
+// allows reports whether any client is registered for an origin, as far as the store
+// can say.
+func (f *Frame) allows(ctx context.Context, origin string) bool {
+	if slices.Contains(f.Origins, origin) {
+		return true
+	}
+	finder, ok := f.Clients.(storage.OriginFinder)
+	if !ok || len(origin) > maxOrigin {
+		return false
+	}
+	found, err := finder.HasOrigin(ctx, origin)
+
+	return err == nil && found
 }
 
 // shareWithOrigin lets the client's own pages read the answer.

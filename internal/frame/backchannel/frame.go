@@ -23,8 +23,11 @@ type Frame struct {
 	// Authenticate authenticates the client of a call. The client is returned as
 	// soon as it is known, also if there is an error.
 	Authenticate func(ctx context.Context, c *seam.Call) (client *storage.Client, authenticated bool, err error)
-	// AllowsOrigin reports whether a preflight from a JavaScript origin is answered.
-	AllowsOrigin func(ctx context.Context, origin string) bool
+	// Origins are JavaScript origins from which a preflight is answered, besides those
+	// that Clients find.
+	Origins []string
+	// Clients are the host's. They are asked for origins if they can say.
+	Clients storage.Clients
 	// Formatters choose the form of answers.
 	Formatters []seam.Formatter
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/grantwell/grantwell/grants"
@@ -22,6 +23,29 @@ type Cookie struct {
 	Path   string
 	MaxAge time.Duration
 	Secure bool
+}
+
+// hostPrefix begins the name of a cookie that browsers accept from this host alone
+// (RFC 6265bis section 4.1.3.2).
+const hostPrefix = "__Host-"
+
+// Prepare fills in the defaults, and returns why browsers would refuse the cookie.
+func (c *Cookie) Prepare(issuer string) error {
+	c.Secure = strings.HasPrefix(issuer, "https:")
+	whole := c.Secure && c.Domain == "" && (c.Path == "" || c.Path == "/")
+	if c.Path == "" {
+		c.Path = "/"
+	}
+	switch {
+	case c.Name == "" && whole:
+		c.Name = hostPrefix + "grantwell"
+	case c.Name == "":
+		c.Name = "grantwell"
+	case strings.HasPrefix(c.Name, hostPrefix) && !whole:
+		return errors.New("Cookie: a __Host- name needs https, no Domain and the Path /")
+	}
+
+	return nil
 }
 
 // Browser returns the value of the browser's cookie, or "".

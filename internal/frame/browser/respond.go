@@ -12,13 +12,17 @@ import (
 var redirectPolicy = []string{"default-src 'none'; frame-ancestors 'none'; base-uri 'none'"}
 
 // Respond sends the browser back to the client with params, then the request's state
-// as it was sent, then iss (RFC 9207). It serves success and errors alike, and
-// returns the HTTP status. The headers that every page carries are set already.
+// as it was sent, then iss (RFC 9207); it adds neither to params that have it. It
+// serves success and errors alike, and returns the HTTP status. The caller gives up
+// params, whose spare memory is used. The headers that every page carries are set
+// already.
 func (f *Frame) Respond(w http.ResponseWriter, to *seam.Authorization, params seam.Params) (status int) {
 	if to.StateGiven && !params.Has("state") {
 		params = append(params, seam.Param{Name: "state", Value: to.State})
 	}
-	params = append(params, seam.Param{Name: "iss", Value: f.Issuer})
+	if !params.Has("iss") {
+		params = append(params, seam.Param{Name: "iss", Value: f.Issuer})
+	}
 
 	h := w.Header()
 	h["Content-Security-Policy"] = redirectPolicy

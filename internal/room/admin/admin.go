@@ -16,18 +16,17 @@ import (
 	"github.com/grantwell/grantwell/internal/base/form"
 	"github.com/grantwell/grantwell/internal/frame"
 	"github.com/grantwell/grantwell/internal/frame/backchannel"
-	"github.com/grantwell/grantwell/internal/room/consent"
+	"github.com/grantwell/grantwell/internal/room/live"
 	"github.com/grantwell/grantwell/internal/seam"
 	"github.com/grantwell/grantwell/storage"
 )
 
 // Room has what both interfaces need.
 type Room struct {
-	Frame    *backchannel.Frame
-	Clients  storage.Clients
-	Records  storage.Records
-	Known    seam.Clients
-	Consents *consent.Room
+	Frame *backchannel.Frame
+	// Clients are the host's. They must be a [storage.Registrar].
+	Clients storage.Clients
+	Live    *live.Room
 }
 
 // MaxOverlap bounds the life of a secret that was replaced.
@@ -87,8 +86,8 @@ func (r *Room) Account(subject func(*http.Request) (subject string, err error)) 
 
 func (a *api) needLister(method string) error {
 	var ok bool
-	if a.records, ok = a.Records.(storage.Lister); !ok {
-		return fmt.Errorf("grantwell: %s: Config.Records (%T) is no storage.Lister: it cannot be looked through", method, a.Records)
+	if a.records, ok = a.Live.Records.(storage.Lister); !ok {
+		return fmt.Errorf("grantwell: %s: Config.Records (%T) is no storage.Lister: it cannot be looked through", method, a.Live.Records)
 	}
 
 	return nil

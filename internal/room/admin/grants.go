@@ -164,7 +164,7 @@ func revokeGrant(ctx context.Context, c *act) error {
 		}
 	}
 	c.reply.Event.GrantID = c.id
-	if err := c.Records.Revoke(ctx, c.id); err != nil {
+	if err := c.Live.Records.Revoke(ctx, c.id); err != nil {
 		return grants.Unavailable(err)
 	}
 
@@ -205,7 +205,7 @@ func (c *act) revokeApart(grantID string) error {
 	ctx, cancel := context.WithTimeout(c.Request.Context(), c.Frame.Timeout)
 	defer cancel()
 
-	return c.Records.Revoke(ctx, grantID)
+	return c.Live.Records.Revoke(ctx, grantID)
 }
 
 func listConsents(ctx context.Context, c *act) error {
@@ -243,10 +243,10 @@ func revokeConsent(ctx context.Context, c *act) error {
 	if q.ClientID == "" || q.Subject == "" {
 		return grants.InvalidRequest("Send both subject and client_id.")
 	}
-	if err := c.Consents.Revoke(ctx, q.ClientID, q.Subject); err != nil {
+	if err := c.Live.Consents.Revoke(ctx, q.ClientID, q.Subject); err != nil {
 		return grants.Unavailable(err)
 	}
-	if _, err := c.Known.Client(ctx, q.ClientID); err == nil {
+	if _, err := c.Live.Clients.Client(ctx, q.ClientID); err == nil {
 		c.reply.Event.ClientID = q.ClientID
 	}
 

@@ -77,7 +77,7 @@ func approvalSteps() [8]approvalStep {
 // findClient looks the client up again: it may have been disabled while the user
 // decided.
 func (x *approval) findClient(ctx context.Context) error {
-	client, err := x.Clients.Client(ctx, x.to.Client.ID)
+	client, err := x.Live.Clients.Client(ctx, x.to.Client.ID)
 	if errors.Is(err, storage.ErrNotFound) || err == nil && client.Disabled {
 		return gone("The client is no longer registered.", grants.ReasonClientDisabled)
 	} else if err != nil {
@@ -148,7 +148,7 @@ func (x *approval) checkUser(ctx context.Context) error {
 
 // remember stores the consent, where the host asks for it.
 func (x *approval) remember(ctx context.Context) error {
-	generation, err := x.Consents.Remember(
+	generation, err := x.Live.Consents.Remember(
 		ctx, x.approved.Client, x.given.Subject, x.given.Scope, x.given.Remember, x.event.Time)
 	if err != nil {
 		return grants.Unavailable(err)
@@ -224,9 +224,9 @@ func (r *Room) end(ctx context.Context, to *Request, grantID string, recs []stor
 	case to.waiting != nil:
 		done := *to.waiting
 		done.State = storage.Spent
-		err = r.Records.Advance(ctx, storage.Active, done, recs...)
+		err = r.Live.Records.Advance(ctx, storage.Active, done, recs...)
 	case len(recs) > 0:
-		err = r.Records.Insert(ctx, recs...)
+		err = r.Live.Records.Insert(ctx, recs...)
 	}
 	switch {
 	case err == nil:

@@ -22,7 +22,6 @@ import (
 	"github.com/grantwell/grantwell/internal/event"
 	"github.com/grantwell/grantwell/internal/frame"
 	"github.com/grantwell/grantwell/internal/frame/browser"
-	"github.com/grantwell/grantwell/internal/room/consent"
 	"github.com/grantwell/grantwell/internal/room/live"
 	"github.com/grantwell/grantwell/internal/room/scope"
 	"github.com/grantwell/grantwell/internal/seam"
@@ -31,12 +30,9 @@ import (
 
 // Room is the authorization endpoint.
 type Room struct {
-	Frame    *browser.Frame
-	Clients  seam.Clients
-	Records  storage.Records
-	Live     *live.Room
-	Consents *consent.Room
-	Scopes   *scope.Rules
+	Frame  *browser.Frame
+	Live   *live.Room
+	Scopes *scope.Rules
 
 	// Types are the words of response_type that are served, in the order in which a
 	// combination of them is written. Without any, no request is served.
@@ -65,6 +61,26 @@ type Type struct {
 	seam.Responder
 	// GrantType is the grant for which a client that uses the word is registered.
 	GrantType string
+}
+
+// Serve finds what the grants begin here and how they bind codes. Responders make the
+// words of a response type, in their order. It is called once, before the first
+// request.
+func (r *Room) Serve(handlers []grants.Handler, responders []seam.Responder) {
+	for _, responder := range responders {
+		for _, h := range handlers {
+			word, ok := seam.PowerOf[grants.Responder](h)
+			if ok && word.ResponseType() == responder.ResponseType() {
+				r.Types = append(r.Types, Type{Responder: responder, GrantType: h.GrantType()})
+				break
+			}
+		}
+	}
+	for _, h := range handlers {
+		if p, ok := seam.PowerOf[grants.PKCE](h); ok {
+			r.PKCE = p
+		}
+	}
 }
 
 // Request is a valid authorization request.
@@ -168,7 +184,8 @@ func (r *Room) grantType(types []string) string {
 // Validate judges the parameters of an authorization request and answers nothing. It
 // serves specifications that take a request elsewhere than at this endpoint.
 func (r *Room) Validate(ctx context.Context, params url.Values, source string, now time.Time) (*seam.Authorization, error) {
-	a := &seam.Authorization{Params: params, Source: source, StartedAt: now}
+	// Only what is read is kept: a form may have credentials of the client too.
+	a := &seam.Authorization{Params: r.kept(params), Source: source, StartedAt: now}
 
 	return a, r.judge(ctx, a)
 }

@@ -62,7 +62,7 @@ func (r *Room) Suspend(w http.ResponseWriter, req *http.Request, to *Request) (s
 	}
 	ctx, cancel := context.WithTimeout(req.Context(), r.Frame.Timeout)
 	defer cancel()
-	if err := r.Records.Insert(ctx, rec); err != nil {
+	if err := r.Live.Records.Insert(ctx, rec); err != nil {
 		return "", err
 	}
 	to.waiting = &rec
@@ -128,8 +128,9 @@ func (r *Room) resume(ctx context.Context, req *http.Request, e *event.Event, ha
 	if handle == "" || len(handle) > maxHandle {
 		return nil, over("the parameter interaction is missing or malformed")
 	}
-	rec, err := r.Records.Get(ctx, storage.Interaction, storage.Key(handle))
-	if errors.Is(err, storage.ErrNotFound) || err == nil && (rec.State != storage.Active || rec.Expired(e.Time)) {
+	rec, err := r.Live.Records.Get(ctx, storage.Interaction, storage.Key(handle))
+	ended := err == nil && (rec.State != storage.Active || rec.Expired(e.Time) || rec.IssuedAt.Before(r.Live.NotBefore))
+	if errors.Is(err, storage.ErrNotFound) || ended {
 		return nil, over("the interaction is unknown, answered or expired")
 	} else if err != nil {
 		return nil, grants.Unavailable(err)

@@ -95,7 +95,7 @@ func (j *judgement) findClient(ctx context.Context) error {
 		return unknownClient(grants.ReasonClientUnknown, "client_id is malformed")
 	}
 
-	c, err := j.Clients.Client(ctx, sent[0])
+	c, err := j.Live.Clients.Client(ctx, sent[0])
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
 		return unknownClient(grants.ReasonClientUnknown, "the client is not registered")
@@ -266,7 +266,9 @@ func (j *judgement) readPrompt(context.Context) error {
 func (j *judgement) decideScope(ctx context.Context) error {
 	requested, err := j.Scopes.Parse(j.Params.Get("scope"))
 	if err != nil {
-		return err
+		// RFC 6749 section 4.1.2.1 has one code for every scope that is malformed. The
+		// token endpoint calls too many values a malformed request.
+		return grants.InvalidScope(grants.ErrorOf(err).Description).Because("%w", err)
 	}
 	j.Scope, err = j.Scopes.Decide(ctx, scope.Request{
 		GrantType: j.grantType(j.Authorization.Types),

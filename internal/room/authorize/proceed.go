@@ -131,7 +131,7 @@ func (r *Room) send(w http.ResponseWriter, req *http.Request, to *Request, path 
 // A consent is not reused for a client that any program could imitate: a public one
 // whose redirect does not lead to a web site of its own (RFC 8252 section 8.6).
 func (r *Room) toAsk(ctx context.Context, to *Request, subject string) (asked, granted []string, err error) {
-	rec, _, err := r.Consents.Find(ctx, to.Client, subject)
+	rec, _, err := r.Live.Consents.Find(ctx, to.Client, subject)
 	if err != nil {
 		return nil, nil, &seam.Redirected{Err: grants.Unavailable(err), To: to.Authorization}
 	}

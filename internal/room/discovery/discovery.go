@@ -4,32 +4,49 @@ package discovery
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
+	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/room/authorize"
+	"github.com/grantwell/grantwell/internal/room/clientauth"
 	"github.com/grantwell/grantwell/internal/seam"
 )
 
 // Room knows what the metadata say.
 type Room struct {
-	Issuer     string
-	GrantTypes []string
+	Issuer    string
+	Grants    []grants.Handler
+	Authorize *authorize.Room
+	Auth      *clientauth.Room
 	// Endpoints are those for machines, with their paths.
 	Endpoints []seam.Endpoint
 	// JWKS is the path of the keys; "" if there are none.
 	JWKS string
-	// Authorize is the path of the authorization endpoint; "" if no grant begins
-	// there.
-	Authorize        string
-	ResponseTypes    []string
-	ResponseModes    []string
-	ChallengeMethods []string
-	// Methods and SigningAlgorithms are those of client authentication.
-	Methods           []string
-	SigningAlgorithms []string
-	Scopes            []grants.Scope
-	Describers        []seam.Describer
+	// Path is the path of the authorization endpoint; "" if the host has none.
+	Path       string
+	Scopes     []grants.Scope
+	Encoders   []seam.Encoder
+	Describers []seam.Describer
+}
+
+// CheckIssuer returns why a text is no issuer identifier (RFC 8414 section 2).
+func CheckIssuer(issuer string, allowHTTP bool) error {
+	u, err := url.Parse(issuer)
+	switch {
+	case err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil,
+		strings.HasSuffix(issuer, "/") || strings.ContainsAny(issuer, "?#") || strings.Contains(u.Path, "//"):
+		return errors.New("Issuer: needs an absolute URL without query, fragment, user information and trailing slash (RFC 8414 section 2)")
+	case u.Scheme == "http" && !allowHTTP:
+		return errors.New("Issuer: is plain http; set AllowHTTP if this is a developer's machine")
+	case u.Scheme != "http" && u.Scheme != "https":
+		return errors.New("Issuer: needs the scheme https")
+	}
+
+	return nil
 }
 
 // Handler returns the handler of the metadata document. It answers the same to every
@@ -58,19 +75,18 @@ func (r *Room) Handler() http.Handler {
 
 // metadata returns the document (RFC 8414 section 2).
 func (r *Room) metadata() map[string]any {
+	grantTypes := []string{}
+	for _, g := range r.Grants {
+		grantTypes = append(grantTypes, g.GrantType())
+	}
+	slices.Sort(grantTypes)
 	m := map[string]any{
 		"issuer":                   r.Issuer,
-		"grant_types_supported":    sorted(r.GrantTypes),
+		"grant_types_supported":    grantTypes,
 		"response_types_supported": []string{}, // required, also if there is none
 	}
-	if r.Authorize != "" {
-		m["authorization_endpoint"] = r.Issuer + r.Authorize
-		m["authorization_response_iss_parameter_supported"] = true // RFC 9207
-		m["response_types_supported"] = sorted(r.ResponseTypes)
-		m["response_modes_supported"] = r.ResponseModes
-		if len(r.ChallengeMethods) > 0 {
-			m["code_challenge_methods_supported"] = r.ChallengeMethods
-		}
+	if r.Path != "" && len(r.Authorize.Types) > 0 {
+		r.describeAuthorize(m)
 	}
 	for _, e := range r.Endpoints {
 		if e.Path != "" && e.Member != "" {
@@ -105,16 +121,29 @@ func (r *Room) describeAuthentication(m map[string]any) {
 		if m[endpoint+"_endpoint"] == nil {
 			continue
 		}
-		m[endpoint+"_endpoint_auth_methods_supported"] = r.Methods
-		if len(r.SigningAlgorithms) > 0 {
-			m[endpoint+"_endpoint_auth_signing_alg_values_supported"] = r.SigningAlgorithms
+		m[endpoint+"_endpoint_auth_methods_supported"] = r.Auth.Methods
+		if algorithms := r.Auth.SigningAlgorithms(); len(algorithms) > 0 {
+			m[endpoint+"_endpoint_auth_signing_alg_values_supported"] = algorithms
 		}
 	}
 }
 
-func sorted(s []string) []string {
-	out := append([]string{}, s...)
-	slices.Sort(out)
+// describeAuthorize describes the authorization endpoint.
+func (r *Room) describeAuthorize(m map[string]any) {
+	var types, modes []string
+	for _, t := range r.Authorize.Types {
+		types = append(types, t.ResponseType())
+	}
+	slices.Sort(types)
+	for _, e := range r.Encoders {
+		modes = append(modes, e.ResponseMode())
+	}
 
-	return out
+	m["authorization_endpoint"] = r.Issuer + r.Path
+	m["authorization_response_iss_parameter_supported"] = true // RFC 9207
+	m["response_types_supported"] = types
+	m["response_modes_supported"] = modes
+	if r.Authorize.PKCE != nil {
+		m["code_challenge_methods_supported"] = r.Authorize.PKCE.ChallengeMethods()
+	}
 }

@@ -8,7 +8,7 @@ import (
 	"slices"
 
 	"github.com/grantwell/grantwell/grants"
-	"github.com/grantwell/grantwell/internal/base/peer"
+	"github.com/grantwell/grantwell/internal/room/clientauth"
 	"github.com/grantwell/grantwell/internal/room/live"
 	"github.com/grantwell/grantwell/internal/seam"
 	"github.com/grantwell/grantwell/introspect"
@@ -17,17 +17,13 @@ import (
 
 // Room answers about tokens.
 type Room struct {
-	Live    *live.Room
-	Records storage.Records
+	Live *live.Room
+	Auth *clientauth.Room
 	// MayIntrospect lets a client ask about a token beyond the rule; nil: never.
 	MayIntrospect func(ctx context.Context, caller storage.Client, t *introspect.Token) bool
 
 	Revocation
 	TokenInfo
-	// Authenticate, Limiter and Peers serve token information, which may be open.
-	Authenticate func(ctx context.Context, c *seam.Call) (*storage.Client, bool, error)
-	Limiter      grants.Limiter
-	Peers        peer.Proxies
 }
 
 // Introspection returns the introspection endpoint at a path.

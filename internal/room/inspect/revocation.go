@@ -82,7 +82,7 @@ func (r *Room) end(ctx context.Context, rec storage.Record) error {
 
 	var err error
 	if rec.Kind == storage.Refresh {
-		err = r.Records.Revoke(ctx, rec.GrantID)
+		err = r.Live.Records.Revoke(ctx, rec.GrantID)
 	} else {
 		err = r.endOne(ctx, rec)
 	}
@@ -101,7 +101,7 @@ func (r *Room) end(ctx context.Context, rec storage.Record) error {
 func (r *Room) endOne(ctx context.Context, rec storage.Record) error {
 	from := rec.State
 	rec.State = storage.Revoked
-	err := r.Records.Advance(ctx, from, rec)
+	err := r.Live.Records.Advance(ctx, from, rec)
 	if errors.Is(err, storage.ErrConflict) || errors.Is(err, storage.ErrNotFound) {
 		return nil
 	}

@@ -36,7 +36,7 @@ var standardInfo = map[string]bool{"audience": true, "user_id": true, "scope": t
 func (r *Room) tokenInfo(ctx context.Context, c *seam.Call) (reply seam.Reply, err error) {
 	open := r.Open && anonymous(c)
 	if !open {
-		reply.Client, c.Authenticated, err = r.Authenticate(ctx, c)
+		reply.Client, c.Authenticated, err = r.Auth.Authenticate(ctx, c)
 		if err != nil {
 			return reply, err
 		}
@@ -95,8 +95,8 @@ func anonymous(c *seam.Call) bool {
 // could try strings without end.
 func (r *Room) infoOf(ctx context.Context, c *seam.Call, token string, open bool) (found live.Found, err error) {
 	if open {
-		key := "addr:tokeninfo " + peer.Neighbourhood(r.Peers.Addr(c.Request))
-		done, wait, err := r.Limiter.Attempt(ctx, key)
+		key := "addr:tokeninfo " + peer.Neighbourhood(r.Auth.Peers.Addr(c.Request))
+		done, wait, err := r.Auth.Limiter.Attempt(ctx, key)
 		if err != nil {
 			return found, grants.Unavailable(err)
 		}

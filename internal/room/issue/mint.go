@@ -38,7 +38,7 @@ func (r *run) mint(ctx context.Context) error {
 
 	res := &grants.Response{
 		AccessToken:  access,
-		TokenType:    r.TokenType,
+		TokenType:    r.Live.TokenType,
 		ExpiresAt:    r.expires,
 		Scope:        r.scope,
 		RefreshToken: r.in.Grant.RefreshToken,
@@ -123,7 +123,7 @@ func (r *run) mintAccess(ctx context.Context, strategy tokens.Strategy, d record
 		Extra:        r.claims,
 	}
 	if _, opaque := strategy.(tokens.Opaque); !opaque {
-		claims.Issuer = r.Issuer
+		claims.Issuer = r.Live.Issuer
 		claims.ID = ids.New()
 		d.ID = claims.ID
 	}
@@ -154,7 +154,7 @@ func (r *run) mintAccess(ctx context.Context, strategy tokens.Strategy, d record
 
 // mintRefresh makes the refresh token, and its record from that of the access token.
 func (r *run) mintRefresh(ctx context.Context, rec *storage.Record, d *record.Data, family time.Time) (string, error) {
-	token, err := r.RefreshTokens.Mint(ctx, tokens.Claims{})
+	token, err := r.Live.Forms.Refresh.Mint(ctx, tokens.Claims{})
 	if err != nil {
 		return "", fmt.Errorf("grantwell: refresh token: %w", err)
 	}
@@ -198,7 +198,7 @@ func (r *run) keepFindable(spend *storage.Record, family time.Time) {
 // store writes what is spent and what it buys: all of it or nothing.
 func (r *Room) store(ctx context.Context, g *grants.Grant, recs []storage.Record) error {
 	if g.EndAccess {
-		if err := r.Records.Revoke(ctx, g.ID, storage.Access); err != nil {
+		if err := r.Live.Records.Revoke(ctx, g.ID, storage.Access); err != nil {
 			return grants.Unavailable(err)
 		}
 	}
@@ -206,9 +206,9 @@ func (r *Room) store(ctx context.Context, g *grants.Grant, recs []storage.Record
 	var err error
 	switch {
 	case g.Spend != nil:
-		err = r.Records.Advance(ctx, storage.Active, *g.Spend, recs...)
+		err = r.Live.Records.Advance(ctx, storage.Active, *g.Spend, recs...)
 	case len(recs) > 0:
-		err = r.Records.Insert(ctx, recs...)
+		err = r.Live.Records.Insert(ctx, recs...)
 	}
 	if err != nil {
 		return grants.Unavailable(err)

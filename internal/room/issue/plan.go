@@ -126,7 +126,7 @@ func (r *run) stored(ctx context.Context) (err error) {
 		// The request may be over by now, but the tokens must not stay.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.Timeout)
 		defer cancel()
-		if failed := r.Records.Revoke(ctx, r.in.Grant.ID); failed != nil {
+		if failed := r.Live.Records.Revoke(ctx, r.in.Grant.ID); failed != nil {
 			err = grants.Unavailable(errors.Join(err, failed))
 		}
 	}()

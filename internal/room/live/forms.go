@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"github.com/grantwell/grantwell/internal/base/faults"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/tokens"
 )
@@ -26,8 +27,57 @@ type Forms struct {
 	plain tokens.Strategy // Opaque in an interface, made once
 }
 
-// Prepare is called once, before the first use.
-func (f *Forms) Prepare() { f.plain = f.Opaque }
+// maxImported bounds the forms of imported tokens: each may cost a call of the store.
+const maxImported = 4
+
+// Prepare is called once, before the first use. It fills in the default and returns
+// why the forms cannot be used, each reason with the name of a field of the host's
+// configuration.
+func (f *Forms) Prepare(codes tokens.Opaque) error {
+	f.plain = f.Opaque
+	var wrong faults.List
+	switch f.Default {
+	case "":
+		f.Default = "opaque"
+	case "opaque":
+	case "jwt":
+		if f.JWT == nil {
+			wrong.Add("Keys: needed for the access token format jwt")
+		}
+	default:
+		wrong.Add("AccessTokenFormat: is opaque or jwt")
+	}
+	if f.Unrecorded && f.Default != "jwt" && f.Own == nil {
+		wrong.Add("Unrecorded: an opaque token that is not recorded means nothing")
+	}
+	if f.JWT != nil {
+		if err := f.JWT.Validate(); err != nil {
+			wrong.Add("Keys: %w", err)
+		}
+	}
+	for _, form := range []struct {
+		name string
+		form tokens.Opaque
+	}{{"AccessTokens", f.Opaque}, {"RefreshTokens", f.Refresh}, {"Codes", codes}} {
+		if err := form.form.Validate(); err != nil {
+			wrong.Add("%s: %w", form.name, err)
+		}
+	}
+	if len(f.Imported) > maxImported {
+		wrong.Add("Imported: has more than %d forms", maxImported)
+	}
+	for i, form := range f.Imported {
+		if form == nil {
+			wrong.Add("Imported[%d]: is nil", i)
+		} else if v, ok := form.(interface{ Validate() error }); ok {
+			if err := v.Validate(); err != nil {
+				wrong.Add("Imported[%d]: %w", i, err)
+			}
+		}
+	}
+
+	return wrong.Err()
+}
 
 // Strategy returns the form of the client's access tokens and whether they are
 // recorded; nil if the server cannot make that form.

@@ -4,26 +4,23 @@ package token
 import (
 	"context"
 	"errors"
+	"reflect"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/grantwell/grantwell/grants"
-	"github.com/grantwell/grantwell/internal/base/peer"
+	"github.com/grantwell/grantwell/internal/base/faults"
 	"github.com/grantwell/grantwell/internal/room/clientauth"
 	"github.com/grantwell/grantwell/internal/room/issue"
-	"github.com/grantwell/grantwell/internal/room/scope"
 	"github.com/grantwell/grantwell/internal/seam"
 	"github.com/grantwell/grantwell/storage"
 )
 
 // Room answers token requests.
 type Room struct {
-	Clients     seam.Clients
 	Auth        *clientauth.Room
 	Issuer      *issue.Room
-	Scopes      *scope.Rules
-	Peers       peer.Proxies
 	Environment grants.Environment
 	// QuotedExpiresIn writes expires_in as a JSON string.
 	QuotedExpiresIn bool
@@ -48,6 +45,41 @@ func (r *Room) Serve(handlers []grants.Handler) {
 			r.served[t] = served{Handler: h, own: seam.Own(h)}
 		}
 	}
+}
+
+// Check returns why grants cannot be served.
+func Check(handlers []grants.Handler) error {
+	if len(handlers) == 0 {
+		return errors.New("Grants: is empty, so nothing could be issued")
+	}
+
+	var wrong faults.List
+	types := map[string]bool{}
+	responds := map[string]bool{}
+	for i, h := range handlers {
+		if v := reflect.ValueOf(h); h == nil || v.Kind() == reflect.Pointer && v.IsNil() {
+			wrong.Add("Grants[%d]: is nil", i)
+			continue
+		}
+		t := h.GrantType()
+		if t == "" || types[t] {
+			wrong.Add("Grants[%d]: the grant type %q is empty or listed twice", i, t)
+		}
+		types[t] = true
+		if r, ok := seam.PowerOf[grants.Responder](h); ok {
+			if responds[r.ResponseType()] {
+				wrong.Add("Grants[%d]: another grant answers the response type %q", i, r.ResponseType())
+			}
+			responds[r.ResponseType()] = true
+		}
+		if c, ok := seam.PowerOf[interface{ Check() error }](h); ok {
+			if err := c.Check(); err != nil {
+				wrong.Add("Grants[%d]: %w", i, err)
+			}
+		}
+	}
+
+	return wrong.Err()
 }
 
 // Endpoint returns the endpoint at a path.
@@ -115,11 +147,11 @@ func (x *exchange) readParameters(context.Context) error {
 	x.req = grants.Request{
 		Form:        x.call.Form,
 		Now:         x.call.Now,
-		Remote:      x.Peers.Addr(x.call.Request),
+		Remote:      x.Auth.Peers.Addr(x.call.Request),
 		Environment: x.Environment,
 	}
 	var err error
-	x.req.Scope, err = x.Scopes.Parse(x.call.Form.Get("scope"))
+	x.req.Scope, err = x.Issuer.Scopes.Parse(x.call.Form.Get("scope"))
 
 	return err
 }
@@ -154,7 +186,7 @@ func (x *exchange) identify(ctx context.Context, identifier grants.Identifier) (
 		return nil, err
 	}
 
-	client, err := x.Clients.Client(ctx, id)
+	client, err := x.Auth.Clients.Client(ctx, id)
 	switch {
 	case errors.Is(err, storage.ErrNotFound), err == nil && client.Disabled:
 		return nil, grants.InvalidGrant("the client that the request names is unknown or disabled").

@@ -23,37 +23,43 @@ import (
 // All are the stores that the server of this module knows.
 var All = server.Stores{
 	Usage: "memory, sqlite:FILE, postgres:DSN, mysql:DSN or redis:ADDRESS",
-	Open: func(ctx context.Context, name string) (server.Store, func(), error) {
-		ctx, cancel := context.WithTimeout(ctx, startup)
-		defer cancel()
-		kind, where, named := strings.Cut(name, ":")
-		if !named || where == "" {
-			return server.Memory.Open(ctx, name)
-		}
-		switch kind {
-		case "sqlite":
-			return openSQL(ctx, sqlstore.SQLite, "sqlite", SQLite(where))
-		case "postgres":
-			return openSQL(ctx, sqlstore.PostgreSQL, "pgx", where)
-		case "mysql":
-			return openSQL(ctx, sqlstore.MySQL, "mysql", where)
-		case "redis":
-			return openRedis(ctx, where)
-		default:
-			return nil, nil, fmt.Errorf("-store %q is not known", kind) // and not where: it may hold a password
-		}
-	},
+	Open:  open,
 }
 
-// startup bounds the work on a store before the server starts: finding it, and making or renewing its tables.
+// startup bounds the work on a store before the server starts: the connection, and
+// making or renewing the tables.
 const startup = 30 * time.Second
 
-// connections bound a pool. PostgreSQL admits 100 in all unless told otherwise.
+// connections bounds a pool. PostgreSQL admits 100 in all by default.
 const connections = 16
 
-// SQLite is the DSN of a file with the settings that the store asks for.
+func open(ctx context.Context, name string) (server.Store, func(), error) {
+	ctx, cancel := context.WithTimeout(ctx, startup)
+	defer cancel()
+
+	kind, where, named := strings.Cut(name, ":")
+	if !named || where == "" {
+		return server.Memory.Open(ctx, name)
+	}
+	switch kind {
+	case "sqlite":
+		return openSQL(ctx, sqlstore.SQLite, "sqlite", SQLite(where))
+	case "postgres":
+		return openSQL(ctx, sqlstore.PostgreSQL, "pgx", where)
+	case "mysql":
+		return openSQL(ctx, sqlstore.MySQL, "mysql", where)
+	case "redis":
+		return openRedis(ctx, where)
+	default:
+		// The error leaves out the rest of the name, which may hold a password.
+		return nil, nil, fmt.Errorf("-store %q is not known", kind)
+	}
+}
+
+// SQLite returns the DSN of a file, with the settings that the store asks for.
 func SQLite(file string) string {
-	return "file:" + file + "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate"
+	return "file:" + file + "?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)" +
+		"&_pragma=synchronous(FULL)&_txlock=immediate"
 }
 
 func openSQL(ctx context.Context, d sqlstore.Dialect, driver, dsn string) (server.Store, func(), error) {
@@ -67,13 +73,17 @@ func openSQL(ctx context.Context, d sqlstore.Dialect, driver, dsn string) (serve
 	if err != nil {
 		return nil, nil, errors.Join(err, db.Close())
 	}
+
+	// Every write that was acknowledged is on disk already, so errors of closing lose
+	// nothing.
 	return store, func() {
-		_ = store.Close() // what was acknowledged is on disk already
+		_ = store.Close()
 		_ = db.Close()
 	}, nil
 }
 
-// Redis is a client for host:port, the path of a socket, or a URL as redis.ParseURL reads it, which may name a password.
+// Redis returns a client for host:port, for the path of a socket, or for a URL as
+// redis.ParseURL reads it, which may have a password.
 func Redis(address string) (*redis.Client, error) {
 	o := &redis.Options{Addr: address}
 	if strings.Contains(address, "://") {
@@ -84,7 +94,8 @@ func Redis(address string) (*redis.Client, error) {
 	} else if strings.HasPrefix(address, "/") {
 		o.Network = "unix"
 	}
-	o.ContextTimeoutEnabled = true // the server's deadlines hold
+	o.ContextTimeoutEnabled = true // so that the deadlines of the server hold
+
 	return redis.NewClient(o), nil
 }
 
@@ -93,16 +104,18 @@ func openRedis(ctx context.Context, address string) (server.Store, func(), error
 	if err != nil {
 		return nil, nil, err
 	}
-	closeClient := func() { _ = client.Close() } // what was acknowledged is on disk already
+	closeClient := func() { _ = client.Close() }
 	store, err := openScripts(ctx, client)
 	if err != nil {
 		closeClient()
 		return nil, nil, err
 	}
+
 	return store, closeClient, nil
 }
 
-// openScripts is what the package documentation of redisstore says, with this client.
+// openScripts connects the store with the client, as the package comment of redisstore
+// describes it.
 func openScripts(ctx context.Context, client *redis.Client) (*redisstore.Store, error) {
 	settings := map[string]string{}
 	for _, name := range redisstore.Settings() {
@@ -112,7 +125,9 @@ func openScripts(ctx context.Context, client *redis.Client) (*redisstore.Store, 
 		}
 		maps.Copy(settings, found)
 	}
-	return redisstore.New(func(ctx context.Context, script string, keys []string, args ...any) (any, error) {
+	run := func(ctx context.Context, script string, keys []string, args ...any) (any, error) {
 		return redis.NewScript(script).Run(ctx, client, keys, args...).Result()
-	}, "grantwell", settings)
+	}
+
+	return redisstore.New(run, "grantwell", settings)
 }

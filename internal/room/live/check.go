@@ -1,0 +1,51 @@
+package live
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/grantwell/grantwell/storage"
+	"github.com/grantwell/grantwell/tokens"
+)
+
+// Check reports whether the records, the clients and, if tokens are signed, the keys
+// answer now. Clients are the host's. Stores are the values that may have a check of
+// their own.
+func (r *Room) Check(ctx context.Context, clients storage.Clients) error {
+	var errs []error
+	failed := func(part string, err error) {
+		if err != nil && !errors.Is(err, storage.ErrNotFound) {
+			errs = append(errs, fmt.Errorf("grantwell: Config.%s: %w", part, err))
+		}
+	}
+
+	_, err := r.Records.Get(ctx, storage.Used, storage.Key(rand.Text()))
+	failed("Records", err)
+	_, err = clients.Client(ctx, rand.Text())
+	failed("Clients", err)
+	type checker interface {
+		Check(ctx context.Context) error
+	}
+	if c, ok := r.Records.(checker); ok {
+		failed("Records", c.Check(ctx))
+	}
+	if c, ok := clients.(checker); ok {
+		failed("Clients", c.Check(ctx))
+	}
+	if r.Forms.JWT != nil {
+		_, err = r.Forms.JWT.Mint(ctx, tokens.Claims{
+			Issuer:    r.Issuer,
+			Subject:   "check",
+			ClientID:  "check",
+			Audience:  []string{"check"},
+			ID:        rand.Text(),
+			ExpiresAt: time.Unix(1, 0), // long over, so the token is good for nothing
+		})
+		failed("Keys", err)
+	}
+
+	return errors.Join(errs...)
+}
