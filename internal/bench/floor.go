@@ -16,19 +16,19 @@ import (
 	"time"
 )
 
-// digest is how the floor keeps a token, code or identifier.
+// digest is a token or code as the floor stores it.
 type digest = [sha256.Size]byte
 
-// floorClient is the floor's idea of a client.
+// floorClient is a client of the floor.
 type floorClient struct {
 	id       string
 	secret   digest
 	redirect string
 	scope    map[string]bool
-	key      *ecdsa.PublicKey // of its assertions
+	key      *ecdsa.PublicKey // verifies its assertions
 }
 
-// floorCode is an authorization code that waits to be redeemed.
+// floorCode is an authorization code.
 type floorCode struct {
 	client                    *floorClient
 	subject, scope, challenge string
@@ -45,7 +45,7 @@ type floorToken struct {
 	refresh, used   bool
 }
 
-// floor is the least that a server can do.
+// floor is a server that does only what the workloads need.
 type floor struct {
 	signer crypto.Signer // nil: opaque tokens
 	alg    string
@@ -55,31 +55,50 @@ type floor struct {
 	clients map[string]*floorClient
 	codes   map[digest]*floorCode
 	tokens  map[digest]*floorToken
-	used    map[string]int64 // identifiers of assertions, and until when they count
+	used    map[string]int64 // the expiry of each used assertion, by its ID
 }
 
+// newFloor returns the floor.
 func newFloor(k *keys, form string) (http.Handler, error) {
 	cert, err := x509.ParseCertificate(k.IDPCert)
 	if err != nil {
 		return nil, err
 	}
-	f := &floor{signer: k.signing(form), alg: form, cert: cert, codes: map[digest]*floorCode{}, tokens: map[digest]*floorToken{}, used: map[string]int64{},
-		clients: map[string]*floorClient{clientID: {id: clientID, secret: sha256.Sum256([]byte(secret)), redirect: redirectURI,
-			scope: map[string]bool{"read": true, "write": true}, key: parseKey(k.Client).Public().(*ecdsa.PublicKey)}}}
+	f := &floor{
+		signer: k.signing(form),
+		alg:    form,
+		cert:   cert,
+		codes:  map[digest]*floorCode{},
+		tokens: map[digest]*floorToken{},
+		used:   map[string]int64{},
+		clients: map[string]*floorClient{clientID: {
+			id:       clientID,
+			secret:   sha256.Sum256([]byte(secret)),
+			redirect: redirectURI,
+			scope:    map[string]bool{"read": true, "write": true},
+			key:      parseKey(k.Client).Public().(*ecdsa.PublicKey),
+		}},
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/token", f.token)
 	mux.HandleFunc("/authorize", f.authorize)
 	mux.HandleFunc("/introspect", f.introspect)
 	mux.HandleFunc("/revoke", f.revoke)
-	// What net/http costs before anything is done.
+
+	// This endpoint shows the cost of net/http alone.
 	mux.HandleFunc("/constant", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write([]byte(`{"access_token":"mZ0pX1fGv3q8nYtK5cJrW7uLhB2dEsQ9aN4oT6iRkVx","token_type":"Bearer","expires_in":3600}`))
+		_, _ = w.Write(
+			[]byte(
+				`{"access_token":"mZ0pX1fGv3q8nYtK5cJrW7uLhB2dEsQ9aN4oT6iRkVx","token_type":"Bearer","expires_in":3600}`,
+			),
+		)
 	})
 	return mux, nil
 }
 
-// client authenticates by the Basic header.
+// client authenticates the client by the Basic header. It answers a failure itself, and
+// returns nil.
 func (f *floor) client(w http.ResponseWriter, r *http.Request) *floorClient {
 	id, pass, _ := r.BasicAuth()
 	f.mu.RLock()
@@ -93,10 +112,12 @@ func (f *floor) client(w http.ResponseWriter, r *http.Request) *floorClient {
 	return c
 }
 
+// fail answers with an error code.
 func fail(w http.ResponseWriter, status int, code string) {
 	writeJSON(w, status, map[string]string{"error": code})
 }
 
+// writeJSON answers with JSON.
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	body, err := json.Marshal(v)
 	if err != nil {
@@ -109,6 +130,7 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(body)
 }
 
+// token is the token endpoint.
 func (f *floor) token(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost || r.ParseForm() != nil {
 		fail(w, http.StatusBadRequest, "invalid_request")
@@ -135,7 +157,10 @@ func (f *floor) token(w http.ResponseWriter, r *http.Request) {
 	case "refresh_token":
 		f.refresh(w, c, r.PostForm, now)
 	case "password":
-		if scope := r.PostForm.Get("scope"); c.allows(scope) && r.PostForm.Get("username") == user && r.PostForm.Get("password") == password {
+		if scope := r.PostForm.Get(
+			"scope",
+		); c.allows(scope) && r.PostForm.Get("username") == user &&
+			r.PostForm.Get("password") == password {
 			f.issue(w, now, c, user, scope, true)
 			return
 		}
@@ -147,6 +172,7 @@ func (f *floor) token(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// allows reports whether the client may have a scope.
 func (c *floorClient) allows(scope string) bool {
 	for s := range strings.SplitSeq(scope, " ") {
 		if !c.scope[s] {
@@ -156,13 +182,14 @@ func (c *floorClient) allows(scope string) bool {
 	return true
 }
 
-// random is a new opaque token.
+// random returns a new opaque token.
 func random() string {
 	var b [32]byte
 	_, _ = rand.Read(b[:])
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
+// tokenAnswer is the answer of the token endpoint.
 type tokenAnswer struct {
 	AccessToken  string `json:"access_token"`
 	TokenType    string `json:"token_type"`
@@ -171,10 +198,26 @@ type tokenAnswer struct {
 	Scope        string `json:"scope"`
 }
 
-// issue makes the tokens, keeps their digests and answers.
-func (f *floor) issue(w http.ResponseWriter, now time.Time, c *floorClient, subject, scope string, refresh bool) {
-	t := &floorToken{client: c, subject: subject, scope: scope, issued: now.Unix(), expires: now.Add(lifetime).Unix()}
-	a := tokenAnswer{TokenType: "Bearer", ExpiresIn: int64(lifetime / time.Second), Scope: scope}
+// issue makes tokens, stores their digests and answers.
+func (f *floor) issue(
+	w http.ResponseWriter,
+	now time.Time,
+	c *floorClient,
+	subject, scope string,
+	refresh bool,
+) {
+	t := &floorToken{
+		client:  c,
+		subject: subject,
+		scope:   scope,
+		issued:  now.Unix(),
+		expires: now.Add(lifetime).Unix(),
+	}
+	a := tokenAnswer{
+		TokenType: "Bearer",
+		ExpiresIn: int64(lifetime / time.Second),
+		Scope:     scope,
+	}
 	if f.signer == nil {
 		a.AccessToken = random()
 	} else {
@@ -190,7 +233,14 @@ func (f *floor) issue(w http.ResponseWriter, now time.Time, c *floorClient, subj
 	if refresh {
 		a.RefreshToken = random()
 		rsum = sha256.Sum256([]byte(a.RefreshToken))
-		kept = &floorToken{client: c, subject: subject, scope: scope, issued: now.Unix(), expires: now.Add(720 * lifetime).Unix(), refresh: true}
+		kept = &floorToken{
+			client:  c,
+			subject: subject,
+			scope:   scope,
+			issued:  now.Unix(),
+			expires: now.Add(720 * lifetime).Unix(),
+			refresh: true,
+		}
 	}
 	f.mu.Lock()
 	f.tokens[sum] = t
@@ -201,7 +251,7 @@ func (f *floor) issue(w http.ResponseWriter, now time.Time, c *floorClient, subj
 	writeJSON(w, http.StatusOK, a)
 }
 
-// authorize approves for the user, who is always the same.
+// authorize is the authorization endpoint. The user is always the same and approves.
 func (f *floor) authorize(w http.ResponseWriter, r *http.Request) {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	f.mu.RLock()
@@ -212,21 +262,35 @@ func (f *floor) authorize(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	scope := q.Get("scope")
-	if q.Get("response_type") != "code" || q.Get("code_challenge_method") != "S256" || len(q.Get("code_challenge")) != 43 || !c.allows(scope) {
-		http.Redirect(w, r, c.redirect+"?error=invalid_request&state="+url.QueryEscape(q.Get("state")), http.StatusFound)
+	if q.Get("response_type") != "code" || q.Get("code_challenge_method") != "S256" ||
+		len(q.Get("code_challenge")) != 43 ||
+		!c.allows(scope) {
+		http.Redirect(
+			w,
+			r,
+			c.redirect+"?error=invalid_request&state="+url.QueryEscape(q.Get("state")),
+			http.StatusFound,
+		)
 		return
 	}
 	code := random()
 	sum := sha256.Sum256([]byte(code))
 	f.mu.Lock()
-	f.codes[sum] = &floorCode{client: c, subject: user, scope: scope, challenge: q.Get("code_challenge"), redirect: c.redirect, expires: time.Now().Add(time.Minute).Unix()}
+	f.codes[sum] = &floorCode{
+		client:    c,
+		subject:   user,
+		scope:     scope,
+		challenge: q.Get("code_challenge"),
+		redirect:  c.redirect,
+		expires:   time.Now().Add(time.Minute).Unix(),
+	}
 	f.mu.Unlock()
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Location", c.redirect+"?code="+code+"&state="+url.QueryEscape(q.Get("state")))
 	w.WriteHeader(http.StatusFound)
 }
 
-// code redeems an authorization code: once, with its verifier.
+// code redeems an authorization code once, with its verifier.
 func (f *floor) code(w http.ResponseWriter, c *floorClient, form url.Values, now time.Time) {
 	sum := sha256.Sum256([]byte(form.Get("code")))
 	f.mu.Lock()
@@ -236,19 +300,23 @@ func (f *floor) code(w http.ResponseWriter, c *floorClient, form url.Values, now
 		code.used = true
 	}
 	f.mu.Unlock()
-	if !ok || code.client != c || now.Unix() >= code.expires || form.Get("redirect_uri") != code.redirect {
+	if !ok || code.client != c || now.Unix() >= code.expires ||
+		form.Get("redirect_uri") != code.redirect {
 		fail(w, http.StatusBadRequest, "invalid_grant")
 		return
 	}
 	v := sha256.Sum256([]byte(form.Get("code_verifier")))
-	if subtle.ConstantTimeCompare([]byte(base64.RawURLEncoding.EncodeToString(v[:])), []byte(code.challenge)) != 1 {
+	if subtle.ConstantTimeCompare(
+		[]byte(base64.RawURLEncoding.EncodeToString(v[:])),
+		[]byte(code.challenge),
+	) != 1 {
 		fail(w, http.StatusBadRequest, "invalid_grant")
 		return
 	}
 	f.issue(w, now, c, code.subject, code.scope, true)
 }
 
-// refresh exchanges a refresh token: once.
+// refresh redeems a refresh token once.
 func (f *floor) refresh(w http.ResponseWriter, c *floorClient, form url.Values, now time.Time) {
 	sum := sha256.Sum256([]byte(form.Get("refresh_token")))
 	f.mu.Lock()
@@ -265,6 +333,7 @@ func (f *floor) refresh(w http.ResponseWriter, c *floorClient, form url.Values, 
 	f.issue(w, now, c, t.subject, t.scope, true)
 }
 
+// introspectAnswer is the answer of the introspection endpoint.
 type introspectAnswer struct {
 	Active    bool   `json:"active"`
 	Scope     string `json:"scope,omitempty"`
@@ -276,6 +345,7 @@ type introspectAnswer struct {
 	IssuedAt  int64  `json:"iat,omitempty"`
 }
 
+// introspect is the introspection endpoint.
 func (f *floor) introspect(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost || r.ParseForm() != nil {
 		fail(w, http.StatusBadRequest, "invalid_request")
@@ -294,10 +364,19 @@ func (f *floor) introspect(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, introspectAnswer{})
 		return
 	}
-	writeJSON(w, http.StatusOK, introspectAnswer{Active: true, Scope: t.scope, ClientID: t.client.id, Subject: t.subject, Issuer: issuer,
-		TokenType: "Bearer", ExpiresAt: t.expires, IssuedAt: t.issued})
+	writeJSON(w, http.StatusOK, introspectAnswer{
+		Active:    true,
+		Scope:     t.scope,
+		ClientID:  t.client.id,
+		Subject:   t.subject,
+		Issuer:    issuer,
+		TokenType: "Bearer",
+		ExpiresAt: t.expires,
+		IssuedAt:  t.issued,
+	})
 }
 
+// revoke is the revocation endpoint.
 func (f *floor) revoke(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost || r.ParseForm() != nil {
 		fail(w, http.StatusBadRequest, "invalid_request")

@@ -21,7 +21,7 @@ import (
 	"github.com/ory/fosite/token/jwt"
 )
 
-// fastHasher is what fosite's users put in place of bcrypt for secrets that were generated.
+// fastHasher replaces fosite's bcrypt for generated secrets.
 type fastHasher struct{}
 
 func (fastHasher) Hash(_ context.Context, data []byte) ([]byte, error) {
@@ -36,45 +36,106 @@ func (fastHasher) Compare(_ context.Context, hash, data []byte) error {
 	return nil
 }
 
+// fositeServer has the endpoints of a host of fosite.
 type fositeServer struct {
 	provider fosite.OAuth2Provider
 	session  func(subject string) fosite.Session
 }
 
-// newFosite is fosite over its own memory store, with the handlers of a server that has these workloads.
+// newFosite returns fosite over its own memory store, with the handlers that the workloads
+// need.
 func newFosite(k *keys, form string) (http.Handler, error) {
 	store := fstorage.NewMemoryStore()
 	sum := sha256.Sum256([]byte(secret))
-	store.Clients[clientID] = &fosite.DefaultClient{ID: clientID, Secret: sum[:], RedirectURIs: []string{redirectURI}, ResponseTypes: []string{"code"},
-		GrantTypes: []string{"authorization_code", "refresh_token", "client_credentials", "password", grantJWT}, Scopes: []string{"read", "write", "offline"}}
+	store.Clients[clientID] = &fosite.DefaultClient{
+		ID:            clientID,
+		Secret:        sum[:],
+		RedirectURIs:  []string{redirectURI},
+		ResponseTypes: []string{"code"},
+		GrantTypes: []string{
+			"authorization_code",
+			"refresh_token",
+			"client_credentials",
+			"password",
+			grantJWT,
+		},
+		Scopes: []string{"read", "write", "offline"},
+	}
 	store.Users[user] = fstorage.MemoryUserRelation{Username: user, Password: password}
 	key := parseKey(k.Client).(*ecdsa.PrivateKey)
-	store.IssuerPublicKeys[clientID] = fstorage.IssuerPublicKeys{Issuer: clientID, KeysBySub: map[string]fstorage.SubjectPublicKeys{clientID: {Subject: clientID,
-		Keys: map[string]fstorage.PublicKeyScopes{"client": {Scopes: []string{"read"},
-			Key: &jose3.JSONWebKey{Key: key.Public(), Algorithm: es256, Use: "sig", KeyID: "client"}}}}}}
-	cfg := &fosite.Config{GlobalSecret: []byte("some-super-cool-secret-that-nobody-knows")[:32], ClientSecretsHasher: fastHasher{}, TokenURL: issuer,
-		AccessTokenIssuer: issuer, GrantTypeJWTBearerCanSkipClientAuth: true, GrantTypeJWTBearerMaxDuration: time.Hour,
-		// Filled here because the getters fill them without a lock while they serve.
-		ScopeStrategy: fosite.ExactScopeStrategy, AudienceMatchingStrategy: fosite.DefaultAudienceMatchingStrategy, HMACHasher: sha512.New512_256,
-		RedirectSecureChecker: fosite.IsRedirectURISecure, JWKSFetcherStrategy: fosite.NewDefaultJWKSFetcherStrategy(),
-		RefreshTokenScopes: []string{"offline"}, MessageCatalog: i18n.NewDefaultMessageCatalog(nil), AccessTokenLifespan: lifetime}
+	store.IssuerPublicKeys[clientID] = fstorage.IssuerPublicKeys{
+		Issuer: clientID,
+		KeysBySub: map[string]fstorage.SubjectPublicKeys{clientID: {
+			Subject: clientID,
+			Keys: map[string]fstorage.PublicKeyScopes{"client": {
+				Scopes: []string{"read"},
+				Key: &jose3.JSONWebKey{
+					Key:       key.Public(),
+					Algorithm: es256,
+					Use:       "sig",
+					KeyID:     "client",
+				},
+			}},
+		}},
+	}
+	cfg := &fosite.Config{
+		GlobalSecret:                        []byte("a global secret of just 32 bytes"),
+		ClientSecretsHasher:                 fastHasher{},
+		TokenURL:                            issuer,
+		AccessTokenIssuer:                   issuer,
+		GrantTypeJWTBearerCanSkipClientAuth: true,
+		GrantTypeJWTBearerMaxDuration:       time.Hour,
+
+		// The getters of fosite fill these fields at their first use, without a lock.
+		ScopeStrategy:            fosite.ExactScopeStrategy,
+		AudienceMatchingStrategy: fosite.DefaultAudienceMatchingStrategy,
+		HMACHasher:               sha512.New512_256,
+		RedirectSecureChecker:    fosite.IsRedirectURISecure,
+		JWKSFetcherStrategy:      fosite.NewDefaultJWKSFetcherStrategy(),
+		RefreshTokenScopes:       []string{"offline"},
+		MessageCatalog:           i18n.NewDefaultMessageCatalog(nil),
+		AccessTokenLifespan:      lifetime,
+	}
 	core := oauth2.CoreStrategy(compose.NewOAuth2HMACStrategy(cfg))
 	s := &fositeServer{}
 	s.session = func(subject string) fosite.Session {
 		if form == opaque {
 			return &fosite.DefaultSession{Subject: subject}
 		}
-		return &oauth2.JWTSession{JWTClaims: &jwt.JWTClaims{Subject: subject, Audience: []string{issuer}}, JWTHeader: &jwt.Headers{}, Subject: subject}
+		return &oauth2.JWTSession{
+			JWTClaims: &jwt.JWTClaims{Subject: subject, Audience: []string{issuer}},
+			JWTHeader: &jwt.Headers{},
+			Subject:   subject,
+		}
 	}
 	if signer := k.signing(form); signer != nil {
-		signing := &jose3.JSONWebKey{Key: signer, KeyID: "1", Algorithm: form, Use: "sig"}
-		core = compose.NewOAuth2JWTStrategy(func(context.Context) (any, error) { return signing, nil }, core, cfg)
+		signing := &jose3.JSONWebKey{
+			Key:       signer,
+			KeyID:     "1",
+			Algorithm: form,
+			Use:       "sig",
+		}
+		core = compose.NewOAuth2JWTStrategy(
+			func(context.Context) (any, error) { return signing, nil },
+			core,
+			cfg,
+		)
 	}
-	//lint:ignore SA1019 the password grant fills a store with pairs of tokens, and is not timed
+	//nolint:staticcheck // the password grant only fills a store, and is not measured
 	password := compose.OAuth2ResourceOwnerPasswordCredentialsFactory
-	s.provider = compose.Compose(cfg, store, core, compose.OAuth2AuthorizeExplicitFactory, compose.OAuth2ClientCredentialsGrantFactory,
-		compose.OAuth2RefreshTokenGrantFactory, password, compose.RFC7523AssertionGrantFactory, compose.OAuth2TokenIntrospectionFactory,
-		compose.OAuth2TokenRevocationFactory, compose.OAuth2PKCEFactory)
+	s.provider = compose.Compose(
+		cfg,
+		store,
+		core,
+		compose.OAuth2AuthorizeExplicitFactory,
+		compose.OAuth2ClientCredentialsGrantFactory,
+		compose.OAuth2RefreshTokenGrantFactory,
+		password,
+		compose.RFC7523AssertionGrantFactory,
+		compose.OAuth2TokenIntrospectionFactory,
+		compose.OAuth2TokenRevocationFactory,
+		compose.OAuth2PKCEFactory,
+	)
 	mux := http.NewServeMux()
 	mux.HandleFunc("/authorize", s.authorize)
 	mux.HandleFunc("/token", s.token)
@@ -132,11 +193,22 @@ func (s *fositeServer) introspect(w http.ResponseWriter, r *http.Request) {
 }
 
 func (s *fositeServer) revoke(w http.ResponseWriter, r *http.Request) {
-	s.provider.WriteRevocationResponse(r.Context(), w, s.provider.NewRevocationRequest(r.Context(), r))
+	s.provider.WriteRevocationResponse(
+		r.Context(),
+		w,
+		s.provider.NewRevocationRequest(r.Context(), r),
+	)
 }
 
-// authorizeQuery is an authorization request for a scope, spaces for spaces.
+// authorizeQuery returns an authorization request for a scope.
 func authorizeQuery(scope string) string {
-	return url.Values{"response_type": {"code"}, "client_id": {clientID}, "redirect_uri": {redirectURI}, "scope": {strings.TrimSpace(scope)}, "state": {state},
-		"code_challenge": {challenge}, "code_challenge_method": {"S256"}}.Encode()
+	return url.Values{
+		"response_type":         {"code"},
+		"client_id":             {clientID},
+		"redirect_uri":          {redirectURI},
+		"scope":                 {strings.TrimSpace(scope)},
+		"state":                 {state},
+		"code_challenge":        {challenge},
+		"code_challenge_method": {"S256"},
+	}.Encode()
 }
