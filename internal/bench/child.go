@@ -52,6 +52,8 @@ func serve(name string, in io.Reader, out io.Writer) error {
 	if err := dec.Decode(&k); err != nil {
 		return err
 	}
+
+	// One server for each form of access tokens, all of them in this process.
 	addrs := make(map[string]string)
 	for _, form := range forms {
 		h, err := p.build(&k, form)
@@ -63,11 +65,16 @@ func serve(name string, in io.Reader, out io.Writer) error {
 			return err
 		}
 		addrs[form] = l.Addr().String()
-		go func() { _ = (&http.Server{Handler: h, ReadHeaderTimeout: time.Minute}).Serve(l) }()
+
+		// It serves until the process ends.
+		srv := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
+		go func() { _ = srv.Serve(l) }()
 	}
 	if err := enc.Encode(addrs); err != nil {
 		return err
 	}
+
+	// The parent ends the process by closing its output.
 	for {
 		var c command
 		if err := dec.Decode(&c); errors.Is(err, io.EOF) {
@@ -75,6 +82,8 @@ func serve(name string, in io.Reader, out io.Writer) error {
 		} else if err != nil {
 			return err
 		}
+
+		// A failure of a command does not end the process.
 		r, err := p.run(&k, c)
 		if err != nil {
 			r.Err = err.Error()

@@ -60,6 +60,8 @@ func (f *floor) sign(t *floorToken) (string, error) {
 	input := b64.EncodeToString(
 		[]byte(`{"typ":"at+jwt","alg":"`+f.alg+`","kid":"1"}`),
 	) + "." + b64.EncodeToString(claims)
+
+	// The signature of ES256 is r and s in 32 bytes each (RFC 7518 section 3.4).
 	var sig []byte
 	switch key := f.signer.(type) {
 	case *ecdsa.PrivateKey:
@@ -127,6 +129,8 @@ func (f *floor) checkJWT(token string, now time.Time) (*floorClient, error) {
 		len(sig) != 64 {
 		return nil, errAssertion
 	}
+
+	// The client is the issuer and the subject of its own assertion.
 	f.mu.RLock()
 	c := f.clients[claims.Issuer]
 	f.mu.RUnlock()
@@ -188,6 +192,8 @@ func (f *floor) checkSAML(assertion string, now time.Time) (subject string, err 
 	if err != nil {
 		return "", err
 	}
+
+	// Only what the signature covers is read from here on.
 	text := func(path string) string {
 		if e := el.FindElement(path); e != nil {
 			return e.Text()
@@ -201,6 +207,8 @@ func (f *floor) checkSAML(assertion string, now time.Time) (subject string, err 
 		confirmation.SelectAttrValue("Recipient", "") != issuer+"/token" {
 		return "", errAssertion
 	}
+
+	// Both times bound the assertion. The last one read is close enough for its replay.
 	var until time.Time
 	for _, e := range []*etree.Element{confirmation, conditions} {
 		if until, err = time.Parse(

@@ -22,8 +22,12 @@ type growth struct {
 // level is the CPU time of an operation at a number of live tokens. It includes garbage
 // collection.
 type level struct {
-	Tokens     int
-	Issue, Ask time.Duration // client credentials and introspection, of CPU time
+	// Tokens is the number of live tokens.
+	Tokens int
+
+	// Issue is the cost of client credentials, and Ask that of introspection.
+	Issue time.Duration
+	Ask   time.Duration
 }
 
 // heapAt is the number of live tokens at which the heap is measured.
@@ -38,6 +42,8 @@ func grow(p peer, k *keys, limit int) (*growth, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	// A new server, whose store is empty.
 	g := &growth{Refresh: both}
 	h, err := p.build(k, opaque)
 	if err != nil {
@@ -49,6 +55,8 @@ func grow(p peer, k *keys, limit int) (*growth, error) {
 		keys:   k,
 		next:   new(atomic.Int64),
 	}
+
+	// Introspection asks about these tokens at every level.
 	if err := liveTokens(c, 0); err != nil {
 		return nil, err
 	}
@@ -76,13 +84,19 @@ func grow(p peer, k *keys, limit int) (*growth, error) {
 		if l.Ask, err = settled(func(i int) error { return introspectOne(c, i) }); err != nil {
 			return nil, err
 		}
-		if l.Issue, err = settled(
-			func(int) error { live++; return clientCredentials(c, 0) },
-		); err != nil {
+
+		// These tokens stay in the store, so that they count for the next level.
+		l.Issue, err = settled(func(int) error {
+			live++
+			return clientCredentials(c, 0)
+		})
+		if err != nil {
 			return nil, err
 		}
 		g.Levels = append(g.Levels, l)
 	}
+
+	// Otherwise the collector could free the server before its heap is measured.
 	runtime.KeepAlive(h)
 	return g, nil
 }

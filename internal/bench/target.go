@@ -80,6 +80,8 @@ func (t *wire) send(b []byte) (a answer, err error) {
 	if _, err := t.conn.Write(b); err != nil {
 		return a, err
 	}
+
+	// The answer's head. All servers send Content-Length for answers of this size.
 	length := -1
 	for first := true; ; first = false {
 		line, err := t.r.ReadSlice('\n')
