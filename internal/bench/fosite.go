@@ -24,11 +24,13 @@ import (
 // fastHasher replaces fosite's bcrypt for generated secrets.
 type fastHasher struct{}
 
+// Hash implements fosite.Hasher.
 func (fastHasher) Hash(_ context.Context, data []byte) ([]byte, error) {
 	sum := sha256.Sum256(data)
 	return sum[:], nil
 }
 
+// Compare implements fosite.Hasher.
 func (fastHasher) Compare(_ context.Context, hash, data []byte) error {
 	if sum := sha256.Sum256(data); subtle.ConstantTimeCompare(hash, sum[:]) != 1 {
 		return errors.New("wrong secret")
@@ -46,6 +48,7 @@ type fositeServer struct {
 // need.
 func newFosite(k *keys, form string) (http.Handler, error) {
 	store := fstorage.NewMemoryStore()
+	// The client has every grant type and scope that a workload uses.
 	sum := sha256.Sum256([]byte(secret))
 	store.Clients[clientID] = &fosite.DefaultClient{
 		ID:            clientID,
@@ -62,6 +65,8 @@ func newFosite(k *keys, form string) (http.Handler, error) {
 		Scopes: []string{"read", "write", "offline"},
 	}
 	store.Users[user] = fstorage.MemoryUserRelation{Username: user, Password: password}
+
+	// The key of the client's assertions. fosite registers it for an issuer and a subject.
 	key := parseKey(k.Client).(*ecdsa.PrivateKey)
 	store.IssuerPublicKeys[clientID] = fstorage.IssuerPublicKeys{
 		Issuer: clientID,
@@ -96,6 +101,8 @@ func newFosite(k *keys, form string) (http.Handler, error) {
 		MessageCatalog:           i18n.NewDefaultMessageCatalog(nil),
 		AccessTokenLifespan:      lifetime,
 	}
+
+	// JWT access tokens need sessions of another type, which have the claims.
 	core := oauth2.CoreStrategy(compose.NewOAuth2HMACStrategy(cfg))
 	s := &fositeServer{}
 	s.session = func(subject string) fosite.Session {
@@ -123,6 +130,8 @@ func newFosite(k *keys, form string) (http.Handler, error) {
 	}
 	//nolint:staticcheck // the password grant only fills a store, and is not measured
 	password := compose.OAuth2ResourceOwnerPasswordCredentialsFactory
+
+	// ComposeAllEnabled would run further handlers at each request.
 	s.provider = compose.Compose(
 		cfg,
 		store,
@@ -144,6 +153,7 @@ func newFosite(k *keys, form string) (http.Handler, error) {
 	return mux, nil
 }
 
+// authorize approves each request for the one user.
 func (s *fositeServer) authorize(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	ar, err := s.provider.NewAuthorizeRequest(ctx, r)
@@ -162,6 +172,7 @@ func (s *fositeServer) authorize(w http.ResponseWriter, r *http.Request) {
 	s.provider.WriteAuthorizeResponse(ctx, w, ar, res)
 }
 
+// token is the token endpoint, after the example of fosite.
 func (s *fositeServer) token(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	ar, err := s.provider.NewAccessRequest(ctx, r, s.session(""))
@@ -169,6 +180,8 @@ func (s *fositeServer) token(w http.ResponseWriter, r *http.Request) {
 		s.provider.WriteAccessError(ctx, w, ar, err)
 		return
 	}
+
+	// fosite leaves the granting of scopes to the host for these grants.
 	if g := ar.GetGrantTypes(); g.ExactOne("client_credentials") || g.ExactOne("password") {
 		for _, scope := range ar.GetRequestedScopes() {
 			ar.GrantScope(scope)
@@ -182,6 +195,7 @@ func (s *fositeServer) token(w http.ResponseWriter, r *http.Request) {
 	s.provider.WriteAccessResponse(ctx, w, ar, res)
 }
 
+// introspect is the introspection endpoint.
 func (s *fositeServer) introspect(w http.ResponseWriter, r *http.Request) {
 	ctx := r.Context()
 	res, err := s.provider.NewIntrospectionRequest(ctx, r, s.session(""))
@@ -192,6 +206,7 @@ func (s *fositeServer) introspect(w http.ResponseWriter, r *http.Request) {
 	s.provider.WriteIntrospectionResponse(ctx, w, res)
 }
 
+// revoke is the revocation endpoint.
 func (s *fositeServer) revoke(w http.ResponseWriter, r *http.Request) {
 	s.provider.WriteRevocationResponse(
 		r.Context(),

@@ -24,6 +24,7 @@ type goOAuth2 struct {
 
 // newGoOAuth2 returns the server of go-oauth2's example.
 func newGoOAuth2(k *keys, form string) (http.Handler, error) {
+	// The server logs each error.
 	log.SetOutput(io.Discard)
 	m := manage.NewDefaultManager()
 	m.SetAuthorizeCodeTokenCfg(manage.DefaultAuthorizeCodeTokenCfg)
@@ -39,6 +40,8 @@ func newGoOAuth2(k *keys, form string) (http.Handler, error) {
 	} else {
 		m.MapAccessGenerate(generates.NewJWTAccessGenerate("1", k.pem(form), method))
 	}
+
+	// The domain stands for the redirect URI, which the server compares by its host.
 	clients := store.NewClientStore()
 	if err := clients.Set(clientID, &models.Client{
 		ID:     clientID,
@@ -60,6 +63,8 @@ func newGoOAuth2(k *keys, form string) (http.Handler, error) {
 			return user, nil
 		},
 	)
+
+	// The handlers of go-oauth2 return an error only if they could not answer.
 	mux := http.NewServeMux()
 	mux.HandleFunc("/authorize", func(w http.ResponseWriter, r *http.Request) {
 		if err := g.srv.HandleAuthorizeRequest(w, r); err != nil {
@@ -88,6 +93,7 @@ func (g *goOAuth2) client(ctx context.Context, r *http.Request) error {
 	return err
 }
 
+// introspect is the introspection endpoint.
 func (g *goOAuth2) introspect(w http.ResponseWriter, r *http.Request) {
 	if err := g.client(r.Context(), r); err != nil {
 		http.Error(w, err.Error(), http.StatusUnauthorized)
@@ -109,6 +115,7 @@ func (g *goOAuth2) introspect(w http.ResponseWriter, r *http.Request) {
 	_ = json.NewEncoder(w).Encode(answer)
 }
 
+// revoke is the revocation endpoint. It takes access tokens only.
 func (g *goOAuth2) revoke(w http.ResponseWriter, r *http.Request) {
 	if err := g.client(r.Context(), r); err != nil {
 		http.Error(w, err.Error(), http.StatusUnauthorized)

@@ -19,6 +19,7 @@ import (
 // login authenticates the one user.
 type login struct{}
 
+// Authenticate implements [grants.Authenticator].
 func (login) Authenticate(_ context.Context, l grants.Login) (grants.User, error) {
 	if l.Username != user || l.Password != password {
 		return grants.User{}, grants.ErrWrongPassword
@@ -38,6 +39,8 @@ func newGrantwell(k *keys, form string) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	// The client has every grant type and scope that a workload uses.
 	store := memstore.New()
 	if err := store.PutClient(context.Background(), storage.Client{
 		ID:      clientID,
@@ -56,6 +59,8 @@ func newGrantwell(k *keys, form string) (http.Handler, error) {
 	}); err != nil {
 		return nil, err
 	}
+
+	// JWT assertions are those of the client, and SAML assertions those of the provider.
 	issuers := grants.ClientIssuers{
 		Clients: store,
 		Others: assertion.Issuers(
@@ -108,6 +113,8 @@ func newGrantwell(k *keys, form string) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	// The endpoints are mounted as a host does it, without a login page.
 	mux := http.NewServeMux()
 	mux.Handle("/token", srv.TokenHandler())
 	mux.Handle("/introspect", srv.IntrospectHandler())

@@ -65,6 +65,7 @@ type keys struct {
 // newKeys makes the keys, and the given numbers of assertions.
 func newKeys(jwts, samls int) (*keys, error) {
 	k := &keys{}
+	// PKCS #8 goes through JSON to the servers' processes.
 	for _, at := range []*[]byte{&k.ES, &k.Client} {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
@@ -90,6 +91,8 @@ func newKeys(jwts, samls int) (*keys, error) {
 	if k.Ed, err = x509.MarshalPKCS8PrivateKey(ed); err != nil {
 		return nil, err
 	}
+
+	// crewjam/saml and goxmldsig know the identity provider by a certificate.
 	signer := parseKey(k.IDP)
 	now := time.Now()
 	cert := &x509.Certificate{
@@ -156,6 +159,8 @@ func signAssertion(key *ecdsa.PrivateKey, now time.Time) (string, error) {
 		[]byte(`{"alg":"ES256","typ":"JWT","kid":"client"}`),
 	) + "." + b64.EncodeToString(claims)
 	sum := sha256.Sum256([]byte(input))
+
+	// The signature is r and s in 32 bytes each (RFC 7518 section 3.4).
 	r, s, err := ecdsa.Sign(rand.Reader, key, sum[:])
 	if err != nil {
 		return "", err
@@ -169,6 +174,8 @@ func signAssertion(key *ecdsa.PrivateKey, now time.Time) (string, error) {
 // withAssertions returns the same keys with new assertions.
 func (k keys) withAssertions(jwts, samls int) (*keys, error) {
 	k.JWTs, k.SAMLs = nil, nil
+
+	// All assertions of a round expire at the same time.
 	now := time.Now()
 	for range jwts {
 		token, err := signAssertion(parseKey(k.Client).(*ecdsa.PrivateKey), now)

@@ -87,6 +87,8 @@ func compare() error {
 // then in process, and stops them.
 func (res *results) round(round int, k *keys) (err error) {
 	var servers []*remote
+
+	// Servers that were started are stopped after a failure too.
 	defer func() {
 		for _, r := range servers {
 			if stopped := r.stop(); err == nil {
@@ -101,6 +103,8 @@ func (res *results) round(round int, k *keys) (err error) {
 		}
 		servers = append(servers, r)
 	}
+
+	// Each round begins with another server.
 	for _, w := range res.workloads {
 		for i := range servers {
 			r := servers[(i+round)%len(servers)]

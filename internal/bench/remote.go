@@ -48,6 +48,7 @@ func start(p peer, k *keys) (*remote, error) {
 	if err := r.cmd.Start(); err != nil {
 		return nil, err
 	}
+	// The process gets its keys first, and answers with its addresses.
 	r.enc, r.dec = json.NewEncoder(r.in), json.NewDecoder(bufio.NewReader(out))
 	if err := r.enc.Encode(k); err != nil {
 		return nil, errors.Join(err, r.stop())
@@ -126,6 +127,8 @@ func (r *remote) load(w *workload, ops int) (time.Duration, error) {
 
 	var calls errgroup.Group
 	var turn sync.Mutex
+
+	// Callers of a workload that runs alone take turns.
 	for _, c := range callers {
 		calls.Go(func() error {
 			for i := range each {

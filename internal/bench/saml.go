@@ -64,6 +64,8 @@ func signSAML(k *keys, now time.Time) (string, error) {
 			},
 		},
 	}
+
+	// MakeAssertionEl signs the assertion.
 	if err := req.MakeAssertionEl(); err != nil {
 		return "", err
 	}

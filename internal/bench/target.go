@@ -151,6 +151,7 @@ type recorder struct {
 	body   bytes.Buffer
 }
 
+// Header implements http.ResponseWriter.
 func (w *recorder) Header() http.Header { return w.header }
 func (w *recorder) WriteHeader(status int) {
 	if w.status == 0 {
@@ -197,6 +198,8 @@ func (t *local) serve(r *http.Request) (answer, error) {
 	clear(t.w.header)
 	t.w.status = 0
 	t.w.body.Reset()
+
+	// A handler that writes nothing answers 200, as in net/http.
 	t.h.ServeHTTP(&t.w, r)
 	t.w.WriteHeader(http.StatusOK)
 	var location string

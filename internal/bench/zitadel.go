@@ -32,6 +32,7 @@ type zitadelClient struct {
 	jwt bool
 }
 
+// GrantTypes returns every grant type that a workload uses.
 func (c *zitadelClient) GrantTypes() []oidc.GrantType {
 	return []oidc.GrantType{
 		oidc.GrantTypeCode,
@@ -61,6 +62,9 @@ func (k zitadelKey) Key() any                                    { return k.key 
 func (k zitadelKey) ID() string                                  { return "1" }
 func (k zitadelKey) Use() string                                 { return "sig" }
 
+// The methods below replace those of the example: they return this benchmark's key and
+// client.
+
 func (s *zitadelStorage) SigningKey(context.Context) (op.SigningKey, error) { return s.signer, nil }
 func (s *zitadelStorage) SignatureAlgorithms(context.Context) ([]jose.SignatureAlgorithm, error) {
 	return []jose.SignatureAlgorithm{s.signer.alg}, nil
@@ -86,6 +90,8 @@ func (s *zitadelStorage) ClientCredentials(
 	return s.client, nil
 }
 
+// ClientCredentialsTokenRequest accepts each scope.
+//
 //nolint:unparam // op.ClientCredentialsStorage has the error
 func (s *zitadelStorage) ClientCredentialsTokenRequest(
 	_ context.Context,
@@ -99,6 +105,7 @@ func (s *zitadelStorage) ClientCredentialsTokenRequest(
 	}, nil
 }
 
+// GetKeyByIDAndClientID returns the key of the client's assertions.
 func (s *zitadelStorage) GetKeyByIDAndClientID(
 	_ context.Context,
 	keyID, id string,
@@ -109,6 +116,7 @@ func (s *zitadelStorage) GetKeyByIDAndClientID(
 	return &s.assertion, nil
 }
 
+// ValidateJWTProfileScopes accepts each scope of an assertion.
 func (s *zitadelStorage) ValidateJWTProfileScopes(
 	_ context.Context,
 	_ string,
@@ -120,6 +128,7 @@ func (s *zitadelStorage) ValidateJWTProfileScopes(
 // newZitadel returns the provider of zitadel's example. Its login page logs the user in
 // without a question.
 func newZitadel(k *keys, form string) (http.Handler, error) {
+	// The example logs each request.
 	slog.SetDefault(slog.New(slog.NewTextHandler(io.Discard, nil)))
 	client := storage.WebClient(clientID, secret, redirectURI)
 	s := &zitadelStorage{
@@ -135,6 +144,8 @@ func newZitadel(k *keys, form string) (http.Handler, error) {
 			Key:   parseKey(k.Client).Public(),
 		},
 	}
+
+	// A key signs the ID tokens even if access tokens are opaque.
 	if form != opaque {
 		s.signer = zitadelKey{jose.SignatureAlgorithm(form), k.signing(form)}
 	}
@@ -165,6 +176,8 @@ func newZitadel(k *keys, form string) (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
+
+	// The login page of the example asks for a password. This one does not.
 	callback := op.AuthCallbackURL(provider)
 	mux := http.NewServeMux()
 	mux.Handle("/", provider)
