@@ -315,7 +315,7 @@ func wrongRefusals() []wrong {
 	return []wrong{
 		{"grants everything", refused, after(func(_ *grants.Request, g *grants.Grant, err error) (*grants.Grant, error) {
 			if err != nil {
-				return &grants.Grant{Subject: "mallory"}, nil
+				return &grants.Grant{Subject: "mallory"}, nil //nolint:nilerr // wrong on purpose
 			}
 			return g, nil
 		})},
