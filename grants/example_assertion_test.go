@@ -12,22 +12,34 @@ import (
 	"github.com/grantwell/grantwell/grants"
 )
 
-// idp stands for a verifier that assertion.NewJWT or assertion.NewSAML has made: it takes what the identity provider says of ann.
+// idp stands for a verifier of assertion.NewJWT or assertion.NewSAML. It accepts one
+// assertion about ann.
 type idp struct{}
 
 func (idp) Verify(_ context.Context, r assertion.Request) (*assertion.Assertion, error) {
 	if r.Assertion != signed {
 		return nil, &assertion.Error{Code: "invalid_grant", Reason: "signature"}
 	}
-	return &assertion.Assertion{Issuer: "https://idp.example", Subject: assertion.Subject{Value: "ann"}, Expires: time.Now().Add(time.Minute),
-		Attributes: []assertion.Attribute{{Name: "department", Values: []string{"HR"}}},
-		Trust: &assertion.Issuer{ID: "https://idp.example",
-			Subject: func(_ context.Context, a *assertion.Assertion) (string, error) { return "idp|" + a.Subject.Value, nil },
-			Scopes: func(_ context.Context, _ *assertion.Assertion, asked []string) ([]string, error) {
-				return []string{"read"}, nil // of what was asked for
-			}}}, nil
+	return &assertion.Assertion{
+		Issuer:  "https://idp.example",
+		Subject: assertion.Subject{Value: "ann"},
+		Expires: time.Now().Add(time.Minute),
+		Attributes: []assertion.Attribute{
+			{Name: "department", Values: []string{"HR"}},
+		},
+		Trust: &assertion.Issuer{
+			ID: "https://idp.example",
+			Subject: func(_ context.Context, a *assertion.Assertion) (string, error) {
+				return "idp|" + a.Subject.Value, nil
+			},
+			Scopes: func(context.Context, *assertion.Assertion, []string) ([]string, error) {
+				return []string{"read"}, nil
+			},
+		},
+	}, nil
 }
 
+// signed is the assertion that idp accepts.
 const signed = "the signed assertion"
 
 func ExampleJWTBearer() {
@@ -45,17 +57,20 @@ func ExampleJWTBearer() {
 	// true invalid_grant The grant is invalid, expired, revoked or was issued to another client.
 }
 
-// What the assertion says beyond the subject becomes claims of the token where the host wants that.
+// The host may copy attributes of the assertion into claims of the token.
 func ExampleSAMLBearer() {
-	grant := grants.SAMLBearer{Verifier: idp{}, Bearer: grants.Bearer{
-		Verified: func(_ context.Context, _ *grants.Request, a *assertion.Assertion, g *grants.Grant) error {
-			department := a.Attribute("department")
-			if len(department) != 1 {
-				return errors.New("nobody without a department")
-			}
-			g.Claims = map[string]any{"dept": department[0]}
-			return nil
-		}}}
+	verified := func(_ context.Context, _ *grants.Request, a *assertion.Assertion, g *grants.Grant) error {
+		department := a.Attribute("department")
+		if len(department) != 1 {
+			return errors.New("the user has no department")
+		}
+		g.Claims = map[string]any{"dept": department[0]}
+		return nil
+	}
+	grant := grants.SAMLBearer{
+		Verifier: idp{},
+		Bearer:   grants.Bearer{Verified: verified},
+	}
 	r := asked(url.Values{"assertion": {signed}}, nil)
 	r.Scope = []string{"read"}
 	g, err := grant.Handle(context.Background(), r)
@@ -64,18 +79,21 @@ func ExampleSAMLBearer() {
 	// idp|ann map[dept:HR] true <nil>
 }
 
-// A JWT that a client signs itself names the client, before anything is verified.
+// A JWT that a client signs itself names the client. The name is not verified yet.
 func ExampleIdentifier() {
 	var grant grants.Identifier = grants.JWTBearer{Verifier: idp{}}
 	part := base64.RawURLEncoding.EncodeToString
-	jwt := part([]byte(`{"alg":"ES256"}`)) + "." + part([]byte(`{"iss":"app","sub":"ann"}`)) + "." + part([]byte("signature"))
+	header := part([]byte(`{"alg":"ES256"}`))
+	claims := part([]byte(`{"iss":"app","sub":"ann"}`))
+	jwt := header + "." + claims + "." + part([]byte("signature"))
 	id, err := grant.Identify(context.Background(), asked(url.Values{"assertion": {jwt}}, nil))
 	fmt.Println(id, err)
 	// Output:
 	// app <nil>
 }
 
-// Implicit is for clients that cannot change. It adds a response type to the authorization endpoint, and nothing to the token endpoint.
+// Implicit is for clients that cannot be changed. It adds a response type to the
+// authorization endpoint, and nothing to the token endpoint.
 func ExampleImplicit() {
 	var grant grants.Responder = grants.Implicit{}
 	fmt.Println(grant.ResponseType())
@@ -88,26 +106,34 @@ func ExampleImplicit() {
 	// true unsupported_grant_type
 }
 
-// A host authenticates its own users. What it answers to a wrong password is for the server to word.
+// A host authenticates its own users. For a wrong password it returns ErrWrongPassword, and
+// the server answers the client.
 func ExampleAuthenticator() {
 	var users grants.Authenticator = directory{"ann": "correct horse"}
-	user, err := users.Authenticate(context.Background(), grants.Login{Username: "ann", Password: "correct horse"})
+	login := grants.Login{Username: "ann", Password: "correct horse"}
+	user, err := users.Authenticate(context.Background(), login)
 	fmt.Println(user.Subject, err)
-	_, err = users.Authenticate(context.Background(), grants.Login{Username: "ann", Password: "battery"})
+
+	login.Password = "battery"
+	_, err = users.Authenticate(context.Background(), login)
 	fmt.Println(errors.Is(err, grants.ErrWrongPassword))
 	// Output:
 	// user-7 <nil>
 	// true
 }
 
-// three is a limiter that lets three guesses be made against each key, ever. It is for one goroutine: a server needs a lock as well.
+// three is a limiter that allows three wrong passwords for each key, for ever. It has no
+// lock, which the limiter of a server needs.
 type three map[string]int
 
 func (l three) Attempt(_ context.Context, key string) (func(bool), time.Duration, error) {
 	if l[key] == 3 {
 		return nil, time.Hour, nil
 	}
-	l[key]++ // a guess under way counts, or any number of them at once would pass
+
+	// An attempt counts while it runs. Otherwise any number of concurrent attempts would
+	// be allowed.
+	l[key]++
 	return func(success bool) {
 		if success {
 			l[key] = 0
@@ -120,8 +146,10 @@ func ExampleLimiter() {
 	for range 4 {
 		done, wait, err := limiter.Attempt(context.Background(), "user:ann")
 		fmt.Println(wait, err)
-		if wait == 0 && err == nil {
-			done(false) // the password was wrong
+
+		// done is nil if the attempt is not allowed. Here the password was wrong.
+		if done != nil {
+			done(false)
 		}
 	}
 	// Output:
