@@ -35,6 +35,7 @@ var clientRules = [...]func(c *Client, fault report){
 	checkOrigins,
 	checkAccessToken,
 	checkLifetimes,
+	checkTimes,
 }
 
 // Validate returns every reason why the client must not be registered, joined,
@@ -206,6 +207,22 @@ func checkLifetimes(c *Client, fault report) {
 	negative := c.AccessTokenLifetime < 0 || c.RefreshTokenLifetime < 0 || c.CodeLifetime < 0
 	if negative || c.CodeLifetime > maxCodeLifetime {
 		fault("lifetimes", "must not be negative, nor a code's above 10 minutes (RFC 6749 section 4.1.2)")
+	}
+}
+
+// checkTimes judges the points in time, which a store has to be able to keep.
+func checkTimes(c *Client, fault report) {
+	const reason = "is outside of the years 1 to 9999 (RFC 3339 section 1)"
+	if !keepable(c.CreatedAt, lastSecondJSON) {
+		fault("created_at", reason)
+	}
+	if !keepable(c.TokensNotBefore, lastSecondJSON) {
+		fault("tokens_not_before", reason)
+	}
+	for _, s := range c.Secrets {
+		if !keepable(s.ExpiresAt, lastSecondJSON) {
+			fault("secrets", "expires_at %s", reason)
+		}
 	}
 }
 
