@@ -41,7 +41,9 @@ func (s ClientIssuers) Issuer(ctx context.Context, id string) (*assertion.Issuer
 	}
 	keys, source, err := clientKeys(&c, s.Remote)
 	if err != nil {
-		return nil, err
+		// Any caller can name this client, so it looks like one that does not exist
+		// (RFC 7521 section 4.1.1). The cause is for the operator.
+		return nil, fmt.Errorf("%w: %w", assertion.ErrUnknownIssuer, err)
 	}
 	life := s.MaxLifetime
 	if life == 0 {
@@ -122,7 +124,9 @@ func (s RegisteredKeys) ClientKeys(ctx context.Context, id string) (assertion.Cl
 	out := assertion.ClientCredentials{Method: c.Method(), Algorithm: c.AuthSigningAlg, CertificateDates: true, Lenient: c.LenientAssertions}
 	switch c.Method() {
 	case storage.AuthPrivateKeyJWT:
-		_, out.Keys, err = clientKeys(&c, s.Remote)
+		if _, out.Keys, err = clientKeys(&c, s.Remote); err != nil {
+			err = fmt.Errorf("%w: %w", assertion.ErrUnknownClient, err)
+		}
 	case storage.AuthClientSecretJWT:
 		out.Secrets = [][]byte{c.SharedKey}
 	default:

@@ -133,7 +133,7 @@ func UnsupportedGrantType() *Error {
 // Retry-After.
 func TooManyTries(wait time.Duration) *Error {
 	return &Error{
-		Code:        "invalid_grant",
+		Code:        "temporarily_unavailable", // the grant was not judged
 		Description: "Too many failed tries. Wait before the next one.",
 		Status:      http.StatusTooManyRequests,
 		RetryAfter:  wait,

@@ -232,8 +232,10 @@ func (f *Frame) answer(x *exchange, reply *seam.Reply) {
 	}
 
 	h := x.w.Header()
-	if reply.Status != http.StatusNoContent {
-		h["Content-Type"] = contentType // some clients insist on a type even without a body
+	if len(body) > 0 {
+		h["Content-Type"] = contentType
+	} else {
+		h["Content-Type"] = nil // or net/http would add one
 	}
 	if len(body) > 1<<10 { // net/http itself adds the length of a shorter body
 		h["Content-Length"] = []string{strconv.Itoa(len(body))}

@@ -149,19 +149,39 @@ func (f *Frame) showError(w http.ResponseWriter, r *http.Request, e *grants.Erro
 // Form returns the parameters of a page: the form of a POST, the query of a GET.
 // Those in multi may occur several times.
 func (f *Frame) Form(w http.ResponseWriter, r *http.Request, multi ...string) (url.Values, error) {
-	text := r.URL.RawQuery
-	if r.Method == http.MethodPost {
-		if err := frame.CheckForm(r); err != nil {
-			return nil, err
-		}
-		var err error
-		if text, err = readAll(w, r, f.MaxBody); err != nil {
-			return nil, err
-		}
-	}
-	if int64(len(text)) > f.MaxBody {
-		return nil, frame.TooLarge()
+	text, err := f.text(w, r)
+	if err != nil {
+		return nil, err
 	}
 
 	return form.Parse(text, multi...)
+}
+
+// FormAll is Form for a request whose repetitions are judged later.
+func (f *Frame) FormAll(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	text, err := f.text(w, r)
+	if err != nil {
+		return nil, err
+	}
+
+	return form.ParseAll(text)
+}
+
+// text returns the form that a request carries, undecoded.
+func (f *Frame) text(w http.ResponseWriter, r *http.Request) (string, error) {
+	text := r.URL.RawQuery
+	if r.Method == http.MethodPost {
+		if err := frame.CheckForm(r); err != nil {
+			return "", err
+		}
+		var err error
+		if text, err = readAll(w, r, f.MaxBody); err != nil {
+			return "", err
+		}
+	}
+	if int64(len(text)) > f.MaxBody {
+		return "", frame.TooLarge()
+	}
+
+	return text, nil
 }

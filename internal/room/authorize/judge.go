@@ -136,13 +136,10 @@ func validClientID(id string) bool {
 	return true
 }
 
-// readState keeps the state as it was sent. Of two states, neither is certainly the
-// client's.
+// readState keeps the state as it was sent.
 func (j *judgement) readState(context.Context) error {
-	if len(j.Params["state"]) == 1 {
-		j.State = j.Params.Get("state")
-		j.StateGiven = j.State != ""
-	}
+	j.State = j.once("state")
+	j.StateGiven = j.State != ""
 
 	return nil
 }
@@ -151,13 +148,25 @@ func (j *judgement) readState(context.Context) error {
 // resource (RFC 8707 section 2) and audience (RFC 8693 section 2.1) may.
 func (j *judgement) checkRepeated(context.Context) error {
 	for name, values := range j.Params {
-		if len(values) > 1 && name != "resource" && name != "audience" {
+		if len(values) > 1 && !mayRepeat(name) {
 			return grants.InvalidRequest("A parameter is sent more than once.").
 				For(grants.ReasonMalformed).Because("grantwell: %q", name)
 		}
 	}
 
 	return nil
+}
+
+func mayRepeat(name string) bool { return name == "resource" || name == "audience" }
+
+// once returns the value of a parameter that was sent once. Of two values, neither is
+// certainly the client's.
+func (j *judgement) once(name string) string {
+	if len(j.Params[name]) != 1 {
+		return ""
+	}
+
+	return j.Params.Get(name)
 }
 
 // refuseObjects refuses parameters that carry another request or the metadata of a

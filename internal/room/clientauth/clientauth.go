@@ -149,7 +149,8 @@ func refusal(reason grants.Reason) error {
 
 func tooManyGuesses(wait time.Duration) error {
 	return &grants.Error{
-		Code:        "invalid_client",
+		// A client that reads invalid_client throws its registration away.
+		Code:        "temporarily_unavailable",
 		Description: "Too many failed tries. Wait before the next one.",
 		Status:      http.StatusTooManyRequests,
 		RetryAfter:  wait,
@@ -202,6 +203,9 @@ func (r *Room) present(c *seam.Call) (presented, error) {
 
 	if h := c.Request.Header["Authorization"]; len(h) > 0 {
 		if len(h) > 1 {
+			if hasAssertion(c.Form) {
+				return p, beside("More than one Authorization header was sent.")
+			}
 			return p, several("More than one Authorization header was sent.")
 		}
 		var err error
@@ -222,9 +226,9 @@ func (r *Room) present(c *seam.Call) (presented, error) {
 	case p.by == nil && hasAssertion(c.Form):
 		return p, grants.InvalidClient("client_assertion of a type that is not enabled").For(grants.ReasonCredentials)
 	case count > 1:
-		return p, several("More than one method of client authentication was used.")
+		return p, p.conflict("More than one method of client authentication was used.")
 	case named != "" && p.clientID != named:
-		return p, several("client_id names another client than the credentials.")
+		return p, p.conflict("client_id names another client than the credentials.")
 	}
 
 	return p, nil
@@ -251,6 +255,21 @@ func (r *Room) presentOther(c *seam.Call, p *presented) int {
 
 func hasAssertion(form url.Values) bool {
 	return form.Get("client_assertion") != "" || form.Get("client_assertion_type") != ""
+}
+
+// conflict refuses credentials that contradict each other. RFC 7521 section 4.2.1 has
+// its own code where one of them is an assertion.
+func (p *presented) conflict(description string) error {
+	if p.by != nil {
+		return beside(description)
+	}
+
+	return several(description)
+}
+
+// beside refuses an assertion or a certificate beside other credentials.
+func beside(description string) error {
+	return grants.InvalidClient("grantwell: %s", description).For(grants.ReasonCredentials)
 }
 
 func several(description string) error {

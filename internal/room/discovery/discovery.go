@@ -14,6 +14,7 @@ import (
 	"github.com/grantwell/grantwell/internal/room/authorize"
 	"github.com/grantwell/grantwell/internal/room/clientauth"
 	"github.com/grantwell/grantwell/internal/seam"
+	"github.com/grantwell/grantwell/storage"
 )
 
 // Room knows what the metadata say.
@@ -121,11 +122,37 @@ func (r *Room) describeAuthentication(m map[string]any) {
 		if m[endpoint+"_endpoint"] == nil {
 			continue
 		}
-		m[endpoint+"_endpoint_auth_methods_supported"] = r.Auth.Methods
+		methods := r.methods(endpoint)
+		if len(methods) == 0 {
+			continue // RFC 8414 section 3.2: an empty list is left out
+		}
+		m[endpoint+"_endpoint_auth_methods_supported"] = methods
 		if algorithms := r.Auth.SigningAlgorithms(); len(algorithms) > 0 {
 			m[endpoint+"_endpoint_auth_signing_alg_values_supported"] = algorithms
 		}
 	}
+}
+
+// methods returns the methods that an endpoint accepts. Introspection needs proof of
+// who asks (RFC 7662 section 2.1), and a public client has nothing to send where no
+// grant serves one (RFC 6749 section 4.4).
+func (r *Room) methods(endpoint string) []string {
+	public := false
+	for _, g := range r.Grants {
+		switch g.GrantType() {
+		case "client_credentials":
+		case "implicit":
+			// Its tokens come from the authorization endpoint.
+			public = public || endpoint == "revocation"
+		default:
+			public = true
+		}
+	}
+	if public && endpoint != "introspection" {
+		return r.Auth.Methods
+	}
+
+	return slices.DeleteFunc(slices.Clone(r.Auth.Methods), func(m string) bool { return m == storage.AuthNone })
 }
 
 // describeAuthorize describes the authorization endpoint.

@@ -102,6 +102,7 @@ type exchange struct {
 	grantType string
 	handler   served
 	client    *storage.Client
+	named     bool // by the grant's request, without proof
 	minted    *seam.Minted
 
 	reply seam.Reply
@@ -169,6 +170,7 @@ func (x *exchange) findClient(ctx context.Context) error {
 		if client, err = x.identify(ctx, identifier); err != nil {
 			return err
 		}
+		x.named = true
 	}
 
 	x.client = client
@@ -205,6 +207,11 @@ func (x *exchange) checkGrant(context.Context) error {
 		return grants.InvalidRequest("The parameter grant_type is missing.")
 	case x.handler.Handler == nil:
 		return grants.UnsupportedGrantType()
+	case !x.client.AllowsGrant(x.grantType) && x.named:
+		// Any caller can name a client in an assertion, and learns nothing about it
+		// before the signature is verified (RFC 7521 section 4.1.1).
+		return grants.InvalidGrant("the client that the request names has no such grant").
+			For(grants.ReasonClientUnknown)
 	case !x.client.AllowsGrant(x.grantType):
 		return grants.UnauthorizedClient("The client is not registered for this grant type.")
 	}
