@@ -54,9 +54,13 @@ type ScopeRules struct {
 
 // Scope describes a scope.
 type Scope struct {
-	Name        string
-	Description string // what it allows, for users
-	Public      bool   // listed in the metadata
+	Name string
+	// Description is what it allows, for users.
+	Description string
+	// Public lists the scope in the metadata (scopes_supported). The server does not
+	// know which scopes the registered clients have: set it for those that a new client
+	// can be registered for.
+	Public bool
 }
 
 // ScopeRequest is what [ScopeRules].Decide sees.

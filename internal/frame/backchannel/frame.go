@@ -26,6 +26,8 @@ type Frame struct {
 	// Origins are JavaScript origins from which a preflight is answered, besides those
 	// that Clients find.
 	Origins []string
+	// Headers are request headers that a preflight allows besides those that are read.
+	Headers []string
 	// Clients are the host's. They are asked for origins if they can say.
 	Clients storage.Clients
 	// Formatters choose the form of answers.
@@ -105,7 +107,7 @@ func (f *Frame) serve(
 		reply.Event.ClientID = reply.Client.ID
 	}
 
-	f.shareWithOrigin(h, r, reply.Client)
+	f.shareWithOrigin(&x.ctx, h, r, reply.Client, err != nil)
 	for name, values := range reply.Header {
 		h[name] = values
 	}

@@ -57,11 +57,12 @@ func (f *Frame) Page(w http.ResponseWriter, r *http.Request, e *event.Event, do 
 
 	p := grants.ErrorOf(err)
 	e.Fail(p)
+	f.Events.Name(w.Header(), r, e)
 	var back *seam.Redirected
 	if errors.As(err, &back) {
 		e.Status = f.Respond(w, back.To, f.refusal(p))
 	} else {
-		f.showError(w, r, p)
+		f.showError(w, r, p, e.RequestID)
 	}
 	f.Events.Emit(ctx, r, e)
 
@@ -127,20 +128,20 @@ func (f *Frame) refusal(p *grants.Error) seam.Params {
 }
 
 // showError shows the user what the client cannot be sent. It never redirects.
-func (f *Frame) showError(w http.ResponseWriter, r *http.Request, e *grants.Error) {
+func (f *Frame) showError(w http.ResponseWriter, r *http.Request, e *grants.Error, id string) {
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", "1")
 	}
 	description, _ := f.Text(e)
 	description = frame.Printable(description, frame.MaxDescription)
 	if f.ErrorPage == nil {
-		pages.Error(w, e.Status, e.Code, description)
+		pages.Error(w, e.Status, e.Code, description, id)
 		return
 	}
 
 	defer func() {
 		if recover() != nil {
-			pages.Error(w, http.StatusInternalServerError, "server_error", "")
+			pages.Error(w, http.StatusInternalServerError, "server_error", "", id)
 		}
 	}()
 	f.ErrorPage(w, r, e.Status, e.Code, description)

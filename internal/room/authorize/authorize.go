@@ -41,8 +41,10 @@ type Room struct {
 	PKCE grants.PKCE
 	// Parameters are those that specifications read.
 	Parameters []string
-	Resolvers  []seam.Resolver
-	Checkers   []seam.Checker
+	// Own are further ones, which the host reads.
+	Own       []string
+	Resolvers []seam.Resolver
+	Checkers  []seam.Checker
 
 	// Before and After are the host's hooks around an approval; nil: none.
 	Before func(ctx context.Context, req *Request, a *Approval) error
@@ -88,6 +90,8 @@ type Request struct {
 	*seam.Authorization
 	// Face is the request as the host sees it. The face sets it.
 	Face any
+	// Own are the parameters that the host named as its own.
+	Own map[string]string
 
 	waiting  *storage.Record // the interaction that it waited in; nil: it did not wait
 	handle   string          // of that interaction
@@ -198,7 +202,7 @@ func (r *Room) request(ctx context.Context, e *event.Event, a *seam.Authorizatio
 		return nil, err
 	}
 
-	return &Request{Authorization: a, event: *e}, nil
+	return &Request{Authorization: a, Own: r.own(a), event: *e}, nil
 }
 
 // grantType returns the grant that a response type begins; "" if it is not known.
@@ -210,6 +214,23 @@ func (r *Room) grantType(types []string) string {
 	}
 
 	return ""
+}
+
+// own returns the parameters of a request that the host named as its own.
+func (r *Room) own(a *seam.Authorization) map[string]string {
+	var out map[string]string
+	for _, name := range r.Own {
+		value := a.Params.Get(name)
+		if value == "" {
+			continue
+		}
+		if out == nil {
+			out = make(map[string]string, len(r.Own))
+		}
+		out[name] = value
+	}
+
+	return out
 }
 
 // Validate judges the parameters of an authorization request and answers nothing. It

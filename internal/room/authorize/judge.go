@@ -92,32 +92,33 @@ func (j *judgement) findClient(ctx context.Context) error {
 	case len(sent) > 1:
 		return grants.InvalidRequest("The parameter client_id is sent more than once.").For(grants.ReasonMalformed)
 	case !validClientID(sent[0]):
-		return unknownClient(grants.ReasonClientUnknown, "client_id is malformed")
+		return unknownClient(sent[0], grants.ReasonClientUnknown, "client_id is malformed")
 	}
 
 	c, err := j.Live.Clients.Client(ctx, sent[0])
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return unknownClient(grants.ReasonClientUnknown, "the client is not registered")
+		return unknownClient(sent[0], grants.ReasonClientUnknown, "the client is not registered")
 	case err != nil:
 		return grants.Unavailable(err)
 	case c.ID != sent[0]:
 		// A database that compares without regard to case finds more than was asked.
-		return unknownClient(grants.ReasonClientUnknown, "the store returned another client")
+		return unknownClient(sent[0], grants.ReasonClientUnknown, "the store returned another client")
 	case c.Disabled:
-		return unknownClient(grants.ReasonClientDisabled, "the client is disabled")
+		return unknownClient(sent[0], grants.ReasonClientDisabled, "the client is disabled")
 	}
 	j.Client = c
 
 	return nil
 }
 
-func unknownClient(reason grants.Reason, cause string) error {
+func unknownClient(sent string, reason grants.Reason, cause string) error {
 	return &grants.Error{
 		Code:        "invalid_client",
 		Description: "The client is not known here.",
 		Status:      400, // a page for the user, not a challenge for a machine
 		Reason:      reason,
+		Details:     map[string]string{"sent_client_id": sent},
 		Err:         errors.New("grantwell: " + cause),
 	}
 }

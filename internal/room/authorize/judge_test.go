@@ -221,7 +221,9 @@ func TestJudge_Scope(t *testing.T) {
 	})
 	t.Run("neither scope nor default", func(t *testing.T) {
 		t.Parallel()
-		r := room(t, func(r *authorize.Room) { r.Scopes = &scope.Rules{} })
+		c := web()
+		c.Scope, c.DefaultScope = nil, nil
+		r := room(t, func(r *authorize.Room) { r.Scopes = &scope.Rules{} }, c)
 		_, e := parse(t, r, request("scope", "-"))
 		refusedAtClient(t, e, "invalid_scope")
 	})

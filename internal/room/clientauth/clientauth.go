@@ -118,8 +118,12 @@ func bySecret(method string) bool {
 // sent, it does the work of one comparison and counts the guess, so that the caller
 // learns nothing from the time or from a limit.
 func (r *Room) fail(ctx context.Context, c *seam.Call, p *presented, reason grants.Reason) error {
+	refused := refusal(reason)
+	if reason == grants.ReasonClientUnknown {
+		refused.Details = map[string]string{"sent_client_id": p.clientID}
+	}
 	if p.secret == "" {
-		return refusal(reason)
+		return refused
 	}
 
 	r.slow.pay(ctx, p.secret)
@@ -132,7 +136,7 @@ func (r *Room) fail(ctx context.Context, c *seam.Call, p *presented, reason gran
 	}
 	done(false)
 
-	return refusal(reason)
+	return refused
 }
 
 // causes say for people why an authentication failed.
@@ -143,7 +147,7 @@ var causes = map[grants.Reason]string{
 	grants.ReasonClientSecret:   "wrong secret",
 }
 
-func refusal(reason grants.Reason) error {
+func refusal(reason grants.Reason) *grants.Error {
 	return grants.InvalidClient("grantwell: %s", causes[reason]).For(reason)
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/base/cors"
 	"github.com/grantwell/grantwell/internal/room/authorize"
 	"github.com/grantwell/grantwell/internal/room/clientauth"
 	"github.com/grantwell/grantwell/internal/seam"
@@ -29,7 +30,7 @@ type Room struct {
 	JWKS string
 	// Path is the path of the authorization endpoint; "" if the host has none.
 	Path       string
-	Scopes     []grants.Scope
+	Scopes     []string // scopes_supported
 	Encoders   []seam.Encoder
 	Describers []seam.Describer
 }
@@ -58,6 +59,9 @@ func (r *Room) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
+		if cors.Public(w, req) {
+			return
+		}
 		switch {
 		case req.Method != http.MethodGet && req.Method != http.MethodHead:
 			h.Set("Allow", "GET, HEAD")
@@ -69,8 +73,7 @@ func (r *Room) Handler() http.Handler {
 		}
 		h.Set("Content-Type", "application/json")
 		h.Set("Cache-Control", "public, max-age=300")
-		h.Set("Access-Control-Allow-Origin", "*") // public, and without credentials
-		_, _ = w.Write(body)                      // it fails if the caller is gone
+		_, _ = w.Write(body) // it fails if the caller is gone
 	})
 }
 
@@ -98,14 +101,8 @@ func (r *Room) metadata() map[string]any {
 	if r.JWKS != "" {
 		m["jwks_uri"] = r.Issuer + r.JWKS
 	}
-	var scopes []string
-	for _, s := range r.Scopes {
-		if s.Public {
-			scopes = append(scopes, s.Name)
-		}
-	}
-	if len(scopes) > 0 {
-		m["scopes_supported"] = scopes
+	if len(r.Scopes) > 0 {
+		m["scopes_supported"] = r.Scopes
 	}
 	for _, d := range r.Describers {
 		d.Describe(m)

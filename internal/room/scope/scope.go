@@ -171,6 +171,19 @@ func (r *Rules) within(limit []string, s string) bool {
 	return (limit == nil || slices.Contains(limit, s)) && (s != "openid" || !r.NoOpenID)
 }
 
+// Listed returns the public scopes that may be granted at all, for the metadata
+// (RFC 8414 section 2).
+func (r *Rules) Listed() []string {
+	var out []string
+	for _, s := range r.Known {
+		if s.Public && r.within(nil, s.Name) && !slices.Contains(out, s.Name) {
+			out = append(out, s.Name)
+		}
+	}
+
+	return out
+}
+
 // Confirm checks scopes that were granted before against what the client may have
 // now. Without a function of the host, a scope that was taken from the client since
 // ends the grant; with one, the function decides.

@@ -191,8 +191,11 @@ func (x *exchange) identify(ctx context.Context, identifier grants.Identifier) (
 	client, err := x.Auth.Clients.Client(ctx, id)
 	switch {
 	case errors.Is(err, storage.ErrNotFound), err == nil && client.Disabled:
-		return nil, grants.InvalidGrant("the client that the request names is unknown or disabled").
+		refusal := grants.InvalidGrant("the client that the request names is unknown or disabled").
 			For(grants.ReasonClientUnknown)
+		refusal.Details = map[string]string{"sent_client_id": id}
+
+		return nil, refusal
 	case err != nil:
 		return nil, grants.Unavailable(err)
 	}
