@@ -45,6 +45,10 @@ type Config struct {
 	// accepted until they expire: see [ImportTokens]. Each form may cost a further
 	// call of the store for a token of another form. At most 4.
 	Imported []tokens.Imported
+	// TokensNotBefore ends everything that was issued before it, of all clients: codes,
+	// tokens and requests that wait for the user. It is for a store that was restored
+	// from a backup, in which used codes may look fresh. Zero: nothing is ended.
+	TokensNotBefore time.Time
 	// TokenType is the token_type of token responses. Empty: "Bearer".
 	TokenType string
 

@@ -73,23 +73,22 @@ func (c *Config) prepare() error {
 func (c *Config) prepareLifetimes(f *faults.List) {
 	const decade = 10 * 365 * 24 * time.Hour
 	for _, d := range []struct {
-		name        string
-		value       *time.Duration
-		preset      time.Duration
-		least, most time.Duration
+		name         string
+		value        *time.Duration
+		preset, most time.Duration
 	}{
-		{"AccessTokenLifetime", &c.AccessTokenLifetime, time.Hour, 0, decade},
-		{"RefreshTokenLifetime", &c.RefreshTokenLifetime, 30 * 24 * time.Hour, 0, decade},
-		{"RefreshTokenIdle", &c.RefreshTokenIdle, 0, 0, decade},
-		{"CodeLifetime", &c.CodeLifetime, time.Minute, 0, 10 * time.Minute},
-		{"InteractionLifetime", &c.InteractionLifetime, 10 * time.Minute, 0, 24 * time.Hour},
-		{"Timeout", &c.Timeout, 2 * time.Second, 0, time.Minute},
+		{"AccessTokenLifetime", &c.AccessTokenLifetime, time.Hour, decade},
+		{"RefreshTokenLifetime", &c.RefreshTokenLifetime, 30 * 24 * time.Hour, decade},
+		{"RefreshTokenIdle", &c.RefreshTokenIdle, 0, decade},
+		{"CodeLifetime", &c.CodeLifetime, time.Minute, 10 * time.Minute},
+		{"InteractionLifetime", &c.InteractionLifetime, 10 * time.Minute, 24 * time.Hour},
+		{"Timeout", &c.Timeout, 2 * time.Second, time.Minute},
 	} {
 		if *d.value == 0 {
 			*d.value = d.preset
 		}
-		if *d.value < d.least || *d.value > d.most {
-			f.Add("%s: must be between %v and %v", d.name, d.least, d.most)
+		if *d.value < 0 || *d.value > d.most {
+			f.Add("%s: must be between 0s and %v", d.name, d.most)
 		}
 	}
 }

@@ -135,6 +135,7 @@ func (h *house) buildLive(c *Config) error {
 		},
 		TokenType: c.TokenType,
 		Issuer:    c.Issuer,
+		NotBefore: c.TokensNotBefore,
 	}
 	if c.Keys != nil {
 		h.live.Forms.JWT = &tokens.JWT{Keys: c.Keys, Issuer: c.Issuer}
@@ -235,6 +236,7 @@ func (h *house) buildEndpoints(c *Config, powers *seam.Powers) {
 			RefreshTokens: c.RefreshTokens,
 			Imported:      c.Imported,
 			Limiter:       c.Limiter,
+			NotBefore:     c.TokensNotBefore,
 		},
 		QuotedExpiresIn: c.Compat.QuotedExpiresIn,
 	}

@@ -129,7 +129,8 @@ func (r *Room) resume(ctx context.Context, req *http.Request, e *event.Event, ha
 		return nil, over("the parameter interaction is missing or malformed")
 	}
 	rec, err := r.Live.Records.Get(ctx, storage.Interaction, storage.Key(handle))
-	if errors.Is(err, storage.ErrNotFound) || err == nil && (rec.State != storage.Active || rec.Expired(e.Time)) {
+	ended := err == nil && (rec.State != storage.Active || rec.Expired(e.Time) || rec.IssuedAt.Before(r.Live.NotBefore))
+	if errors.Is(err, storage.ErrNotFound) || ended {
 		return nil, over("the interaction is unknown, answered or expired")
 	} else if err != nil {
 		return nil, grants.Unavailable(err)
