@@ -10,6 +10,7 @@ import (
 	"github.com/grantwell/grantwell/grants/limit"
 	"github.com/grantwell/grantwell/internal/base/faults"
 	"github.com/grantwell/grantwell/internal/seam"
+	"github.com/grantwell/grantwell/storage"
 )
 
 // prepare fills in the defaults and returns every reason why the configuration is
@@ -37,6 +38,19 @@ func (c *Config) prepare() error {
 	}
 	if c.MaxBody < 1<<10 || c.MaxBody > 16<<20 {
 		f.Add("MaxBody: must be between 1 KiB and 16 MiB")
+	}
+	if len(c.AuthorizeParameters) > 20 || slices.Contains(c.AuthorizeParameters, "") {
+		f.Add("AuthorizeParameters: has more than 20 names, or an empty one")
+	}
+	for i, o := range c.Origins {
+		if err := storage.CheckOrigin(o); err != nil {
+			f.Add("Origins[%d]: %q %v", i, o, err)
+		}
+	}
+	for i, name := range c.OriginHeaders {
+		if strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" || name == "" {
+			f.Add("OriginHeaders[%d]: is not the name of a header", i)
+		}
 	}
 	for _, p := range c.TrustedProxies {
 		if !p.IsValid() {

@@ -101,6 +101,7 @@ func build(c *Config) (*house, error) {
 		Settings:     settings,
 		Authenticate: h.auth.Authenticate,
 		Origins:      c.Origins,
+		Headers:      c.OriginHeaders,
 		Clients:      c.Clients,
 		Formatters:   powers.Formatters,
 	}
@@ -199,6 +200,7 @@ func (h *house) buildAuthorize(c *Config, settings frame.Settings, powers *seam.
 		Live:                h.live,
 		Scopes:              h.scopes,
 		Parameters:          powers.Parameters,
+		Own:                 c.AuthorizeParameters,
 		Resolvers:           powers.Resolvers,
 		Checkers:            powers.Checkers,
 		InteractionLifetime: c.InteractionLifetime,
@@ -269,7 +271,7 @@ func (h *house) buildEndpoints(c *Config, powers *seam.Powers) {
 		Endpoints:  h.endpoints,
 		JWKS:       c.Paths.JWKS,
 		Path:       c.Paths.Authorize,
-		Scopes:     c.Scopes.Known,
+		Scopes:     h.scopes.Listed(),
 		Encoders:   powers.Encoders,
 		Describers: powers.Describers,
 	}).Handler()

@@ -55,7 +55,9 @@ func (s ClientIssuers) Issuer(ctx context.Context, id string) (*assertion.Issuer
 
 	keys, source, err := clientKeys(&c, s.Remote)
 	if err != nil {
-		return nil, err
+		// Any caller can name this client, so it looks like one that does not exist
+		// (RFC 7521 section 4.1.1). The cause is for the operator.
+		return nil, fmt.Errorf("%w: %w", assertion.ErrUnknownIssuer, err)
 	}
 	issuer := &assertion.Issuer{
 		ID:          c.ID,

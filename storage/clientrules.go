@@ -4,10 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/grantwell/grantwell/internal/base/visible"
 )
 
 // maxSecrets is how many secrets of one client may be live at the same time:
@@ -33,6 +34,7 @@ var clientRules = [...]func(c *Client, fault report){
 	checkRedirectURIs,
 	checkScopes,
 	checkOrigins,
+	checkTexts,
 	checkAccessToken,
 	checkLifetimes,
 	checkTimes,
@@ -171,23 +173,23 @@ func checkScopes(c *Client, fault report) {
 // sandboxed page.
 func checkOrigins(c *Client, fault report) {
 	for _, o := range c.Origins {
-		if !validOrigin(o) {
-			fault("origins", "%q is not scheme://host[:port]", o)
+		if err := CheckOrigin(o); err != nil {
+			fault("origins", "%q %v", o, err)
 		}
 	}
 }
 
-// validOrigin reports whether the text is an http or https origin, spelled as
-// a browser sends it in the header Origin (RFC 6454 section 6.1).
-func validOrigin(origin string) bool {
-	u, err := url.Parse(origin)
-	if err != nil || u.Host == "" {
-		return false
+// checkTexts judges what users read. A bidirectional override or a line break lets a
+// name say something else than it seems to.
+func checkTexts(c *Client, fault report) {
+	for _, text := range []struct{ field, value string }{
+		{"client_name", c.Name},
+		{"description", c.Description},
+	} {
+		if !visible.Check(text.value) {
+			fault(text.field, "has a line break, a control or another invisible character")
+		}
 	}
-	if u.Scheme != "https" && u.Scheme != "http" {
-		return false
-	}
-	return origin == u.Scheme+"://"+u.Host
 }
 
 // checkAccessToken judges the format of the client's access tokens.

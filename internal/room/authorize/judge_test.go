@@ -48,7 +48,7 @@ func TestJudge_ResolvesARequest(t *testing.T) {
 		Challenge:        challenge,
 		ChallengeMethod:  "S256",
 		Prompt:           []string{"login"},
-		Params:           form,
+		Params:           before,
 	}, *a)
 
 	t.Run("the least", func(t *testing.T) {
@@ -58,7 +58,7 @@ func TestJudge_ResolvesARequest(t *testing.T) {
 		require.Equal(t, callback, a.RedirectURI)
 		require.False(t, a.RedirectURIGiven)
 		require.False(t, a.StateGiven)
-		require.Empty(t, a.Scope)
+		require.Equal(t, []string{"read", "write"}, a.Scope, "RFC 6749 section 3.3")
 		require.Empty(t, a.Audience)
 	})
 }
@@ -181,7 +181,7 @@ func TestJudge_Scope(t *testing.T) {
 	for sent, want := range map[string][]string{
 		"read":                        {"read"},
 		"  write   read write ":       {"write", "read"},
-		" ":                           nil,
+		" ":                           append([]string{"read", "write"}, many...),
 		strings.Join(many[:100], " "): many[:100],
 		strings.Repeat("read ", 100):  {"read"},
 	} {
@@ -221,7 +221,9 @@ func TestJudge_Scope(t *testing.T) {
 	})
 	t.Run("neither scope nor default", func(t *testing.T) {
 		t.Parallel()
-		r := room(t, func(r *authorize.Room) { r.Scopes = &scope.Rules{} })
+		c := web()
+		c.Scope, c.DefaultScope = nil, nil
+		r := room(t, func(r *authorize.Room) { r.Scopes = &scope.Rules{} }, c)
 		_, e := parse(t, r, request("scope", "-"))
 		refusedAtClient(t, e, "invalid_scope")
 	})
