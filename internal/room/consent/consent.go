@@ -86,7 +86,7 @@ func (r *Room) Remember(
 	ctx context.Context,
 	c *storage.Client,
 	subject string,
-	scope []string,
+	scope, audience []string,
 	remember bool,
 	now time.Time,
 ) (int, error) {
@@ -96,7 +96,8 @@ func (r *Room) Remember(
 			return 0, err
 		}
 
-		more := slices.ContainsFunc(scope, func(v string) bool { return !slices.Contains(rec.Scope, v) })
+		given := readShown(&rec)
+		more := given.add(scope, audience)
 		switch {
 		case rec.State == storage.Active && (!more || !remember):
 			// What is allowed only this time rests on the consent too, so that its
@@ -106,8 +107,16 @@ func (r *Room) Remember(
 			return 0, nil
 		case rec.State == storage.Active:
 			rec.Scope = union(rec.Scope, scope)
+			rec.Audience = union(rec.Audience, audience)
+			if rec.Data, err = given.data(); err != nil {
+				return 0, err
+			}
 			err = r.Records.Advance(ctx, storage.Active, rec)
 		default:
+			data, problem := given.data()
+			if problem != nil {
+				return 0, problem
+			}
 			err = r.Records.Insert(ctx, storage.Record{
 				Kind:     storage.Consent,
 				Key:      key(c.ID, subject, generation),
@@ -116,7 +125,9 @@ func (r *Room) Remember(
 				ClientID: c.ID,
 				Subject:  subject,
 				Scope:    scope,
+				Audience: audience,
 				IssuedAt: now,
+				Data:     data,
 			})
 		}
 		if err == nil {
