@@ -113,8 +113,11 @@ func (s *Server) Suspend(w http.ResponseWriter, r *http.Request, req *AuthorizeR
 }
 
 // Resume finds a suspended request by the parameter interaction, in the query or in the
-// posted form, and judges it anew. If it returns false, an error page has been
-// written.
+// posted form, and judges it anew. If it returns false, the answer has been written.
+//
+// Your page must not send a Content-Security-Policy with form-action, nor may a
+// middleware add it: browsers apply it to every redirect after the form, which end at
+// the client and wherever the client leads, and stop there.
 func (s *Server) Resume(w http.ResponseWriter, r *http.Request) (*AuthorizeRequest, bool) {
 	req := faceOf(s.authorize.Resume(w, r))
 

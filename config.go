@@ -114,6 +114,13 @@ type Config struct {
 	// name of the request, for the page. Nil: a plain page.
 	ErrorPage func(w http.ResponseWriter, r *http.Request, status int, code, description string)
 
+	// Messages translate the built-in pages: by language tag, a catalogue like that of
+	// [Messages]. ui_locales and Accept-Language choose; English and German are there.
+	Messages map[string]map[string]string
+	// PageLayout returns the document around the content, HTML, of the built-in pages
+	// but consent. Style sheets carry the nonce. Nil: the built-in layout.
+	PageLayout func(language, title, nonce, content string) string
+
 	// Paths are the paths of the endpoints, below the issuer's path. Zero fields:
 	// [DefaultPaths]; "-": not served.
 	Paths Paths

@@ -197,7 +197,8 @@ func TestConsentPage_ForgedPostIsRefused(t *testing.T) {
 		"same-origin").Params(t).Get("code"))
 }
 
-// Two posts of one form give one code.
+// Two posts of one form give one code, and each gets it (RFC 6749 section 4.1.2: a code is
+// issued once for a decision).
 //
 // Holds S25, V75.
 func TestConsentPage_DoubleClickGivesOneCode(t *testing.T) {
@@ -212,20 +213,23 @@ func TestConsentPage_DoubleClickGivesOneCode(t *testing.T) {
 			wg.Go(func() { replies[i] = b.Send("/consent", form) })
 		}
 		wg.Wait()
-		codes := 0
-		for _, r := range replies {
-			if r.Status == http.StatusSeeOther {
-				require.NotEmpty(t, r.Params(t).Get("code"))
-				codes++
-				continue
-			}
-			r.IsPage(t, http.StatusBadRequest)
+		code := replies[0].Params(t).Get("code")
+		require.NotEmpty(t, code)
+		for _, r := range append(replies, b.Send("/consent", form)) {
+			require.Equal(t, code, r.Params(t).Get("code"), "the same answer")
+			require.Equal(t, "st", r.Params(t).Get("state"))
 		}
-		require.Equal(t, 1, codes)
 		require.Equal(t, round+1, h.CountOf(storage.Code))
-		b.Send("/consent", form).IsPage(t, http.StatusBadRequest)
-		b.Send("/consent?interaction="+form.Get("interaction"), nil).IsPage(t,
-			http.StatusBadRequest) // the form is posted again
+
+		// Another form, or none, has no answer. The page leads back to the client.
+		other := b.Send("/consent", servertest.With(form, "decision", "deny"))
+		other.IsPage(t, http.StatusBadRequest)
+		require.Contains(t, other.Body, `href="`+servertest.Redirect+`?error=access_denied`)
+		require.NotContains(t, other.Body, "another browser")
+		b.Send("/consent?interaction="+form.Get("interaction"), nil).IsPage(t, http.StatusBadRequest)
+		for _, rec := range h.Records(storage.Query{Kind: storage.Interaction}) {
+			require.NotContains(t, string(rec.Data), code, "the store alone does not have the code")
+		}
 	}
 }
 
@@ -320,14 +324,14 @@ func TestConsentPage_EscapesEveryText(t *testing.T) {
 		res.HasPageHeaders(t)
 		require.Equal(t, "text/html; charset=utf-8", res.Header.Get("Content-Type"))
 		require.Regexp(t,
-			`^default-src 'none'; style-src 'nonce-[A-Za-z0-9_-]{22}'; img-src https: data:; form-action 'self' https:; frame-ancestors 'none'; base-uri 'none'$`,
+			`^default-src 'none'; style-src 'nonce-[A-Za-z0-9_-]{22}'; img-src https: data:; frame-ancestors 'none'; base-uri 'none'$`,
 			res.Header.Get("Content-Security-Policy"))
 	}
 	h.AddClient("evil", func(c *storage.Client) { c.LogoURI = "https://app.example/logo.png" })
 	res := h.Browser().Visit(servertest.AuthorizeURL("client_id", "evil"), nil)
 	require.Contains(t, res.Body, `src="https://app.example/logo.png"`)
 	require.Contains(t, res.Header.Get("Content-Security-Policy"),
-		"form-action 'self' https://app.example;")
+		"style-src 'nonce-")
 }
 
 // A client without a name is shown by its ID, and a scope without a

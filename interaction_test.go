@@ -151,7 +151,7 @@ func TestInteraction_CookieIsProtected(t *testing.T) {
 	raw := h.Browser().Send(servertest.AuthorizeURL(), nil).Header.Values("Set-Cookie")
 	require.Len(t, raw, 1)
 	require.Regexp(t,
-		`^__Host-grantwell=[A-Za-z0-9_-]{43}; Path=/; HttpOnly; Secure; SameSite=Lax$`, raw[0])
+		`^__Host-grantwell-[A-Za-z0-9_-]{8}=[A-Za-z0-9_-]{43}; Path=/; HttpOnly; Secure; SameSite=Lax$`, raw[0])
 
 	h = servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) {
 		c.Cookie = grantwell.CookieConfig{
@@ -164,7 +164,7 @@ func TestInteraction_CookieIsProtected(t *testing.T) {
 	raw = h.Browser().Send(servertest.AuthorizeURL(), nil).Header.Values("Set-Cookie")
 	require.Len(t, raw, 1)
 	require.Regexp(t,
-		`^txn=[A-Za-z0-9_-]{43}; Path=/consent; Domain=as.example; Max-Age=3600; HttpOnly; Secure; SameSite=Lax$`,
+		`^txn-[A-Za-z0-9_-]{8}=[A-Za-z0-9_-]{43}; Path=/consent; Domain=as.example; Max-Age=3600; HttpOnly; Secure; SameSite=Lax$`,
 		raw[0])
 
 	h = servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) {
@@ -172,7 +172,7 @@ func TestInteraction_CookieIsProtected(t *testing.T) {
 		c.AllowHTTP = true
 	})
 	raw = h.Browser().Send(servertest.AuthorizeURL(), nil).Header.Values("Set-Cookie")
-	require.Regexp(t, `^grantwell=[A-Za-z0-9_-]{43}; Path=/; HttpOnly; SameSite=Lax$`, raw[0])
+	require.Regexp(t, `^grantwell-[A-Za-z0-9_-]{8}=[A-Za-z0-9_-]{43}; Path=/; HttpOnly; SameSite=Lax$`, raw[0])
 
 	for name, bad := range map[string]grantwell.CookieConfig{
 		"domain": {Name: "__Host-x", Domain: "as.example"},

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/grantwell/grantwell/internal/base/pages"
 	"github.com/grantwell/grantwell/internal/room/authorize"
 )
 
@@ -37,15 +38,21 @@ type ConsentPage struct {
 	User    Session
 	Asked   []Scope           // to be decided
 	Granted []Scope           // granted before
+	Switch  string            // URL of the login page, for a user who is not this one
 	Action  string            // URL to post to
 	Hidden  map[string]string // fields that the form must carry
 }
+
+// Messages returns the built-in catalogue of a language, "en" or "de": the texts of the
+// pages by their English form. It is the caller's to change, for Config.Messages.
+func Messages(language string) map[string]string { return pages.Catalogue(language) }
 
 // AuthorizeHandler returns a ready-made authorization endpoint. Mount it at
 // Paths.Authorize, the host's login page at Paths.Login, and [Server.ConsentHandler]
 // at Paths.Consent. Without a session the browser is sent to Paths.Login with the
 // parameter interaction; when the user has signed in, the login page redirects to
-// [Server.ResumeURL] with that value.
+// [Server.ResumeURL] with that value. With the parameter prompt it asks for the user
+// although one is signed in.
 func (s *Server) AuthorizeHandler(p Pages) http.Handler {
 	room := authorize.Pages{User: p.user}
 
@@ -65,7 +72,7 @@ func (s *Server) ResumeURL(interaction string) string {
 // description of each scope, lets the user untick scopes, remembers what was allowed
 // and asks only for what is new.
 func (s *Server) ConsentHandler(p Pages) http.Handler {
-	room := authorize.Pages{User: p.user, Ask: p.ask}
+	room := authorize.Pages{User: p.user, Ask: p.asker(s.authorize.Frame.Texts)}
 
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		req := s.authorize.Resume(w, r)
@@ -95,19 +102,16 @@ func (p Pages) user(r *http.Request, to *authorize.Request) (authorize.Session, 
 	return authorize.Session(user), ok
 }
 
-// ask writes the consent page.
-func (p Pages) ask(w http.ResponseWriter, r *http.Request, q *authorize.Question) error {
+// asker returns what writes the consent page.
+func (p Pages) asker(texts *pages.Texts) func(http.ResponseWriter, *http.Request, *authorize.Question) error {
 	if p.Consent == nil {
-		return authorize.WriteConsentPage(w, r, q)
+		return func(w http.ResponseWriter, r *http.Request, q *authorize.Question) error {
+			return authorize.WriteConsentPage(w, r, texts, q)
+		}
 	}
-	p.Consent(w, r, ConsentPage{
-		Request: faceOf(q.Request),
-		User:    Session(q.User),
-		Asked:   q.Asked,
-		Granted: q.Granted,
-		Action:  q.Action,
-		Hidden:  q.Hidden,
-	})
 
-	return nil
+	return func(w http.ResponseWriter, r *http.Request, q *authorize.Question) error {
+		p.Consent(w, r, ConsentPage{faceOf(q.Request), Session(q.User), q.Asked, q.Granted, q.Switch, q.Action, q.Hidden})
+		return nil
+	}
 }

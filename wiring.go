@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/base/pages"
 	"github.com/grantwell/grantwell/internal/base/peer"
 	"github.com/grantwell/grantwell/internal/frame"
 	"github.com/grantwell/grantwell/internal/frame/backchannel"
@@ -39,7 +40,7 @@ func specifications(c *Config) []any {
 		&responsetype.Token{},
 		responsemode.Query{},
 		responsemode.Fragment{},
-		responsemode.FormPost{},
+		responsemode.FormPost{Texts: c.texts()},
 		gateway.Formats{On: c.Compat.Formats},
 		&par.PAR{Path: c.PAR.Path, Required: c.PAR.Required, Lifetime: c.PAR.Lifetime, Waiting: c.InteractionLifetime, Limiter: c.Limiter, Peers: c.proxies()},
 	}
@@ -115,6 +116,8 @@ func build(c *Config) (*house, error) {
 	return h, nil
 }
 
+func (c *Config) texts() *pages.Texts { return &pages.Texts{Added: c.Messages, Layout: c.PageLayout} }
+
 func (c *Config) proxies() peer.Proxies { return peer.Proxies(c.TrustedProxies) }
 
 func (h *house) buildLive(c *Config) error {
@@ -189,6 +192,7 @@ func (h *house) buildAuthorize(c *Config, settings frame.Settings, powers *seam.
 		Frame: &browser.Frame{
 			Settings:  settings,
 			ErrorPage: c.ErrorPage,
+			Texts:     c.texts(),
 			Encoders:  make(map[string]seam.Encoder),
 			Cookie: browser.Cookie{
 				Name:   c.Cookie.Name,

@@ -96,11 +96,15 @@ func TestPages_RefuseForgedForms(t *testing.T) {
 	p := serve(t)
 	b := p.browser()
 	safe := func(at page) {
+		policy := "no-referrer"
+		if strings.Contains(at.body, "<form") {
+			policy = "same-origin" // else the browser posts the form with the origin "null"
+		}
 		require.Equal(t, "DENY", at.header.Get("X-Frame-Options"))
 		require.Contains(t, at.header.Get("Content-Security-Policy"), "default-src 'none'")
 		require.Contains(t, at.header.Get("Content-Security-Policy"), "frame-ancestors 'none'")
 		require.Equal(t, "no-store", at.header.Get("Cache-Control"))
-		require.Equal(t, "no-referrer", at.header.Get("Referrer-Policy"))
+		require.Equal(t, policy, at.header.Get("Referrer-Policy"))
 		require.Equal(t, "nosniff", at.header.Get("X-Content-Type-Options"))
 	}
 	login := b.open(p.authorize())
@@ -200,10 +204,8 @@ func TestPages_TwoTabs(t *testing.T) {
 		),
 	)
 	consentFirst := p.login(b, first)
-	// The second tab's form is older than the session, so it is shown again.
-	again := b.submit(second, "username", "johndoe", "password", p.demo.Passwords["johndoe"])
-	again.at("/login", http.StatusForbidden)
-	consentSecond := b.submit(again, "username", "johndoe", "password", p.demo.Passwords["johndoe"])
+	// The second tab's form is older than the session, and works.
+	consentSecond := b.submit(second, "username", "johndoe", "password", p.demo.Passwords["johndoe"])
 	consentSecond.at("/consent", http.StatusOK)
 	require.Contains(t, consentSecond.body, "Sample Public App")
 	q := b.submit(consentSecond, "scope", "resource.WRITE", "decision", "allow").answer()

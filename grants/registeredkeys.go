@@ -3,6 +3,7 @@ package grants
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/grantwell/grantwell/assertion"
 	"github.com/grantwell/grantwell/storage"
@@ -41,7 +42,9 @@ func (s RegisteredKeys) ClientKeys(ctx context.Context, id string) (assertion.Cl
 	}
 	switch c.Method() {
 	case storage.AuthPrivateKeyJWT:
-		_, out.Keys, err = clientKeys(&c, s.Remote)
+		if _, out.Keys, err = clientKeys(&c, s.Remote); err != nil {
+			err = fmt.Errorf("%w: %w", assertion.ErrUnknownClient, err)
+		}
 	case storage.AuthClientSecretJWT:
 		out.Secrets = [][]byte{c.SharedKey}
 	default:

@@ -49,6 +49,8 @@ type Authorization struct {
 
 	StartedAt time.Time // when the request first came
 
+	AcceptLanguage string // what the browser sent (RFC 9110 section 12.5.4)
+
 	verified string // the redirect URI that Verify was called for
 }
 

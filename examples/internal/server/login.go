@@ -7,7 +7,6 @@ import (
 	"errors"
 	"html/template"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -53,9 +52,9 @@ func (a *app) login(w http.ResponseWriter, r *http.Request) {
 		a.showLogin(w, r, req, http.StatusOK, "")
 		return
 	}
-	if !a.sessions.genuine(r) {
+	if !genuine(r) {
 		a.showLogin(w, r, req, http.StatusForbidden,
-			"Error: this form was out of date. Please try again.")
+			"Error: this form was not made for this browser. Please try again.")
 		return
 	}
 
@@ -113,8 +112,9 @@ func (a *app) refuseLogin(w http.ResponseWriter, r *http.Request, req *grantwell
 }
 
 // showLogin writes the form. Resume has set the headers of a page (no framing, no
-// caching, no Referer). The content security policy is written anew, so that it allows
-// the style sheet and the redirect that may follow the post.
+// caching, a Referer for this origin only). The content security policy is written anew,
+// so that it allows the style sheet. It has no form-action: browsers apply that to every
+// redirect that follows the form, and the last of them are the client's.
 func (a *app) showLogin(
 	w http.ResponseWriter,
 	r *http.Request,
@@ -122,9 +122,8 @@ func (a *app) showLogin(
 	status int,
 	problem string,
 ) {
-	browser := a.sessions.browser(r)
-	if browser == "" {
-		browser = a.sessions.set(w)
+	if a.sessions.browser(r) == "" {
+		a.sessions.set(w)
 	}
 	p := loginPage{
 		Nonce:       rand.Text(),
@@ -140,7 +139,7 @@ func (a *app) showLogin(
 	if name := r.PostForm.Get("username"); name != "" {
 		p.Username = name
 	}
-	p.Token = formToken(browser, p.Interaction)
+	p.Token = formToken(p.Interaction)
 
 	var b bytes.Buffer
 	if err := loginTemplate.Execute(&b, p); err != nil {
@@ -150,7 +149,6 @@ func (a *app) showLogin(
 	policy := []string{
 		"default-src 'none'",
 		"style-src 'nonce-" + p.Nonce + "'",
-		"form-action 'self' " + source(req.RedirectURI),
 		"frame-ancestors 'none'",
 		"base-uri 'none'",
 	}
@@ -158,19 +156,4 @@ func (a *app) showLogin(
 	w.Header().Set("Content-Security-Policy", strings.Join(policy, "; "))
 	w.WriteHeader(status)
 	_, _ = w.Write(b.Bytes()) // it fails if the browser is gone
-}
-
-// source returns the place that a redirect URI leads to, as a source of a
-// Content-Security-Policy. A policy cannot name an IPv6 address, so the scheme stands
-// for it.
-func source(redirect string) string {
-	u, err := url.Parse(redirect)
-	switch {
-	case err != nil:
-		return ""
-	case u.Hostname() == "" || strings.Contains(u.Hostname(), ":"):
-		return u.Scheme + ":"
-	default:
-		return u.Scheme + "://" + u.Host
-	}
 }

@@ -29,8 +29,7 @@ const loginSession storage.Kind = "login_session"
 // the store has the rest, so that every instance finds it. The key in the store is the
 // digest of the ID, so that a copy of the store opens no session.
 //
-// Before a login the cookie has an ID that is not in the store. That ID only ties the
-// login form to the browser.
+// Before a login the cookie has an ID that is not in the store and is worth nothing.
 type sessions struct {
 	name    string // of the cookie
 	secure  bool
@@ -174,23 +173,24 @@ func (s *sessions) end(ctx context.Context, id string) error {
 	return err
 }
 
-// formToken ties a form to the browser and to the request that it was made for, so
-// that no other site can post it.
-func formToken(browser, interaction string) string {
-	mac := hmac.New(sha256.New, []byte(browser))
-	mac.Write([]byte("login form " + interaction))
+// formToken ties a form to the request that it was made for. The handle of the request
+// is its key: another site does not know it, and Resume has checked that the request
+// belongs to this browser. The session's ID is no key, because a login in another tab
+// replaces it while this form waits.
+func formToken(interaction string) string {
+	mac := hmac.New(sha256.New, []byte(interaction))
+	mac.Write([]byte("login form"))
 
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// genuine reports whether a posted form is one that this server made for this browser.
-func (s *sessions) genuine(r *http.Request) bool {
-	browser := s.browser(r)
+// genuine reports whether a posted form is one that this server made.
+func genuine(r *http.Request) bool {
 	site := r.Header.Get("Sec-Fetch-Site") // absent in old browsers
-	if browser == "" || site != "" && site != "same-origin" {
+	if site != "" && site != "same-origin" {
 		return false
 	}
-	want := formToken(browser, r.PostForm.Get("interaction"))
+	want := formToken(r.PostForm.Get("interaction"))
 
 	return hmac.Equal([]byte(r.PostForm.Get("csrf")), []byte(want))
 }

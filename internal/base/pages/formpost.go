@@ -13,21 +13,15 @@ const (
 	formHash   = "sha256-ePniVEkSivX/c7XWBGafqh8tSpiRrKiqYeqbG7N1TOE="
 )
 
-// formPolicy has no form-action. Browsers apply it to the redirects with which the
-// client answers as well, and the client decides where those lead. default-src does
-// not cover it.
-const formPolicy = "default-src 'none'; script-src '" + formHash + "'; frame-ancestors 'none'; base-uri 'none'"
-
 // FormPost writes a form that posts itself (OAuth 2.0 Form Post Response Mode). The
 // action is escaped as text and otherwise stays byte for byte, because it is a
-// redirect URI that was verified byte for byte.
-func FormPost(w http.ResponseWriter, action string, each func(field func(name, value string))) {
+// redirect URI that was verified byte for byte. The headers that every page carries
+// are set already.
+func FormPost(w http.ResponseWriter, l Language, action string, each func(field func(name, value string))) {
 	var b strings.Builder
-	b.WriteString(`<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><title>Continue</title></head>
-<body>
-<form method="post" action="`)
+	b.WriteString("<h1>" + l.escaped("Returning to the application") + "</h1>\n<p>")
+	b.WriteString(l.escaped("If this page does not go on by itself, press the button."))
+	b.WriteString("</p>\n" + `<form method="post" action="`)
 	b.WriteString(html.EscapeString(action))
 	b.WriteString("\">\n")
 	each(func(name, value string) {
@@ -37,11 +31,7 @@ func FormPost(w http.ResponseWriter, action string, each func(field func(name, v
 		b.WriteString(html.EscapeString(value))
 		b.WriteString("\">\n")
 	})
-	b.WriteString("<button>Continue</button>\n</form>\n<script>" + formScript + "</script>\n</body>\n</html>\n")
-
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", formPolicy)
-	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write([]byte(b.String())) // it fails if the browser is gone
+	b.WriteString(`<div class="row go"><button>` + l.escaped("Continue") + "</button></div>\n</form>\n")
+	b.WriteString("<script>" + formScript + "</script>")
+	write(w, l, http.StatusOK, "Continue", b.String(), formHash)
 }

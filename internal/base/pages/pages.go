@@ -32,6 +32,13 @@ func Headers(h http.Header) {
 	}
 }
 
+// BeforeForm changes the headers for a page whose form is posted to the same origin.
+// Under no-referrer a browser says that the origin of such a form is "null", and the
+// protection against forgery that hosts use refuses it.
+func BeforeForm(h http.Header) { h["Referrer-Policy"] = sameOrigin }
+
+var sameOrigin = []string{"same-origin"}
+
 // headers are shared by all answers. A caller that wants another value sets another
 // slice, as [http.Header.Set] does.
 var headers = [...]struct {
@@ -45,37 +52,72 @@ var headers = [...]struct {
 	{"Content-Security-Policy", []string{"frame-ancestors 'none'; base-uri 'none'"}},
 }
 
-// Error writes the error page with this status. The name of the request joins the page
-// with the operator's log; "" shows none.
-func Error(w http.ResponseWriter, status int, code, description, request string) {
-	if request != "" {
-		request = `, request <bdi id="request-id">` + html.EscapeString(request) + `</bdi>`
-	}
+// Error writes the error page with this status. Back, if it is not empty, is a verified
+// URL of the client to which a link leads. The name of the request joins the page with
+// the operator's log; "" shows none.
+func Error(w http.ResponseWriter, l Language, status int, code, description, back, request string) {
 	if description == "" {
 		description = "The request cannot be answered."
 	}
-	Write(w, status, "Error", `<h1>An error occurred</h1>
-<p>`+html.EscapeString(description)+`</p>
-<p class="foot">Close this page and go back to the application. If it happens again, tell its makers: error `+
-		html.EscapeString(code)+request+`.</p>`, "'none'")
+	content := "<h1>" + l.escaped("An error occurred") + "</h1>\n<p>" + l.escaped(description) + "</p>\n"
+	if back != "" {
+		content += `<p><a id="back" href="` + html.EscapeString(back) + `" rel="noreferrer">` +
+			l.escaped("Back to the application") + "</a></p>\n"
+	}
+	if request != "" {
+		request = `, request <bdi id="request-id">` + html.EscapeString(request) + `</bdi>`
+	}
+	content += `<p class="foot">` +
+		l.escaped("Close this page and go back to the application. If it happens again, tell its makers:") +
+		" error " + html.EscapeString(code) + request + ".</p>"
+	write(w, l, status, "Error", content, "")
 }
 
 // Code writes the page that shows an authorization code to the user.
-func Code(w http.ResponseWriter, code string) {
-	Write(w, http.StatusOK, "Your code", `<h1>Copy this code into the application</h1>
-<p>It works once, and for a short time.</p>
-<code id="authorization-code">`+html.EscapeString(code)+`</code>
-<p class="foot">Never give it to a person who asks you for it by mail or telephone.</p>`, "'none'")
+func Code(w http.ResponseWriter, l Language, code string) {
+	write(w, l, http.StatusOK, "Your code", "<h1>"+l.escaped("Copy this code into the application")+"</h1>\n<p>"+
+		l.escaped("It works once, and for a short time.")+"</p>\n"+
+		`<code id="authorization-code">`+html.EscapeString(code)+"</code>\n"+`<p class="foot">`+
+		l.escaped("Never give it to a person who asks you for it by mail or telephone.")+"</p>", "")
 }
 
-// Write writes a page around content, which is HTML. FormAction is the source of the
-// policy's form-action; it is not escaped.
-func Write(w http.ResponseWriter, status int, title, content, formAction string) {
+// Denied writes the page that a user sees whose application shows no page of its own,
+// after access was denied. It is no failure, so it does not say so.
+func Denied(w http.ResponseWriter, l Language, status int, code string) {
+	write(w, l, status, "Access was not given", "<h1>"+l.escaped("Access was not given")+"</h1>\n<p>"+
+		l.escaped("The application was not given access. You can close this page.")+"</p>\n"+
+		`<p class="foot"><small>error: `+html.EscapeString(code)+"</small></p>", "")
+}
+
+// escaped returns the translation of an English text as HTML.
+func (l Language) escaped(english string) string { return html.EscapeString(l.Text(english)) }
+
+// write writes a page around content, which is HTML. Script is the source of a script
+// that the content has; "": none.
+func write(w http.ResponseWriter, l Language, status int, title, content, script string) {
 	nonce := ids.New()
+	h := w.Header()
+	h.Set("Content-Type", "text/html; charset=utf-8")
+	h.Set("Content-Security-Policy", Policy(nonce, script))
+	w.WriteHeader(status)
+	_, _ = w.Write([]byte(l.document(title, nonce, content))) // it fails if the browser is gone
+}
+
+// document puts content into the host's layout or the built-in one.
+func (l Language) document(title, nonce, content string) string {
+	tag := l.Tag
+	if tag == "" {
+		tag = "en"
+	}
+	title = l.Text(title)
+	if l.texts != nil && l.texts.Layout != nil {
+		return l.texts.Layout(tag, title, nonce, content)
+	}
+
 	var b strings.Builder
 	b.Grow(len(style) + len(content) + 512)
-	b.WriteString(`<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1"><title>`)
+	b.WriteString("<!doctype html>\n<html lang=\"" + html.EscapeString(tag) + `"><head><meta charset="utf-8">`)
+	b.WriteString(`<meta name="viewport" content="width=device-width, initial-scale=1"><title>`)
 	b.WriteString(html.EscapeString(title))
 	b.WriteString(`</title><style nonce="` + nonce + `">`)
 	b.WriteString(style)
@@ -83,17 +125,20 @@ func Write(w http.ResponseWriter, status int, title, content, formAction string)
 	b.WriteString(content)
 	b.WriteString("\n</main></body></html>\n")
 
-	h := w.Header()
-	Headers(h)
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", Policy(nonce, formAction))
-	w.WriteHeader(status)
-	_, _ = w.Write([]byte(b.String())) // it fails if the browser is gone
+	return b.String()
 }
 
-// Policy returns the Content-Security-Policy of a page whose style sheet has the
-// nonce.
-func Policy(nonce, formAction string) string {
-	return "default-src 'none'; style-src 'nonce-" + nonce + "'; img-src https: data:; form-action " +
-		formAction + "; frame-ancestors 'none'; base-uri 'none'"
+// Policy returns the Content-Security-Policy of a page whose style sheet has the nonce.
+// Script is the source of a script that it may run, "": none.
+//
+// It has no form-action. Browsers apply that to each redirect that follows a form's
+// answer as well, and the client decides where the last of them lead. default-src does
+// not cover it.
+func Policy(nonce, script string) string {
+	policy := "default-src 'none'; style-src 'nonce-" + nonce + "'; img-src https: data:; "
+	if script != "" {
+		policy += "script-src '" + script + "'; "
+	}
+
+	return policy + "frame-ancestors 'none'; base-uri 'none'"
 }

@@ -18,8 +18,11 @@ func TestPages_PolicyAndEscaping(t *testing.T) {
 	const bad = `"><script>alert(1)</script>`
 	seen := map[string]bool{}
 	for name, write := range map[string]func(http.ResponseWriter){
-		"error": func(w http.ResponseWriter) { pages.Error(w, http.StatusBadRequest, bad, bad, bad) },
-		"code":  func(w http.ResponseWriter) { pages.Code(w, bad) },
+		"error": func(w http.ResponseWriter) {
+			pages.Headers(w.Header())
+			pages.Error(w, pages.Language{}, http.StatusBadRequest, bad, bad, bad, bad)
+		},
+		"code": func(w http.ResponseWriter) { pages.Headers(w.Header()); pages.Code(w, pages.Language{}, bad) },
 	} {
 		w := httptest.NewRecorder()
 		write(w)

@@ -48,14 +48,32 @@ func (c *Cookie) Prepare(issuer string) error {
 	return nil
 }
 
-// Browser returns the value of the browser's cookie, or "".
-func (f *Frame) Browser(r *http.Request) string {
-	for _, c := range r.CookiesNamed(f.Cookie.Name) {
+// maxCookies bounds the cookies of one request that are looked at.
+const maxCookies = 64
+
+// browsers returns the values of the browser's cookies, of which there is one for each
+// request that came before the browser had any.
+func (f *Frame) browsers(r *http.Request) []string {
+	var values []string
+	for _, c := range r.Cookies() {
+		suffix, ours := strings.CutPrefix(c.Name, f.Cookie.Name)
 		// Another program on the host may have set a cookie of the same name. Only a
 		// value of this form is one of ours.
-		if len(c.Value) == 43 {
-			return c.Value
+		if ours && (suffix == "" || suffix[0] == '-') && len(c.Value) == 43 {
+			values = append(values, c.Value)
 		}
+		if len(values) == maxCookies {
+			break
+		}
+	}
+
+	return values
+}
+
+// Browser returns the value of the browser's first cookie, or "".
+func (f *Frame) Browser(r *http.Request) string {
+	if values := f.browsers(r); len(values) > 0 {
+		return values[0]
 	}
 
 	return ""
@@ -63,14 +81,19 @@ func (f *Frame) Browser(r *http.Request) string {
 
 // EnsureBrowser returns the value of the browser's cookie, which it sets if there is
 // none.
+//
+// Several tabs may begin at once in a browser that has no cookie. If all had the same
+// name, each would replace that of the one before, whose request would then belong to
+// no browser. So each has a name of its own.
 func (f *Frame) EnsureBrowser(w http.ResponseWriter, r *http.Request) string {
 	if browser := f.Browser(r); browser != "" {
 		return browser
 	}
 
 	browser := ids.Secret()
+	name := f.Cookie.Name + "-" + ids.New()[:8]
 	http.SetCookie(w, &http.Cookie{
-		Name:     f.Cookie.Name,
+		Name:     name,
 		Value:    browser,
 		Domain:   f.Cookie.Domain,
 		Path:     f.Cookie.Path,
@@ -80,34 +103,49 @@ func (f *Frame) EnsureBrowser(w http.ResponseWriter, r *http.Request) string {
 		SameSite: http.SameSiteLaxMode,
 	})
 	// Later steps of the same request see the cookie too.
-	r.AddCookie(&http.Cookie{Name: f.Cookie.Name, Value: browser})
+	r.AddCookie(&http.Cookie{Name: name, Value: browser})
 
 	return browser
 }
 
-// Owns reports whether the request comes from the browser that a stored key names.
-// The key is storage.Key of the cookie's value.
-func (f *Frame) Owns(r *http.Request, key string) bool {
-	return subtle.ConstantTimeCompare([]byte(storage.Key(f.Browser(r))), []byte(key)) == 1
+// Owner returns the value of the browser's cookie that a stored key names, or "" if the
+// request comes from another browser. The key is storage.Key of the value.
+func (f *Frame) Owner(r *http.Request, key string) string {
+	for _, browser := range f.browsers(r) {
+		if subtle.ConstantTimeCompare([]byte(storage.Key(browser)), []byte(key)) == 1 {
+			return browser
+		}
+	}
+
+	return ""
 }
+
+// Owns reports whether the request comes from the browser that a stored key names.
+func (f *Frame) Owns(r *http.Request, key string) bool { return f.Owner(r, key) != "" }
 
 // ForgeryToken returns the token that ties a form to the browser, the request and
 // the user that it was made for.
 func (f *Frame) ForgeryToken(r *http.Request, handle, subject string) string {
-	mac := hmac.New(sha256.New, []byte(f.Browser(r)))
+	return forgeryToken(f.Browser(r), handle, subject)
+}
+
+func forgeryToken(browser, handle, subject string) string {
+	mac := hmac.New(sha256.New, []byte(browser))
 	mac.Write([]byte(storage.JoinKey("grantwell consent", handle, subject)))
 
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
 // CheckForgery refuses a posted form that was not made for this browser, request and
-// user.
+// user. The browser may have got a further cookie since, so each of them is tried.
 func (f *Frame) CheckForgery(r *http.Request, token, handle, subject string) error {
-	site := r.Header.Get("Sec-Fetch-Site")
-	want := f.ForgeryToken(r, handle, subject)
-	if f.Browser(r) != "" && (site == "" || site == "same-origin") &&
-		subtle.ConstantTimeCompare([]byte(token), []byte(want)) == 1 {
-		return nil
+	if site := r.Header.Get("Sec-Fetch-Site"); site == "" || site == "same-origin" {
+		for _, browser := range f.browsers(r) {
+			want := forgeryToken(browser, handle, subject)
+			if subtle.ConstantTimeCompare([]byte(token), []byte(want)) == 1 {
+				return nil
+			}
+		}
 	}
 
 	return &grants.Error{

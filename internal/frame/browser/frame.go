@@ -28,6 +28,8 @@ type Frame struct {
 	// Encoders send the response of the authorization endpoint, by response mode.
 	Encoders map[string]seam.Encoder
 	Cookie   Cookie
+	// Texts choose the language of the built-in pages; nil: the built-in ones.
+	Texts *pages.Texts
 }
 
 // Now returns the time of a new request.
@@ -58,11 +60,16 @@ func (f *Frame) Page(w http.ResponseWriter, r *http.Request, e *event.Event, do 
 	p := grants.ErrorOf(err)
 	e.Fail(p)
 	f.Events.Name(w.Header(), r, e)
+	pages.Headers(w.Header()) // do may have prepared another page
 	var back *seam.Redirected
-	if errors.As(err, &back) {
-		e.Status = f.Respond(w, back.To, f.refusal(p))
-	} else {
-		f.showError(w, r, p, e.RequestID)
+	var over *Over
+	switch {
+	case errors.As(err, &back):
+		e.Status = f.Respond(w, back.To, f.Refusal(p))
+	case errors.As(err, &over):
+		e.Status = f.lead(w, r, over.To, p, e.RequestID)
+	default:
+		f.showError(w, r, p, "", e.RequestID)
 	}
 	f.Events.Emit(ctx, r, e)
 
@@ -105,9 +112,9 @@ func Codes() []string {
 	}
 }
 
-// refusal returns an error as parameters of the response. A code of another endpoint,
+// Refusal returns an error as parameters of the response. A code of another endpoint,
 // which a hook may have returned, becomes one of this endpoint.
-func (f *Frame) refusal(p *grants.Error) seam.Params {
+func (f *Frame) Refusal(p *grants.Error) seam.Params {
 	code := p.Code
 	if !slices.Contains(Codes(), code) {
 		code = "access_denied"
@@ -127,21 +134,38 @@ func (f *Frame) refusal(p *grants.Error) seam.Params {
 	return params
 }
 
-// showError shows the user what the client cannot be sent. It never redirects.
-func (f *Frame) showError(w http.ResponseWriter, r *http.Request, e *grants.Error, id string) {
+// language returns the language for the user of a request.
+func (f *Frame) language(r *http.Request) pages.Language {
+	locales := r.Form.Get("ui_locales")
+	if locales == "" && len(r.URL.RawQuery) <= maxQuery {
+		locales = r.URL.Query().Get("ui_locales")
+	}
+
+	return f.Texts.In(locales, r.Header.Get("Accept-Language"))
+}
+
+// Language returns the language for the user of an authorization request.
+func (f *Frame) Language(to *seam.Authorization, r *http.Request) pages.Language {
+	return f.Texts.In(to.Params.Get("ui_locales"), r.Header.Get("Accept-Language"))
+}
+
+// showError shows the user what the client cannot be sent. It never redirects. Back, if
+// it is not empty, is where a link to the client leads. ID
+// names the request.
+func (f *Frame) showError(w http.ResponseWriter, r *http.Request, e *grants.Error, back, id string) {
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", "1")
 	}
 	description, _ := f.Text(e)
 	description = frame.Printable(description, frame.MaxDescription)
 	if f.ErrorPage == nil {
-		pages.Error(w, e.Status, e.Code, description, id)
+		pages.Error(w, f.language(r), e.Status, e.Code, description, back, id)
 		return
 	}
 
 	defer func() {
 		if recover() != nil {
-			pages.Error(w, http.StatusInternalServerError, "server_error", "", id)
+			pages.Error(w, f.language(r), http.StatusInternalServerError, "server_error", "", "", id)
 		}
 	}()
 	f.ErrorPage(w, r, e.Status, e.Code, description)

@@ -2,6 +2,7 @@ package authorize
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
@@ -31,8 +32,8 @@ func (r *Room) allow(ctx context.Context, w http.ResponseWriter, e *event.Event,
 	x := &approval{Room: r, to: to, given: a, event: e}
 	for _, s := range approvalSteps() {
 		if err := s.do(x, ctx); err != nil {
-			if errors.As(err, new(*goneError)) {
-				return err
+			if gone := new(goneError); errors.As(err, &gone) {
+				return r.again(ctx, w, e, to, gone)
 			}
 			return &seam.Redirected{Err: err, To: to.Authorization}
 		}
@@ -149,7 +150,7 @@ func (x *approval) checkUser(ctx context.Context) error {
 // remember stores the consent, where the host asks for it.
 func (x *approval) remember(ctx context.Context) error {
 	generation, err := x.Live.Consents.Remember(
-		ctx, x.approved.Client, x.given.Subject, x.given.Scope, x.given.Remember, x.event.Time)
+		ctx, x.approved.Client, x.given.Subject, x.given.Scope, x.to.Audience, x.given.Remember, x.event.Time)
 	if err != nil {
 		return grants.Unavailable(err)
 	}
@@ -184,11 +185,23 @@ func (x *approval) respond(ctx context.Context) error {
 
 // write ends the request and stores its answer.
 func (x *approval) write(ctx context.Context) error {
-	return x.end(ctx, x.to, x.out.GrantID, x.out.Records)
+	return x.end(ctx, x.to, x.out.GrantID, x.out.Records, x.out.Params)
 }
 
-// after runs what follows the write.
+// after runs what follows the write. If it fails, the user's browser gets an error, and
+// the form that is posted again must not get the answer.
 func (x *approval) after(ctx context.Context) error {
+	err := x.runAfter(ctx)
+	if err != nil && x.to.waiting != nil && x.to.form != nil {
+		done := *x.to.waiting
+		done.State = storage.Spent
+		err = errors.Join(err, x.Live.Records.Advance(ctx, storage.Spent, done))
+	}
+
+	return err
+}
+
+func (x *approval) runAfter(ctx context.Context) error {
 	for _, stored := range x.out.Stored {
 		if err := stored(ctx); err != nil {
 			return err
@@ -202,8 +215,9 @@ func (x *approval) after(ctx context.Context) error {
 }
 
 // end stores the records of an answer and, in the same write, ends the interaction
-// and spends what may be used once: one request is answered once.
-func (r *Room) end(ctx context.Context, to *Request, grantID string, recs []storage.Record) error {
+// and spends what may be used once: one request is answered once. The interaction keeps
+// params, sealed, for a form that is posted again.
+func (r *Room) end(ctx context.Context, to *Request, grantID string, recs []storage.Record, params seam.Params) error {
 	if once := to.Once; once != nil {
 		if grantID == "" { // an error answers the request, so the identifier begins a grant of its own
 			grantID = ids.New()
@@ -224,6 +238,9 @@ func (r *Room) end(ctx context.Context, to *Request, grantID string, recs []stor
 	case to.waiting != nil:
 		done := *to.waiting
 		done.State = storage.Spent
+		if done.Data, err = to.seal(params, browser.Now()); err != nil {
+			return err
+		}
 		err = r.Live.Records.Advance(ctx, storage.Active, done, recs...)
 	case len(recs) > 0:
 		err = r.Live.Records.Insert(ctx, recs...)
@@ -265,7 +282,7 @@ func (r *Room) Deny(w http.ResponseWriter, req *http.Request, to *Request, with 
 	}
 	e := to.event
 	e.Time = browser.Now()
-	r.Frame.Page(w, req, &e, func(ctx context.Context) error { return r.refuse(ctx, to, with) })
+	r.Frame.Page(w, req, &e, func(ctx context.Context) error { return r.refuse(ctx, w, &e, to, with) })
 }
 
 // Denied returns the error for a user who denied a request (RFC 6749 section
@@ -273,18 +290,43 @@ func (r *Room) Deny(w http.ResponseWriter, req *http.Request, to *Request, with 
 func Denied() *grants.Error { return grants.AccessDenied("The user denied the request.") }
 
 // refuse is Deny inside a page.
-func (r *Room) refuse(ctx context.Context, to *Request, with *grants.Error) error {
+func (r *Room) refuse(ctx context.Context, w http.ResponseWriter, e *event.Event, to *Request, with *grants.Error) error {
 	if to.answered.Swap(true) {
 		return answered()
 	}
 
-	err := r.end(ctx, to, "", nil)
+	err := r.end(ctx, to, "", nil, r.Frame.Refusal(with))
+	var gone *goneError
 	switch {
 	case err == nil:
 		err = with
-	case errors.As(err, new(*goneError)):
-		return err
+	case errors.As(err, &gone):
+		return r.again(ctx, w, e, to, gone)
 	}
 
 	return &seam.Redirected{Err: err, To: to.Authorization}
+}
+
+// again handles a request that was answered before or at the same moment. The form that
+// was answered gets its answer again; every other one gets an error page.
+func (r *Room) again(ctx context.Context, w http.ResponseWriter, e *event.Event, to *Request, gone *goneError) error {
+	if gone.protocol.Reason != grants.ReasonAnswered {
+		return gone
+	}
+	over := &browser.Over{Err: gone, To: to.Authorization}
+	if to.form == nil {
+		return over
+	}
+
+	rec, err := r.Live.Records.Get(ctx, storage.Interaction, to.waiting.Key)
+	if err != nil || json.Unmarshal(rec.Data, &to.wait) != nil {
+		return over
+	}
+	sent, ok := to.replay(browser.Now())
+	if !ok {
+		return over
+	}
+	e.Status = r.Frame.Respond(w, to.Authorization, sent)
+
+	return nil
 }

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/base/pages"
 	"github.com/grantwell/grantwell/internal/event"
 	"github.com/grantwell/grantwell/internal/frame"
 	"github.com/grantwell/grantwell/internal/frame/browser"
@@ -94,7 +95,12 @@ type Request struct {
 	Own map[string]string
 
 	waiting  *storage.Record // the interaction that it waited in; nil: it did not wait
-	handle   string          // of that interaction
+	wait     waiting         // the data of that record, of a request that was resumed
+	resumed  bool
+	handle   string // of that interaction
+	browser  string // the cookie that it belongs to, of a request that was resumed
+	form     []byte // digest of the form that was posted when it was resumed
+	loggedIn int64  // see waiting
 	answered atomic.Bool
 	event    event.Event
 }
@@ -119,7 +125,15 @@ func (r *Room) Parse(w http.ResponseWriter, req *http.Request) *Request {
 		if err != nil {
 			return malformed(err)
 		}
+		if r.Frame.Foreign(req) {
+			r.Frame.Reopen(w, req, r.kept(values))
+			return nil
+		}
 		out, err = r.begin(ctx, &e, values)
+		if out != nil {
+			out.AcceptLanguage = req.Header.Get("Accept-Language")
+			pages.BeforeForm(w.Header())
+		}
 		return err
 	})
 

@@ -3,12 +3,13 @@ package authorize
 import (
 	"net/http"
 
+	"github.com/grantwell/grantwell/internal/base/pages"
 	"github.com/grantwell/grantwell/internal/base/pages/consentpage"
 )
 
 // WriteConsentPage writes the built-in consent page. Only a host that mounts it
 // compiles its template.
-func WriteConsentPage(w http.ResponseWriter, _ *http.Request, q *Question) error {
+func WriteConsentPage(w http.ResponseWriter, req *http.Request, texts *pages.Texts, q *Question) error {
 	client := q.Request.Client
 	page := consentpage.Page{
 		Application: client.Name,
@@ -20,6 +21,9 @@ func WriteConsentPage(w http.ResponseWriter, _ *http.Request, q *Question) error
 		Action:      q.Action,
 		Hidden:      q.Hidden,
 		RedirectURI: q.Request.RedirectURI,
+		Switch:      q.Switch,
+		Audience:    q.Request.Audience,
+		Language:    texts.In(q.Request.Params.Get("ui_locales"), req.Header.Get("Accept-Language")),
 	}
 	if page.Application == "" {
 		page.Application = client.ID

@@ -8,6 +8,7 @@ import (
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/base/pages"
 	"github.com/grantwell/grantwell/internal/frame/browser"
+	"github.com/grantwell/grantwell/internal/seam"
 	"github.com/grantwell/grantwell/tokens"
 )
 
@@ -19,10 +20,14 @@ func (r *Room) DisplayCode(w http.ResponseWriter, req *http.Request, codes token
 		q := req.URL.Query()
 		code := q.Get("code")
 		if _, err := codes.Verify(ctx, code); err == nil && q.Get("iss") == r.Frame.Issuer {
-			pages.Code(w, code)
+			pages.Code(w, r.Frame.Language(&seam.Authorization{}, req), code)
 			return nil
 		}
 		if refusal := q.Get("error"); slices.Contains(browser.Codes(), refusal) {
+			if r.Frame.ErrorPage == nil {
+				pages.Denied(w, r.Frame.Language(&seam.Authorization{}, req), http.StatusBadRequest, refusal)
+				return nil
+			}
 			return &grants.Error{
 				Code:        refusal,
 				Description: "The application was not given access.",

@@ -10,6 +10,7 @@ import (
 
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/base/ids"
+	"github.com/grantwell/grantwell/internal/base/pages"
 	"github.com/grantwell/grantwell/internal/event"
 	"github.com/grantwell/grantwell/internal/frame"
 	"github.com/grantwell/grantwell/internal/frame/browser"
@@ -24,6 +25,12 @@ type waiting struct {
 	Source  string     `json:"source,omitempty"`
 	Once    *seam.Once `json:"once,omitempty"`
 	Browser string     `json:"browser"` // storage.Key of the cookie
+
+	// LoggedIn is when the user of the session had authenticated who was sent to the
+	// login page, in nanoseconds since 1970; 0: no user was signed in.
+	LoggedIn int64 `json:"logged_in,omitempty"`
+	// Answer is the sealed answer, after the request was answered.
+	Answer []byte `json:"answer,omitempty"`
 }
 
 // parameters are those that the endpoint itself reads. An interaction keeps these,
@@ -42,10 +49,11 @@ func (r *Room) Suspend(w http.ResponseWriter, req *http.Request, to *Request) (s
 	}
 
 	data, err := json.Marshal(waiting{
-		Params:  r.kept(to.Params),
-		Source:  to.Source,
-		Once:    to.Once,
-		Browser: storage.Key(r.Frame.EnsureBrowser(w, req)),
+		Params:   r.kept(to.Params),
+		Source:   to.Source,
+		Once:     to.Once,
+		Browser:  storage.Key(r.Frame.EnsureBrowser(w, req)),
+		LoggedIn: to.loggedIn,
 	})
 	if err != nil {
 		return "", err
@@ -93,7 +101,10 @@ func (r *Room) Resume(w http.ResponseWriter, req *http.Request) *Request {
 		if err = r.readForm(w, req); err != nil {
 			return err
 		}
-		out, err = r.resume(ctx, req, &e, req.Form.Get("interaction"))
+		out, err = r.resume(ctx, w, req, &e, req.Form.Get("interaction"))
+		if out != nil {
+			pages.BeforeForm(w.Header())
+		}
 		return err
 	})
 
@@ -124,14 +135,21 @@ func (r *Room) readForm(w http.ResponseWriter, req *http.Request) error {
 // maxHandle bounds a handle that is sent, in bytes.
 const maxHandle = 64
 
-func (r *Room) resume(ctx context.Context, req *http.Request, e *event.Event, handle string) (*Request, error) {
+// resume finds the request. It returns neither a request nor an error if it has sent
+// the answer again that the same form was given before.
+func (r *Room) resume(
+	ctx context.Context,
+	w http.ResponseWriter,
+	req *http.Request,
+	e *event.Event,
+	handle string,
+) (*Request, error) {
 	if handle == "" || len(handle) > maxHandle {
 		return nil, over("the parameter interaction is missing or malformed")
 	}
 	rec, err := r.Live.Records.Get(ctx, storage.Interaction, storage.Key(handle))
-	ended := err == nil && (rec.State != storage.Active || rec.Expired(e.Time) || rec.IssuedAt.Before(r.Live.NotBefore))
-	if errors.Is(err, storage.ErrNotFound) || ended {
-		return nil, over("the interaction is unknown, answered or expired")
+	if errors.Is(err, storage.ErrNotFound) {
+		return nil, over("the interaction is unknown")
 	} else if err != nil {
 		return nil, grants.Unavailable(err)
 	}
@@ -140,29 +158,59 @@ func (r *Room) resume(ctx context.Context, req *http.Request, e *event.Event, ha
 	if err := json.Unmarshal(rec.Data, &wait); err != nil {
 		return nil, err
 	}
-	if !r.Frame.Owns(req, wait.Browser) {
-		refusal := over("the interaction belongs to another browser")
-		refusal.Status = http.StatusForbidden
-		return nil, refusal
+	browserKey := r.Frame.Owner(req, wait.Browser)
+	if browserKey == "" {
+		return nil, elsewhere(r.Frame.Browser(req) != "")
 	}
 
 	out, err := r.request(ctx, e, &seam.Authorization{
-		Params:    wait.Params,
-		Source:    wait.Source,
-		Once:      wait.Once,
-		StartedAt: rec.IssuedAt,
+		Params:         wait.Params,
+		Source:         wait.Source,
+		Once:           wait.Once,
+		StartedAt:      rec.IssuedAt,
+		AcceptLanguage: req.Header.Get("Accept-Language"),
 	})
 	if err != nil {
 		return nil, err
 	}
 	out.waiting = &rec
+	out.wait = wait
 	out.handle = handle
+	out.browser = browserKey
+	out.form = formDigest(req)
+	out.resumed = true
+
+	switch {
+	case rec.State != storage.Active:
+		if sent, ok := out.replay(e.Time); ok {
+			e.Status = r.Frame.Respond(w, out.Authorization, sent)
+			return nil, nil
+		}
+		return nil, &browser.Over{Err: over("the interaction is answered"), To: out.Authorization}
+	case rec.Expired(e.Time):
+		late := grants.InvalidRequest("This sign-in took too long. Go back to the application and begin again.").
+			For(grants.ReasonInteraction).Because("grantwell: the interaction is expired")
+		return nil, &browser.Over{Err: late, To: out.Authorization}
+	}
 
 	return out, nil
 }
 
 func over(cause string) *grants.Error {
-	return grants.InvalidRequest(
-		"This sign-in is over or belongs to another browser. Go back to the application and begin again.").
+	return grants.InvalidRequest("This sign-in is over. Go back to the application and begin again.").
 		For(grants.ReasonInteraction).Because("grantwell: %s", cause)
+}
+
+// elsewhere refuses a request that the browser did not begin, or whose cookie it has
+// lost. Cookies says that it sent another one of the server's.
+func elsewhere(cookies bool) *grants.Error {
+	text := "Your browser sent no cookie. Allow cookies for this site, then go back to the application and begin again."
+	if cookies {
+		text = "This sign-in was begun elsewhere. Go back to the application and begin again."
+	}
+	refusal := grants.InvalidRequest(text).
+		For(grants.ReasonInteraction).Because("grantwell: the interaction belongs to another browser")
+	refusal.Status = http.StatusForbidden
+
+	return refusal
 }

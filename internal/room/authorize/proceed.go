@@ -9,7 +9,9 @@ import (
 	"time"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/base/pages"
 	"github.com/grantwell/grantwell/internal/frame/browser"
+	"github.com/grantwell/grantwell/internal/room/consent"
 	"github.com/grantwell/grantwell/internal/seam"
 )
 
@@ -36,6 +38,7 @@ type Question struct {
 	User    Session
 	Asked   []grants.Scope    // to be decided
 	Granted []grants.Scope    // granted before
+	Switch  string            // URL of the login page, for another user
 	Action  string            // URL to post to
 	Hidden  map[string]string // fields that the form must carry
 }
@@ -50,9 +53,9 @@ func (r *Room) Proceed(w http.ResponseWriter, req *http.Request, p Pages, to *Re
 		silent := slices.Contains(to.Prompt, "none")
 		if !ok || mustLogIn(to, &user) {
 			if silent {
-				return r.refuse(ctx, to, loginRequired())
+				return r.refuse(ctx, w, &e, to, loginRequired())
 			}
-			return r.send(w, req, to, r.Login)
+			return r.logIn(w, req, to, user)
 		}
 
 		asked, granted, err := r.toAsk(ctx, to, user.Subject)
@@ -67,11 +70,12 @@ func (r *Room) Proceed(w http.ResponseWriter, req *http.Request, p Pages, to *Re
 				AuthTime: user.AuthTime,
 			})
 		case silent:
-			return r.refuse(ctx, to, consentRequired())
+			return r.refuse(ctx, w, &e, to, consentRequired())
 		case p.Ask == nil:
-			return r.send(w, req, to, r.Consent)
+			return r.send(w, req, to, r.Consent, "")
 		}
 
+		pages.BeforeForm(w.Header())
 		return p.Ask(w, req, r.question(req, to, user, asked, granted))
 	})
 }
@@ -101,28 +105,77 @@ func skipsConsent(to *Request) bool {
 	return c.SkipConsent && (!c.Public() || c.ForceSkipConsent) && !slices.Contains(to.Prompt, "consent")
 }
 
-// mustLogIn reports whether the request asks for an authentication that is newer than
-// that of the session: prompt=login and max_age (OpenID Connect Core section
-// 3.1.2.1).
-func mustLogIn(to *Request, user *Session) bool {
-	if !user.AuthTime.Before(to.StartedAt) {
-		return false
-	}
-	age := to.StartedAt.Sub(user.AuthTime)
+// clockLeeway is how far the clocks of two instances may differ.
+const clockLeeway = time.Second
 
-	return slices.Contains(to.Prompt, "login") || to.HasMaxAge && age > to.MaxAge
+// mustLogIn reports whether the request asks for an authentication that is newer than
+// that of the session, or for a choice of the user: prompt and max_age (OpenID Connect
+// Core section 3.1.2.1).
+func mustLogIn(to *Request, user *Session) bool {
+	age := to.StartedAt.Sub(user.AuthTime)
+	old := to.HasMaxAge && (age > to.MaxAge || to.MaxAge == 0)
+	if !to.resumed {
+		// The user signed in before this request came.
+		return old || slices.Contains(to.Prompt, "login") || slices.Contains(to.Prompt, "select_account")
+	}
+
+	return (old || slices.Contains(to.Prompt, "login")) && !loggedInSince(to, user)
+}
+
+// loggedInSince reports whether the user authenticated after the request came. The
+// host may keep the time in whole seconds, and another instance's clock may be behind:
+// so the second in which the request came, and one before it, count too. They do not
+// count for the session of before, which had the same time when the user was sent to
+// the login page, unless both may lie in one whole second.
+func loggedInSince(to *Request, user *Session) bool {
+	began := to.StartedAt.Truncate(time.Second)
+	if user.AuthTime.Nanosecond() != 0 {
+		began = to.StartedAt
+	}
+	if !user.AuthTime.Before(began) {
+		return true
+	}
+
+	return !user.AuthTime.Before(began.Add(-clockLeeway)) && user.AuthTime.UnixNano() != to.wait.LoggedIn
+}
+
+// logIn sends the browser to the login page, and keeps when the user of the session had
+// signed in.
+func (r *Room) logIn(w http.ResponseWriter, req *http.Request, to *Request, user Session) error {
+	if !user.AuthTime.IsZero() {
+		to.loggedIn = user.AuthTime.UnixNano()
+	}
+	prompt := ""
+	for _, p := range to.Prompt {
+		if p == "login" || p == "select_account" {
+			prompt = p
+		}
+	}
+
+	return r.send(w, req, to, r.Login, prompt)
 }
 
 // send suspends the request and sends the browser to a page.
-func (r *Room) send(w http.ResponseWriter, req *http.Request, to *Request, path string) error {
+func (r *Room) send(w http.ResponseWriter, req *http.Request, to *Request, path, prompt string) error {
 	handle, err := r.Suspend(w, req, to)
 	if err != nil {
 		return &seam.Redirected{Err: grants.Unavailable(err), To: to.Authorization}
 	}
-	w.Header().Set("Location", path+"?interaction="+url.QueryEscape(handle))
+	w.Header().Set("Location", pageURL(path, handle, prompt))
 	w.WriteHeader(http.StatusSeeOther)
 
 	return nil
+}
+
+// pageURL returns the URL of a page for a request that waits. The login page learns by
+// prompt that it is to ask although a user is signed in.
+func pageURL(path, handle, prompt string) string {
+	to := path + "?interaction=" + url.QueryEscape(handle)
+	if prompt != "" {
+		to += "&prompt=" + prompt
+	}
+
+	return to
 }
 
 // toAsk splits the scopes of a request into those to ask for and those that were
@@ -137,11 +190,12 @@ func (r *Room) toAsk(ctx context.Context, to *Request, subject string) (asked, g
 	}
 
 	imitable := to.Client.Public() && !strings.HasPrefix(to.RedirectURI, "https://")
-	if slices.Contains(to.Prompt, "consent") || imitable || rec.Scope == nil {
+	if slices.Contains(to.Prompt, "consent") || imitable ||
+		rec.State == 0 || !consent.Knows(&rec, to.Audience) {
 		return append([]string{}, to.Scope...), nil, nil
 	}
 	for _, v := range to.Scope {
-		if slices.Contains(rec.Scope, v) {
+		if consent.Covers(&rec, v, to.Audience) {
 			granted = append(granted, v)
 		} else {
 			asked = append(asked, v)
@@ -158,6 +212,7 @@ func (r *Room) question(req *http.Request, to *Request, user Session, asked, gra
 		User:    user,
 		Asked:   r.described(asked),
 		Granted: r.described(granted),
+		Switch:  pageURL(r.Login, to.handle, "select_account"),
 		Action:  r.Consent,
 		Hidden: map[string]string{
 			"interaction": to.handle,
@@ -184,7 +239,7 @@ func (r *Room) Decide(w http.ResponseWriter, req *http.Request, p Pages, to *Req
 	r.Frame.Page(w, req, &e, func(ctx context.Context) error {
 		user, ok := p.User(req, to)
 		if !ok || mustLogIn(to, &user) {
-			return r.send(w, req, to, r.Login)
+			return r.logIn(w, req, to, user)
 		}
 		e.Subject = user.Subject
 		if err := r.Frame.CheckForgery(req, req.Form.Get("csrf"), to.handle, user.Subject); err != nil {
@@ -193,7 +248,7 @@ func (r *Room) Decide(w http.ResponseWriter, req *http.Request, p Pages, to *Req
 		switch req.Form.Get("decision") {
 		case "allow":
 		case "deny":
-			return r.refuse(ctx, to, Denied())
+			return r.refuse(ctx, w, &e, to, Denied())
 		default:
 			return grants.InvalidRequest("The decision is allow or deny.")
 		}
@@ -209,7 +264,7 @@ func (r *Room) Decide(w http.ResponseWriter, req *http.Request, p Pages, to *Req
 			}
 		}
 		if len(allowed) == 0 && len(to.Scope) > 0 {
-			return r.refuse(ctx, to, Denied())
+			return r.refuse(ctx, w, &e, to, Denied())
 		}
 
 		return r.allow(ctx, w, &e, to, Approval{

@@ -35,9 +35,21 @@ type Room struct {
 // name it. An instance of an earlier version did not write the name.
 const maxBeyond = 1000
 
-// A pointer is the data of the first generation, once a later one exists.
-type pointer struct {
-	Latest int `json:"latest"`
+// data is the data of the record of a consent.
+type data struct {
+	// Latest is the latest generation. Only the first one has it, once there is another.
+	Latest int `json:"latest,omitempty"`
+	// Shown is what the user allowed, by audience.
+	Shown shown `json:"shown,omitempty"`
+}
+
+func (d data) encode() ([]byte, error) {
+	b, err := json.Marshal(d)
+	if err != nil {
+		return nil, fmt.Errorf("grantwell: encoding a consent: %w", err)
+	}
+
+	return b, nil
 }
 
 func key(clientID, subject string, generation int) string {
@@ -97,31 +109,29 @@ func (r *Room) find(ctx context.Context, c *storage.Client, subject string) (p p
 			continue
 		}
 		p.first = rec
-		latest, err := readPointer(rec.Data)
+		d, err := readData(rec.Data)
 		if err != nil {
 			return p, err
 		}
-		generation = max(generation, latest)
+		generation = max(generation, d.Latest)
 	}
 
 	return p, errors.New("grantwell: the consent was renewed too often")
 }
 
-// readPointer returns the latest generation that the data of the first one names,
-// or 0. Other data is an error, because ignoring it could revive a consent.
-func readPointer(data []byte) (int, error) {
-	if len(data) == 0 {
-		return 0, nil
+// readData decodes the data of a consent.
+func readData(b []byte) (d data, err error) {
+	if len(b) == 0 {
+		return d, nil
 	}
-	var p pointer
-	if err := json.Unmarshal(data, &p); err != nil {
-		return 0, fmt.Errorf("grantwell: the data of a stored consent: %w", err)
+	if err := json.Unmarshal(b, &d); err != nil {
+		return d, fmt.Errorf("grantwell: the data of a stored consent: %w", err)
 	}
-	if p.Latest < 1 {
-		return 0, errors.New("grantwell: the data of a stored consent names no generation")
+	if d.Latest < 0 {
+		return d, errors.New("grantwell: the data of a stored consent names no generation")
 	}
 
-	return p.Latest, nil
+	return d, nil
 }
 
 // Scopes returns the scopes that the user granted to the client and that are
@@ -160,7 +170,7 @@ func (r *Room) Remember(
 	ctx context.Context,
 	c *storage.Client,
 	subject string,
-	scope []string,
+	scope, audience []string,
 	remember bool,
 	now time.Time,
 ) (int, error) {
@@ -172,7 +182,11 @@ func (r *Room) Remember(
 
 		generation := p.generation
 		rec := p.latest
-		more := slices.ContainsFunc(scope, func(v string) bool { return !slices.Contains(rec.Scope, v) })
+		if !p.live {
+			rec = storage.Record{}
+		}
+		given := readShown(&rec)
+		more := given.add(scope, audience)
 		switch {
 		case p.live && (!more || !remember):
 			// What is allowed only this time rests on the consent too, so that its
@@ -182,8 +196,21 @@ func (r *Room) Remember(
 			return 0, nil
 		case p.live:
 			rec.Scope = union(rec.Scope, scope)
+			rec.Audience = union(rec.Audience, audience)
+			d, problem := readData(rec.Data)
+			if problem != nil {
+				return 0, problem
+			}
+			d.Shown = given
+			if rec.Data, err = d.encode(); err != nil {
+				return 0, err
+			}
 			err = r.Records.Advance(ctx, storage.Active, rec)
 		default:
+			shown, problem := data{Shown: given}.encode()
+			if problem != nil {
+				return 0, problem
+			}
 			generation = p.next()
 			err = r.begin(ctx, p, storage.Record{
 				Kind:     storage.Consent,
@@ -193,7 +220,9 @@ func (r *Room) Remember(
 				ClientID: c.ID,
 				Subject:  subject,
 				Scope:    scope,
+				Audience: audience,
 				IssuedAt: now,
+				Data:     shown,
 			})
 		}
 		if err == nil {
@@ -226,11 +255,10 @@ func (r *Room) begin(ctx context.Context, p place, next storage.Record) error {
 		}
 	}
 
-	data, err := json.Marshal(pointer{Latest: p.next()})
-	if err != nil {
-		return fmt.Errorf("grantwell: encoding a consent: %w", err)
+	var err error
+	if p.first.Data, err = (data{Latest: p.next()}).encode(); err != nil {
+		return err
 	}
-	p.first.Data = data
 
 	return r.Records.Advance(ctx, p.first.State, p.first, next)
 }

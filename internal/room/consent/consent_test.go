@@ -42,7 +42,7 @@ var app = &storage.Client{ID: "app"}
 // remember gives a consent and returns its generation.
 func remember(t *testing.T, r *consent.Room, c *storage.Client, at time.Time) int {
 	t.Helper()
-	generation, err := r.Remember(t.Context(), c, "ann", []string{"read"}, true, at)
+	generation, err := r.Remember(t.Context(), c, "ann", []string{"read"}, nil, true, at)
 	require.NoError(t, err)
 
 	return generation
@@ -139,7 +139,7 @@ func TestConsent_RenewalsAtTheSameMoment(t *testing.T) {
 	for range 8 {
 		wg.Go(func() {
 			for range 50 {
-				_, err := r.Remember(t.Context(), app, "ann", []string{"read"}, true, time.Now())
+				_, err := r.Remember(t.Context(), app, "ann", []string{"read"}, nil, true, time.Now())
 				assert.NoError(t, err)
 				assert.NoError(t, r.Revoke(t.Context(), "app", "ann"))
 			}

@@ -103,7 +103,7 @@ func TestMetadata_ListsWhatIsEnabled(t *testing.T) {
 			Methods: []string{"private_key_jwt", "none"},
 			Others:  []seam.Authenticator{signs{}},
 		},
-		Scopes: []grants.Scope{{Name: "read", Public: true}, {Name: "admin"}},
+		Scopes: []string{"read"},
 	})
 	require.Equal(t, map[string]any{
 		"issuer":                   "https://as.example/tenant",

@@ -9,7 +9,10 @@ import (
 )
 
 // FormPost sends a page whose form posts the parameters to the redirect URI.
-type FormPost struct{}
+type FormPost struct {
+	// Texts choose the language of the page; nil: the built-in ones.
+	Texts *pages.Texts
+}
 
 var _ seam.Encoder = FormPost{}
 
@@ -31,12 +34,13 @@ func (FormPost) Accept(a *seam.Authorization, _ bool) error {
 }
 
 // Encode writes the page.
-func (FormPost) Encode(w http.ResponseWriter, a *seam.Authorization, params seam.Params) int {
+func (f FormPost) Encode(w http.ResponseWriter, a *seam.Authorization, params seam.Params) int {
 	if !web(a.RedirectURI) {
 		http.Error(w, "the authorization response has no redirect URI", http.StatusInternalServerError)
 		return http.StatusInternalServerError
 	}
-	pages.FormPost(w, a.RedirectURI, func(field func(name, value string)) {
+	language := f.Texts.In(a.Params.Get("ui_locales"), a.AcceptLanguage)
+	pages.FormPost(w, language, a.RedirectURI, func(field func(name, value string)) {
 		for i := range params {
 			field(params[i].Name, params[i].Value)
 		}

@@ -53,17 +53,34 @@ type Page struct {
 	Action      string            // where the form goes
 	Hidden      map[string]string // what it carries
 	RedirectURI string            // where the answer goes; its host is shown
+	Switch      string            // where another user signs in
+	Audience    []string          // resources at which the scopes will be used
+	Language    pages.Language
 }
 
-// RedirectHost returns the name by which the page says where the answer goes.
+// RedirectHost returns the name by which the page says where the answer goes. The host
+// of a private-use scheme proves nothing: whichever program has the scheme gets the
+// answer (RFC 8252 section 8.6).
 func (p Page) RedirectHost() string {
 	u, err := url.Parse(p.RedirectURI)
-	if err != nil || u.Host == "" {
-		return strings.SplitN(p.RedirectURI, ":", 2)[0]
+	if err == nil && u.Host != "" && (u.Scheme == "https" || u.Scheme == "http") {
+		return u.Host
 	}
 
-	return u.Host
+	return strings.SplitN(p.RedirectURI, ":", 2)[0]
 }
+
+// Tag returns the language of the page.
+func (p Page) Tag() string {
+	if p.Language.Tag == "" {
+		return "en"
+	}
+
+	return p.Language.Tag
+}
+
+// T returns the translation of an English text.
+func (p Page) T(english string) string { return p.Language.Text(english) }
 
 // Write writes the page. A link that is not https, or a logo that is no image, is
 // left out.
@@ -105,30 +122,14 @@ func Write(w http.ResponseWriter, p Page) error {
 
 	h := w.Header()
 	pages.Headers(h)
+	pages.BeforeForm(h)
 	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Content-Security-Policy", pages.Policy(nonce, "'self' "+source(p.RedirectURI)))
+	h.Set("Content-Security-Policy", pages.Policy(nonce, ""))
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(b.Bytes()) // it fails if the browser is gone
 
 	return nil
 }
-
-// source returns the form-action source that lets the redirect of the answer pass:
-// browsers apply form-action to redirects too. A source cannot name an IPv6 address,
-// so there it is the scheme.
-func source(redirect string) string {
-	u, err := url.Parse(redirect)
-	switch {
-	case err != nil:
-		return ""
-	case (u.Scheme == "https" || u.Scheme == "http") && u.Host != "" && strings.Trim(u.Host, hostChars) == "":
-		return u.Scheme + "://" + u.Host
-	}
-
-	return u.Scheme + ":"
-}
-
-const hostChars = "abcdefghijklmnopqrstuvwxyz0123456789.-:"
 
 func hasPrefix(s string, prefixes ...string) bool {
 	for _, p := range prefixes {

@@ -10,34 +10,25 @@ import (
 	"github.com/grantwell/grantwell/internal/base/pages/consentpage"
 )
 
-// The form's answer is a redirect, and browsers apply form-action to it: the policy must let it pass, and nothing that a
-// registered URI holds may add to the policy.
+// Browsers apply form-action to every redirect that follows the form's answer, and the client chooses those: the policy
+// of the page does not name it, and nothing that a registered URI holds adds to the policy.
 // Holds S45.
-func TestWrite_FormAction(t *testing.T) {
+func TestWrite_PolicyHasNoFormAction(t *testing.T) {
 	t.Parallel()
-	for uri, want := range map[string]string{
-		"https://app.example/cb":      "'self' https://app.example;",
-		"https://app.example:8443/cb": "'self' https://app.example:8443;",
-		"http://127.0.0.1:4711/cb":    "'self' http://127.0.0.1:4711;",
-		"http://[::1]:4711/cb":        "'self' http:;", // a policy cannot name an IPv6 address
-		"com.example.app:/cb":         "'self' com.example.app:;",
-		"com.example.app://x/cb":      "'self' com.example.app:;",
-		"https://a;script-src/cb":     "'self' https:;",
-		"https://a,b/cb":              "'self' https:;",
-		"://":                         "'self' ;",
-	} {
+	for _, uri := range []string{"https://app.example/cb", "com.example.app:/cb", "https://a;script-src/cb", "://"} {
 		w := httptest.NewRecorder()
 		require.NoError(t, consentpage.Write(w, consentpage.Page{Application: "x", RedirectURI: uri}))
-		require.Contains(t, w.Header().Get("Content-Security-Policy"), "form-action "+want, uri)
+		require.NotContains(t, w.Header().Get("Content-Security-Policy"), "form-action", uri)
 		require.Equal(t, 1, strings.Count(w.Header().Get("Content-Security-Policy"), "style-src"))
 		require.NotContains(t, w.Header().Get("Content-Security-Policy"), "script-src")
+		require.Equal(t, "same-origin", w.Header().Get("Referrer-Policy"))
 	}
 }
 
 // Holds S148.
 func TestPage_RedirectHost(t *testing.T) {
 	t.Parallel()
-	for uri, want := range map[string]string{"https://app.example/cb": "app.example", "http://127.0.0.1:4711/cb": "127.0.0.1:4711", "com.example.app:/cb": "com.example.app", "com.example.app:cb": "com.example.app", "%zz": "%zz"} {
+	for uri, want := range map[string]string{"https://app.example/cb": "app.example", "http://127.0.0.1:4711/cb": "127.0.0.1:4711", "com.example.app:/cb": "com.example.app", "com.example.app:cb": "com.example.app", "com.evil.app://accounts.bank.example/cb": "com.evil.app", "%zz": "%zz"} {
 		require.Equal(t, want, consentpage.Page{RedirectURI: uri}.RedirectHost())
 	}
 }
