@@ -247,6 +247,9 @@ func (r *Room) Decide(w http.ResponseWriter, req *http.Request, p Pages, to *Req
 		}
 		switch req.Form.Get("decision") {
 		case "allow":
+		case "ask":
+			// The Enter key in the form presses its first button, which decides nothing.
+			return r.send(w, req, to, r.Consent, "")
 		case "deny":
 			return r.refuse(ctx, w, &e, to, Denied())
 		default:
