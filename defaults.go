@@ -1,16 +1,15 @@
 package grantwell
 
 import (
-	"reflect"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/grants/limit"
+	"github.com/grantwell/grantwell/internal/base/endpointpath"
 	"github.com/grantwell/grantwell/internal/base/faults"
 	"github.com/grantwell/grantwell/internal/seam"
-	"github.com/grantwell/grantwell/storage"
 )
 
 // prepare fills in the defaults and returns every reason why the configuration is
@@ -41,16 +40,6 @@ func (c *Config) prepare() error {
 	}
 	if len(c.AuthorizeParameters) > 20 || slices.Contains(c.AuthorizeParameters, "") {
 		f.Add("AuthorizeParameters: has more than 20 names, or an empty one")
-	}
-	for i, o := range c.Origins {
-		if err := storage.CheckOrigin(o); err != nil {
-			f.Add("Origins[%d]: %q %v", i, o, err)
-		}
-	}
-	for i, name := range c.OriginHeaders {
-		if strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" || name == "" {
-			f.Add("OriginHeaders[%d]: is not the name of a header", i)
-		}
 	}
 	for _, p := range c.TrustedProxies {
 		if !p.IsValid() {
@@ -93,23 +82,8 @@ func (c *Config) prepareLifetimes(f *faults.List) {
 	}
 }
 
-// notServed is a path that is not served.
-const notServed = "-"
-
 func (c *Config) preparePaths() {
-	paths := reflect.ValueOf(&c.Paths).Elem()
-	presets := reflect.ValueOf(DefaultPaths())
-	for i := range paths.NumField() {
-		switch path := paths.Field(i); path.String() {
-		case "":
-			path.Set(presets.Field(i))
-			if path.String() == notServed {
-				path.SetString("")
-			}
-		case notServed:
-			path.SetString("")
-		}
-	}
+	endpointpath.Fill(&c.Paths, DefaultPaths())
 	if c.Keys == nil {
 		c.Paths.JWKS = ""
 	}
@@ -117,30 +91,12 @@ func (c *Config) preparePaths() {
 
 // checkPaths judges the paths of the configuration and those of specifications.
 func (c *Config) checkPaths(endpoints []seam.Endpoint) error {
-	var f faults.List
-	used := map[string]string{}
-	check := func(name, path string) {
-		if path == "" {
-			return
-		}
-		if !strings.HasPrefix(path, "/") || strings.Contains(path, "//") || strings.ContainsAny(path, "?#{} ") {
-			f.Add("%s: needs to begin with / and be a plain path", name)
-		}
-		if other := used[path]; other != "" {
-			f.Add("%s: is the same as %s", name, other)
-		}
-		used[path] = name
-	}
-
-	paths := reflect.ValueOf(c.Paths)
-	for i := range paths.NumField() {
-		check("Paths."+paths.Type().Field(i).Name, paths.Field(i).String())
-	}
+	further := make(map[string]string)
 	for _, e := range endpoints {
-		check(strings.ToUpper(e.Name)+".Path", e.Path)
+		further[strings.ToUpper(e.Name)+".Path"] = e.Path
 	}
 
-	return f.Err()
+	return endpointpath.Check(c.Paths, further)
 }
 
 // warn logs what is allowed and advised against.

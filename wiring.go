@@ -82,6 +82,7 @@ func build(c *Config) (*house, error) {
 		c.checkPaths(powers.Endpoints),
 		discovery.CheckIssuer(c.Issuer, c.AllowHTTP),
 		token.Check(c.Grants),
+		backchannel.CheckOrigins(c.Origins, c.OriginHeaders),
 		h.buildLive(c),
 		h.buildAuth(c),
 		h.buildAuthorize(c, settings, &powers),

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/grantwell/grantwell/internal/base/faults"
 	"github.com/grantwell/grantwell/internal/frame"
 	"github.com/grantwell/grantwell/internal/seam"
 	"github.com/grantwell/grantwell/storage"
@@ -31,6 +32,24 @@ func (f *Frame) preflight(ctx context.Context, x *exchange) (seam.Reply, error) 
 	}
 
 	return seam.Reply{Status: http.StatusNoContent}, nil
+}
+
+// CheckOrigins returns why a host's origins, or further request headers, cannot be
+// allowed.
+func CheckOrigins(origins, headers []string) error {
+	var f faults.List
+	for i, o := range origins {
+		if err := storage.CheckOrigin(o); err != nil {
+			f.Add("Origins[%d]: %q %v", i, o, err)
+		}
+	}
+	for i, name := range headers {
+		if name == "" || strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" {
+			f.Add("OriginHeaders[%d]: is not the name of a header", i)
+		}
+	}
+
+	return f.Err()
 }
 
 // headers returns the request headers that a preflight allows.

@@ -87,11 +87,12 @@ func TestCORS_AnswerIsForTheClientsOrigins(t *testing.T) {
 		}
 	}
 
-	// Without an Origin, or without a client, the header depends on nothing.
+	// Without an Origin the header depends on nothing. An error before the client is
+	// known is readable only where a preflight is answered.
 	w := newRig().post(func(context.Context, *seam.Call) (seam.Reply, error) { return seam.Reply{Client: client}, nil })
 	require.Empty(t, w.Header().Get("Vary"))
 	req := form("/token", "")
-	req.Header.Set("Origin", "https://app.example")
+	req.Header.Set("Origin", "https://stranger.example")
 	w = newRig().serve(seam.Endpoint{Handle: failing(grants.InvalidClient("x"))}, req)
 	require.Empty(t, w.Header().Get("Access-Control-Allow-Origin"))
 }
