@@ -75,3 +75,18 @@ func TestClientAuth_AClientsOwnLifetimeReplacesTheLimit(t *testing.T) {
 	_, err = j.Verify(t.Context(), clientOf(token(time.Hour)))
 	require.ErrorContains(t, err, "5m0s")
 }
+
+// RFC 7517 section 5 lets a reader leave out a key that it cannot use. The operator
+// learns which one and why.
+func TestJWT_AKeyThatWasLeftOutIsNamed(t *testing.T) {
+	t.Parallel()
+	key := jwtTestKeys()["p256"]
+	jwk := jwkOf("k", key.Public())
+	jwk["use"] = "enc"
+	credentials := ClientCredentials{Method: methodPrivateKeyJWT, JWKS: jwksOf(jwk)}
+	j, _ := clientVerifier(t, nil, credentials)
+	_, err := j.Verify(t.Context(), clientOf(signJWT(t, "ES256", "k", key, clientClaims())))
+	requireReason(t, ReasonKey, err)
+	require.ErrorContains(t, err, `its use is "enc", not sig`)
+	require.Len(t, must(ParseJWKS(credentials.JWKS)).Dropped(), 1)
+}
