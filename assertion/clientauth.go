@@ -51,6 +51,8 @@ type ClientCredentials struct {
 	// CertificateDates and Lenient are as in [JWTRules].
 	CertificateDates bool
 	Lenient          bool
+	// MaxLifetime replaces that of the configuration if it is positive.
+	MaxLifetime time.Duration
 }
 
 // signer returns what may verify the client's tokens. The method alone fixes the
@@ -100,7 +102,7 @@ func (j *JWTVerifier) verifyClient(ctx context.Context, r Request, t *jwtToken, 
 
 	c, refusal := j.checkClientClaims(t, credentials, now)
 	if refusal != nil {
-		return nil, refusal
+		return nil, claimsRefused(refusal)
 	}
 	if refusal := j.spend(ctx, ClientAuth, clientNamespace(id), t, c); refusal != nil {
 		return nil, refusal
@@ -121,7 +123,8 @@ func (j *JWTVerifier) checkClientClaims(t *jwtToken, credentials ClientCredentia
 	if err != nil {
 		return nil, newError(ClientAuth, ReasonContent, "%v", err)
 	}
-	if refusal := j.checkTimes(ClientAuth, c, now, j.c.MaxLifetime, j.c.MaxAge); refusal != nil {
+	lifetime := positive(credentials.MaxLifetime, j.c.MaxLifetime)
+	if refusal := j.checkTimes(ClientAuth, c, now, lifetime, j.c.MaxAge); refusal != nil {
 		return nil, refusal
 	}
 	if refusal := j.checkClientAudience(c); refusal != nil {

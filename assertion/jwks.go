@@ -34,7 +34,14 @@ type KeySetSource interface {
 // KeySet is the public keys of one party, parsed once and fit to verify with: RSA of
 // 2048 to 8192 bits, ECDSA on P-256, P-384 or P-521, and Ed25519. It does not change
 // and is safe for concurrent use.
-type KeySet struct{ keys []jws.Key }
+type KeySet struct {
+	keys    []jws.Key
+	dropped []string
+}
+
+// Dropped returns, for each key of a JWK Set that was left out, its position, its kid
+// and the reason.
+func (s *KeySet) Dropped() []string { return slices.Clone(s.dropped) }
 
 // Keys returns s, so a KeySet is a [KeySetSource].
 func (s *KeySet) Keys(context.Context, string) (*KeySet, error) { return s, nil }
@@ -131,11 +138,11 @@ func ParseJWKS(data []byte) (*KeySet, error) {
 		return set, nil
 	}
 
-	keys, err := jws.ParseSet(data, maxJWKSKeys)
+	keys, dropped, err := jws.ReadSet(data, maxJWKSKeys)
 	if err != nil {
 		return nil, fmt.Errorf("assertion: %w", err)
 	}
-	set := &KeySet{keys: keys}
+	set := &KeySet{keys: keys, dropped: dropped}
 	parsedSets.keep(digest, set)
 	return set, nil
 }

@@ -30,7 +30,7 @@ func (c *setCache) find(digest [sha256.Size]byte) *KeySet {
 }
 
 func (c *setCache) keep(digest [sha256.Size]byte, set *KeySet) {
-	if len(set.keys) > maxParsedKeys {
+	if len(set.keys) > maxParsedKeys || len(set.dropped) > maxParsedKeys {
 		return
 	}
 	c.mu.Lock()

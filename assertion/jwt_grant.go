@@ -33,7 +33,7 @@ func (j *JWTVerifier) verifyGrant(ctx context.Context, r Request, t *jwtToken, n
 
 	c, refusal := j.checkGrant(issuer, t, now)
 	if refusal != nil {
-		return nil, refusal
+		return nil, claimsRefused(refusal)
 	}
 	a := t.assertion(c, key)
 	a.Trust = issuer

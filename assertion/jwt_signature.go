@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/grantwell/grantwell/internal/base/jws"
@@ -57,7 +58,7 @@ func (j *JWTVerifier) checkSignature(ctx context.Context, use Use, t *jwtToken, 
 		return refuse(ReasonAlgorithm, "algorithm %s is not for %s", shown(alg), shown(claimed(t)))
 	}
 
-	candidates, err := s.candidates(ctx, t)
+	candidates, dropped, err := s.candidates(ctx, t)
 	if err != nil {
 		t.SpendTime()
 		return jws.Key{}, newError(use, ReasonKey, "the keys of %s", shown(claimed(t))).because(err)
@@ -66,7 +67,8 @@ func (j *JWTVerifier) checkSignature(ctx context.Context, use Use, t *jwtToken, 
 		return !k.Serves(alg) || s.dates && outOfDate(k, now)
 	})
 	if len(candidates) == 0 {
-		return refuse(ReasonKey, "%s has no valid key for kid %s and algorithm %s", shown(claimed(t)), shown(t.Header.KeyID), alg)
+		return refuse(ReasonKey, "%s has no valid key for kid %s and algorithm %s%s",
+			shown(claimed(t)), shown(t.Header.KeyID), alg, leftOut(dropped))
 	}
 
 	key, verified := t.Verify(candidates)
@@ -82,27 +84,35 @@ func outOfDate(k jws.Key, now time.Time) bool {
 	return !k.NotAfter.IsZero() && (now.Before(k.NotBefore) || now.After(k.NotAfter))
 }
 
-// candidates returns the keys to try. They are the claimed signer's own.
-func (s *jwtSigner) candidates(ctx context.Context, t *jwtToken) ([]jws.Key, error) {
+// candidates returns the keys to try, which are the claimed signer's own, and why other
+// keys of its set were left out.
+func (s *jwtSigner) candidates(ctx context.Context, t *jwtToken) (keys []jws.Key, dropped []string, err error) {
 	if s.secrets != nil {
-		var secrets []jws.Key
 		for _, secret := range s.secrets {
-			secrets = append(secrets, jws.NewSecret(secret))
+			keys = append(keys, jws.NewSecret(secret))
 		}
-		return secrets, nil
+		return keys, nil, nil
 	}
 
 	var set *KeySet
-	var err error
 	if s.keys != nil {
 		set, err = s.keys.Keys(ctx, t.Header.KeyID)
 	} else if len(s.jwks) > 0 {
 		set, err = ParseJWKS(s.jwks)
 	}
 	if err != nil || set == nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return jws.Candidates(set.keys, t.Header), nil
+	return jws.Candidates(set.keys, t.Header), set.dropped, nil
+}
+
+// leftOut returns the first keys that were left out of a set for an error text.
+func leftOut(dropped []string) string {
+	const most = 4
+	if len(dropped) == 0 {
+		return ""
+	}
+	return "; left out of its key set: " + strings.Join(dropped[:min(most, len(dropped))], "; ")
 }
 
 // claimed returns the issuer that t names, which is not verified.

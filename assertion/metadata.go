@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto"
 	"crypto/x509"
+	"encoding/asn1"
 	"encoding/base64"
 	"encoding/xml"
 	"errors"
@@ -266,10 +267,39 @@ func signingKeys(role saml.RoleDescriptor) []crypto.PublicKey {
 		if err != nil {
 			continue
 		}
-		cert, err := x509.ParseCertificate(der)
-		if err == nil && xmldsig.CheckKey(cert.PublicKey) == nil {
-			keys = append(keys, cert.PublicKey)
+		key, err := certifiedKey(der)
+		if err == nil && xmldsig.CheckKey(key) == nil {
+			keys = append(keys, key)
 		}
 	}
 	return keys
+}
+
+// certifiedKey returns the public key of a certificate. SAML trusts the key alone, so
+// a fault elsewhere in the certificate, such as a negative serial number, which
+// crypto/x509 refuses, does not matter.
+func certifiedKey(der []byte) (crypto.PublicKey, error) {
+	if cert, err := x509.ParseCertificate(der); err == nil {
+		return cert.PublicKey, nil
+	}
+
+	// RFC 5280 section 4.1, up to the key.
+	var cert struct {
+		TBS struct {
+			Version   int `asn1:"optional,explicit,default:0,tag:0"`
+			Serial    asn1.RawValue
+			Algorithm asn1.RawValue
+			Issuer    asn1.RawValue
+			Validity  asn1.RawValue
+			Subject   asn1.RawValue
+			PublicKey asn1.RawValue
+			Others    []asn1.RawValue `asn1:"optional"`
+		}
+		Algorithm asn1.RawValue
+		Signature asn1.RawValue
+	}
+	if _, err := asn1.Unmarshal(der, &cert); err != nil {
+		return nil, fmt.Errorf("assertion: metadata: certificate: %w", err)
+	}
+	return x509.ParsePKIXPublicKey(cert.TBS.PublicKey.FullBytes)
 }

@@ -1,6 +1,9 @@
 package assertion
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // Reason names why an assertion was refused. The strings are stable: logs,
 // counters and alerts may depend on them.
@@ -53,6 +56,10 @@ type Error struct {
 	Detail string
 	// Err is the cause, if there is one.
 	Err error
+
+	// verified says that the signature of the assertion holds, so that its sender
+	// may learn which claim was refused.
+	verified bool
 }
 
 // newError returns an error whose code follows from the use and the reason (RFC 7521
@@ -92,9 +99,49 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// ClaimRefused returns a text for the sender of a JWT whose signature holds: the claim
+// that was refused, what is accepted, and the limit. It is "" before the signature was
+// verified, and for refusals that depend on other things than the type, the times, the
+// audience and the form of the claims.
+//
+// The text has only the characters of error_description (RFC 6749 section 5.2).
+func (e *Error) ClaimRefused() string {
+	if !e.verified {
+		return ""
+	}
+	switch e.Reason {
+	case ReasonType, ReasonContent, ReasonAudience, ReasonExpired, ReasonNotYetValid, ReasonLifetime:
+		return strings.Map(describable, e.Detail)
+	default:
+		return ""
+	}
+}
+
+// describable replaces the characters that error_description cannot have.
+func describable(c rune) rune {
+	switch {
+	case c == '"' || c == '\\':
+		return '\''
+	case c < ' ' || c > '~':
+		return '?'
+	}
+	return c
+}
+
+// claimsRefused marks a refusal as one of a token whose signature was verified.
+func claimsRefused(e *Error) *Error {
+	if e != nil {
+		e.verified = true
+	}
+	return e
+}
+
 // Description returns a text for error_description. It helps an honest client, and
 // reveals nothing about keys, stores or other clients.
 func (e *Error) Description() string {
+	if text := e.ClaimRefused(); text != "" {
+		return "The assertion is not acceptable: " + text + "."
+	}
 	switch e.Reason {
 	case ReasonMissing:
 		return "The assertion is missing."

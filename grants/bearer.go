@@ -210,7 +210,11 @@ func refused(err error) error {
 		return InvalidRequest("The assertion is missing.").Because("%w", err)
 	}
 
-	return InvalidGrant("%w", err).For(ReasonAssertion)
+	out := InvalidGrant("%w", err).For(ReasonAssertion)
+	if e.ClaimRefused() != "" {
+		out.Description = e.Description()
+	}
+	return out
 }
 
 // scopeClaim returns the scope that a JWT asks for, where it has a claim for it.

@@ -26,6 +26,7 @@ type ClientIssuers struct {
 	Subject func(ctx context.Context, c storage.Client, a *assertion.Assertion) (string, error)
 
 	// MaxLifetime is how far in the future an assertion may expire. Zero is 5 minutes.
+	// The client's own AssertionLifetime replaces it.
 	MaxLifetime time.Duration
 
 	// Others is asked about issuers that are no clients, such as identity providers. It
@@ -71,6 +72,9 @@ func (s ClientIssuers) Issuer(ctx context.Context, id string) (*assertion.Issuer
 			CertificateDates: true,
 			Lenient:          c.LenientAssertions,
 		},
+	}
+	if c.AssertionLifetime > 0 {
+		issuer.MaxLifetime = c.AssertionLifetime
 	}
 	if issuer.MaxLifetime == 0 {
 		issuer.MaxLifetime = defaultAssertionLifetime

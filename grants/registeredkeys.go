@@ -39,6 +39,7 @@ func (s RegisteredKeys) ClientKeys(ctx context.Context, id string) (assertion.Cl
 		Algorithm:        c.AuthSigningAlg,
 		CertificateDates: true,
 		Lenient:          c.LenientAssertions,
+		MaxLifetime:      c.AssertionLifetime,
 	}
 	switch c.Method() {
 	case storage.AuthPrivateKeyJWT:

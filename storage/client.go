@@ -144,6 +144,7 @@ type Client struct {
 	ForceSkipConsent bool `json:"force_skip_consent,omitempty"`
 
 	ClientPAR
+	ClientAssertion
 
 	// Name and Description are shown to users and administrators.
 	Name        string `json:"client_name,omitempty"`

@@ -30,6 +30,7 @@ type clientJSON struct {
 	RefreshTokenLifetime seconds `json:"refresh_token_lifetime,omitzero"`
 	CodeLifetime         seconds `json:"code_lifetime,omitzero"`
 	RefreshRetryWindow   seconds `json:"refresh_retry_window,omitzero"`
+	AssertionLifetime    seconds `json:"assertion_lifetime,omitzero"`
 }
 
 // MarshalJSON returns the client as one flat JSON object, in the names and
@@ -52,6 +53,7 @@ func (c Client) MarshalJSON() ([]byte, error) {
 		RefreshTokenLifetime: seconds(c.RefreshTokenLifetime),
 		CodeLifetime:         seconds(c.CodeLifetime),
 		RefreshRetryWindow:   seconds(c.RefreshRetryWindow),
+		AssertionLifetime:    seconds(c.AssertionLifetime),
 	}
 
 	// The escapes that json.Marshal makes for HTML would change the text of
@@ -91,6 +93,7 @@ func (c *Client) UnmarshalJSON(text []byte) error {
 	read.RefreshTokenLifetime = time.Duration(doc.RefreshTokenLifetime)
 	read.CodeLifetime = time.Duration(doc.CodeLifetime)
 	read.RefreshRetryWindow = time.Duration(doc.RefreshRetryWindow)
+	read.AssertionLifetime = time.Duration(doc.AssertionLifetime)
 	*c = read
 	return nil
 }

@@ -206,6 +206,9 @@ func checkLifetimes(c *Client, fault report) {
 	if c.RefreshRetryWindow < 0 || c.RefreshRetryWindow > 5*time.Minute {
 		fault("refresh_retry_window", "must be between 0 and 5 minutes")
 	}
+	if c.AssertionLifetime < 0 || c.AssertionLifetime > MaxAssertionLifetime {
+		fault("assertion_lifetime", "must be between 0 and 24 hours")
+	}
 	negative := c.AccessTokenLifetime < 0 || c.RefreshTokenLifetime < 0 || c.CodeLifetime < 0
 	if negative || c.CodeLifetime > maxCodeLifetime {
 		fault("lifetimes", "must not be negative, nor a code's above 10 minutes (RFC 6749 section 4.1.2)")

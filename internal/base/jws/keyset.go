@@ -1,6 +1,8 @@
 package jws
 
 import (
+	"crypto"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,29 +37,36 @@ var errSecret = errors.New("it is private or secret, and must be replaced")
 // A set with private or symmetric key material is refused as a whole, because
 // it was published by mistake. A set without a usable key is no error.
 func ParseSet(data []byte, maxKeys int) ([]Key, error) {
+	keys, _, err := ReadSet(data, maxKeys)
+	return keys, err
+}
+
+// ReadSet is [ParseSet], and also returns why each of the other keys was left out.
+func ReadSet(data []byte, maxKeys int) (keys []Key, dropped []string, err error) {
 	members, err := strictjson.Members(data, strictjson.Limits{Size: MaxSetSize, Depth: setDepth})
 	if err != nil {
-		return nil, fmt.Errorf("jws: key set: %w", err)
+		return nil, nil, fmt.Errorf("jws: key set: %w", err)
 	}
 	var list []json.RawMessage
 	if json.Unmarshal(members["keys"], &list) != nil || list == nil {
-		return nil, errors.New("jws: key set: no array of keys")
+		return nil, nil, errors.New("jws: key set: no array of keys")
 	}
 	if len(list) > maxKeys {
-		return nil, fmt.Errorf("jws: key set: more than %d keys", maxKeys)
+		return nil, nil, fmt.Errorf("jws: key set: more than %d keys", maxKeys)
 	}
 
-	var keys []Key
 	for i, text := range list {
-		key, usable, err := parseJWK(text)
+		key, fault, err := parseJWK(text)
 		if err != nil {
-			return nil, fmt.Errorf("jws: key set: key %d: %w", i, err)
+			return nil, nil, fmt.Errorf("jws: key set: key %d: %w", i, err)
 		}
-		if usable {
-			keys = append(keys, key)
+		if fault != "" {
+			dropped = append(dropped, fmt.Sprintf("key %d (kid %.64q): %s", i, key.ID, fault))
+			continue
 		}
+		keys = append(keys, key)
 	}
-	return keys, nil
+	return keys, dropped, nil
 }
 
 // ParseKey reads one public JWK (RFC 7517 section 4) that must be usable. The
@@ -66,46 +75,95 @@ func ParseKey(data []byte) (Key, error) {
 	if err := strictjson.Check(data, strictjson.Limits{Depth: setDepth}); err != nil {
 		return Key{}, fmt.Errorf("jws: key: %w", err)
 	}
-	key, usable, err := parseJWK(data)
+	key, fault, err := parseJWK(data)
 	if err != nil {
 		return Key{}, fmt.Errorf("jws: key: %w", err)
 	}
-	if !usable {
-		return Key{}, errors.New("jws: key: it does not verify signatures here")
+	if fault != "" {
+		return Key{}, fmt.Errorf("jws: key: it does not verify signatures here: %s", fault)
 	}
 	return key, nil
 }
 
-// parseJWK reads a key whose JSON was checked. It reports false for a key that
-// is to be left out.
-func parseJWK(data []byte) (key Key, usable bool, err error) {
+// parseJWK reads a key whose JSON was checked. If the key is to be left out, fault
+// says why.
+//
+// The members about certificates (RFC 7517 sections 4.6 to 4.9) are no part of the
+// key, and a fault in them does not make it unusable. Only the dates of the first
+// certificate are read, if it holds the same key.
+func parseJWK(data []byte) (key Key, fault string, err error) {
 	var members map[string]json.RawMessage
 	if err := json.Unmarshal(data, &members); err != nil || members == nil {
-		return Key{}, false, errors.New("it is not an object")
+		return Key{}, "", errors.New("it is not an object")
 	}
 	for _, name := range private {
 		if _, ok := members[name]; ok {
-			return Key{}, false, errSecret
+			return Key{}, "", errSecret
 		}
 	}
+	_ = json.Unmarshal(members["kid"], &key.ID) // for the error text
 	if !mayVerify(members["key_ops"]) {
-		return Key{}, false, nil
+		return key, "its key_ops lack verify", nil
 	}
 
+	chain := members["x5c"]
 	var jwk jose.JSONWebKey
-	if jwk.UnmarshalJSON(data) != nil || jwk.Use != "" && jwk.Use != "sig" {
-		return Key{}, false, nil //nolint:nilerr // an unusable key is skipped (RFC 7517 section 5)
+	if err := jwk.UnmarshalJSON(withoutCertificates(data, members)); err != nil {
+		return key, fmt.Sprintf("%.200s", err.Error()), nil
 	}
-	if key, err = NewKey(jwk.Key); err != nil {
-		return Key{}, false, nil //nolint:nilerr // an unusable key is skipped (RFC 7517 section 5)
+	if jwk.Use != "" && jwk.Use != "sig" {
+		return key, fmt.Sprintf("its use is %.32q, not sig", jwk.Use), nil
 	}
-	key.ID = jwk.KeyID
-	key.Algorithm = jwk.Algorithm
-	if len(jwk.Certificates) > 0 {
-		key.NotBefore = jwk.Certificates[0].NotBefore
-		key.NotAfter = jwk.Certificates[0].NotAfter
+	usable, err := NewKey(jwk.Key)
+	if err != nil {
+		return key, fmt.Sprintf("%.200s", err.Error()), nil
 	}
-	return key, key.Algorithm == "" || Fits(key.Algorithm, key.Key), nil
+	usable.ID = jwk.KeyID
+	usable.Algorithm = jwk.Algorithm
+	if cert := firstCertificate(chain); cert != nil && sameKey(cert.PublicKey, jwk.Key) {
+		usable.NotBefore = cert.NotBefore
+		usable.NotAfter = cert.NotAfter
+	}
+	if usable.Algorithm != "" && !Fits(usable.Algorithm, usable.Key) {
+		return key, fmt.Sprintf("its alg %.32q is unknown or of another type of key", usable.Algorithm), nil
+	}
+	return usable, "", nil
+}
+
+// withoutCertificates returns a JWK without the members about certificates.
+func withoutCertificates(data []byte, members map[string]json.RawMessage) []byte {
+	found := false
+	for _, name := range []string{"x5c", "x5t", "x5t#S256", "x5u"} {
+		if _, ok := members[name]; ok {
+			delete(members, name)
+			found = true
+		}
+	}
+	if !found {
+		return data
+	}
+	// The members were read from valid JSON, so there is no error.
+	text, _ := json.Marshal(members)
+	return text
+}
+
+// firstCertificate returns the first certificate of an x5c, or nil.
+func firstCertificate(chain json.RawMessage) *x509.Certificate {
+	var list [][]byte
+	if json.Unmarshal(chain, &list) != nil || len(list) == 0 {
+		return nil
+	}
+	cert, err := x509.ParseCertificate(list[0])
+	if err != nil {
+		return nil
+	}
+	return cert
+}
+
+// sameKey reports whether two public keys are equal.
+func sameKey(a, b any) bool {
+	key, ok := a.(interface{ Equal(crypto.PublicKey) bool })
+	return ok && key.Equal(b)
 }
 
 // mayVerify judges key_ops (RFC 7517 section 4.3). Without it every use is

@@ -83,3 +83,30 @@ func TestCandidates_AKidSelects(t *testing.T) {
 		require.Len(t, Candidates(keys, Header{Algorithm: c.alg, KeyID: c.kid}), c.want, "%+v", c)
 	}
 }
+
+// The certificate members of a JWK are no part of the key (RFC 7517 sections 4.6 to
+// 4.9), and the reason for each key that is left out is said.
+func TestReadSet_AFaultInACertificateDropsNoKey(t *testing.T) {
+	t.Parallel()
+	for _, more := range []string{
+		`"x5c":["AAAA"],`, `"x5c":[],`, `"x5c":"AAAA",`, `"x5c":[1],`, `"x5t":"AA",`, `"x5t":1,`, `"x5t#S256":"AA",`, `"x5u":"::",`, `"x5u":5,`,
+	} {
+		keys, dropped, err := ReadSet([]byte(`{"keys":[`+member(ES256, more+`"kid":"a",`)+`]}`), 8)
+		require.NoError(t, err, more)
+		require.Empty(t, dropped, more)
+		require.Len(t, keys, 1, more)
+		require.Equal(t, "a", keys[0].ID, more)
+	}
+	for more, says := range map[string]string{
+		`"use":"enc",`:        `its use is "enc"`,
+		`"key_ops":["sign"],`: "key_ops",
+		`"alg":"RS256",`:      `its alg "RS256"`,
+	} {
+		keys, dropped, err := ReadSet([]byte(`{"keys":[`+member(ES256, more+`"kid":"a",`)+`]}`), 8)
+		require.NoError(t, err)
+		require.Empty(t, keys)
+		require.Len(t, dropped, 1)
+		require.Contains(t, dropped[0], says)
+		require.Contains(t, dropped[0], `kid "a"`)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/grantwell/grantwell/assertion"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/base/peer"
 	"github.com/grantwell/grantwell/internal/seam"
@@ -106,7 +107,14 @@ func (r *Room) verifyOther(ctx context.Context, c *seam.Call, p *presented, clie
 		return false, err
 	}
 
-	return false, grants.InvalidClient("%w", err).For(grants.ReasonClientProof)
+	out := grants.InvalidClient("%w", err).For(grants.ReasonClientProof)
+	// The owner of a key may learn which claim was refused. Before the signature
+	// holds there is no such text.
+	var refused *assertion.Error
+	if errors.As(err, &refused) && refused.ClaimRefused() != "" {
+		out.Description = refused.Description()
+	}
+	return false, out
 }
 
 // bySecret reports whether a method sends the plain secret.
