@@ -21,6 +21,20 @@
 // The interfaces that a store may have besides (Sweeper, Lister, Registrar,
 // Swapper, OriginFinder) are tested if it has them.
 //
+// The cases, for go test -run 'TestStore/NAME':
+//
+//	RoundTrip, Times, ClockEdges, EmptyLists, LargeData, OddText, KeysExact,
+//	KindsSeparate, NotFound, TakenKey, InsertAllOrNothing, InvalidRefused,
+//	NoSharedMemory, Cancelled, AdvanceReplaces, AdvanceInPlace,
+//	AdvanceMissing, AdvanceWrongState, AdvanceTakenKey, ConflictBeforeExists,
+//	AdvanceMovesGrant, Revoke, RevokeByKind, RevokeNothing, RevokeExact,
+//	RevokeLarge, OneWinner, InsertOneWinner, NeverHalf, RevokeRacesAdvance,
+//	RevokeRacesChain, RevokeKindRacesChain, SingleUse, ExpiredStay,
+//	SweepExpired, SweepLimit, ListPages, ListFilters, ListLimits,
+//	ListDuringWrites, ListBadCursor, ClientRoundTrip, ClientReplaced,
+//	ClientInvalid, ClientDeleted, ClientExact, ClientNoSharedMemory,
+//	ClientPages, ClientCancelled, ClientSwap, ClientSwapRace, Origins
+//
 // # What is not tested
 //
 // Durability, failover, and answers after a lost connection are not tested. A

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"fmt"
 	"slices"
 	"time"
 
@@ -120,7 +121,7 @@ func (p *probe) kept(recs ...storage.Record) {
 func (p *probe) state(want storage.State, recs ...storage.Record) {
 	p.Helper()
 	for _, r := range recs {
-		require.Equal(p, want, p.get(r).State, "State of a %s", r.Kind)
+		require.Equal(p, stateName(want), stateName(p.get(r).State), "State of a %s", r.Kind)
 	}
 }
 
@@ -130,7 +131,7 @@ func (p *probe) same(want, got storage.Record) {
 	p.Helper()
 	require.Equal(p, want.Kind, got.Kind, "Kind")
 	require.Equal(p, want.Key, got.Key, "Key")
-	require.Equal(p, want.State, got.State, "State")
+	require.Equal(p, stateName(want.State), stateName(got.State), "State")
 	require.Equal(p, want.GrantID, got.GrantID, "GrantID")
 	require.Equal(p, want.ClientID, got.ClientID, "ClientID")
 	require.Equal(p, want.Subject, got.Subject, "Subject")
@@ -140,8 +141,8 @@ func (p *probe) same(want, got storage.Record) {
 	require.True(p, string(want.Data) == string(got.Data), "Data: %d bytes, want %d", len(got.Data), len(want.Data))
 	p.sameTime("IssuedAt", want.IssuedAt, got.IssuedAt)
 	p.sameTime("ExpiresAt", want.ExpiresAt, got.ExpiresAt)
-	require.Equal(p, time.UTC, got.IssuedAt.Location(), "IssuedAt: location")
-	require.Equal(p, time.UTC, got.ExpiresAt.Location(), "ExpiresAt: location")
+	require.True(p, got.IssuedAt.Location() == time.UTC, "IssuedAt: want a time in UTC, got %s", rfc3339(got.IssuedAt))
+	require.True(p, got.ExpiresAt.Location() == time.UTC, "ExpiresAt: want a time in UTC, got %s", rfc3339(got.ExpiresAt))
 }
 
 // sameTime requires that two times are the same instant. A store may drop the part
@@ -150,10 +151,22 @@ func (p *probe) sameTime(field string, want, got time.Time) {
 	p.Helper()
 	require.Equal(p, want.IsZero(), got.IsZero(), "%s: zero", field)
 	diff := want.Sub(got)
-	require.True(p, diff > -time.Millisecond && diff < time.Millisecond, "%s: want %v, got %v", field, want.UTC(), got)
+	require.True(p, diff > -time.Millisecond && diff < time.Millisecond, "%s: want %s, got %s", field, rfc3339(want.UTC()), rfc3339(got))
 	if want.Nanosecond()%int(time.Millisecond) == 0 {
-		require.True(p, diff == 0, "%s: want %v, got %v", field, want.UTC(), got)
+		require.True(p, diff == 0, "%s: want %s, got %s", field, rfc3339(want.UTC()), rfc3339(got))
 	}
+}
+
+// rfc3339 returns a time as messages have it.
+func rfc3339(t time.Time) string { return t.Format(time.RFC3339Nano) }
+
+// stateName returns the name of a state's constant, for messages.
+func stateName(s storage.State) string {
+	names := [...]string{"none (0)", "Pending", "Active", "Spent", "Denied", "Revoked"}
+	if int(s) < len(names) {
+		return names[s]
+	}
+	return fmt.Sprintf("none (%d)", s)
 }
 
 // with returns a copy of r in another state.
