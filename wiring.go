@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/base/ids"
 	"github.com/grantwell/grantwell/internal/base/peer"
 	"github.com/grantwell/grantwell/internal/frame"
 	"github.com/grantwell/grantwell/internal/frame/backchannel"
@@ -28,6 +29,7 @@ import (
 	"github.com/grantwell/grantwell/internal/spec/par"
 	"github.com/grantwell/grantwell/internal/spec/responsemode"
 	"github.com/grantwell/grantwell/internal/spec/responsetype"
+	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/tokens"
 )
 
@@ -35,7 +37,7 @@ import (
 // types is that in which a combination of them is written.
 func specifications(c *Config) []any {
 	return []any{
-		responsetype.Code{Form: c.Codes, Lifetime: c.CodeLifetime},
+		responsetype.Code{Form: c.Codes, Lifetime: c.CodeLifetime, Families: ids.FamiliesOf(c.Issuer)},
 		&responsetype.Token{},
 		responsemode.Query{},
 		responsemode.Fragment{},
@@ -64,6 +66,7 @@ type house struct {
 // build makes the rooms of a server. It fills in those defaults that a room knows, and
 // the error joins every reason why the configuration is wrong.
 func build(c *Config) (*house, error) {
+	c.Records = storage.ForIssuer(c.Records, c.Issuer)
 	powers, wrong := seam.Gather(specifications(c)...)
 	settings := frame.Settings{
 		Issuer:     c.Issuer,
@@ -118,10 +121,11 @@ func (c *Config) proxies() peer.Proxies { return peer.Proxies(c.TrustedProxies) 
 
 func (h *house) buildLive(c *Config) error {
 	clients := seam.ByPointer(c.Clients)
+	families := ids.FamiliesOf(c.Issuer)
 	h.live = &live.Room{
 		Clients:       clients,
 		Records:       c.Records,
-		Consents:      &consent.Room{Clients: clients, Records: c.Records},
+		Consents:      &consent.Room{Clients: clients, Records: c.Records, Families: families},
 		SubjectActive: c.SubjectActive,
 		Validate:      c.Hooks.Validate,
 		Forms: live.Forms{
@@ -134,6 +138,7 @@ func (h *house) buildLive(c *Config) error {
 		},
 		TokenType: c.TokenType,
 		Issuer:    c.Issuer,
+		Families:  families,
 	}
 	if c.Keys != nil {
 		h.live.Forms.JWT = &tokens.JWT{Keys: c.Keys, Issuer: c.Issuer}

@@ -24,6 +24,8 @@ import (
 type Room struct {
 	Clients seam.Clients
 	Records storage.Records
+	// Families makes the IDs of grants.
+	Families ids.Families
 }
 
 // maxGenerations bounds the search for the live generation.
@@ -112,7 +114,7 @@ func (r *Room) Remember(
 				Kind:     storage.Consent,
 				Key:      key(c.ID, subject, generation),
 				State:    storage.Active,
-				GrantID:  ids.New(),
+				GrantID:  r.Families.New(),
 				ClientID: c.ID,
 				Subject:  subject,
 				Scope:    scope,

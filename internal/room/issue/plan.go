@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/grantwell/grantwell/grants"
-	"github.com/grantwell/grantwell/internal/base/ids"
 	"github.com/grantwell/grantwell/internal/frame"
 	"github.com/grantwell/grantwell/internal/seam"
 	"github.com/grantwell/grantwell/storage"
@@ -23,7 +22,7 @@ const implicit = "implicit"
 func (r *run) plan(context.Context) error {
 	g := r.in.Grant
 	if g.ID == "" {
-		g.ID = ids.New()
+		g.ID = r.Live.Families.New()
 	}
 	r.out.GrantID = g.ID
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/base/ids"
 	"github.com/grantwell/grantwell/internal/record"
 	"github.com/grantwell/grantwell/internal/room/consent"
 	"github.com/grantwell/grantwell/internal/seam"
@@ -35,6 +36,8 @@ type Room struct {
 	// TokenType and Issuer are members of every live token.
 	TokenType string
 	Issuer    string
+	// Families makes the IDs of grants.
+	Families ids.Families
 }
 
 // Found is a token and the record that it was found by. The record is the zero one
