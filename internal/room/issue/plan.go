@@ -39,7 +39,7 @@ func (r *run) plan(context.Context) error {
 
 	r.audience = g.Audience
 	if len(r.audience) == 0 {
-		r.audience = r.defaultAudience(r.in.Client)
+		r.audience = r.DefaultAudience(r.in.Client)
 	}
 	r.claims = maps.Clone(g.Claims)
 	r.response = g.Response
@@ -53,7 +53,8 @@ func (r *Room) mayRefresh(c *storage.Client) bool {
 	return r.Refreshes && slices.Contains(c.GrantTypes, "refresh_token")
 }
 
-func (r *Room) defaultAudience(c *storage.Client) []string {
+// DefaultAudience returns the audience of tokens for which no other was decided.
+func (r *Room) DefaultAudience(c *storage.Client) []string {
 	if len(c.Audience) > 0 {
 		return []string{c.Audience[0]}
 	}
