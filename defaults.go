@@ -38,11 +38,6 @@ func (c *Config) prepare() error {
 	if c.MaxBody < 1<<10 || c.MaxBody > 16<<20 {
 		f.Add("MaxBody: must be between 1 KiB and 16 MiB")
 	}
-	for _, p := range c.TrustedProxies {
-		if !p.IsValid() {
-			f.Add("TrustedProxies: has an invalid prefix")
-		}
-	}
 	if c.TokenType == "" {
 		c.TokenType = "Bearer"
 	}
@@ -110,7 +105,7 @@ func (c *Config) checkPaths(endpoints []seam.Endpoint) error {
 		if path == "" {
 			return
 		}
-		if !strings.HasPrefix(path, "/") || strings.Contains(path, "//") || strings.ContainsAny(path, "?#{} ") {
+		if !strings.HasPrefix(path, "/") || strings.Contains(path, "//") || strings.ContainsFunc(path, outsidePath) {
 			f.Add("%s: needs to begin with / and be a plain path", name)
 		}
 		if other := used[path]; other != "" {
@@ -129,6 +124,9 @@ func (c *Config) checkPaths(endpoints []seam.Endpoint) error {
 
 	return f.Err()
 }
+
+// outsidePath reports whether a path must not have a character.
+func outsidePath(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune("?#{}%\\", c) }
 
 // warn logs what is allowed and advised against.
 func (c *Config) warn() {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/base/ids"
@@ -82,6 +83,8 @@ func build(c *Config) (*house, error) {
 	errs := []error{
 		wrong,
 		c.checkPaths(powers.Endpoints),
+		c.proxies().Check(),
+		backchannel.CheckOrigins(c.Origins),
 		discovery.CheckIssuer(c.Issuer, c.AllowHTTP),
 		token.Check(c.Grants),
 		h.buildLive(c),
@@ -99,7 +102,7 @@ func build(c *Config) (*house, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.base = u.Path
+	h.base = strings.TrimSuffix(u.Path, "/")
 	h.frame = &backchannel.Frame{
 		Settings:     settings,
 		Authenticate: h.auth.Authenticate,
@@ -116,6 +119,9 @@ func build(c *Config) (*house, error) {
 
 	return h, nil
 }
+
+// url returns the URL of a path below the issuer, which may end with a slash.
+func (c *Config) url(path string) string { return strings.TrimSuffix(c.Issuer, "/") + path }
 
 func (c *Config) proxies() peer.Proxies { return peer.Proxies(c.TrustedProxies) }
 
@@ -144,7 +150,7 @@ func (h *house) buildLive(c *Config) error {
 		h.live.Forms.JWT = &tokens.JWT{Keys: c.Keys, Issuer: c.Issuer}
 	}
 
-	return h.live.Forms.Prepare(c.Codes)
+	return errors.Join(h.live.Forms.Prepare(c.Codes), live.CheckKeys(c.Keys, c.AccessTokenLifetime))
 }
 
 func (h *house) buildAuth(c *Config) error {
@@ -232,7 +238,7 @@ func (h *house) buildEndpoints(c *Config, powers *seam.Powers) {
 		Issuer: h.issue,
 		Environment: grants.Environment{
 			Issuer:        c.Issuer,
-			TokenEndpoint: c.Issuer + c.Paths.Token,
+			TokenEndpoint: c.url(c.Paths.Token),
 			Records:       c.Records,
 			Codes:         c.Codes,
 			RefreshTokens: c.RefreshTokens,
@@ -266,6 +272,7 @@ func (h *house) buildEndpoints(c *Config, powers *seam.Powers) {
 	}, powers.Endpoints...)
 	h.metadata = (&discovery.Room{
 		Issuer:     c.Issuer,
+		Base:       c.url(""),
 		Grants:     c.Grants,
 		Authorize:  h.authorize,
 		Auth:       h.auth,

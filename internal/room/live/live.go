@@ -87,12 +87,15 @@ func (r *Room) unrecorded(ctx context.Context, token string, asker *storage.Clie
 		Audience:     c.Audience,
 		ExpiresAt:    c.ExpiresAt,
 		IssuedAt:     c.IssuedAt,
+		AuthTime:     c.AuthTime,
 		NotBefore:    c.NotBefore,
 		Confirmation: c.Confirmation,
 		Extra:        c.Extra,
 	}
-	// A JWT's iat has whole seconds: the token may be issued up to a second later.
-	t, err = r.alive(ctx, t, c.IssuedAt.Add(time.Second-1), 0, asker)
+	// A JWT's iat has whole seconds, rounded down. Of a token that was issued in the
+	// second of its client's revocation, the server does not know whether it came
+	// before, so it has ended too.
+	t, err = r.alive(ctx, t, c.IssuedAt, 0, asker)
 
 	return Found{Token: t}, err
 }
@@ -122,6 +125,7 @@ func (r *Room) judge(ctx context.Context, rec storage.Record, asker *storage.Cli
 		Audience:     rec.Audience,
 		ExpiresAt:    rec.ExpiresAt,
 		IssuedAt:     rec.IssuedAt,
+		AuthTime:     record.Time(d.AuthTime),
 		Confirmation: d.Confirmation,
 		Extra:        d.Claims,
 	}
