@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/grantwell/grantwell/internal/base/visible"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 )
@@ -83,6 +84,8 @@ func anyClient(t *testing.T, r *rand.Rand, i int) storage.Client {
 	c.Origins = []string{"https://app.example:1"}
 	c.Scope = []string{"b", "a<&>"}
 	c.DefaultScope = c.Scope[:r.IntN(3)]
+	c.Name = visible.Only(c.Name)
+	c.Description = visible.Only(c.Description)
 	c.AccessTokenFormat = []string{"", "jwt", "opaque"}[r.IntN(3)]
 	c.RefreshRetryWindow = time.Duration(r.IntN(300)) * time.Second
 	if r.IntN(2) == 0 {

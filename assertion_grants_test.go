@@ -131,7 +131,8 @@ func TestClientJWT_AudienceIsTheIssuerAndUsedOnce(t *testing.T) {
 		servertest.AssertionClaims("hmac", "hmac", servertest.Issuer)), "client_id", "hmac").Status)
 	again := servertest.SignJWT(t, jose.ES256, p.Client,
 		servertest.AssertionClaims("signer", "signer", servertest.Issuer))
-	ask(again, "client_id", "conf").Fails(t, 400, "invalid_request")
+	ask(again, "client_id", "conf").Fails(t, 401, "invalid_client") // RFC 7521 section 4.2.1
+	ask(again, "client_secret", "x").Fails(t, 401, "invalid_client")
 	require.Equal(t, 200, ask(again, "client_id", "signer").Status, "a refusal burns nothing")
 	for name, a := range map[string]string{
 		"token endpoint": servertest.SignJWT(t, jose.ES256, p.Client,
@@ -163,7 +164,7 @@ func TestClientJWT_AudienceIsTheIssuerAndUsedOnce(t *testing.T) {
 	r.ClientCredentials("", "client_assertion", good, "client_assertion_type", "urn:x").Fails(t,
 		401, "invalid_client")
 	r.ClientCredentials(servertest.Conf, "client_assertion_type", assertion.ClientJWT,
-		"client_assertion", good).Fails(t, 400, "invalid_request")
+		"client_assertion", good).Fails(t, 401, "invalid_client")
 }
 
 // An identity provider's SAML assertion buys one token for its subject. An

@@ -3,6 +3,7 @@ package grantwell
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/grantwell/grantwell/internal/room/authorize"
@@ -22,7 +23,12 @@ type AuthorizeRequest struct {
 	LoginHint    string   // text of the client, not verified; empty if there is none
 	MaxAge       time.Duration
 	HasMaxAge    bool
-	StartedAt    time.Time // when the request first came
+	Nonce        string            // nonce, display, ui_locales and acr_values: texts of the client, not verified
+	Display      string            //
+	UILocales    []string          // in the order of preference
+	ACRValues    []string          // in the order of preference
+	Parameters   map[string]string // those of Config.AuthorizeParameters that were sent
+	StartedAt    time.Time         // when the request first came
 
 	room *authorize.Request
 }
@@ -48,6 +54,11 @@ func faceOf(r *authorize.Request) *AuthorizeRequest {
 		LoginHint:    r.LoginHint,
 		MaxAge:       r.MaxAge,
 		HasMaxAge:    r.HasMaxAge,
+		Nonce:        r.Params.Get("nonce"),
+		Display:      r.Params.Get("display"),
+		UILocales:    strings.Fields(r.Params.Get("ui_locales")),
+		ACRValues:    strings.Fields(r.Params.Get("acr_values")),
+		Parameters:   r.Own,
 		StartedAt:    r.StartedAt,
 		room:         r,
 	}

@@ -538,14 +538,6 @@ var refusedHere = []stricter{
 		},
 	},
 	{
-		name: "no scope, and the client has no default",
-		why:  "RFC 6749 section 3.3",
-		code: "invalid_scope",
-		in: func(_ *opinionServer, _ opinionRequest, v url.Values, c storage.Client) bool {
-			return strings.Trim(v.Get("scope"), " ") == "" && len(c.DefaultScope) == 0
-		},
-	},
-	{
 		name: "more than 100 scopes",
 		why:  "the work that a request makes is bounded",
 		code: "invalid_scope",

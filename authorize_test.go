@@ -334,7 +334,7 @@ func TestAuthorize_OnlyGetAndPost(t *testing.T) {
 			require.Equal(t, "GET, POST", res.Header.Get("Allow"))
 		}
 	}
-	for _, bad := range []string{"&state=twice", "&client_id=trusted",
+	for _, bad := range []string{"&client_id=trusted",
 		"&redirect_uri=" + url.QueryEscape(servertest.Redirect), "&x=%zz", "&x=%00", "&x=%ff",
 		strings.Repeat("&p=1", 101)} {
 		b.Do(http.MethodGet, "/authorize?"+query+bad, "").IsPage(t, http.StatusBadRequest)

@@ -280,10 +280,10 @@ func TestClientAuth_FailuresAreLimited(t *testing.T) {
 		}
 		for _, as := range []string{"chosen:guess", "chosen:hunter2"} {
 			res := from("[2001:db8::ffff]:1", as)
-			res.Fails(t, 429, "invalid_client")
+			res.Fails(t, 429, "temporarily_unavailable")
 			require.Equal(t, "40", res.Header.Get("Retry-After"))
 		}
-		from("192.0.2.1:1", "nobody:guess").Fails(t, 429, "invalid_client")
+		from("192.0.2.1:1", "nobody:guess").Fails(t, 429, "temporarily_unavailable")
 		require.Equal(t, 200, from("[2001:db8:0:1::1]:1", "chosen:hunter2").Status, "elsewhere")
 		require.Equal(t, 200, from("192.0.2.1:1", servertest.Conf).Status,
 			"no secret sent is no guess")

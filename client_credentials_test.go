@@ -72,6 +72,6 @@ func TestClientCredentials_ScopeIsTheClients(t *testing.T) {
 	for _, s := range []string{"admin", "read admin", "READ", "rea", "reads"} {
 		l.ClientCredentials(servertest.Conf, "scope", s).Fails(t, 400, "invalid_scope")
 	}
-	l.AddClient("conf", func(c *storage.Client) { c.DefaultScope = nil })
+	l.AddClient("conf", func(c *storage.Client) { c.DefaultScope, c.Scope = nil, nil })
 	l.ClientCredentials(servertest.Conf).Fails(t, 400, "invalid_scope")
 }

@@ -45,6 +45,10 @@ type Config struct {
 	// accepted until they expire: see [ImportTokens]. Each form may cost a further
 	// call of the store for a token of another form. At most 4.
 	Imported []tokens.Imported
+	// TokensNotBefore ends everything that was issued before it, of all clients: codes,
+	// tokens and requests that wait for the user. It is for a store that was restored
+	// from a backup, in which used codes may look fresh. Zero: nothing is ended.
+	TokensNotBefore time.Time
 	// TokenType is the token_type of token responses. Empty: "Bearer".
 	TokenType string
 
@@ -76,6 +80,9 @@ type Config struct {
 	// TokenInfo configures the token information endpoint, which is served if
 	// Paths.TokenInfo is set.
 	TokenInfo TokenInfoConfig
+	// AuthorizeParameters are parameters of the host's own at the authorization
+	// endpoint, at most 20: see [AuthorizeRequest].Parameters. No others are kept.
+	AuthorizeParameters []string
 	// PAR configures pushed authorization requests (RFC 9126), off by default.
 	PAR PARConfig
 
@@ -85,7 +92,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Events gets the events themselves; nil: it does not.
 	Events func(ctx context.Context, e Event)
-	// RequestID names a request in events. Nil: the X-Request-Id header if it is short
+	// RequestID names a request in events, on error pages and in their header X-Request-Id.
+	// Nil: the X-Request-Id header if it is short
 	// and plain, or else a random name.
 	RequestID func(r *http.Request) string
 
@@ -102,7 +110,8 @@ type Config struct {
 	// Nil: the built-in texts.
 	ErrorText func(code, description string) (text, uri string)
 	// ErrorPage replaces the page that a user sees if a request cannot be answered by
-	// a redirect. The function sets the status. Nil: a plain page.
+	// a redirect. The function sets the status. The header X-Request-Id of w has the
+	// name of the request, for the page. Nil: a plain page.
 	ErrorPage func(w http.ResponseWriter, r *http.Request, status int, code, description string)
 
 	// Paths are the paths of the endpoints, below the issuer's path. Zero fields:
@@ -124,6 +133,9 @@ type Config struct {
 	// those of clients that a [storage.OriginFinder] finds. An answer itself is
 	// readable for the client's own origins only.
 	Origins []string
+	// OriginHeaders are request headers that a preflight allows besides Authorization,
+	// Content-Type and DPoP, for example "traceparent".
+	OriginHeaders []string
 	// TrustedProxies are the peers whose X-Forwarded-For and X-Forwarded-Proto are
 	// believed. Empty: none.
 	TrustedProxies []netip.Prefix

@@ -10,6 +10,7 @@ import (
 	"github.com/grantwell/grantwell/grants/limit"
 	"github.com/grantwell/grantwell/internal/base/faults"
 	"github.com/grantwell/grantwell/internal/seam"
+	"github.com/grantwell/grantwell/storage"
 )
 
 // prepare fills in the defaults and returns every reason why the configuration is
@@ -38,6 +39,19 @@ func (c *Config) prepare() error {
 	if c.MaxBody < 1<<10 || c.MaxBody > 16<<20 {
 		f.Add("MaxBody: must be between 1 KiB and 16 MiB")
 	}
+	if len(c.AuthorizeParameters) > 20 || slices.Contains(c.AuthorizeParameters, "") {
+		f.Add("AuthorizeParameters: has more than 20 names, or an empty one")
+	}
+	for i, o := range c.Origins {
+		if err := storage.CheckOrigin(o); err != nil {
+			f.Add("Origins[%d]: %q %v", i, o, err)
+		}
+	}
+	for i, name := range c.OriginHeaders {
+		if strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789-_") != "" || name == "" {
+			f.Add("OriginHeaders[%d]: is not the name of a header", i)
+		}
+	}
 	if c.TokenType == "" {
 		c.TokenType = "Bearer"
 	}
@@ -54,23 +68,22 @@ func (c *Config) prepare() error {
 func (c *Config) prepareLifetimes(f *faults.List) {
 	const decade = 10 * 365 * 24 * time.Hour
 	for _, d := range []struct {
-		name        string
-		value       *time.Duration
-		preset      time.Duration
-		least, most time.Duration
+		name         string
+		value        *time.Duration
+		preset, most time.Duration
 	}{
-		{"AccessTokenLifetime", &c.AccessTokenLifetime, time.Hour, 0, decade},
-		{"RefreshTokenLifetime", &c.RefreshTokenLifetime, 30 * 24 * time.Hour, 0, decade},
-		{"RefreshTokenIdle", &c.RefreshTokenIdle, 0, 0, decade},
-		{"CodeLifetime", &c.CodeLifetime, time.Minute, 0, 10 * time.Minute},
-		{"InteractionLifetime", &c.InteractionLifetime, 10 * time.Minute, 0, 24 * time.Hour},
-		{"Timeout", &c.Timeout, 2 * time.Second, 0, time.Minute},
+		{"AccessTokenLifetime", &c.AccessTokenLifetime, time.Hour, decade},
+		{"RefreshTokenLifetime", &c.RefreshTokenLifetime, 30 * 24 * time.Hour, decade},
+		{"RefreshTokenIdle", &c.RefreshTokenIdle, 0, decade},
+		{"CodeLifetime", &c.CodeLifetime, time.Minute, 10 * time.Minute},
+		{"InteractionLifetime", &c.InteractionLifetime, 10 * time.Minute, 24 * time.Hour},
+		{"Timeout", &c.Timeout, 2 * time.Second, time.Minute},
 	} {
 		if *d.value == 0 {
 			*d.value = d.preset
 		}
-		if *d.value < d.least || *d.value > d.most {
-			f.Add("%s: must be between %v and %v", d.name, d.least, d.most)
+		if *d.value < 0 || *d.value > d.most {
+			f.Add("%s: must be between 0s and %v", d.name, d.most)
 		}
 	}
 }

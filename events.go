@@ -23,7 +23,7 @@ type Event struct {
 	GrantID   string
 	Scope     []string
 	Error     string // OAuth error code; empty if ok
-	Reason    Reason // the check that refused the request: stable, fit for a metric's label; empty if ok
+	Reason    Reason // the check that refused the request: stable, fit for a metric's label; empty if ok, except about a token that is not live
 	Cause     string // the same for people: a text that may change; never sent to the client
 	Status    int
 	Duration  time.Duration
@@ -40,7 +40,8 @@ type Event struct {
 	Before *storage.Client
 	After  *storage.Client
 
-	// Details are further facts, by name.
+	// Details are further facts, by name, bounded and printable: "sent_client_id" of a
+	// client that is not known, "sent_redirect_uri" of one that is not registered.
 	Details map[string]string
 }
 
@@ -60,7 +61,8 @@ func (e Event) LogValue() slog.Value {
 }
 
 // LogEvents returns a function for Config.Events that writes one line for each event:
-// at level Info if it is ok, Warn if it was refused, Error if it failed. The message
+// at level Info if it is ok or a user decided, Debug if a resource server asked about a
+// token, Warn if it was refused, Error if it failed. The message
 // is "oauth", the fields are a group named "event". Config.Logger does the same; this
 // is for hosts that do more with their events, or choose among them.
 func LogEvents(l *slog.Logger) func(ctx context.Context, e Event) {
@@ -72,16 +74,18 @@ func LogEvents(l *slog.Logger) func(ctx context.Context, e Event) {
 
 // sink returns where events go; nil: nowhere.
 func (c *Config) sink() *event.Sink {
+	sink := &event.Sink{Addr: c.proxies().Addr, RequestID: c.RequestID}
 	if c.Events == nil && c.Logger == nil {
-		return nil
+		return sink
 	}
-
-	return &event.Sink{Addr: c.proxies().Addr, RequestID: c.RequestID, Send: func(ctx context.Context, e event.Event) {
+	sink.Send = func(ctx context.Context, e event.Event) {
 		if c.Logger != nil {
 			LogEvents(c.Logger)(ctx, Event(e))
 		}
 		if c.Events != nil {
 			c.Events(ctx, Event(e))
 		}
-	}}
+	}
+
+	return sink
 }

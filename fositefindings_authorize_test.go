@@ -160,11 +160,17 @@ func TestFositeFinding_Endpoint_PKCE(t *testing.T) {
 func TestFositeFinding_Endpoint_FirstOfRepeatedParametersWins(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
-	for _, second := range []string{"client_id=other", "redirect_uri=https%3A%2F%2Fevil.example%2F",
-		"scope=write", "state=2", "response_type=token", "code_challenge=x", "state=",
-		"client_id="} {
+	for _, second := range []string{
+		"client_id=other", "redirect_uri=https%3A%2F%2Fevil.example%2F", "client_id=",
+	} {
 		h.SignedIn("alice").Send(servertest.AuthorizeURL()+"&"+second, nil).IsPage(t,
 			http.StatusBadRequest)
+	}
+	for _, second := range []string{
+		"scope=write", "state=2", "response_type=token", "code_challenge=x", "state=",
+	} {
+		res := h.SignedIn("alice").Send(servertest.AuthorizeURL()+"&"+second, nil)
+		require.Equal(t, "invalid_request", res.Params(t).Get("error"), second)
 	}
 }
 

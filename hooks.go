@@ -30,7 +30,7 @@ type Hooks struct {
 	Validate func(ctx context.Context, t *introspect.Token) error
 }
 
-// Issuance is what is about to be issued, or was.
+// Issuance describes tokens that are about to be issued, or were.
 type Issuance struct {
 	Client    storage.Client
 	GrantType string

@@ -108,7 +108,7 @@ func TestSharedLimiter_TwoServersHaveOneLimit(t *testing.T) {
 		require.EqualValues(t, 10, guesses.Load())
 		require.Equal(t, []int32{10, 30}, []int32{wrong, limited})
 		res := servers[round%2].Login(user, "right")
-		res.Fails(t, 429, "invalid_grant")
+		res.Fails(t, 429, "temporarily_unavailable")
 		require.EqualValues(t, 10, guesses.Load(), "the authenticator is not asked")
 	}
 	wrong, limited := all(60, func(d *servertest.Server, i int) servertest.Reply {
@@ -192,7 +192,7 @@ func TestSharedLimiter_ClientLimitReplacesTheDefault(t *testing.T) {
 					d.ClientCredentials(id+":wrong").Fails(t, 401, "invalid_client")
 				}
 				res := d.ClientCredentials(id + ":wrong")
-				res.Fails(t, 429, "invalid_client")
+				res.Fails(t, 429, "temporarily_unavailable")
 				require.Equal(t, map[string]string{"other": "60"}[id] != "",
 					res.Header.Get("Retry-After") == "60")
 			}

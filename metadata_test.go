@@ -2,6 +2,7 @@ package grantwell_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -42,7 +43,7 @@ func TestMetadata_ListsWhatIsEnabled(t *testing.T) {
 			"revocation_endpoint_auth_methods_supported": list("client_secret_basic",
 				"client_secret_post", "none"),
 			"introspection_endpoint_auth_methods_supported": list("client_secret_basic",
-				"client_secret_post", "none"),
+				"client_secret_post"),
 		}},
 		"machines only": {func(cfg *grantwell.Config) {
 			cfg.Grants = []grants.Handler{grants.ClientCredentials{}}
@@ -148,7 +149,13 @@ func TestMetadata_EveryListedEndpointWorks(t *testing.T) {
 			require.Equal(t, 200, res.Status, "%s: %s", m, res.Body)
 			answer := d.Post(local("introspection_endpoint"), as,
 				append([]string{"token", res.String("access_token")}, form...)...)
-			require.Equal(t, true, answer.JSON["active"], m)
+			listed := meta["introspection_endpoint_auth_methods_supported"]
+			require.Equal(t, m != "none", slices.Contains(listed.([]any), m), "RFC 7662 section 2.1")
+			if m == "none" {
+				answer.Fails(t, 401, "invalid_client")
+			} else {
+				require.Equal(t, true, answer.JSON["active"], m)
+			}
 			require.Equal(t, 200, d.Post(local("revocation_endpoint"), as,
 				append([]string{"token", res.String("access_token")}, form...)...).Status)
 		}

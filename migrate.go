@@ -61,8 +61,8 @@ type ImportResult struct {
 }
 
 // ImportTokens stores the tokens that another server issued, so that users stay signed
-// in when the server changes. The guide to the whole move is in
-// examples/migration.md.
+// in when the server changes. The guide to the whole move is examples/MOVING.md in the
+// repository.
 //
 // The export is JSON lines: one line of at most 1 MiB for each grant, that is for one
 // authorization with all that was issued from it. A line has the members

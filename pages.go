@@ -1,6 +1,7 @@
 package grantwell
 
 import (
+	"context"
 	"net/http"
 	"net/url"
 	"time"
@@ -19,7 +20,9 @@ type Session struct {
 // Pages connect the ready-made authorization endpoint and consent page with the host's
 // sessions and login page.
 type Pages struct {
-	// User returns the user who is signed in in this browser. Required.
+	// User returns the user who is signed in in this browser. [RequestOf] returns what
+	// the client asked for, for a host that has several users or levels of
+	// authentication in one browser. Required.
 	User func(r *http.Request) (Session, bool)
 	// Consent renders a page of the host in place of the built-in one, if it is not
 	// nil. The page must post the fields of ConsentPage.Hidden, one scope for each
@@ -76,8 +79,18 @@ func (s *Server) ConsentHandler(p Pages) http.Handler {
 	})
 }
 
-func (p Pages) user(r *http.Request) (authorize.Session, bool) {
-	user, ok := p.User(r)
+// requestKey finds an authorization request in a context.
+type requestKey struct{}
+
+// RequestOf returns the authorization request that Pages.User is asked about, or nil.
+func RequestOf(ctx context.Context) *AuthorizeRequest {
+	req, _ := ctx.Value(requestKey{}).(*AuthorizeRequest)
+
+	return req
+}
+
+func (p Pages) user(r *http.Request, to *authorize.Request) (authorize.Session, bool) {
+	user, ok := p.User(r.WithContext(context.WithValue(r.Context(), requestKey{}, faceOf(to))))
 
 	return authorize.Session(user), ok
 }

@@ -193,7 +193,7 @@ func TestPassword_LimitByUser(t *testing.T) {
 		}
 		for _, p := range []string{"wrong", "right"} {
 			res := l.Login("usER", p)
-			res.Fails(t, 429, "invalid_grant")
+			res.Fails(t, 429, "temporarily_unavailable")
 			require.Equal(t, "60", res.Header.Get("Retry-After"))
 		}
 		require.Equal(t, 10, calls)

@@ -3,6 +3,7 @@ package grantwell
 import (
 	"net/http"
 
+	"github.com/grantwell/grantwell/internal/frame/backchannel"
 	"github.com/grantwell/grantwell/tokens"
 )
 
@@ -24,9 +25,9 @@ var methods = [...]string{
 // among them: see [Server.ParseAuthorize] and [Server.AuthorizeHandler].
 func (s *Server) Routes() []Route {
 	var routes []Route
-	for _, e := range s.paths(&s.cfg, s.DisplayCodeHandler()) {
+	for _, e := range served(s) {
 		for _, method := range methods {
-			routes = append(routes, Route{Method: method, Path: e.path, Handler: e.handler})
+			routes = append(routes, Route{Method: method, Path: e.Path, Handler: e.Handler})
 		}
 	}
 
@@ -47,43 +48,16 @@ func (s *Server) Mount(mux interface {
 // Handler returns one handler for all routes, for a host that gives the server a
 // listener of its own. Paths are compared byte for byte: "/token/" and "//token" are
 // 404.
-func (s *Server) Handler() http.Handler {
-	handlers := make(map[string]http.Handler)
-	for _, e := range s.paths(&s.cfg, s.DisplayCodeHandler()) {
-		handlers[e.path] = e.handler
-	}
+func (s *Server) Handler() http.Handler { return served(s).Handler() }
 
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if h, ok := handlers[r.URL.Path]; ok {
-			h.ServeHTTP(w, r)
-			return
-		}
-		http.NotFound(w, r)
-	})
-}
+// served returns the paths of a server.
+func served(s *Server) backchannel.Paths {
+	p := s.frame.Paths(s.base, s.endpoints)
+	p.Add("", "/.well-known/oauth-authorization-server"+s.base, s.metadata)
+	p.Add(s.base, s.cfg.Paths.JWKS, tokens.JWKSHandler(s.cfg.Keys))
+	p.Add(s.base, s.cfg.Paths.DisplayCode, s.DisplayCodeHandler())
 
-type servedPath struct {
-	path    string
-	handler http.Handler
-}
-
-// paths returns the paths that are served.
-func (h *house) paths(cfg *Config, code http.Handler) []servedPath {
-	var out []servedPath
-	for _, e := range h.endpoints {
-		if e.Path != "" {
-			out = append(out, servedPath{h.base + e.Path, h.frame.Handler(e)})
-		}
-	}
-	out = append(out, servedPath{"/.well-known/oauth-authorization-server" + h.base, h.metadata})
-	if cfg.Paths.JWKS != "" {
-		out = append(out, servedPath{h.base + cfg.Paths.JWKS, tokens.JWKSHandler(cfg.Keys)})
-	}
-	if cfg.Paths.DisplayCode != "" {
-		out = append(out, servedPath{h.base + cfg.Paths.DisplayCode, code})
-	}
-
-	return out
+	return p
 }
 
 // TokenHandler returns the token endpoint (RFC 6749 section 3.2): POST, form-encoded.

@@ -99,6 +99,13 @@ func (s *Server) RevokeGrant(ctx context.Context, grantID string) error {
 	return s.cfg.Records.Revoke(ctx, grantID)
 }
 
+// RevokeSubject ends everything that a user has: codes, access and refresh tokens of
+// all clients, and consents. It needs Config.Records to be a [storage.Lister]. A request
+// that begins meanwhile is not ended: disable the user first, by Config.SubjectActive.
+func (s *Server) RevokeSubject(ctx context.Context, subject string) error {
+	return s.live.RevokeSubject(ctx, subject)
+}
+
 // Check reports whether the parts that requests need answer now: the records, the
 // clients and, if tokens are signed, the keys. A store with a method
 // Check(context.Context) error is asked by it too. The error joins every failure, each

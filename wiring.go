@@ -84,7 +84,6 @@ func build(c *Config) (*house, error) {
 		wrong,
 		c.checkPaths(powers.Endpoints),
 		c.proxies().Check(),
-		backchannel.CheckOrigins(c.Origins),
 		discovery.CheckIssuer(c.Issuer, c.AllowHTTP),
 		token.Check(c.Grants),
 		h.buildLive(c),
@@ -107,6 +106,7 @@ func build(c *Config) (*house, error) {
 		Settings:     settings,
 		Authenticate: h.auth.Authenticate,
 		Origins:      c.Origins,
+		Headers:      c.OriginHeaders,
 		Clients:      c.Clients,
 		Formatters:   powers.Formatters,
 	}
@@ -145,6 +145,7 @@ func (h *house) buildLive(c *Config) error {
 		TokenType: c.TokenType,
 		Issuer:    c.Issuer,
 		Families:  families,
+		NotBefore: c.TokensNotBefore,
 	}
 	if c.Keys != nil {
 		h.live.Forms.JWT = &tokens.JWT{Keys: c.Keys, Issuer: c.Issuer}
@@ -209,6 +210,7 @@ func (h *house) buildAuthorize(c *Config, settings frame.Settings, powers *seam.
 		Live:                h.live,
 		Scopes:              h.scopes,
 		Parameters:          powers.Parameters,
+		Own:                 c.AuthorizeParameters,
 		Resolvers:           powers.Resolvers,
 		Checkers:            powers.Checkers,
 		InteractionLifetime: c.InteractionLifetime,
@@ -244,6 +246,7 @@ func (h *house) buildEndpoints(c *Config, powers *seam.Powers) {
 			RefreshTokens: c.RefreshTokens,
 			Imported:      c.Imported,
 			Limiter:       c.Limiter,
+			NotBefore:     c.TokensNotBefore,
 		},
 		QuotedExpiresIn: c.Compat.QuotedExpiresIn,
 	}
@@ -279,7 +282,7 @@ func (h *house) buildEndpoints(c *Config, powers *seam.Powers) {
 		Endpoints:  h.endpoints,
 		JWKS:       c.Paths.JWKS,
 		Path:       c.Paths.Authorize,
-		Scopes:     c.Scopes.Known,
+		Scopes:     h.scopes.Listed(),
 		Encoders:   powers.Encoders,
 		Describers: powers.Describers,
 	}).Handler()

@@ -38,51 +38,7 @@
 //
 // # Trusting an identity provider
 //
-// From its metadata file to the first token:
-//
-//	ed, err := assertion.ParseMetadata(file, "https://idp.example/metadata") // the entityID must match
-//	idp, err := assertion.IssuerFromMetadata(ed, time.Now())                 // all its signing keys
-//	idp.Subject = func(ctx context.Context, a *assertion.Assertion) (string, error) {
-//		return users.ByMail(ctx, a.Subject.Value) // one provider must not name another's users
-//	}
-//	saml, err := assertion.NewSAML(assertion.SAMLConfig{
-//		Issuers:    assertion.Issuers(*idp),
-//		Audiences:  []string{"https://as.example"},       // the provider's Audience
-//		Recipients: []string{"https://as.example/token"}, // the provider's Recipient
-//		Replay:     grants.Replay{Records: store},
-//	})
-//	// grantwell.Config{Grants: []grants.Handler{grants.SAMLBearer{Verifier: saml}, …}}
-//
-// Give the provider's administrator the exact audience and recipient, which are
-// compared octet by octet. If the provider can write only another recipient, such
-// as a client's sign-on URL, add that to Issuer.Recipients.
-//
-// Rollover: the metadata names the old and the new key for some time, and both
-// verify. A [MetadataSource] in place of the fixed list fetches the file again when
-// its cacheDuration is over, keeps the last good copy while fetches fail, and can
-// demand that a pinned key has signed the metadata. Without metadata, put both keys
-// into Issuer.Keys, and remove the old one later.
-//
-// A client that can present any assertion could present a stolen one. Demand by
-// Issuer.BindClient that the assertion names the client, and list in Issuer.Clients
-// the clients that may use this provider.
-//
-// When a request is refused, read the Reason in the event, or give the assertion to
-// [SAMLVerifier.Explain]:
-//
-//	encoding       not base64url; for clients that send plain base64 set SAMLConfig.LenientBase64
-//	syntax         a DOCTYPE, comment, CDATA section or namespace that no honest provider needs
-//	structure      not exactly one signed Assertion: a whole Response was sent, or only the Response is signed
-//	algorithm      SHA-1, or a transform that is not on the list: change the provider's settings
-//	issuer         the entityID is not the configured one: compare octet by octet
-//	key, signature the provider's key is not in the metadata, or the text was changed
-//	audience       Audience is not in Audiences: the text of the error has both
-//	recipient      Recipient is not in Recipients: the text of the error has both
-//	expired, not_yet_valid  compare the clocks; ClockSkew is 60 seconds
-//	lifetime       no expiry, or one further in the future than MaxLifetime
-//	confirmation   no bearer SubjectConfirmation that is valid
-//	client         BindClient or Clients does not allow this client
-//	subject        no NameID, or Issuer.Subject does not know the user
-//	replay         it was used before: make a new one for each request
-//	unavailable    the replay store or the source of issuers failed: try again
+// The guide is assertion/TRUST.md in the repository: from a provider's metadata file to
+// the first token, the change of keys, and the reasons for a refusal. [ParseMetadata],
+// [IssuerFromMetadata] and [MetadataSource] are what it uses.
 package assertion

@@ -52,18 +52,19 @@ func readClaims(m map[string]any, lenient bool) (*jwtClaims, error) {
 		return nil, err
 	}
 	for _, t := range [...]struct {
-		name string
-		into *time.Time
+		name  string
+		into  *time.Time
+		round rounding
 	}{
-		{"exp", &c.exp},
-		{"nbf", &c.nbf},
-		{"iat", &c.iat},
+		{"exp", &c.exp, roundDown},
+		{"nbf", &c.nbf, roundUp},
+		{"iat", &c.iat, roundUp},
 	} {
 		v, ok := m[t.name]
 		if !ok {
 			continue
 		}
-		if *t.into, err = numericDate(v, lenient); err != nil {
+		if *t.into, err = numericDate(v, lenient, t.round); err != nil {
 			return nil, fmt.Errorf("%s: %w", t.name, err)
 		}
 	}
@@ -117,48 +118,101 @@ func audienceClaim(v any) ([]string, error) {
 	return nil, errors.New("aud is neither a string nor an array of strings")
 }
 
-// numericDate reads whole seconds since 1970 in plain digits, which can neither
-// overflow nor be rounded or negative. RFC 7519 allows fractions and exponents too,
-// but issuers do not write them.
-func numericDate(v any, lenient bool) (time.Time, error) {
-	digits, err := dateDigits(v, lenient)
+// rounding is the direction in which a part of a second is dropped.
+type rounding int
+
+// An expiry is rounded down, and a time before which a token is not valid up, so that
+// no token is valid for longer than it says.
+const (
+	roundDown rounding = iota
+	roundUp
+)
+
+// maxDateLength bounds the text of a NumericDate, in characters.
+const maxDateLength = 40
+
+// numericDate reads a NumericDate (RFC 7519 section 2): a JSON number of seconds
+// since 1970, which may have a fraction and an exponent. It is computed in decimal
+// digits, and is neither negative nor later than the year 9999.
+func numericDate(v any, lenient bool, round rounding) (time.Time, error) {
+	text, err := dateText(v, lenient)
 	if err != nil {
 		return time.Time{}, err
 	}
-	if len(digits) > 12 || strings.Trim(digits, "0123456789") != "" {
-		return time.Time{}, errors.New("not whole seconds since 1970")
+	digits, fraction, ok := splitDecimal(text)
+	if !ok || len(digits) > 12 {
+		return time.Time{}, fmt.Errorf("%s is not a number of seconds from 1970 to 9999", shown(text))
 	}
-	seconds, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || seconds > maxUnixTime {
-		return time.Time{}, errors.New("not whole seconds since 1970")
+	seconds, err := strconv.ParseInt("0"+digits, 10, 64)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%s is not a number of seconds", shown(text))
+	}
+	if round == roundUp && strings.Trim(fraction, "0") != "" {
+		seconds++
+	}
+	if seconds > maxUnixTime {
+		return time.Time{}, fmt.Errorf("%s is not a number of seconds from 1970 to 9999", shown(text))
 	}
 	return time.Unix(seconds, 0).UTC(), nil
 }
 
-// dateDigits returns the text of a number. If lenient, it also accepts a string, and
-// cuts a fraction off.
-func dateDigits(v any, lenient bool) (string, error) {
-	if number, ok := v.(json.Number); ok && !lenient {
-		return number.String(), nil
+// splitDecimal returns the digits before and after the decimal point of a JSON number
+// after its exponent was applied. It reports false for a negative number and for one
+// whose exponent is far from that of any date.
+func splitDecimal(text string) (whole, fraction string, ok bool) {
+	const maxExponent = 20
+	if len(text) > maxDateLength {
+		return "", "", false
 	}
-	if !lenient {
-		return "", errors.New("not a number")
+	number, power, scientific := strings.Cut(strings.ToLower(text), "e")
+	exponent := 0
+	if scientific {
+		var err error
+		if exponent, err = strconv.Atoi(power); err != nil || exponent > maxExponent || exponent < -maxExponent {
+			return "", "", false
+		}
+	}
+	whole, fraction, pointed := strings.Cut(number, ".")
+	if whole == "" || pointed && fraction == "" || strings.Trim(whole+fraction, "0123456789") != "" {
+		return "", "", false
 	}
 
-	var text string
+	// The point moves by the exponent, over zeros where there are no digits.
+	for ; exponent > 0; exponent-- {
+		if fraction == "" {
+			fraction = "0"
+		}
+		whole, fraction = whole+fraction[:1], fraction[1:]
+	}
+	for ; exponent < 0; exponent++ {
+		if whole == "" {
+			whole = "0"
+		}
+		whole, fraction = whole[:len(whole)-1], whole[len(whole)-1:]+fraction
+	}
+	return strings.TrimLeft(whole, "0"), fraction, true
+}
+
+// dateText returns the text of a number. If lenient, it also accepts a string of
+// digits with a fraction, and no exponent.
+func dateText(v any, lenient bool) (string, error) {
 	switch v := v.(type) {
 	case json.Number:
-		text = v.String()
+		return v.String(), nil
 	case string:
-		text = v
+		if lenient && !strings.ContainsAny(v, "eE") {
+			return v, nil
+		}
+		return "", errors.New("a string, not a number")
+	case nil:
+		return "", errors.New("null, not a number")
+	case bool:
+		return "", errors.New("a boolean, not a number")
+	case []any:
+		return "", errors.New("an array, not a number")
 	default:
-		return "", errors.New("not a number")
+		return "", errors.New("an object, not a number")
 	}
-	whole, fraction, found := strings.Cut(text, ".")
-	if found && (fraction == "" || strings.Trim(fraction, "0123456789") != "") {
-		return "", errors.New("not a time")
-	}
-	return whole, nil
 }
 
 // claimStrings returns the strings of a claim: one string, or those of an array.

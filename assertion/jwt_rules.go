@@ -45,7 +45,6 @@ type JWTRules struct {
 	// not apply to keys without a certificate.
 	CertificateDates bool
 	// Lenient accepts some deviations from RFC 7515 and RFC 7519 that gateways
-	// send: base64 padding, and times as strings or with fractions. The
-	// signature covers the text as it was sent in any case.
+	// send: base64 padding, and times as strings. The signature covers the text as it was sent in any case.
 	Lenient bool
 }

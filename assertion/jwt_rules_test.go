@@ -3,6 +3,8 @@ package assertion
 import (
 	"context"
 	"encoding/base64"
+	"encoding/json"
+	"strings"
 	"testing"
 	"time"
 
@@ -200,7 +202,6 @@ func TestJWT_LeniencyIsOffUnlessTheSenderHasIt(t *testing.T) {
 	spellings := map[string]func(jwtMap) string{
 		"padded":    func(c jwtMap) string { return padded(with(c, "x", "12")) },
 		"string":    func(c jwtMap) string { return signGrant(t, with(c, "exp", toJSON(c["exp"]))) },
-		"fraction":  func(c jwtMap) string { return signGrant(t, with(c, "exp", jsonText(toJSON(c["exp"])+".25"))) },
 		"iat, text": func(c jwtMap) string { return signGrant(t, with(c, "iat", toJSON(c["iat"])+".5")) },
 	}
 	for name, spell := range spellings {
@@ -224,8 +225,8 @@ func TestJWT_LeniencyIsOffUnlessTheSenderHasIt(t *testing.T) {
 		})
 	}
 	// A lenient issuer must still send times.
-	for _, bad := range []any{"", ".", "1.", "1e9", "-1", " 1", "0x10", "1.2.3", "9999999999999", true, nil, []any{1}} {
-		_, err := numericDate(bad, true)
+	for _, bad := range []any{"", ".", "1.", "1e9", "-1", "1E9", " 1", "0x10", "1.2.3", "9999999999999", true, nil, []any{1}} {
+		_, err := numericDate(bad, true, roundDown)
 		require.Error(t, err, "%v", bad)
 	}
 }
@@ -259,4 +260,39 @@ func TestJWTGrant_CertificateDatesCountWhenAskedFor(t *testing.T) {
 			}
 		})
 	}
+}
+
+// RFC 7519 section 2: a NumericDate is a JSON number and may have a fraction. It is
+// rounded so that the token is not valid for longer than it says.
+func TestNumericDate_IsRoundedToTheStrictSide(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string][2]int64{
+		"1780315500":            {1780315500, 1780315500},
+		"1780315500.0":          {1780315500, 1780315500},
+		"1780315500.25":         {1780315500, 1780315501},
+		"1780315500.9999999":    {1780315500, 1780315501},
+		"1.7803155E9":           {1780315500, 1780315500},
+		"1.78031550025e+9":      {1780315500, 1780315501},
+		"17803155005e-1":        {1780315500, 1780315501},
+		"178031550000000000E-8": {1780315500, 1780315500},
+		"0.5":                   {0, 1},
+		"5e-3":                  {0, 1},
+		"0e0":                   {0, 0},
+		"253402300799":          {253402300799, 253402300799},
+	} {
+		for round, seconds := range want {
+			got, err := numericDate(json.Number(text), false, rounding(round))
+			require.NoError(t, err, text)
+			require.Equal(t, seconds, got.Unix(), text)
+		}
+	}
+	for _, bad := range []string{"-1", "-0.5", "253402300800", "1e12", "1e308", "1e99999999999999999999", "1e-400",
+		"1." + strings.Repeat("0", 100), strings.Repeat("9", 300)} {
+		_, err := numericDate(json.Number(bad), false, roundDown)
+		require.Error(t, err, bad)
+	}
+	_, err := numericDate(json.Number("253402300799.5"), false, roundUp)
+	require.Error(t, err)
+	_, err = numericDate("1780315500", false, roundDown)
+	require.ErrorContains(t, err, "a string")
 }

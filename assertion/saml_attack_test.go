@@ -272,10 +272,14 @@ func signatureAttacks() []attack {
 		{name: "not enveloped", stop: layerAlgorithms, doc: signed(signing{transforms: transformExclusive})},
 		{name: "transforms in the other order", stop: layerAlgorithms, doc: signed(signing{transforms: transformExclusive + transformEnveloped})},
 		{name: "three transforms", stop: layerAlgorithms, doc: signed(signing{transforms: transformEnveloped + transform(c14n11, "") + transformExclusive})},
-		{name: "exclusive with comments", stop: layerAlgorithms, doc: signed(signing{transforms: transformEnveloped + transform(exclusiveC14N+"WithComments", "")})},
+		{name: "inclusive with comments", stop: layerAlgorithms, doc: signed(signing{transforms: transformEnveloped + transform(c14n10+"#WithComments", "")})},
+		{name: "comments without a signature over them", stop: layerLexical, doc: func(t testing.TB) string {
+			doc := signed(signing{transforms: transformEnveloped + transform(exclusiveC14N+"WithComments", "")})(t)
+			return strings.Replace(doc, "alice", "alice<!---->", 1)
+		}},
 		{name: "inclusive 1.0", stop: layerAlgorithms, doc: signed(signing{transforms: transformEnveloped + transform(c14n10, "")})},
 		{name: "unknown CanonicalizationMethod", stop: layerAlgorithms, doc: signed(signing{c14n: "urn:x"})},
-		{name: "CanonicalizationMethod with comments", stop: layerAlgorithms, doc: signed(signing{c14n: exclusiveC14N + "WithComments"})},
+		{name: "inclusive CanonicalizationMethod with comments", stop: layerAlgorithms, doc: signed(signing{c14n: c14n10 + "#WithComments"})},
 
 		{name: "HMACOutputLength 0", stop: layerStructure, doc: signed(signing{algorithm: nsDSig + "hmac-sha1", methodXML: "<ds:HMACOutputLength>0</ds:HMACOutputLength>"})},
 		{name: "XPath transform", stop: layerStructure, doc: signed(signing{transforms: transformEnveloped + transform(xpath, "<ds:XPath>true()</ds:XPath>") + transformExclusive})},

@@ -115,12 +115,39 @@ func (r *samlRun) readStatement(e *etree.Element, c *samlContent) error {
 			return err
 		}
 		c.attributes = append(c.attributes, attributes...)
+	case isForeignStatement(e):
+		// RFC 7522 section 3, item 8, allows other statements. Nothing in them is
+		// read.
 	default:
 		// This includes a second Subject or Conditions.
 		return fmt.Errorf("%s is unknown or out of place", e.Tag)
 	}
 	return nil
 }
+
+// isForeignStatement reports whether an element is a statement that this package has
+// no use for: an AuthzDecisionStatement, a Statement whose xsi:type names an
+// extension, or a statement of another namespace such as that of XACML (SAML core
+// sections 2.7.1 and 2.7.4).
+func isForeignStatement(e *etree.Element) bool {
+	if e.NamespaceURI() == nsSAML {
+		return e.Tag == "AuthzDecisionStatement" || e.Tag == "Statement" && xsiType(e) != ""
+	}
+	return strings.HasSuffix(e.Tag, "Statement")
+}
+
+// xsiType returns the xsi:type of an element, or "".
+func xsiType(e *etree.Element) string {
+	for i := range e.Attr {
+		a := &e.Attr[i]
+		if a.Key == "type" && a.NamespaceURI() == nsXSI {
+			return a.Value
+		}
+	}
+	return ""
+}
+
+const nsXSI = "http://www.w3.org/2001/XMLSchema-instance"
 
 // readAuthn reads an AuthnStatement (SAML core section 2.7.2).
 func readAuthn(e *etree.Element) (Authn, error) {
@@ -233,7 +260,7 @@ func readAttribute(e *etree.Element) (Attribute, error) {
 func isNil(e *etree.Element) bool {
 	for i := range e.Attr {
 		a := &e.Attr[i]
-		if a.Key == "nil" && a.NamespaceURI() == "http://www.w3.org/2001/XMLSchema-instance" {
+		if a.Key == "nil" && a.NamespaceURI() == nsXSI {
 			return a.Value == "true" || a.Value == "1"
 		}
 	}

@@ -1,6 +1,8 @@
 package assertion
 
 import (
+	"errors"
+
 	"github.com/beevik/etree"
 
 	"github.com/grantwell/grantwell/internal/base/xmldsig"
@@ -34,14 +36,19 @@ func (r *samlRun) decryptAssertion() *Error {
 }
 
 // decryptInner decrypts an EncryptedID or EncryptedAttribute of the verified tree.
-// The signature covers its ciphertext. Each failure has the same error, so that a
-// forged ciphertext teaches nothing.
+// The signature covers its ciphertext. Each failure after a key was used has the same
+// error, so that a forged ciphertext teaches nothing.
 func (r *samlRun) decryptInner(e *etree.Element) (*etree.Element, error) {
 	if len(r.config.Decrypters) == 0 {
 		return nil, contentError{ReasonDecryption, "no decryption key is configured"}
 	}
 	indistinct := contentError{ReasonDecryption, e.Tag + " cannot be decrypted"}
 	plain, err := xmlenc.Decrypt(e, r.config.Decrypters)
+	var unsupported xmlenc.UnsupportedError
+	if errors.As(err, &unsupported) {
+		// The document shows this to everyone, and no key was used.
+		return nil, contentError{ReasonDecryption, e.Tag + ": " + unsupported.Error()}
+	}
 	if err != nil {
 		return nil, indistinct
 	}

@@ -114,6 +114,7 @@ type signing struct {
 	der        bool
 	hmacKey    []byte
 	doubled    bool // SignedInfo twice
+	pss        *rsa.PSSOptions
 }
 
 // The names that tests write into documents.
@@ -203,8 +204,16 @@ func (s signing) value(t testing.TB, octets []byte) []byte {
 		return mac.Sum(nil)
 	}
 	hash := hashOf(s.algorithm)
+	if s.pss != nil {
+		hash = s.pss.Hash
+	}
 	h := hash.New()
 	h.Write(octets)
+	if s.pss != nil {
+		value, err := s.key.Sign(rand.Reader, h.Sum(nil), s.pss)
+		require.NoError(t, err)
+		return value
+	}
 	if key, ok := s.key.(*ecdsa.PrivateKey); ok && !s.der {
 		r, v, err := ecdsa.Sign(rand.Reader, key, h.Sum(nil))
 		require.NoError(t, err)

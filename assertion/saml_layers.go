@@ -1,7 +1,9 @@
 package assertion
 
 import (
+	"cmp"
 	"context"
+	"crypto"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -178,7 +180,8 @@ func (r *samlRun) buildTree() *Error {
 func (r *samlRun) checkStructure() *Error {
 	root := r.root
 	if !xmldsig.Is(root, nsSAML, "Assertion") {
-		return r.fail(ReasonStructure, "the root is {%s}%s, not a SAML 2.0 Assertion", root.NamespaceURI(), root.Tag)
+		return r.fail(ReasonStructure, "the root is %s of namespace %s, not a SAML 2.0 Assertion%s",
+			shown(root.Tag), shown(root.NamespaceURI()), rootAdvice(root))
 	}
 	if version, _ := xmldsig.Attribute(root, "Version"); version != "2.0" {
 		return r.fail(ReasonStructure, "version %s, not 2.0", shown(version))
@@ -189,7 +192,7 @@ func (r *samlRun) checkStructure() *Error {
 	}
 	r.claimedID = id
 	if err := checkTreeNames(root); err != nil {
-		return r.fail(ReasonStructure, "not exactly one assertion with one signature").because(err)
+		return r.fail(ReasonStructure, "not one signed assertion").because(err)
 	}
 	return r.checkSignatureShape(root, id)
 }
@@ -226,11 +229,13 @@ func (r *samlRun) checkSignatureShape(root *etree.Element, id string) *Error {
 // several attributes that could be its ID.
 func checkTreeNames(root *etree.Element) error {
 	assertions, signatures := 0, 0
+	nested := "" // Advice or Evidence with an assertion
 	ids := make(map[string]bool)
 	err := xmldsig.Walk(root, func(e *etree.Element) error {
 		switch e.Tag {
 		case "Assertion", "EncryptedAssertion":
 			assertions++
+			nested = cmp.Or(nested, holderOfAssertions(e))
 		case "Signature":
 			signatures++
 		case "Object":
@@ -253,10 +258,50 @@ func checkTreeNames(root *etree.Element) error {
 		}
 		return nil
 	})
-	if err == nil && (assertions != 1 || signatures != 1) {
-		err = fmt.Errorf("%d assertions and %d signatures", assertions, signatures)
+	if err != nil {
+		return err
 	}
-	return err
+	return checkCounts(assertions, signatures, nested)
+}
+
+// checkCounts says what is wrong with the numbers of assertions and signatures, and
+// what the administrator of the identity provider can do about it.
+func checkCounts(assertions, signatures int, nested string) error {
+	switch {
+	case nested != "":
+		return fmt.Errorf("an assertion inside %s, which this server does not take apart: "+
+			"configure the issuer to leave it out", nested)
+	case assertions != 1:
+		return fmt.Errorf("%d assertions, and exactly one is accepted", assertions)
+	case signatures == 0:
+		return errors.New("the assertion is not signed: configure the issuer to sign assertions, " +
+			"because a signature of the Response around them does not count")
+	case signatures != 1:
+		return fmt.Errorf("%d signatures, and only that of the assertion is accepted", signatures)
+	}
+	return nil
+}
+
+// rootAdvice returns a hint for documents that are often sent instead of an
+// assertion.
+func rootAdvice(root *etree.Element) string {
+	switch {
+	case root.Tag == "Response":
+		return ": send the Assertion inside the Response alone (RFC 7522 section 2.1)"
+	case root.Tag == "Assertion":
+		return ": another version of SAML"
+	}
+	return ""
+}
+
+// holderOfAssertions returns the name of the element around an inner assertion if
+// SAML allows one there (SAML core sections 2.6.1 and 2.7.4.3), and "" otherwise.
+func holderOfAssertions(e *etree.Element) string {
+	parent := e.Parent()
+	if parent != nil && (parent.Tag == "Advice" || parent.Tag == "Evidence") {
+		return parent.Tag
+	}
+	return ""
 }
 
 // isPlainID reports whether an ID has only characters that no parser treats in a
@@ -295,8 +340,10 @@ func (r *samlRun) checkSignature() *Error {
 
 	keys := xmldsig.UsableKeys(issuer.Keys)
 	if len(keys) == 0 {
-		return r.fail(ReasonKey, "issuer %s has no usable SAML key", shown(issuer.ID))
+		return r.fail(ReasonKey, "issuer %s has no usable SAML key among %d", shown(issuer.ID), len(issuer.Keys)).
+			because(firstKeyError(issuer.Keys))
 	}
+	r.issuer = issuer
 	covered, key, err := r.signature.Verify(r.root, r.claimedID, keys, r.config.Limits.document())
 	if err != nil {
 		return r.fail(ReasonSignature, "issuer %s", shown(issuer.ID)).because(err)
@@ -308,9 +355,18 @@ func (r *samlRun) checkSignature() *Error {
 	if err := checkVerified(verified, r.claimedID, issuer.ID); err != nil {
 		return r.fail(ReasonSignature, "what was signed is not what was sent").because(err)
 	}
-	r.issuer = issuer
 	r.verified = verified
 	r.keyID = xmldsig.Thumbprint(key)
+	return nil
+}
+
+// firstKeyError returns why the first of the keys is not usable, or nil.
+func firstKeyError(keys []crypto.PublicKey) error {
+	for _, key := range keys {
+		if err := xmldsig.CheckKey(key); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -205,7 +205,6 @@ func TestSAML_SchemaIsKept(t *testing.T) {
 		{name: "several AuthnStatements", change: statement(authn)},
 		{name: "AuthnStatement without context", want: ReasonContent, change: statement(`<saml:AuthnStatement AuthnInstant="2026-03-01T11:58:00Z"/>`)},
 		{name: "AuthnStatement without instant", want: ReasonContent, change: statement(`<saml:AuthnStatement><saml:AuthnContext/></saml:AuthnStatement>`)},
-		{name: "AuthzDecisionStatement", want: ReasonContent, change: statement(`<saml:AuthzDecisionStatement/>`)},
 		{name: "unknown statement", want: ReasonContent, change: statement(`<saml:Statement/>`)},
 		{name: "second Subject", want: ReasonContent, change: statement("<saml:Subject>" + nameID + "</saml:Subject>")},
 		{name: "second Conditions", want: ReasonContent, change: statement("<saml:Conditions/>")},

@@ -188,7 +188,7 @@ func readConditions(e *etree.Element) (*conditions, error) {
 			// It restricts servers that issue SAML assertions from this one.
 			proxies++
 		default:
-			return nil, contentError{ReasonCondition, "condition " + shown(part.Tag) + " is unknown or repeated"}
+			return nil, contentError{ReasonCondition, describeCondition(part) + " is unknown or repeated"}
 		}
 	}
 	return &c, nil
@@ -217,4 +217,14 @@ func readAudiences(e *etree.Element) ([]string, error) {
 		audiences = append(audiences, audience)
 	}
 	return audiences, nil
+}
+
+// describeCondition names a condition by its element, namespace and xsi:type, because
+// most unknown ones are a Condition with a type of the sender's own.
+func describeCondition(e *etree.Element) string {
+	text := "condition " + shown(e.Tag) + " of namespace " + shown(e.NamespaceURI())
+	if kind := xsiType(e); kind != "" {
+		text += " with xsi:type " + shown(kind)
+	}
+	return text
 }

@@ -18,15 +18,34 @@ import (
 )
 
 const clientsFile = `[
-	{"client_id": "suite", "client_secret": "suite-secret-0123456789", "token_endpoint_auth_method": "client_secret_post",
-	 "grant_types": ["authorization_code", "password", "client_credentials", "refresh_token"], "response_types": ["code"],
-	 "redirect_uris": ["https://suite.example/cb"], "scope": "a b", "client_name": "Suite"},
-	{"client_id": "one-default", "client_secret": "suite-secret-0123456789", "grant_types": ["client_credentials"], "scope": "a b", "default_scope": "b"},
+	{
+		"client_id": "suite",
+		"client_secret": "suite-secret-0123456789",
+		"token_endpoint_auth_method": "client_secret_post",
+		"grant_types": ["authorization_code", "password", "client_credentials", "refresh_token"],
+		"response_types": ["code"],
+		"redirect_uris": ["https://suite.example/cb"],
+		"scope": "a b",
+		"client_name": "Suite",
+		"vendor_extension": {"of": "another server"}
+	},
+	{
+		"client_id": "one-default",
+		"client_secret": "suite-secret-0123456789",
+		"grant_types": ["client_credentials"],
+		"scope": "a b",
+		"default_scope": "b"
+	},
 	{"client_id": "api", "client_secret": "api-secret-0123456789", "grant_types": []}
 ]`
 
 const usersFile = `[
-	{"username": "foo", "password": "bar", "sub": "user-1", "claims": {"email": "foo@example.com", "iss": "https://evil.example"}},
+	{
+		"username": "foo",
+		"password": "bar",
+		"sub": "user-1",
+		"claims": {"email": "foo@example.com", "iss": "https://evil.example"}
+	},
 	{"username": "plain", "password": "p"}
 ]`
 
@@ -45,23 +64,18 @@ func (r reply) object(t *testing.T) map[string]any {
 	return m
 }
 
-// Clients and users of files work beside those of the demo: a client without
-// default_scope gets its whole scope when it asks for none, and one without grants
-// may introspect.
+// Clients and users of files are served beside those of the demo. A client without
+// default_scope gets its whole scope if a request names none, one without grants
+// may introspect, and members that are not known are skipped.
 // Holds S53.
 func TestServer_ReadsClientsAndUsers(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"opaque", "jwt"} {
 		t.Run(format, func(t *testing.T) {
 			t.Parallel()
-			p := serve(
-				t,
-				"-clients",
-				write(t, clientsFile),
-				"-users",
-				write(t, usersFile),
-				"-access-token",
-				format,
+			p := serve(t,
+				"-clients", write(t, clientsFile), "-users", write(t, usersFile),
+				"-access-token", format,
 			)
 			as := url.Values{
 				"client_id":     {"suite"},
@@ -78,27 +92,18 @@ func TestServer_ReadsClientsAndUsers(t *testing.T) {
 			require.Equal(t, "suite", seen["client_id"])
 			require.Equal(t, p.demo.Issuer, seen["iss"], "a user's claim replaces nothing")
 			require.Equal(t, "foo@example.com", seen["email"])
-			require.Equal(t, "plain", p.post(p.demo.TokenInfo, "", as+"&access_token="+
-				p.post(p.demo.Token, "", as+"&grant_type=password&username=plain&password=p").object(t)["access_token"].(string)).object(t)["user_id"])
-			require.Equal(
-				t,
-				"b",
-				p.post(p.demo.Token, "one-default:suite-secret-0123456789", "grant_type=client_credentials").object(t)["scope"],
-			)
-			require.Equal(
-				t,
-				400,
-				p.post(
-					p.demo.Token,
-					"api:api-secret-0123456789",
-					"grant_type=client_credentials",
-				).status,
-			)
+			plain := p.post(p.demo.Token, "", as+"&grant_type=password&username=plain&password=p").object(t)
+			form := as + "&access_token=" + plain["access_token"].(string)
+			require.Equal(t, "plain", p.post(p.demo.TokenInfo, "", form).object(t)["user_id"])
+			const own = "grant_type=client_credentials"
+			one := p.post(p.demo.Token, "one-default:suite-secret-0123456789", own).object(t)
+			require.Equal(t, "b", one["scope"])
+			require.Equal(t, 400, p.post(p.demo.Token, "api:api-secret-0123456789", own).status)
 
 			b := p.browser()
 			login := b.open(p.demo.Authorize + "?response_type=code&client_id=suite&state=s")
-			q := b.submit(b.submit(login, "username", "foo", "password", "bar"), "scope", "a", "scope", "b", "decision", "allow").
-				answer()
+			consent := b.submit(login, "username", "foo", "password", "bar")
+			q := b.submit(consent, "scope", "a", "scope", "b", "decision", "allow").answer()
 			code := p.post(p.demo.Token, "", as+"&grant_type=authorization_code&code="+q.Get("code")).
 				object(t)
 			require.Equal(t, "a b", code["scope"])
@@ -107,10 +112,13 @@ func TestServer_ReadsClientsAndUsers(t *testing.T) {
 	}
 }
 
-// What is wrong with the command line or a file is said, and nothing is served.
+// A wrong command line or file is refused with a message that names it, and nothing
+// is served.
 // Holds S182.
 func TestServer_RefusesWrongOptions(t *testing.T) {
 	t.Parallel()
+	const wrongClient = `[{"client_id":"c","client_secret":"0123456789abcdef",
+		"redirect_uris":["javascript:alert(1)"]}]`
 	for name, c := range map[string]struct {
 		args []string
 		says string
@@ -118,11 +126,12 @@ func TestServer_RefusesWrongOptions(t *testing.T) {
 		"plain http elsewhere": {[]string{"-issuer", "http://as.example"}, "Config.Issuer"},
 		"unknown format":       {[]string{"-access-token", "saml"}, "Config.AccessTokenFormat"},
 		"unknown store":        {[]string{"-store", "paper"}, "-store"},
-		"store of a driver":    {[]string{"-store", "sqlite:x.db"}, "go -C examples/cluster run ./server -store sqlite:"},
+		"store of a driver":    {[]string{"-store", "sqlite:x.db"}, "run ./server -store sqlite:"},
 		"key alone":            {[]string{"-tls-key", "x"}, "-tls-cert"},
 		"no such certificate":  {[]string{"-tls-cert", "x", "-tls-key", "x"}, "x"},
 		"no such clients":      {[]string{"-clients", "nowhere.json"}, "nowhere.json"},
-		"wrong client":         {[]string{"-clients", write(t, `[{"client_id":"c","client_secret":"0123456789abcdef","redirect_uris":["javascript:alert(1)"]}]`)}, "redirect_uris"},
+		"wrong client":         {[]string{"-clients", write(t, wrongClient)}, "redirect_uris"},
+		"window and strict":    {[]string{"-strict-refresh", "-retry-window", "9s"}, "RetryWindow"},
 		"wrong users":          {[]string{"-users", write(t, `{"username":"x"}`)}, "file.json"},
 		"user without name":    {[]string{"-users", write(t, `[{"password":"x"}]`)}, "username"},
 		"too many users":       {[]string{"-users", write(t, "["+strings.Repeat("{},", 10_000)+"{}]")}, "too many"},
@@ -132,8 +141,7 @@ func TestServer_RefusesWrongOptions(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ctx, cancel := context.WithTimeout(
-				t.Context(),
-				time.Minute,
+				t.Context(), time.Minute,
 			) // one that serves after all is ended, and found out
 			defer cancel()
 			cmd := exec.CommandContext(
@@ -149,53 +157,85 @@ func TestServer_RefusesWrongOptions(t *testing.T) {
 	}
 }
 
-// An issuer with a path has every endpoint below it, and its metadata where RFC
-// 8414 says.
+// An issuer with a path has every endpoint below it, and its metadata at the place
+// of RFC 8414 section 3.1.
 // Holds S181.
 func TestServer_IssuerWithPath(t *testing.T) {
 	t.Parallel()
 	p := &process{t: t, path: filepath.Join(t.TempDir(), "demo.json")}
 	p.start(
-		"server",
-		"-addr",
-		"127.0.0.1:0",
-		"-demo",
-		p.path,
-		"-issuer",
-		"https://localhost/tenant",
+		"server", "-addr", "127.0.0.1:0", "-demo", p.path, "-issuer", "https://localhost/tenant",
 	)
 	p.read()
 	require.Equal(t, "https://localhost/tenant/token", p.demo.Token)
-	require.Equal(
-		t,
-		"https://localhost/.well-known/oauth-authorization-server/tenant",
-		p.lines["metadata"][0],
+	require.Equal(t,
+		"https://localhost/.well-known/oauth-authorization-server/tenant", p.lines["metadata"][0],
 	)
 	require.Equal(t, "https://localhost/tenant/api/protected", p.demo.Protected)
 }
 
-// A lost refresh answer is given again within -retry-window, and never without it.
+// A client that must push its authorization requests gets an answer to a pushed one and
+// to no other (RFC 9126 sections 2.1 and 6).
+func TestServer_ClientMustPush(t *testing.T) {
+	t.Parallel()
+	p := serve(t, "-clients", write(t, `[{
+		"client_id": "pushes",
+		"client_secret": "suite-secret-0123456789",
+		"redirect_uris": ["https://suite.example/cb"],
+		"scope": "a",
+		"require_pushed_authorization_requests": true
+	}]`))
+	require.Equal(t, []string{p.demo.Issuer + "/par"}, p.lines["par"])
+	require.Equal(t, p.demo.PAR, p.lines["par"][0])
+
+	b := p.browser()
+	direct := b.open(p.demo.Authorize + "?response_type=code&client_id=pushes&state=s")
+	require.Equal(t, "invalid_request", direct.answer().Get("error"))
+
+	pushed := p.post(p.demo.PAR, "pushes:suite-secret-0123456789", "response_type=code&state=s")
+	require.Equal(t, 201, pushed.status, pushed.body)
+	var answer struct {
+		RequestURI string `json:"request_uri"`
+	}
+	require.NoError(t, json.Unmarshal([]byte(pushed.body), &answer))
+	reference := url.Values{"client_id": {"pushes"}, "request_uri": {answer.RequestURI}}
+	consent := p.login(b, b.open(p.demo.Authorize+"?"+reference.Encode()))
+	q := b.submit(consent, "scope", "a", "decision", "allow").answer()
+	require.Equal(t, "s", q.Get("state"))
+	require.NotEmpty(t, q.Get("code"))
+}
+
+// A lost refresh answer is given again within -retry-window, which is on by
+// default, and never with -strict-refresh.
 // Holds S89.
 func TestServer_RetryWindow(t *testing.T) {
 	t.Parallel()
-	for window, want := range map[string]int{"0s": 400, "1m": 200} {
-		t.Run(window, func(t *testing.T) {
+	for name, tt := range map[string]struct {
+		args []string
+		want int
+	}{
+		"default": {nil, 200},
+		"1m":      {[]string{"-retry-window", "1m"}, 200},
+		"0s":      {[]string{"-retry-window", "0s"}, 400},
+		"strict":  {[]string{"-strict-refresh"}, 400},
+	} {
+		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := serve(t, "-retry-window", window)
-			first := p.post(p.demo.Token, p.confidential(), "grant_type=password&username=johndoe&password="+p.demo.Passwords["johndoe"]).
-				object(t)
-			form := "grant_type=refresh_token&refresh_token=" + first["refresh_token"].(string)
+			p := serve(t, tt.args...)
+			form := "grant_type=password&username=johndoe&password=" + p.demo.Passwords["johndoe"]
+			first := p.post(p.demo.Token, p.confidential(), form).object(t)
+			form = "grant_type=refresh_token&refresh_token=" + first["refresh_token"].(string)
 			second := p.post(p.demo.Token, p.confidential(), form).object(t)
 			again := p.post(p.demo.Token, p.confidential(), form)
-			require.Equal(t, want, again.status, again.body)
-			if want == 200 {
+			require.Equal(t, tt.want, again.status, again.body)
+			if tt.want == 200 {
 				require.Equal(t, second["refresh_token"], again.object(t)["refresh_token"])
 			}
 		})
 	}
 }
 
-// With -log each outcome is a line, and no line has a secret.
+// With -log each outcome is a line of the log, and no line has a secret.
 // Holds S184.
 func TestServer_LogHasNoSecret(t *testing.T) {
 	t.Parallel()

@@ -16,8 +16,8 @@ import (
 	"github.com/grantwell/grantwell/examples/internal/transcript"
 )
 
-// raw sends a request as it is written in a guide: head and body by hand, over a
-// bare connection.
+// raw sends a request that is written out, head and body, over a connection of its
+// own.
 func (p *process) raw(head, body string) (status int, header http.Header, text string) {
 	p.t.Helper()
 	u, err := url.Parse(p.demo.Issuer)
@@ -27,12 +27,8 @@ func (p *process) raw(head, body string) (status int, header http.Header, text s
 	defer conn.Close()
 	head = strings.ReplaceAll(strings.TrimSpace(head), "\n", "\r\n")
 	_, err = fmt.Fprintf(
-		conn,
-		"%s\r\nHost: %s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s",
-		head,
-		u.Host,
-		len(body),
-		body,
+		conn, "%s\r\nHost: %s\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s", head, u.Host,
+		len(body), body,
 	)
 	require.NoError(p.t, err)
 	res, err := http.ReadResponse(bufio.NewReader(conn), nil)
@@ -44,7 +40,7 @@ func (p *process) raw(head, body string) (status int, header http.Header, text s
 	return res.StatusCode, res.Header, b.String()
 }
 
-// code gets a code as the guide's browser does.
+// code gets a code as the browser in the guide does.
 func (p *process) code(redirect string) string {
 	p.t.Helper()
 	b := p.browser()
@@ -57,11 +53,7 @@ func (p *process) code(redirect string) string {
 		require.Contains(p.t, back.body, "is requesting permission to access:")
 		require.Contains(p.t, back.body, "Access and change your email contacts")
 		back = b.submit(
-			back,
-			"scope",
-			"https://localhost:8090/auth/userinfo.email",
-			"decision",
-			"allow",
+			back, "scope", "https://localhost:8090/auth/userinfo.email", "decision", "allow",
 		)
 	}
 	code := back.answer().Get("code")
@@ -70,9 +62,8 @@ func (p *process) code(redirect string) string {
 	return code
 }
 
-// The samples of the guide, with this run's secrets in place of the printed ones:
-// each gets the documented status and fields from a server with the gateway's
-// preset.
+// The samples of the guide, with the secrets of this run, get the documented status
+// and fields from a server with the gateway preset.
 // Holds S196, S16, S17, S60, S62, S102, S107, S116.
 func TestGateway_GuideSamples(t *testing.T) {
 	t.Parallel()
@@ -103,10 +94,8 @@ func TestGateway_GuideSamples(t *testing.T) {
 				"&redirect_uri=http%3A%2F%2Flocalhost%3A8090%2Fauth%2Fredirect.html&grant_type=authorization_code&format=query",
 		)
 		require.Equal(t, 200, status, body)
-		require.True(
-			t,
-			strings.HasPrefix(h.Get("Content-Type"), "application/x-www-form-urlencoded"),
-			h,
+		require.True(t,
+			strings.HasPrefix(h.Get("Content-Type"), "application/x-www-form-urlencoded"), h,
 		)
 		q, err := url.ParseQuery(body)
 		require.NoError(t, err)
@@ -125,15 +114,18 @@ func TestGateway_GuideSamples(t *testing.T) {
 		)
 		first := issued(t, status, h, body)
 		status, h, body = p.raw(
-			post+basic,
-			"grant_type=refresh_token&refresh_token="+first["refresh_token"].(string),
+			post+basic, "grant_type=refresh_token&refresh_token="+first["refresh_token"].(string),
 		)
 		second := issued(t, status, h, body)
 		require.NotEqual(t, first["refresh_token"], second["refresh_token"])
 		require.Len(t, second["refresh_token"], 46)
+		// The successor is used as well, so a further use of the first is no retry.
+		status, h, body = p.raw(
+			post+basic, "grant_type=refresh_token&refresh_token="+second["refresh_token"].(string),
+		)
+		issued(t, status, h, body)
 		status, _, body = p.raw(
-			post+basic,
-			"grant_type=refresh_token&refresh_token="+first["refresh_token"].(string),
+			post+basic, "grant_type=refresh_token&refresh_token="+first["refresh_token"].(string),
 		)
 		require.Equal(t, 400, status, body)
 		require.Contains(t, body, `"error":"invalid_grant"`)
@@ -160,23 +152,20 @@ func TestGateway_GuideSamples(t *testing.T) {
 	t.Run("password", func(t *testing.T) {
 		p := p.in(t)
 		status, h, body := p.raw(
-			post+basic,
-			"grant_type=password&username=johndoe&password="+password,
+			post+basic, "grant_type=password&username=johndoe&password="+password,
 		)
 		require.Len(t, issued(t, status, h, body)["refresh_token"], 46)
 	})
 	t.Run("client credentials, scopes by comma, and XML", func(t *testing.T) {
 		p := p.in(t)
 		status, h, body := p.raw(
-			post+basic,
-			"grant_type=client_credentials&scope=resource.WRITE,resource.READ",
+			post+basic, "grant_type=client_credentials&scope=resource.WRITE,resource.READ",
 		)
 		m := issued(t, status, h, body)
 		require.Equal(t, "resource.WRITE resource.READ", m["scope"])
 		require.NotContains(t, m, "refresh_token")
 		status, h, body = p.raw(
-			"POST /api/oauth/tokeninfo HTTP/1.1"+form,
-			"access_token="+m["access_token"].(string),
+			"POST /api/oauth/tokeninfo HTTP/1.1"+form, "access_token="+m["access_token"].(string),
 		)
 		info := reply{status, h, body}.object(t)
 		require.Equal(t, demo.Confidential, info["audience"])
@@ -211,8 +200,7 @@ func TestGateway_GuideSamples(t *testing.T) {
 		require.Equal(t, 400, status, body)
 
 		status, _, body = p.raw(
-			"GET /api/oauth/protected HTTP/1.1\nAuthorization: Bearer "+token,
-			"",
+			"GET /api/oauth/protected HTTP/1.1\nAuthorization: Bearer "+token, "",
 		)
 		require.Equal(t, 200, status)
 		require.Contains(t, body, "Congrats! You've hit an OAuth protected resource")
@@ -223,8 +211,7 @@ func TestGateway_GuideSamples(t *testing.T) {
 	t.Run("revoke", func(t *testing.T) {
 		p := p.in(t)
 		status, h, body := p.raw(
-			post+basic,
-			"grant_type=password&username=johndoe&password="+password,
+			post+basic, "grant_type=password&username=johndoe&password="+password,
 		)
 		m := issued(t, status, h, body)
 		revoke := "POST /api/oauth/revoke HTTP/1.1" + form
@@ -235,8 +222,7 @@ func TestGateway_GuideSamples(t *testing.T) {
 		)
 		require.Equal(t, 403, status, body)
 		status, _, body = p.raw(
-			revoke+"Authorization: Basic "+basicAuth(demo.Confidential, "wrong"),
-			hinted,
+			revoke+"Authorization: Basic "+basicAuth(demo.Confidential, "wrong"), hinted,
 		)
 		require.Equal(t, 401, status, body)
 		status, _, body = p.raw(revoke+basic, hinted)
@@ -248,8 +234,7 @@ func TestGateway_GuideSamples(t *testing.T) {
 		)
 		require.Equal(t, 401, status, body)
 		status, _, body = p.raw(
-			revoke+basic,
-			"token=4eclEUX1N6oVIOoZBbaDTI977SV3T9KqJ3ayOvs4gqhGA4",
+			revoke+basic, "token=4eclEUX1N6oVIOoZBbaDTI977SV3T9KqJ3ayOvs4gqhGA4",
 		)
 		require.Equal(t, 200, status, body)
 	})
@@ -258,8 +243,8 @@ func TestGateway_GuideSamples(t *testing.T) {
 	}
 }
 
-// Without the preset, a secret is taken at the place that the client is registered
-// for alone, and a format is not known.
+// Without the preset, a secret is accepted only at the place that the client is
+// registered for, and the parameter format is ignored.
 // Holds S6.
 func TestGateway_DeviationsAreOff(t *testing.T) {
 	t.Parallel()
@@ -269,23 +254,18 @@ func TestGateway_DeviationsAreOff(t *testing.T) {
 	m := p.post(p.demo.Token, p.confidential(), "grant_type=client_credentials&format=xml").
 		object(t)
 	require.InDelta(t, 3600, m["expires_in"], 1)
-	require.Equal(
-		t,
-		401,
-		p.post(p.demo.TokenInfo, "", "access_token="+m["access_token"].(string)).status,
+	require.Equal(t,
+		401, p.post(p.demo.TokenInfo, "", "access_token="+m["access_token"].(string)).status,
 	)
 
 	g := serve(t, "-gateway")
 	both := g.post(
-		g.demo.Token,
-		g.confidential(),
+		g.demo.Token, g.confidential(),
 		"client_secret="+g.demo.Secrets[demo.Confidential]+"&grant_type=client_credentials",
 	)
 	require.Equal(t, 400, both.status, "two places at once are refused with the preset too")
 	public := g.post(
-		g.demo.Token,
-		"",
-		"client_id=SampleConfidentialApp&grant_type=client_credentials",
+		g.demo.Token, "", "client_id=SampleConfidentialApp&grant_type=client_credentials",
 	)
 	require.Equal(t, 401, public.status, "and no secret is none")
 }

@@ -25,9 +25,9 @@ func (p *process) redeem(q url.Values) reply {
 	)
 }
 
-// A browser without a session is shown the login page, then consent, and comes back
-// with a code and the same state, byte for byte; with a session there is no login
-// page.
+// A browser without a session is shown the login page and then consent, and comes
+// back with a code and the same state, byte for byte. With a session there is no
+// login page.
 // Holds S25, S26, S31.
 func TestPages_LoginConsentAndBack(t *testing.T) {
 	t.Parallel()
@@ -35,21 +35,31 @@ func TestPages_LoginConsentAndBack(t *testing.T) {
 	b := p.browser()
 	login := b.open(p.authorize())
 	login.at("/login", http.StatusOK)
-	for _, want := range []string{"Sign in", `id="username"`, `id="password"`, `id="login-submit"`, "Sample Confidential App"} {
+	for _, want := range []string{
+		"Sign in",
+		"Sample Confidential App",
+		`id="username"`,
+		`id="password"`,
+		`id="login-submit"`,
+	} {
 		require.Contains(t, login.body, want)
 	}
 	consent := p.login(b, login)
 	consent.at("/consent", http.StatusOK)
-	for _, want := range []string{`id="consent-allow"`, `id="consent-deny"`, "Sample Confidential App is requesting permission to access:", "Read your resources", "johndoe"} {
+	for _, want := range []string{
+		"Sample Confidential App is requesting permission to access:",
+		"Read your resources",
+		"johndoe",
+		`id="consent-allow"`,
+		`id="consent-deny"`,
+	} {
 		require.Contains(t, consent.body, want)
 	}
 	require.NotContains(t, login.body+consent.body, "<script")
 	back := b.submit(consent, "scope", "resource.READ", "decision", "allow")
 	q := back.answer()
-	require.Equal(
-		t,
-		"http://127.0.0.1:7777/callback",
-		back.away.Scheme+"://"+back.away.Host+back.away.Path,
+	require.Equal(t,
+		"http://127.0.0.1:7777/callback", back.away.Scheme+"://"+back.away.Host+back.away.Path,
 	)
 	require.Equal(t, "a b+c%&=~", q.Get("state"))
 	require.Equal(t, p.demo.Issuer, q.Get("iss"))
@@ -57,15 +67,13 @@ func TestPages_LoginConsentAndBack(t *testing.T) {
 
 	next := b.open(p.authorize("scope", "resource.WRITE"))
 	next.at("/consent", http.StatusOK) // no login page
-	require.Contains(
-		t,
-		p.login(b, b.open(p.authorize("prompt", "login"))).answer(),
-		"code",
+	require.Contains(t,
+		p.login(b, b.open(p.authorize("prompt", "login"))).answer(), "code",
 		"asked to, it is shown again",
 	)
 }
 
-// No thanks: access_denied and the state, and no code.
+// A user who denies sends the client access_denied and the state, and no code.
 // Holds S33, S31.
 func TestPages_DenyHasNoCode(t *testing.T) {
 	t.Parallel()
@@ -80,8 +88,8 @@ func TestPages_DenyHasNoCode(t *testing.T) {
 }
 
 // Pages forbid framing and caching and send no Referer. A form that was not made
-// for this browser is refused: for consent by 403 and nothing issued, at login with
-// the form again and nobody signed in.
+// for this browser is refused: consent answers 403 and issues nothing, and login
+// shows the form again and signs no user in.
 // Holds S45.
 func TestPages_RefuseForgedForms(t *testing.T) {
 	t.Parallel()
@@ -128,7 +136,8 @@ func TestPages_RefuseForgedForms(t *testing.T) {
 		require.Contains(t, forged.body, "error")
 		safe(forged)
 	}
-	// Another browser cannot take the waiting request over, signed in or not.
+	// Another browser cannot continue the waiting request, with or without a
+	// session.
 	other := p.browser()
 	p.login(other, other.open(p.authorize()))
 	other.open(consent.url.String()).at("/consent", http.StatusForbidden)
@@ -140,16 +149,14 @@ func TestPages_RefuseForgedForms(t *testing.T) {
 	safe(unknown)
 	b.open(p.demo.Issuer+"/login").at("/login", http.StatusBadRequest)
 	b.open(p.demo.Issuer+"/consent").at("/consent", http.StatusBadRequest)
-	require.Contains(
-		t,
-		b.submit(consent, "scope", "resource.READ", "decision", "allow").answer(),
-		"code",
+	require.Contains(t,
+		b.submit(consent, "scope", "resource.READ", "decision", "allow").answer(), "code",
 		"the genuine form still works",
 	)
 }
 
-// A wrong password says so and no more, the same for a user who does not exist;
-// past the limit it is 429, and the limit is that of the password grant.
+// A wrong password is answered the same as a user who does not exist. Past the
+// limit, which the password grant shares, the answer is 429.
 // Holds S57.
 func TestPages_LimitGuesses(t *testing.T) {
 	t.Parallel()
@@ -160,11 +167,9 @@ func TestPages_LimitGuesses(t *testing.T) {
 	known := b.submit(login, "username", "johndoe", "password", "wrong")
 	known.at("/login", http.StatusBadRequest)
 	require.Contains(t, known.body, "Error")
-	nobody := b.submit(login, "username", "nobody", "password", "wrong")
-	require.Equal(
-		t,
-		strip.ReplaceAllString(known.body, ""),
-		strip.ReplaceAllString(nobody.body, ""),
+	unknown := b.submit(login, "username", "nobody", "password", "wrong")
+	require.Equal(t,
+		strip.ReplaceAllString(known.body, ""), strip.ReplaceAllString(unknown.body, ""),
 	)
 	for range 9 {
 		b.submit(login, "username", "johndoe", "password", "wrong").
@@ -174,14 +179,13 @@ func TestPages_LimitGuesses(t *testing.T) {
 	locked.at("/login", http.StatusTooManyRequests)
 	require.NotEmpty(t, locked.header.Get("Retry-After"))
 	grant := p.post(
-		p.demo.Token,
-		p.confidential(),
+		p.demo.Token, p.confidential(),
 		"grant_type=password&username=johndoe&password="+p.demo.Passwords["johndoe"],
 	)
 	require.Equal(t, http.StatusTooManyRequests, grant.status, grant.body)
 }
 
-// Two tabs of one browser end each with its own state, client and scope.
+// Two tabs of one browser each end with their own state, client and scope.
 // Holds S46.
 func TestPages_TwoTabs(t *testing.T) {
 	t.Parallel()
@@ -190,21 +194,13 @@ func TestPages_TwoTabs(t *testing.T) {
 	first := b.open(p.authorize("state", "first"))
 	second := b.open(
 		p.authorize(
-			"state",
-			"second",
-			"client_id",
-			demo.Public,
-			"scope",
-			"resource.WRITE",
-			"code_challenge",
-			"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
-			"code_challenge_method",
-			"S256",
+			"state", "second", "client_id", demo.Public, "scope", "resource.WRITE",
+			"code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+			"code_challenge_method", "S256",
 		),
 	)
 	consentFirst := p.login(b, first)
-	// The second tab's form is older than the session: it is shown again, and works
-	// then.
+	// The second tab's form is older than the session, so it is shown again.
 	again := b.submit(second, "username", "johndoe", "password", p.demo.Passwords["johndoe"])
 	again.at("/login", http.StatusForbidden)
 	consentSecond := b.submit(again, "username", "johndoe", "password", p.demo.Passwords["johndoe"])
@@ -217,24 +213,23 @@ func TestPages_TwoTabs(t *testing.T) {
 	require.Contains(t, p.redeem(q).body, `"scope":"resource.READ"`)
 }
 
-// Consent names the application, its logo and each scope's description, escaped;
-// the user may untick a scope; what was allowed is not asked again, unless
-// prompt=consent wants it or anybody could imitate the client.
+// Consent shows the application, its logo and the description of each scope,
+// escaped. The user may untick a scope. A scope that was allowed is not asked for
+// again, unless prompt=consent asks for it or the client is public, so that another
+// program could pretend to be it.
 // Holds S148, S149, S150, S152.
 func TestPages_ConsentIsEscapedPartialAndRemembered(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "clients.json")
-	require.NoError(
-		t,
-		os.WriteFile(
-			file,
-			[]byte(
-				`[{"client_id":"evil","client_secret":"0123456789abcdef0123","client_name":"<script>alert(1)</script>",
-		"logo_uri":"https://evil.example/\"onerror=\"alert(1)","redirect_uris":["https://evil.example/cb"],"scope":"resource.READ resource.WRITE","grant_types":["authorization_code"]}]`,
-			),
-			0o600,
-		),
-	)
+	require.NoError(t, os.WriteFile(file, []byte(`[{
+		"client_id": "evil",
+		"client_secret": "0123456789abcdef0123",
+		"client_name": "<script>alert(1)</script>",
+		"logo_uri": "https://evil.example/\"onerror=\"alert(1)",
+		"redirect_uris": ["https://evil.example/cb"],
+		"scope": "resource.READ resource.WRITE",
+		"grant_types": ["authorization_code"]
+	}]`), 0o600))
 	p := serve(t, "-clients", file)
 	b := p.browser()
 	both := []string{"scope", "resource.READ resource.WRITE"}
@@ -253,27 +248,19 @@ func TestPages_ConsentIsEscapedPartialAndRemembered(t *testing.T) {
 	require.Contains(t, p.redeem(q).body, `"scope":"resource.READ resource.WRITE"`)
 	require.Contains(t, b.open(p.authorize(both...)).answer(), "code")
 	b.open(p.authorize("prompt", "consent")).at("/consent", http.StatusOK)
-	require.Equal(
-		t,
-		"login_required",
-		p.browser().open(p.authorize("prompt", "none")).answer().Get("error"),
+	require.Equal(t,
+		"login_required", p.browser().open(p.authorize("prompt", "none")).answer().Get("error"),
 	)
 
 	public := []string{
-		"client_id",
-		demo.Public,
-		"code_challenge",
-		"E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
-		"code_challenge_method",
-		"S256",
+		"client_id", demo.Public, "code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM",
+		"code_challenge_method", "S256",
 	}
 	for range 2 {
 		consent = b.open(p.authorize(public...))
 		consent.at("/consent", http.StatusOK)
-		require.Contains(
-			t,
-			b.submit(consent, "scope", "resource.READ", "decision", "allow").answer(),
-			"code",
+		require.Contains(t,
+			b.submit(consent, "scope", "resource.READ", "decision", "allow").answer(), "code",
 		)
 	}
 
@@ -286,26 +273,25 @@ func TestPages_ConsentIsEscapedPartialAndRemembered(t *testing.T) {
 	b.http.Jar = p.browser().http.Jar
 	login := b.open(
 		p.authorize(
-			"client_id",
-			"evil",
-			"redirect_uri",
-			"https://evil.example/cb",
-			"login_hint",
-			`"><script>`,
+			"client_id", "evil", "redirect_uri", "https://evil.example/cb",
+			"login_hint", `"><script>`,
 		),
 	)
 	login.at("/login", http.StatusOK)
 	require.NotContains(t, login.body, "<script")
 }
 
-// Cookies are HttpOnly and SameSite; over https they are Secure and have __Host-
-// names. The session's id changes when a user signs in, and the id of before is
-// worth nothing after it.
+// Cookies are HttpOnly and SameSite. Over https they are Secure and have a __Host-
+// name. The ID of the session changes when a user signs in, and the old ID is worth
+// nothing then.
 // Holds S154, S155.
 func TestPages_Cookies(t *testing.T) {
 	t.Parallel()
 	cert, key := selfSigned(t)
-	for name, args := range map[string][]string{"http": nil, "https": {"-tls-cert", cert, "-tls-key", key}} {
+	for name, args := range map[string][]string{
+		"http":  nil,
+		"https": {"-tls-cert", cert, "-tls-key", key},
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := serve(t, args...)
@@ -338,8 +324,7 @@ func TestPages_Cookies(t *testing.T) {
 				res, err := client.Do(req)
 				require.NoError(t, err)
 				require.NoError(t, res.Body.Close())
-				require.True(
-					t,
+				require.True(t,
 					strings.HasPrefix(res.Header.Get("Location"), want+"?"),
 					res.Header.Get("Location"),
 				)

@@ -29,7 +29,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite testdata/*.golden")
 
-// bin is where the programs are, built once.
+// bin is the directory of the programs, which are built once.
 var bin string
 
 func TestMain(m *testing.M) {
@@ -50,9 +50,12 @@ func build(m *testing.M) int {
 		slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 		args = append(args, "-race")
 	}
-	for _, p := range []string{"server", "resource", "authorizationcode", "implicit", "password", "clientcredentials", "refresh", "revoke", "tokeninfo",
-		"jwtbearer", "samlbearer", "privatekeyjwt"} {
-		args = append(args, "./"+p)
+	names := map[string]bool{"server": true, "resource": true}
+	for _, p := range transcript.Programs {
+		names[p.Name] = true
+	}
+	for name := range names {
+		args = append(args, "./"+name)
 	}
 	if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
 		fmt.Fprintf(os.Stderr, "%s\n%v\n", out, err)
@@ -90,8 +93,8 @@ func (p *process) read() {
 	require.NoError(p.t, err)
 }
 
-// start runs a program until it says "ready"; at the test's end it is asked to
-// stop, and must do so with status 0.
+// start runs a program until it prints "ready". At the end of the test the program
+// is asked to stop, and must do so with status 0.
 func (p *process) start(name string, args ...string) {
 	p.t.Helper()
 	cmd := exec.Command(filepath.Join(bin, name), args...)
@@ -126,7 +129,7 @@ func (p *process) start(name string, args ...string) {
 	p.t.Fatalf("%s ended before it was ready: %s", name, &stderr)
 }
 
-// in is the same process for a subtest.
+// in returns the same process for a subtest.
 func (p *process) in(t *testing.T) *process {
 	c := *p
 	c.t = t
@@ -148,7 +151,7 @@ func (p *process) run(name string, args ...string) string {
 	return string(out)
 }
 
-// golden compares a transcript, masked, with its file.
+// golden compares an output, masked, with its file.
 func (p *process) golden(name, output string) {
 	p.t.Helper()
 	text := transcript.Mask(output, p.demo.Issuer)
@@ -162,8 +165,8 @@ func (p *process) golden(name, output string) {
 	require.Equal(p.t, string(want), text, "go test ./examples -update rewrites it")
 }
 
-// browser is a browser without script: it keeps cookies and stops at redirects that
-// lead away.
+// browser is a browser without script. It keeps cookies, and stops at a redirect
+// that leads away from the server.
 type browser struct {
 	t    *testing.T
 	http http.Client
@@ -187,7 +190,7 @@ func (p *process) browser() *browser {
 	return b
 }
 
-// page is where a browser has come to.
+// page is the page that a browser has come to.
 type page struct {
 	t      *testing.T
 	url    *url.URL // of the page
@@ -247,16 +250,17 @@ func (b *browser) post(p page, form url.Values) page {
 	return b.do(req)
 }
 
-// fields are the hidden fields of the page's form.
+// fields returns the hidden fields of the page's form.
 func (p page) fields() url.Values {
 	form := url.Values{}
-	for _, f := range regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`).FindAllStringSubmatch(p.body, -1) {
+	hidden := regexp.MustCompile(`<input type="hidden" name="([^"]*)" value="([^"]*)">`)
+	for _, f := range hidden.FindAllStringSubmatch(p.body, -1) {
 		form.Set(f[1], f[2])
 	}
 	return form
 }
 
-// at asserts which page of the server this is.
+// at requires that this is a page of the server with the path and the status.
 func (p page) at(path string, status int) {
 	p.t.Helper()
 	require.Nil(p.t, p.away)
@@ -286,7 +290,7 @@ func (p *process) login(b *browser, at page) page {
 	return b.submit(at, "username", "johndoe", "password", p.demo.Passwords["johndoe"])
 }
 
-// authorize is the URL of an authorization request of the confidential demo client.
+// authorize returns the URL of an authorization request of the confidential client.
 func (p *process) authorize(pairs ...string) string {
 	q := url.Values{
 		"client_id":     {demo.Confidential},
@@ -301,14 +305,14 @@ func (p *process) authorize(pairs ...string) string {
 	return p.demo.Authorize + "?" + q.Encode()
 }
 
-// reply is an answer of the back channel.
+// reply is the answer to a form.
 type reply struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// post sends a form as it stands, with Basic credentials if as is "id:secret".
+// post sends a form unchanged, with Basic credentials if as is "id:secret".
 func (p *process) post(endpoint, as, body string) reply {
 	p.t.Helper()
 	req, err := http.NewRequest(http.MethodPost, endpoint, strings.NewReader(body))
@@ -332,7 +336,7 @@ func (p *process) send(req *http.Request) reply {
 	return reply{res.StatusCode, res.Header, string(body)}
 }
 
-// confidential are the credentials of the confidential demo client.
+// confidential returns the credentials of the confidential client.
 func (p *process) confidential() string {
 	return demo.Confidential + ":" + p.demo.Secrets[demo.Confidential]
 }

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -25,17 +26,16 @@ import (
 	"github.com/grantwell/grantwell/examples/internal/transcript"
 )
 
-// Each program goes through its flow and prints what the guide's sample scripts
-// print: token, type, expiry and then 200 from the protected resource; with opaque
-// tokens, with signed ones, and over TLS the transcript is the same.
+// Each program goes through its flow and prints token, type, expiry and then 200
+// from the protected resource. The output is the same with opaque tokens, with
+// signed ones, and over TLS.
 // Holds S194.
 func TestPrograms_PrintTokenTypeExpiryAnd200(t *testing.T) {
 	t.Parallel()
 	cert, key := selfSigned(t)
 	for name, args := range map[string][]string{
 		"opaque": {"-access-token", "opaque", "-store", "memory"},
-		"jwt":    {"-access-token", "jwt"},
-		"tls":    {"-tls-cert", cert, "-tls-key", key},
+		"jwt":    {"-access-token", "jwt"}, "tls": {"-tls-cert", cert, "-tls-key", key},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -50,10 +50,8 @@ func TestPrograms_PrintTokenTypeExpiryAnd200(t *testing.T) {
 					dots = 2
 				}
 				require.Equal(t, dots, strings.Count(token[1], "."), out)
-				require.Contains(
-					t,
-					out,
-					"\n200 OK\nCongrats! You've hit an OAuth protected resource\n",
+				require.Contains(t,
+					out, "\n200 OK\nCongrats! You've hit an OAuth protected resource\n",
 				)
 				p.golden(c.Golden, out)
 			}
@@ -61,7 +59,7 @@ func TestPrograms_PrintTokenTypeExpiryAnd200(t *testing.T) {
 	}
 }
 
-// The programs find the server without an argument, through the user's cache
+// The programs need no argument: they find the demo file in the user's cache
 // directory.
 // Holds S194.
 func TestPrograms_NeedNoArgument(t *testing.T) {
@@ -70,8 +68,7 @@ func TestPrograms_NeedNoArgument(t *testing.T) {
 	p := &process{
 		t: t,
 		env: []string{
-			"HOME=" + home,
-			"XDG_CACHE_HOME=" + filepath.Join(home, "cache"),
+			"HOME=" + home, "XDG_CACHE_HOME=" + filepath.Join(home, "cache"),
 			"LocalAppData=" + home,
 		},
 	}
@@ -84,15 +81,14 @@ func TestPrograms_NeedNoArgument(t *testing.T) {
 	}
 }
 
-// The sample clients exist with secrets that are new at each start, and nothing
-// outside examples knows them.
+// The sample clients have secrets that are new at each start, and no code outside
+// examples names them.
 // Holds S195.
 func TestServer_SampleClientsHaveFreshSecrets(t *testing.T) {
 	t.Parallel()
 	first, second := serve(t), serve(t)
 	for _, p := range []*process{first, second} {
-		require.Equal(
-			t,
+		require.Equal(t,
 			[]string{demo.Confidential, p.demo.Secrets[demo.Confidential]},
 			p.lines["client "+demo.Confidential],
 		)
@@ -101,10 +97,8 @@ func TestServer_SampleClientsHaveFreshSecrets(t *testing.T) {
 		require.GreaterOrEqual(t, len(p.demo.Secrets[demo.Confidential]), 26)
 		require.GreaterOrEqual(t, len(p.demo.Passwords["johndoe"]), 26)
 	}
-	require.NotEqual(
-		t,
-		first.demo.Secrets[demo.Confidential],
-		second.demo.Secrets[demo.Confidential],
+	require.NotEqual(t,
+		first.demo.Secrets[demo.Confidential], second.demo.Secrets[demo.Confidential],
 	)
 	require.NotEqual(t, first.demo.Secrets[demo.Resource], second.demo.Secrets[demo.Resource])
 	require.NotEqual(t, first.demo.Passwords["johndoe"], second.demo.Passwords["johndoe"])
@@ -112,9 +106,7 @@ func TestServer_SampleClientsHaveFreshSecrets(t *testing.T) {
 		t,
 		401,
 		second.post(
-			second.demo.Token,
-			first.confidential(),
-			"grant_type=client_credentials",
+			second.demo.Token, first.confidential(), "grant_type=client_credentials",
 		).status,
 	)
 
@@ -140,23 +132,28 @@ func TestServer_SampleClientsHaveFreshSecrets(t *testing.T) {
 func inExamples(root, path string) bool {
 	rel, err := filepath.Rel(root, path)
 	return err == nil &&
-		(strings.HasPrefix(rel, "examples"+string(filepath.Separator)) || strings.HasPrefix(rel, filepath.Join("internal", "interop")))
+		(strings.HasPrefix(rel, "examples"+string(filepath.Separator)) ||
+			strings.HasPrefix(rel, filepath.Join("internal", "interop")))
 }
 
-// A resource server apart accepts the same tokens, by asking or by the public keys;
-// one that asks sees a revocation at once. It compiles none of fosite.
+// A resource server in a process of its own accepts the same tokens, by asking or
+// by the public keys. One that asks sees a revocation at once. It compiles neither
+// fosite nor crewjam/saml.
 // Holds S125.
 func TestResource_AsksOrChecksKeys(t *testing.T) {
 	t.Parallel()
 	cert, key := selfSigned(t)
+	overTLS := []string{"-tls-cert", cert, "-tls-key", key}
+	signed := []string{"-access-token", "jwt"}
+	both := append(slices.Clone(signed), overTLS...)
 	for name, c := range map[string]struct {
 		server, resource []string
 		revoked          string
 	}{
 		"asks":          {nil, nil, "401 Unauthorized"},
-		"asks over TLS": {[]string{"-tls-cert", cert, "-tls-key", key}, nil, "401 Unauthorized"},
-		"keys":          {[]string{"-access-token", "jwt"}, []string{"-jwt"}, "200 OK"},
-		"keys over TLS": {[]string{"-access-token", "jwt", "-tls-cert", cert, "-tls-key", key}, []string{"-jwt"}, "200 OK"},
+		"asks over TLS": {overTLS, nil, "401 Unauthorized"},
+		"keys":          {signed, []string{"-jwt"}, "200 OK"},
+		"keys over TLS": {both, []string{"-jwt"}, "200 OK"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -168,13 +165,10 @@ func TestResource_AsksOrChecksKeys(t *testing.T) {
 			url := r.lines["protected"][0]
 			out := p.run("revoke", "-resource", url)
 			require.Contains(t, out, "GET "+url+"\n200 OK\nCongrats!")
-			require.Contains(
-				t,
-				out,
-				"the access token of the revoked refresh token:\nGET "+url+"\n"+c.revoked,
+			require.Contains(t,
+				out, "the access token of the revoked refresh token:\nGET "+url+"\n"+c.revoked,
 			)
-			require.Contains(
-				t,
+			require.Contains(t,
 				p.run("clientcredentials", "-resource", url, "-scope", "resource.WRITE"),
 				"403 Forbidden",
 			)
@@ -186,7 +180,7 @@ func TestResource_AsksOrChecksKeys(t *testing.T) {
 	require.NotContains(t, string(deps), "crewjam")
 }
 
-// selfSigned makes a certificate for this machine.
+// selfSigned makes a certificate for the loopback addresses.
 func selfSigned(t *testing.T) (certFile, keyFile string) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -210,8 +204,7 @@ func selfSigned(t *testing.T) (certFile, keyFile string) {
 	dir := t.TempDir()
 	write := func(name, kind string, b []byte) string {
 		path := filepath.Join(dir, name)
-		require.NoError(
-			t,
+		require.NoError(t,
 			os.WriteFile(path, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b}), 0o600),
 		)
 		return path

@@ -121,6 +121,9 @@ func (g Bearer) handle(ctx context.Context, r *Request, v assertion.Verifier) (*
 	if len(asked) == 0 {
 		asked = r.Client.DefaultScope
 	}
+	if len(asked) == 0 {
+		asked = r.Client.Scope // the scope rules choose the default among these
+	}
 	limit, err := a.Trust.GrantedScopes(ctx, a, asked)
 	if err != nil {
 		return nil, refused(err)

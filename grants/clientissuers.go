@@ -10,22 +10,35 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// ClientIssuers trusts the registered clients as issuers of assertions about themselves: the issuer is the client ID, the
-// keys are those registered for it (JWKS, JWKSURI, Certificates).
+// ClientIssuers trusts each registered client as the issuer of its own assertions (RFC 7523
+// section 2.1). The issuer is the client ID, and the keys are those that the client is
+// registered with: JWKS, JWKSURI and Certificates.
 type ClientIssuers struct {
-	Clients storage.Clients       // required
-	Remote  *assertion.RemoteKeys // fetches JWKSURI; nil: clients with a JWKSURI have no keys here
-	// Subject decides which users a client may speak for. nil: none, the subject is the client.
+	// Clients are the registered clients. Required.
+	Clients storage.Clients
+
+	// Remote fetches the key set of a client that has a JWKSURI. If nil, an assertion of
+	// such a client is refused with server_error.
+	Remote *assertion.RemoteKeys
+
+	// Subject returns the user that the client's assertion is about, and refuses a user
+	// that the client may not act for. If nil, the subject must be the client itself.
 	Subject func(ctx context.Context, c storage.Client, a *assertion.Assertion) (string, error)
-	// MaxLifetime is how far away an assertion's expiry may be. Zero: 5 minutes.
+
+	// MaxLifetime is how far in the future an assertion may expire. Zero is 5 minutes.
 	MaxLifetime time.Duration
-	// Others are asked about issuers that are not clients: identity providers, other authorization servers. May be nil.
+
+	// Others is asked about issuers that are no clients, such as identity providers. It
+	// may be nil.
 	Others assertion.IssuerSource
 }
 
 var _ assertion.IssuerSource = ClientIssuers{}
 
-// Issuer implements [assertion.IssuerSource].
+// defaultAssertionLifetime is the default of [ClientIssuers].MaxLifetime.
+const defaultAssertionLifetime = 5 * time.Minute
+
+// Issuer implements [assertion.IssuerSource]. A disabled client is no issuer.
 func (s ClientIssuers) Issuer(ctx context.Context, id string) (*assertion.Issuer, error) {
 	c, err := s.Clients.Client(ctx, id)
 	switch {
@@ -39,46 +52,72 @@ func (s ClientIssuers) Issuer(ctx context.Context, id string) (*assertion.Issuer
 	case c.Disabled:
 		return nil, assertion.ErrUnknownIssuer
 	}
+
 	keys, source, err := clientKeys(&c, s.Remote)
 	if err != nil {
-		return nil, err
+		// Any caller can name this client, so it looks like one that does not exist
+		// (RFC 7521 section 4.1.1). The cause is for the operator.
+		return nil, fmt.Errorf("%w: %w", assertion.ErrUnknownIssuer, err)
 	}
-	life := s.MaxLifetime
-	if life == 0 {
-		life = 5 * time.Minute
+	issuer := &assertion.Issuer{
+		ID:          c.ID,
+		Clients:     []string{c.ID},
+		BindClient:  assertion.ClientBinding{Issuer: true},
+		MaxLifetime: s.MaxLifetime,
+		Subject:     s.subject(c),
+		JWT: assertion.JWTRules{
+			SelfIssued:       true,
+			Keys:             source,
+			CertificateDates: true,
+			Lenient:          c.LenientAssertions,
+		},
 	}
-	issuer := &assertion.Issuer{ID: c.ID, Clients: []string{c.ID}, BindClient: assertion.ClientBinding{Issuer: true}, MaxLifetime: life,
-		JWT: assertion.JWTRules{SelfIssued: true, Keys: source, CertificateDates: true, Lenient: c.LenientAssertions}}
+	if issuer.MaxLifetime == 0 {
+		issuer.MaxLifetime = defaultAssertionLifetime
+	}
+
+	// SAML takes keys only from here. Fetched keys are for JWTs alone.
 	if keys != nil {
 		issuer.Keys = keys.PublicKeys()
-	}
-	if s.Subject != nil {
-		issuer.Subject = func(ctx context.Context, a *assertion.Assertion) (string, error) { return s.Subject(ctx, c, a) }
-	} else {
-		issuer.Subject = func(_ context.Context, a *assertion.Assertion) (string, error) {
-			if v := a.Subject.Value; v != "" && v != c.ID {
-				return "", fmt.Errorf("grants: client %q may not speak for a user", c.ID)
-			}
-			return c.ID, nil
-		}
 	}
 	return issuer, nil
 }
 
-// clientKeys are the keys that a client is registered with. keys is nil when they are fetched.
-func clientKeys(c *storage.Client, remote *assertion.RemoteKeys) (keys *assertion.KeySet, source assertion.KeySetSource, err error) {
+// subject returns the rule for the subject of a client's assertions.
+func (s ClientIssuers) subject(c storage.Client) func(context.Context, *assertion.Assertion) (string, error) {
+	if s.Subject != nil {
+		return func(ctx context.Context, a *assertion.Assertion) (string, error) {
+			return s.Subject(ctx, c, a)
+		}
+	}
+	return func(_ context.Context, a *assertion.Assertion) (string, error) {
+		if v := a.Subject.Value; v != "" && v != c.ID {
+			return "", fmt.Errorf("grants: client %q may not act for a user", c.ID)
+		}
+		return c.ID, nil
+	}
+}
+
+// clientKeys returns the keys that a client is registered with. keys is nil if they are
+// fetched; source is never nil.
+func clientKeys(c *storage.Client, remote *assertion.RemoteKeys) (
+	keys *assertion.KeySet, source assertion.KeySetSource, err error,
+) {
 	if c.JWKSURI != "" {
 		if remote == nil {
-			return nil, nil, fmt.Errorf("grants: client %q has a jwks_uri and nothing fetches it", c.ID)
+			return nil, nil, fmt.Errorf("grants: client %q has a jwks_uri, and Remote is nil", c.ID)
 		}
 		return nil, remote.URL(c.JWKSURI), nil
 	}
+
 	var all []any
 	if len(c.JWKS) > 0 {
 		set, err := assertion.ParseJWKS(c.JWKS)
 		if err != nil {
 			return nil, nil, fmt.Errorf("grants: jwks of client %q: %w", c.ID, err)
 		}
+
+		// The set has the key IDs, which a set of several sources has not.
 		if c.Certificates == "" {
 			return set, set, nil
 		}
@@ -95,6 +134,7 @@ func clientKeys(c *storage.Client, remote *assertion.RemoteKeys) (keys *assertio
 			all = append(all, cert)
 		}
 	}
+
 	if len(all) == 0 {
 		return nil, nil, fmt.Errorf("grants: client %q has no keys", c.ID)
 	}
@@ -102,39 +142,4 @@ func clientKeys(c *storage.Client, remote *assertion.RemoteKeys) (keys *assertio
 		return nil, nil, fmt.Errorf("grants: keys of client %q: %w", c.ID, err)
 	}
 	return keys, keys, nil
-}
-
-// RegisteredKeys answers [assertion.JWTConfig].Clients from the registered clients: private_key_jwt by their keys,
-// client_secret_jwt by their SharedKey.
-type RegisteredKeys struct {
-	Clients storage.Clients       // required
-	Remote  *assertion.RemoteKeys // fetches JWKSURI; nil: clients with a JWKSURI cannot authenticate
-}
-
-// ClientKeys implements [assertion.ClientKeys].
-func (s RegisteredKeys) ClientKeys(ctx context.Context, id string) (assertion.ClientCredentials, error) {
-	c, err := s.Clients.Client(ctx, id)
-	if errors.Is(err, storage.ErrNotFound) || err == nil && c.Disabled {
-		return assertion.ClientCredentials{}, assertion.ErrUnknownClient
-	} else if err != nil {
-		return assertion.ClientCredentials{}, err
-	}
-	out := assertion.ClientCredentials{Method: c.Method(), Algorithm: c.AuthSigningAlg, CertificateDates: true, Lenient: c.LenientAssertions}
-	switch c.Method() {
-	case storage.AuthPrivateKeyJWT:
-		_, out.Keys, err = clientKeys(&c, s.Remote)
-	case storage.AuthClientSecretJWT:
-		out.Secrets = [][]byte{c.SharedKey}
-	default:
-		return out, assertion.ErrUnknownClient
-	}
-	return out, err
-}
-
-// Replay keeps used assertions among the records, so that every instance knows of them.
-type Replay struct{ Records storage.Records }
-
-// Use implements [assertion.ReplayStore].
-func (r Replay) Use(ctx context.Context, issuer, id string, until time.Time) (bool, error) {
-	return storage.UseOnce(ctx, r.Records, "assertion "+issuer, id, until)
 }

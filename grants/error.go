@@ -19,6 +19,9 @@ type Error struct {
 	Description string
 	// URI is error_uri.
 	URI string
+	// Details are further facts for the operator's event, by name. They may come from
+	// the caller: the server bounds them and drops what is not printable.
+	Details map[string]string
 	// Status is the HTTP status. 0: 401 for invalid_client, 400 for every other code.
 	Status int
 	// RetryAfter is the Retry-After header, rounded up to whole seconds. 0: none.
@@ -133,7 +136,7 @@ func UnsupportedGrantType() *Error {
 // Retry-After.
 func TooManyTries(wait time.Duration) *Error {
 	return &Error{
-		Code:        "invalid_grant",
+		Code:        "temporarily_unavailable", // the grant was not judged
 		Description: "Too many failed tries. Wait before the next one.",
 		Status:      http.StatusTooManyRequests,
 		RetryAfter:  wait,

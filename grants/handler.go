@@ -94,6 +94,8 @@ type Environment struct {
 	Imported []tokens.Imported
 	// Limiter counts guesses at secrets. It is never nil.
 	Limiter Limiter
+	// NotBefore ends everything that was issued before it. Zero: nothing.
+	NotBefore time.Time
 }
 
 // Grant is a handler's decision. For every grant the server checks the subject and

@@ -179,7 +179,7 @@ func (g RefreshToken) replay(
 	switch {
 	case g.Strict || len(d.Retry) == 0 || !r.Now.Before(until):
 		return nil, "no retry is open", nil
-	case r.Client.Ended(rec.IssuedAt):
+	case r.Client.Ended(rec.IssuedAt) || rec.IssuedAt.Before(r.NotBefore):
 		return nil, "what the client had then has ended", nil
 	}
 

@@ -23,7 +23,11 @@ const (
 type ScopeRules struct {
 	Match ScopeMatch
 	// AllowEmpty grants an empty scope to a request without scope whose client has no
-	// default. Otherwise that is invalid_scope (RFC 6749 section 3.3).
+	// scope that could be its default. Otherwise that is invalid_scope (RFC 6749
+	// section 3.3).
+	//
+	// The default is the client's DefaultScope. Without one it is the client's Scope,
+	// less those scopes that speak of a user: see OfUser.
 	AllowEmpty bool
 	// Delimiters are characters that separate scopes besides the space. Such a
 	// character cannot then be part of a scope.
@@ -33,6 +37,15 @@ type ScopeRules struct {
 	// Known describes scopes, for consent pages and metadata. A scope need not be
 	// known to be granted.
 	Known []Scope
+	// Claims says which claims about a user go with which scope, for example
+	// {"staff": {"department", "employee_number"}}. The scopes profile, email, address
+	// and phone have the claims of OpenID Connect Core section 5.4 besides.
+	//
+	// A claim of a session, an approval or a grant that goes with scopes reaches a
+	// token, signed or introspected, only if one of these scopes was granted. A claim
+	// that goes with no scope always does: list each claim that says something about
+	// the user. What Hooks.BeforeIssue sets is the host's own word and is not judged.
+	Claims map[string][]string
 	// Decide, if not nil, decides last: the server grants what it returns, within
 	// what an earlier step of the same grant allowed. A *[Error] is answered as it
 	// is, every other error with server_error.
@@ -41,9 +54,13 @@ type ScopeRules struct {
 
 // Scope describes a scope.
 type Scope struct {
-	Name        string
-	Description string // what it allows, for users
-	Public      bool   // listed in the metadata
+	Name string
+	// Description is what it allows, for users.
+	Description string
+	// Public lists the scope in the metadata (scopes_supported). The server does not
+	// know which scopes the registered clients have: set it for those that a new client
+	// can be registered for.
+	Public bool
 }
 
 // ScopeRequest is what [ScopeRules].Decide sees.

@@ -121,6 +121,13 @@ func isSecureURL(text string) bool {
 // sufficient. Each route may have its own Guard and scopes. The handler finds the
 // token by [FromContext].
 //
+// A CORS preflight carries no credentials, so the middleware answers it with status
+// 401, as every request without a token. If pages of other origins call the resource,
+// put a CORS handler in front of the guard. It answers preflights itself, and lets
+// those pages read the guard's challenges too:
+//
+//	mux.Handle("/files", allowOrigins(guard.Require("read")(files)))
+//
 // Like [http.ServeMux.Handle] it panics on a programmer's mistake: if [Guard.Check]
 // returns an error, or if a scope is not one scope token ("read write" is two).
 func (g Guard) Require(scopes ...string) func(http.Handler) http.Handler {

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/grantwell/grantwell/internal/base/fetch"
+
+	"github.com/grantwell/grantwell/internal/base/cors"
 )
 
 // wellKnown is the part of a metadata URL between the host and the path of the
@@ -102,14 +104,15 @@ func (m Metadata) Handler() http.Handler {
 		panic("introspect: Metadata: " + err.Error())
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if cors.Public(w, r) { // clients in browsers need the document
+			return
+		}
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
 			w.WriteHeader(http.StatusMethodNotAllowed)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		// The document is public, and clients in browsers need it.
-		w.Header().Set("Access-Control-Allow-Origin", "*")
 		// An error means that the client has closed the connection.
 		_, _ = w.Write(body)
 	})

@@ -103,7 +103,8 @@ type Client struct {
 	Scope []string `json:"scope,omitempty"`
 
 	// DefaultScope is what the client is granted when it asks for no scope. It
-	// is a part of Scope.
+	// is a part of Scope. Empty means Scope without the scopes that speak of a
+	// user: openid, offline_access, and those that claims go with.
 	DefaultScope []string `json:"default_scope,omitempty"`
 
 	// Audience are the resource servers that the client's tokens may be meant

@@ -4,10 +4,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/grantwell/grantwell/internal/base/visible"
 )
 
 // maxSecrets is how many secrets of one client may be live at the same time:
@@ -33,8 +34,10 @@ var clientRules = [...]func(c *Client, fault report){
 	checkRedirectURIs,
 	checkScopes,
 	checkOrigins,
+	checkTexts,
 	checkAccessToken,
 	checkLifetimes,
+	checkTimes,
 }
 
 // Validate returns every reason why the client must not be registered, joined,
@@ -170,23 +173,23 @@ func checkScopes(c *Client, fault report) {
 // sandboxed page.
 func checkOrigins(c *Client, fault report) {
 	for _, o := range c.Origins {
-		if !validOrigin(o) {
-			fault("origins", "%q is not scheme://host[:port]", o)
+		if err := CheckOrigin(o); err != nil {
+			fault("origins", "%q %v", o, err)
 		}
 	}
 }
 
-// validOrigin reports whether the text is an http or https origin, spelled as
-// a browser sends it in the header Origin (RFC 6454 section 6.1).
-func validOrigin(origin string) bool {
-	u, err := url.Parse(origin)
-	if err != nil || u.Host == "" {
-		return false
+// checkTexts judges what users read. A bidirectional override or a line break lets a
+// name say something else than it seems to.
+func checkTexts(c *Client, fault report) {
+	for _, text := range []struct{ field, value string }{
+		{"client_name", c.Name},
+		{"description", c.Description},
+	} {
+		if !visible.Check(text.value) {
+			fault(text.field, "has a line break, a control or another invisible character")
+		}
 	}
-	if u.Scheme != "https" && u.Scheme != "http" {
-		return false
-	}
-	return origin == u.Scheme+"://"+u.Host
 }
 
 // checkAccessToken judges the format of the client's access tokens.
@@ -206,6 +209,22 @@ func checkLifetimes(c *Client, fault report) {
 	negative := c.AccessTokenLifetime < 0 || c.RefreshTokenLifetime < 0 || c.CodeLifetime < 0
 	if negative || c.CodeLifetime > maxCodeLifetime {
 		fault("lifetimes", "must not be negative, nor a code's above 10 minutes (RFC 6749 section 4.1.2)")
+	}
+}
+
+// checkTimes judges the points in time, which a store has to be able to keep.
+func checkTimes(c *Client, fault report) {
+	const reason = "is outside of the years 1 to 9999 (RFC 3339 section 1)"
+	if !keepable(c.CreatedAt, lastSecondJSON) {
+		fault("created_at", reason)
+	}
+	if !keepable(c.TokensNotBefore, lastSecondJSON) {
+		fault("tokens_not_before", reason)
+	}
+	for _, s := range c.Secrets {
+		if !keepable(s.ExpiresAt, lastSecondJSON) {
+			fault("secrets", "expires_at %s", reason)
+		}
 	}
 }
 

@@ -44,10 +44,16 @@ func encode(sum [sha256.Size]byte) string {
 // UseOnce reports whether this is the first use of id in the namespace, for
 // example an issuer or a client. The mark is kept until the given time. Of any
 // number of calls at the same moment, on any instance, exactly one returns true.
+// A time after the year 294246 is cut to the end of that year.
 //
 // An error means that the store failed. The caller refuses the request with 503
 // then, and never treats it as a first use.
 func UseOnce(ctx context.Context, s Records, namespace, id string, until time.Time) (bool, error) {
+	// An issuer may give an assertion any expiry.
+	if until.Unix() > lastSecond {
+		until = time.Unix(lastSecond, 0)
+	}
+
 	err := s.Insert(ctx, Record{
 		Kind:      Used,
 		Key:       JoinKey(namespace, id),

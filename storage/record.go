@@ -3,6 +3,7 @@ package storage
 import (
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 )
 
@@ -20,7 +21,8 @@ const maxKey = 255
 //   - a Key that is not 1 to 255 bytes,
 //   - a State that is none of the constants,
 //   - a GrantID above 255 bytes,
-//   - Data above [MaxData], and
+//   - Data above [MaxData],
+//   - an IssuedAt or ExpiresAt outside of the years 1 to 294246, and
 //   - text that is not UTF-8 or has a NUL, which some databases cannot store.
 //
 // Every store calls it before it writes, the memory store included, so that a
@@ -37,12 +39,35 @@ func (r Record) Validate() error {
 		return fmt.Errorf("storage: %s record: grant ID is above %d bytes", r.Kind, maxKey)
 	case len(r.Data) > MaxData:
 		return fmt.Errorf("storage: %s record: data is above %d bytes", r.Kind, MaxData)
+	case !keepable(r.IssuedAt, lastSecond) || !keepable(r.ExpiresAt, lastSecond):
+		return fmt.Errorf("storage: %s record: issue or expiry is outside of the years 1 to 294246", r.Kind)
 	case !storable(r.GrantID) || !storable(r.ClientID) || !storable(r.Subject):
 		return fmt.Errorf("storage: %s record: grant, client or subject is not UTF-8 without NUL", r.Kind)
 	case !allStorable(r.Scope) || !allStorable(r.Audience):
 		return fmt.Errorf("storage: %s record: scope or audience is not UTF-8 without NUL", r.Kind)
 	}
 	return nil
+}
+
+// The bounds of a time in seconds since 1970.
+const (
+	// firstSecond is the first one of the year 1, which the zero time is in.
+	firstSecond = -62135596800
+
+	// lastSecond is the last one of the year 294246. Databases count microseconds
+	// in 64 bits: a time in the year 294248 would come back as one in the past.
+	lastSecond = 9223371244799
+
+	// lastSecondJSON is the last one of the year 9999, after which a time has no
+	// form in JSON (RFC 3339 section 1). Clients are stored as JSON.
+	lastSecondJSON = 253402300799
+)
+
+// keepable reports whether the time is not after the last second, nor before the
+// year 1. It compares seconds: the year of a time far beyond these bounds
+// overflows.
+func keepable(t time.Time, last int64) bool {
+	return t.Unix() >= firstSecond && t.Unix() <= last
 }
 
 // validKind reports whether a kind is short and plain enough to be a part of a

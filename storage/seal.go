@@ -7,15 +7,20 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"strconv"
+	"time"
 )
 
-// sealVersion is the first byte of sealed data: AES-256-GCM with the nonce in
-// front.
-const sealVersion = 1
+// sealVersion is the first byte of sealed data: the state of the record, the nonce,
+// and what AES-256-GCM returns. Data of another version does not open.
+const sealVersion = 2
 
-// SealOverhead is the number of bytes that sealing adds: a version, a nonce of
-// 12 bytes and a tag of 16.
-const SealOverhead = 1 + 12 + 16
+// SealOverhead is the number of bytes that sealing adds: a version, a state, a
+// nonce of 12 bytes and a tag of 16.
+const SealOverhead = 1 + 1 + 12 + 16
+
+// sealHead is the number of bytes before the nonce.
+const sealHead = 2
 
 // Seal returns a store that encrypts Data with AES-256-GCM before inner stores
 // it. No other field is encrypted, because a database needs them to find
@@ -29,11 +34,20 @@ const SealOverhead = 1 + 12 + 16
 //
 // # What is bound
 //
-// Data is bound to the kind, key, grant, client and subject of its record: it
-// does not open in another record, or after one of these changed. Data that does
-// not open is an error, and never a record without data. The same holds for data
-// that was stored in the clear. Empty Data is sealed too, so that removing
-// sealed data is noticed.
+// Data is bound to all other fields of its record: kind, key, state, grant,
+// client, subject, scope, audience and both times, to the millisecond. It does not
+// open in another record, or after one of these was changed in the database. Each
+// Insert and Advance seals anew. Revoke changes the state without the data, so
+// the data of a record opens if the record was revoked later.
+//
+// Data that does not open is an error, and never a record without data. The same
+// holds for data that was stored in the clear. Empty Data is sealed too, so that
+// removing sealed data is noticed.
+//
+// An attacker who can write to the database can still remove a record, or put
+// back an earlier version of it, complete with its data.
+//
+// Times are stored in whole milliseconds: a finer part is cut off.
 //
 // # Size
 //
@@ -75,27 +89,58 @@ type sealer struct {
 }
 
 // bound returns the fields that the data of r is bound to. [JoinKey] keeps them
-// apart, so that no character can move from one field to the next.
-func bound(r Record) []byte {
-	return []byte(JoinKey("grantwell sealed data", string(r.Kind), r.Key, r.GrantID, r.ClientID, r.Subject))
+// apart, so that no character can move from one field to the next. The number of
+// scopes keeps those apart from the audience.
+func bound(r *Record, state State) []byte {
+	parts := make([]string, 0, 10+len(r.Scope)+len(r.Audience))
+	parts = append(parts,
+		"grantwell sealed data",
+		string(r.Kind),
+		r.Key,
+		strconv.Itoa(int(state)),
+		r.GrantID,
+		r.ClientID,
+		r.Subject,
+		strconv.FormatInt(r.IssuedAt.UnixMilli(), 10),
+		strconv.FormatInt(r.ExpiresAt.UnixMilli(), 10),
+		strconv.Itoa(len(r.Scope)),
+	)
+	parts = append(parts, r.Scope...)
+	parts = append(parts, r.Audience...)
+	return []byte(JoinKey(parts...))
 }
 
-// seal returns the record with its data sealed: version, nonce, ciphertext and
-// tag.
+// seal returns the record with its data sealed: version, state, nonce, ciphertext
+// and tag.
 func (s *sealer) seal(r Record) (Record, error) {
 	if len(r.Data) > MaxData-SealOverhead {
 		return r, fmt.Errorf("storage: %s record: data is above %d bytes, too much to seal", r.Kind, MaxData-SealOverhead)
 	}
+	// A store may drop what is finer than a millisecond, by rounding too.
+	r.IssuedAt = wholeMillis(r.IssuedAt)
+	r.ExpiresAt = wholeMillis(r.ExpiresAt)
 
 	aead := s.keys[0]
-	out := make([]byte, 1+aead.NonceSize(), SealOverhead+len(r.Data))
+	out := make([]byte, sealHead+aead.NonceSize(), SealOverhead+len(r.Data))
 	out[0] = sealVersion
-	nonce := out[1:]
+	out[1] = byte(r.State)
+	nonce := out[sealHead:]
 	if _, err := rand.Read(nonce); err != nil {
 		return r, fmt.Errorf("storage: sealing: %w", err)
 	}
-	r.Data = aead.Seal(out, nonce, r.Data, bound(r))
+	r.Data = aead.Seal(out, nonce, r.Data, bound(&r, r.State))
 	return r, nil
+}
+
+// wholeMillis cuts off what is finer than a millisecond. A time in the first
+// millisecond of the year 1 is none that a store has to tell from the zero time,
+// and an expiry there must not become none: it keeps one millisecond.
+func wholeMillis(t time.Time) time.Time {
+	cut := t.Truncate(time.Millisecond)
+	if cut.IsZero() && !t.IsZero() {
+		return cut.Add(time.Millisecond)
+	}
+	return cut
 }
 
 func (s *sealer) sealAll(recs []Record) ([]Record, error) {
@@ -115,10 +160,15 @@ func (s *sealer) open(r Record) (Record, error) {
 	if len(r.Data) < SealOverhead || r.Data[0] != sealVersion {
 		return Record{}, errUnopened(r.Kind)
 	}
+	// A store changes one field by itself: Revoke sets the state.
+	state := State(r.Data[1])
+	if state != r.State && r.State != Revoked {
+		return Record{}, errUnopened(r.Kind)
+	}
 
-	size := 1 + s.keys[0].NonceSize()
-	nonce, text := r.Data[1:size], r.Data[size:]
-	about := bound(r)
+	size := sealHead + s.keys[0].NonceSize()
+	nonce, text := r.Data[sealHead:size], r.Data[size:]
+	about := bound(&r, state)
 	for _, aead := range s.keys {
 		if plain, err := aead.Open(nil, nonce, text, about); err == nil {
 			r.Data = plain

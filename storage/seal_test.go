@@ -2,6 +2,8 @@ package storage_test
 
 import (
 	"bytes"
+	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -80,6 +82,7 @@ func TestSeal_DataBelongsToItsRecord(t *testing.T) {
 	s := sealed(t, inner, "a")
 	mine, empty := secret(storage.Code, "mine"), secret(storage.Code, "empty")
 	empty.Data = nil
+	mine.Scope, mine.Audience = []string{"read", "write"}, []string{"https://api.example"}
 	require.NoError(t, s.Insert(ctx, mine, empty, secret(storage.Code, "twin")))
 	stored, err := inner.Get(ctx, mine.Kind, mine.Key)
 	require.NoError(t, err)
@@ -92,7 +95,8 @@ func TestSeal_DataBelongsToItsRecord(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, got.Data)
 
-	stored.State, stored.ExpiresAt = storage.Spent, time.Time{} // what a store may change: Revoke does
+	before := stored.State
+	stored.State = storage.Revoked // what a store may change: Revoke does
 	for name, change := range map[string]func(*storage.Record){
 		"kind":       func(r *storage.Record) { r.Kind = storage.Refresh },
 		"key":        func(r *storage.Record) { r.Key = storage.Key("other") },
@@ -101,6 +105,16 @@ func TestSeal_DataBelongsToItsRecord(t *testing.T) {
 		"client":     func(r *storage.Record) { r.ClientID = "evil" },
 		"subject":    func(r *storage.Record) { r.Subject = "bob" },
 		"boundary":   func(r *storage.Record) { r.ClientID, r.Subject = r.ClientID+"a", r.Subject[1:] },
+		"state":      func(r *storage.Record) { r.State = storage.Spent },
+		"denied":     func(r *storage.Record) { r.State = storage.Denied },
+		"new state":  func(r *storage.Record) { r.State, r.Data[1] = storage.Spent, byte(storage.Spent) },
+		"scope":      func(r *storage.Record) { r.Scope = append(slices.Clone(r.Scope), "admin") },
+		"no scope":   func(r *storage.Record) { r.Scope = nil },
+		"audience":   func(r *storage.Record) { r.Audience = append(slices.Clone(r.Audience), "https://bank.example") },
+		"moved list": func(r *storage.Record) { r.Scope, r.Audience = nil, slices.Concat(r.Scope, r.Audience) },
+		"issued":     func(r *storage.Record) { r.IssuedAt = r.IssuedAt.Add(time.Millisecond) },
+		"expiry":     func(r *storage.Record) { r.ExpiresAt = r.ExpiresAt.Add(time.Hour) },
+		"no expiry":  func(r *storage.Record) { r.ExpiresAt = time.Time{} },
 		"version":    func(r *storage.Record) { r.Data[0]++ },
 		"nonce":      func(r *storage.Record) { r.Data[1] ^= 1 },
 		"text":       func(r *storage.Record) { r.Data[15] ^= 1 },
@@ -123,10 +137,42 @@ func TestSeal_DataBelongsToItsRecord(t *testing.T) {
 			require.ErrorContains(t, err, "does not open", "List hides no record")
 		})
 	}
-	store := memstore.New()
-	require.NoError(t, store.Insert(ctx, stored))
-	_, err = sealed(t, store, "a").Get(ctx, stored.Kind, stored.Key)
-	require.NoError(t, err)
+	for _, state := range []storage.State{before, storage.Revoked} {
+		store := memstore.New()
+		stored.State = state
+		require.NoError(t, store.Insert(ctx, stored))
+		_, err = sealed(t, store, "a").Get(ctx, stored.Kind, stored.Key)
+		require.NoError(t, err, "unchanged, or revoked")
+	}
+}
+
+// A store that keeps whole milliseconds, by cutting or by rounding, returns
+// sealed data that opens, and the expiry of a record never becomes none.
+func TestSeal_OpensWhateverTheStoreDoesWithFinerTimes(t *testing.T) {
+	t.Parallel()
+	ctx := t.Context()
+	for i, at := range []time.Time{
+		time.Date(2031, 7, 1, 3, 4, 5, 678_999_999, time.UTC),
+		time.Date(1931, 7, 1, 3, 4, 5, 678_000_001, time.UTC),
+		time.Time{}.Add(1),
+	} {
+		inner := memstore.New()
+		r := secret(storage.Code, strconv.Itoa(i))
+		r.IssuedAt = at
+		r.ExpiresAt = at
+		require.NoError(t, sealed(t, inner, "a").Insert(ctx, r))
+
+		stored, err := inner.Get(ctx, r.Kind, r.Key)
+		require.NoError(t, err)
+		for _, keep := range []func(time.Duration) time.Time{stored.ExpiresAt.Truncate, stored.ExpiresAt.Round} {
+			stored.ExpiresAt = keep(time.Millisecond)
+			store := memstore.New()
+			require.NoError(t, store.Insert(ctx, stored))
+			got, err := sealed(t, store, "a").Get(ctx, r.Kind, r.Key)
+			require.NoError(t, err)
+			require.False(t, got.ExpiresAt.IsZero())
+		}
+	}
 }
 
 // plain hides every further interface of a store.

@@ -42,6 +42,10 @@ func digestSecret(sum []byte) Secret {
 // ("$pbkdf2-sha256$i=25000,l=32$salt$key", also with sha512) as they are, and a
 // plain SHA-256 digest in hex or base64. A plain digest protects only a secret
 // that was generated: replace a secret that a person chose.
+//
+// A secret of more than 72 bytes is never verified against bcrypt, which reads no
+// further, so that two secrets would be equal. A hash does not show how long its
+// secret is: give a client with such a secret a new one.
 func ImportSecret(hash string) (Secret, error) {
 	if len(hash) > maxHash {
 		return Secret{}, errors.New("storage: the hash of a secret is too long")

@@ -1,7 +1,11 @@
 package tokens_test
 
 import (
+	"bytes"
 	"context"
+	"crypto"
+	_ "crypto/sha256" // crypto.SHA256
+	"encoding/hex"
 	"fmt"
 	"time"
 
@@ -42,4 +46,41 @@ func ExampleKeySource() {
 	// summer <nil>
 	// spring <nil>
 	// summer <nil>
+}
+
+// A server that takes over from another one accepts its tokens until they expire: by
+// the digest that the other server stored.
+func ExampleImported() {
+	var form tokens.Imported = tokens.Hashed{Hash: crypto.SHA256, Lengths: []int{32}}
+	digest, ok := form.Digest("an access token of 32 characters")
+	stored, err := form.Stored(hex.EncodeToString(digest))
+	fmt.Println(ok, bytes.Equal(digest, stored), err)
+	_, ok = form.Digest("too short")
+	fmt.Println(ok)
+	// Output:
+	// true true <nil>
+	// false
+}
+
+// Keys that do not change: one signs, and the key of before stays published until its
+// last token has expired.
+func ExampleStaticKeys() {
+	signing, err := tokens.GenerateKey(tokens.ES256)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	before, err := tokens.GenerateKey(tokens.RS256)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	keys, err := tokens.StaticKeys(signing, before)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	published, err := keys.Published(context.Background())
+	fmt.Println(len(published), err)
+	// Output: 2 <nil>
 }

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/grantwell/grantwell/internal/base/cors"
 )
 
 const (
@@ -75,7 +77,9 @@ type JWKS struct {
 func (h JWKS) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header := w.Header()
 	header.Set("X-Content-Type-Options", "nosniff")
-	header.Set("Access-Control-Allow-Origin", "*")
+	if cors.Public(w, r) {
+		return
+	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		header.Set("Allow", "GET, HEAD")
 		answer(w, r, http.StatusMethodNotAllowed, []byte(`{"error":"invalid_request"}`))

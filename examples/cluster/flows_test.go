@@ -21,11 +21,11 @@ import (
 	"github.com/grantwell/grantwell/examples/internal/transcript"
 )
 
-// stores are those of the cluster command.
+// stores are the names that the cluster command knows.
 var stores = []string{"postgres", "redis", "sqlite", "mysql"}
 
-// Any request of any flow may hit either of two processes, and what one has issued,
-// used up or refused the other knows at the next request.
+// Each request of a flow may go to either of two processes. Each process knows at
+// the next request what the other has issued, spent or refused.
 //
 // Holds S57, S162, S167, S69, S86, R103, R222, F11.
 func TestFlows_AnyRequestHitsEitherServer(t *testing.T) {
@@ -40,8 +40,8 @@ func TestFlows_AnyRequestHitsEitherServer(t *testing.T) {
 	}
 }
 
-// A refresh whose answer was lost on the way is given the same answer again by the
-// other server.
+// If the answer to a refresh was lost, the other server gives the same answer
+// again.
 //
 // Holds S89, S162.
 func TestRetry_OtherServerGivesSameAnswer(t *testing.T) {
@@ -61,9 +61,9 @@ func TestRetry_OtherServerGivesSameAnswer(t *testing.T) {
 	require.Equal(t, 200, next.status, next.body)
 }
 
-// Two server processes that are started at the same moment on one file, with no
-// schema and no secrets yet, agree on all of it, and both verify the tokens that
-// either has signed.
+// Two server processes are started at the same moment on one file that has no
+// schema and no secrets yet. They agree on both, and each verifies the tokens that
+// the other has signed.
 //
 // Holds S162, S167, S69.
 func TestServers_StartTogetherOnOneFile(t *testing.T) {
@@ -71,18 +71,10 @@ func TestServers_StartTogetherOnOneFile(t *testing.T) {
 	dir := t.TempDir()
 	both := &servers{t: t}
 	args := []string{
-		"-addr",
-		"127.0.0.1:0",
-		"-issuer",
-		"http://127.0.0.1:1",
-		"-store",
-		"sqlite:" + filepath.Join(dir, "grantwell.db"),
-		"-secrets",
-		filepath.Join(dir, "secrets", "file.json"),
-		"-demo",
-		filepath.Join(dir, "demo.json"),
-		"-access-token",
-		"jwt",
+		"-addr", "127.0.0.1:0", "-issuer", "http://127.0.0.1:1",
+		"-store", "sqlite:" + filepath.Join(dir, "grantwell.db"),
+		"-secrets", filepath.Join(dir, "secrets", "file.json"),
+		"-demo", filepath.Join(dir, "demo.json"), "-access-token", "jwt",
 	}
 	type begun struct {
 		lines []string
@@ -144,7 +136,7 @@ func TestServers_StartTogetherOnOneFile(t *testing.T) {
 	require.Equal(t, string(published[0]), string(published[1]))
 }
 
-// everyFlow goes through the flows, beginning with the one server and with the
+// everyFlow goes through the flows twice: once from the one server, once from the
 // other.
 func (s *servers) everyFlow(t *testing.T) {
 	for first := range 2 {
@@ -153,17 +145,15 @@ func (s *servers) everyFlow(t *testing.T) {
 		s.directFlows(ctx)
 		s.assertions(s.at(first), s.at(1-first))
 		require.Positive(t, seen.seen[0].Load())
-		require.InDelta(
-			t,
-			seen.seen[0].Load(),
-			seen.seen[1].Load(),
-			1,
+		require.InDelta(t,
+			seen.seen[0].Load(), seen.seen[1].Load(), 1,
 			"each request went to the other server than the one before",
 		)
 	}
 }
 
-// codeFlow is an authorization code with PKCE from the first page to reuse.
+// codeFlow redeems a code with PKCE, refreshes, and uses a spent token or code
+// again.
 func (s *servers) codeFlow(ctx context.Context, first int) {
 	t := s.t
 	here, there := s.at(first), s.at(1-first)
@@ -179,7 +169,8 @@ func (s *servers) codeFlow(ctx context.Context, first int) {
 	last := there.token("grant_type", "refresh_token", "refresh_token", next.text("refresh_token"))
 	require.Equal(t, 200, last.status, last.body)
 	require.True(t, here.active(last.text("access_token")))
-	// The first refresh token again, or the code: the whole family ends, on both.
+	// A second use of the first refresh token, or of the code, ends the family on
+	// both servers.
 	if first == 0 {
 		here.token("grant_type", "refresh_token", "refresh_token", got.text("refresh_token")).
 			refused(t, "invalid_grant")
@@ -194,7 +185,7 @@ func (s *servers) codeFlow(ctx context.Context, first int) {
 		a.token("grant_type", "refresh_token", "refresh_token", last.text("refresh_token")).
 			refused(t, "invalid_grant")
 	}
-	// No thanks on one server, or a code that another client offers, holds on the
+	// A code that another client has presented on one server is refused on the
 	// other too.
 	g = s.authorize(ctx)
 	there.post(s.file.Token, "", append(g.redemption(), "client_id", demo.Public)...).
@@ -202,13 +193,16 @@ func (s *servers) codeFlow(ctx context.Context, first int) {
 	here.token(g.redemption()...).refused(t, "invalid_grant")
 }
 
-// directFlows are those without a browser, by the clients that the example programs
-// use.
+// directFlows are the flows without a browser. They use the clients of the example
+// programs.
 func (s *servers) directFlows(ctx context.Context) {
 	t := s.t
-	own, err := (&clientcredentials.Config{ClientID: demo.Confidential, ClientSecret: s.file.Secrets[demo.Confidential], TokenURL: s.file.Token}).Token(
-		ctx,
-	)
+	conf := clientcredentials.Config{
+		ClientID:     demo.Confidential,
+		ClientSecret: s.file.Secrets[demo.Confidential],
+		TokenURL:     s.file.Token,
+	}
+	own, err := conf.Token(ctx)
 	require.NoError(t, err)
 	users, err := s.file.Config(demo.Confidential, "resource.READ").
 		PasswordCredentialsToken(ctx, "johndoe", s.file.Passwords["johndoe"])
@@ -230,32 +224,30 @@ func (s *servers) directFlows(ctx context.Context) {
 	}
 }
 
-// assertions are good once, whichever server has seen them.
+// assertions checks that each assertion is accepted once, by whichever server sees
+// it first.
 func (s *servers) assertions(here, there at) {
 	t := s.t
 	signed, err := s.file.SignJWT("JWT", demo.Confidential, "")
 	require.NoError(t, err)
 	bearer := []string{
-		"grant_type",
-		"urn:ietf:params:oauth:grant-type:jwt-bearer",
-		"assertion",
-		signed,
-		"scope",
-		"resource.READ",
+		"grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer", "assertion", signed,
+		"scope", "resource.READ",
 	}
 	got := here.post(s.file.Token, "", bearer...)
 	require.Equal(t, 200, got.status, got.body)
 	there.post(s.file.Token, "", bearer...).refused(t, "invalid_grant")
-	require.True(
-		t,
-		there.active(got.text("access_token")),
-		"a replay ends nothing: anybody may have sent it",
+	require.True(t,
+		there.active(got.text("access_token")), "a replay ends nothing: any caller may have sent it",
 	)
 
 	signed, err = s.file.SignJWT("client-authentication+jwt", demo.KeyApp, demo.KeyApp)
 	require.NoError(t, err)
-	authenticated := []string{"grant_type", "client_credentials",
-		"client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer", "client_assertion", signed}
+	authenticated := []string{
+		"grant_type", "client_credentials",
+		"client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+		"client_assertion", signed,
+	}
 	got = here.post(s.file.Token, "", authenticated...)
 	require.Equal(t, 200, got.status, got.body)
 	replayed := there.post(s.file.Token, "", authenticated...)
@@ -263,7 +255,7 @@ func (s *servers) assertions(here, there at) {
 	require.Equal(t, "invalid_client", replayed.text("error"))
 }
 
-// guesses at a password count together, wherever they are made.
+// guesses checks that both servers count wrong passwords together.
 func (s *servers) guesses() {
 	s.t.Helper()
 	guess := func(i int, password string) reply {
@@ -278,7 +270,7 @@ func (s *servers) guesses() {
 	}
 }
 
-// resource calls the protected resource of a server.
+// resource calls the protected resource of one server.
 func (s *servers) resource(a at, token string, status int) {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(s.t.Context(), http.MethodGet, s.file.Protected, nil)
@@ -290,19 +282,22 @@ func (s *servers) resource(a at, token string, status int) {
 	require.Equal(s.t, status, res.StatusCode)
 }
 
-// The client programs print through the proxy, where no two requests meet the same
-// server, what they print with one server.
+// Through the proxy, which sends no two requests in a row to the same server, the
+// client programs print the same as with one server.
 //
 // Holds S162, S194.
 func TestPrograms_SameTranscriptsThroughProxy(t *testing.T) {
 	t.Parallel()
-	for store, args := range map[string][]string{"postgres": nil, "redis": {"-n", "3", "--", "-access-token", "jwt"}} {
+	for store, args := range map[string][]string{
+		"postgres": nil,
+		"redis":    {"-n", "3", "--", "-access-token", "jwt"},
+	} {
 		t.Run(store, func(t *testing.T) {
 			t.Parallel()
 			s := cluster(t, store, args...)
 			for _, p := range transcript.Programs {
-				out, err := exec.CommandContext(t.Context(), filepath.Join(bin, p.Name), append([]string{"-demo", s.path}, p.Args...)...).
-					CombinedOutput()
+				args := append([]string{"-demo", s.path}, p.Args...)
+				out, err := exec.CommandContext(t.Context(), filepath.Join(bin, p.Name), args...).CombinedOutput()
 				require.NoError(t, err, "%s: %s", p.Name, out)
 				want, err := os.ReadFile(filepath.Join("..", "testdata", p.Golden+".golden"))
 				require.NoError(t, err)

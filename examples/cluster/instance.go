@@ -43,7 +43,7 @@ func (t *team) add(ctx context.Context, args []string) ([]string, error) {
 		return nil, err
 	}
 	i := &instance{
-		cmd:    exec.Command(self, append([]string{"server"}, args...)...),
+		cmd:    exec.Command(self, append([]string{"server"}, args...)...), //nolint:noctx // stop ends it
 		exited: make(chan struct{}),
 	}
 	i.cmd.Stderr = os.Stderr

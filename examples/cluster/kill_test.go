@@ -18,7 +18,7 @@ import (
 	"github.com/grantwell/grantwell/examples/internal/demo"
 )
 
-// through is the proxy, by connections that do not outlive a request.
+// through returns the proxy, with a new connection for each request.
 func (s *servers) through() at {
 	return at{
 		s,
@@ -26,22 +26,20 @@ func (s *servers) through() at {
 	}
 }
 
-// kill ends a server as a crash does, and waits until the cluster knows.
+// kill ends a server as a crash does, and waits until the cluster has noticed.
 func (s *servers) kill(n int) {
 	s.t.Helper()
 	require.NoError(s.t, syscall.Kill(s.pids[n], syscall.SIGKILL))
-	require.Eventually(
-		s.t,
+	require.Eventually(s.t,
 		func() bool { return strings.Contains(s.stderr.String(), s.addrs[n]+" has ended") },
-		time.Minute,
-		5*time.Millisecond,
+		time.Minute, 5*time.Millisecond,
 	)
 }
 
-// When one of two processes is killed, the other goes on with all that the dead one
-// has begun: a session and a form that waits for its user, codes, tokens and
-// revocations. Only a request that was at the dead one at that moment fails, and it
-// is not sent twice.
+// When one of two processes is killed, the other continues everything that the
+// first has begun: a session, a form that waits for its user, codes, tokens and
+// revocations. Only a request that the killed process was serving fails, and it is
+// not sent twice.
 //
 // Holds S162, R222, I4, F1.
 func TestKilled_OtherServerGoesOn(t *testing.T) {
@@ -62,10 +60,7 @@ func TestKilled_OtherServerGoesOn(t *testing.T) {
 						t,
 						200,
 						proxy.post(
-							s.file.Revoke,
-							demo.Confidential,
-							"token",
-							live[len(live)-1],
+							s.file.Revoke, demo.Confidential, "token", live[len(live)-1],
 						).status,
 					)
 					dead, live = append(dead, live[len(live)-1]), live[:len(live)-1]
@@ -82,12 +77,12 @@ func TestKilled_OtherServerGoesOn(t *testing.T) {
 				require.False(t, proxy.active(token), "revoked, and back")
 			}
 			next := proxy.token(
-				"grant_type",
-				"refresh_token",
-				"refresh_token",
-				got.text("refresh_token"),
+				"grant_type", "refresh_token", "refresh_token", got.text("refresh_token"),
 			)
 			require.Equal(t, 200, next.status, next.body)
+			// The successor is used as well, so a further use of the first is no retry.
+			last := proxy.token("grant_type", "refresh_token", "refresh_token", next.text("refresh_token"))
+			require.Equal(t, 200, last.status, last.body)
 			proxy.token("grant_type", "refresh_token", "refresh_token", got.text("refresh_token")).
 				refused(t, "invalid_grant")
 			require.False(t, proxy.active(next.text("access_token")))
@@ -96,9 +91,7 @@ func TestKilled_OtherServerGoesOn(t *testing.T) {
 			}
 			t.Logf(
 				"%s: %d tokens of before and during the kill are alive, %d revoked ones are not",
-				store,
-				len(live)+len(more),
-				len(dead),
+				store, len(live)+len(more), len(dead),
 			)
 
 			require.NoError(t, syscall.Kill(s.pids[1], syscall.SIGKILL))
@@ -109,8 +102,8 @@ func TestKilled_OtherServerGoesOn(t *testing.T) {
 	}
 }
 
-// underLoad issues tokens through the proxy while fault runs, and for as long
-// again, and returns those that were acknowledged.
+// underLoad issues tokens through the proxy while fault runs and for some time
+// after it. It returns the tokens that were acknowledged.
 func (s *servers) underLoad(proxy at, fault func()) []string {
 	s.t.Helper()
 	const workers = 4
@@ -123,10 +116,7 @@ func (s *servers) underLoad(proxy at, fault func()) []string {
 			for !stop.Load() {
 				was := broken.Load()
 				r, err := proxy.ask(
-					s.file.Token,
-					demo.Confidential,
-					"grant_type",
-					"client_credentials",
+					s.file.Token, demo.Confidential, "grant_type", "client_credentials",
 				)
 				switch {
 				case err == nil && r.status == 200:

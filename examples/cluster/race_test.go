@@ -14,14 +14,14 @@ import (
 	"github.com/grantwell/grantwell/examples/internal/demo"
 )
 
-// attempts are how often one object is offered to each of the two servers at the
-// same moment.
+// attempts is how often one object is sent to each of the two servers at the same
+// moment.
 const attempts = 2
 
-// A code, a refresh token and a signed assertion that are offered to two processes
-// at the same moment are accepted once. A code or refresh token that was offered
-// more than once is in the wrong hands: what the winner got ends as well. -rounds
-// says how often.
+// A code, a refresh token and a signed assertion that two processes get at the same
+// moment are accepted once. A code, or a refresh token of a strict server, that
+// comes more than once was stolen, so the tokens that it has bought end as well.
+// The flag -rounds says how often this is tried.
 //
 // Holds S162, I1, I4.
 func TestSingleUse_TwoServersOneWinner(t *testing.T) {
@@ -29,7 +29,7 @@ func TestSingleUse_TwoServersOneWinner(t *testing.T) {
 	for _, store := range stores {
 		t.Run(store, func(t *testing.T) {
 			t.Parallel()
-			s := cluster(t, store)
+			s := cluster(t, store, "--", "-strict-refresh")
 			tried := 0
 			for round := range *rounds {
 				ctx, _ := s.alternating(round)
@@ -41,10 +41,7 @@ func TestSingleUse_TwoServersOneWinner(t *testing.T) {
 					token("grant_type", "password", "username", "johndoe", "password", s.file.Passwords["johndoe"])
 				require.Equal(t, 200, first.status, first.body)
 				won = s.offer(
-					"grant_type",
-					"refresh_token",
-					"refresh_token",
-					first.text("refresh_token"),
+					"grant_type", "refresh_token", "refresh_token", first.text("refresh_token"),
 				)
 				for i := range 2 {
 					require.False(t, s.at(i).active(won.text("access_token")))
@@ -52,26 +49,22 @@ func TestSingleUse_TwoServersOneWinner(t *testing.T) {
 				signed, err := s.file.SignJWT("JWT", demo.Confidential, "")
 				require.NoError(t, err)
 				won = s.offer(
-					"grant_type",
-					"urn:ietf:params:oauth:grant-type:jwt-bearer",
-					"assertion",
-					signed,
+					"grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer",
+					"assertion", signed,
 				)
 				require.True(t, s.at(round%2).active(won.text("access_token")))
 				tried += 3
 			}
 			t.Logf(
-				"%s: %d objects, %d attempts each: 0 accepted twice, 0 without a winner",
-				store,
-				tried,
-				2*attempts,
+				"%s: %d objects, %d attempts each: 0 accepted twice, 0 without a winner", store,
+				tried, 2*attempts,
 			)
 		})
 	}
 }
 
 // offer sends one token request to both servers at the same moment, several times,
-// and returns the one that won.
+// and returns the one answer that succeeded.
 func (s *servers) offer(pairs ...string) reply {
 	s.t.Helper()
 	replies, errs := make([]reply, 2*attempts), make([]error, 2*attempts)
@@ -95,13 +88,13 @@ func (s *servers) offer(pairs ...string) reply {
 		}
 		r.refused(s.t, "invalid_grant")
 	}
-	require.NotEqual(s.t, -1, won, "nobody won: %s %v", pairs[1], replies)
+	require.NotEqual(s.t, -1, won, "none succeeded: %s %v", pairs[1], replies)
 	return replies[won]
 }
 
-// When one process has answered a revocation, no request that begins afterwards is
-// served by the other for that token: not at the token's introspection, nor at the
-// resource. Others use the token there all the while. -revocations says how often.
+// When one process has answered a revocation, the other refuses the token in every
+// request that begins afterwards, while further callers use it all the time. The
+// flag -revocations says how often this is tried.
 //
 // Holds S97, S162, R222, I5.
 func TestRevocation_OtherServerRefusesAtOnce(t *testing.T) {
@@ -118,10 +111,7 @@ func TestRevocation_OtherServerRefusesAtOnce(t *testing.T) {
 				u := s.use(there, got.text("access_token"))
 				<-u.accepted // it is in use
 				revoked := here.post(
-					s.file.Revoke,
-					demo.Confidential,
-					"token",
-					got.text("access_token"),
+					s.file.Revoke, demo.Confidential, "token", got.text("access_token"),
 				)
 				require.Equal(t, 200, revoked.status, revoked.body)
 				require.Empty(t, revoked.body)
@@ -139,17 +129,15 @@ func TestRevocation_OtherServerRefusesAtOnce(t *testing.T) {
 			slices.Sort(took)
 			at := func(part int) time.Duration { return took[(len(took)-1)*part/100].Round(time.Microsecond) }
 			t.Logf(
-				"%s: %d revocations, 0 stale accepts; the other server's refusal came %v (median), %v (p99) after the 200, the request's own time included",
-				store,
-				len(took),
-				at(50),
-				at(99),
+				"%s: %d revocations, 0 stale accepts; the other server refused %v (median), %v (p99) "+
+					"after the 200, the request's own time included",
+				store, len(took), at(50), at(99),
 			)
 		})
 	}
 }
 
-// usage is a token in use until it is refused.
+// usage counts the uses of a token until it is refused.
 type usage struct {
 	revoked  atomic.Bool
 	stale    atomic.Int64 // accepted though the request began after the revocation was answered
@@ -158,7 +146,7 @@ type usage struct {
 	errs     [2]error
 }
 
-// use asks about a token again and again, from two places.
+// use asks about a token again and again in two goroutines.
 func (s *servers) use(a at, token string) *usage {
 	u := &usage{accepted: make(chan struct{})}
 	var once sync.Once

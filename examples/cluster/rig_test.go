@@ -32,18 +32,16 @@ import (
 
 var (
 	rounds = flag.Int(
-		"rounds",
-		25,
+		"rounds", 25,
 		"how often each single-use object is offered to both servers at once, on each store",
 	)
 	revocations = flag.Int(
-		"revocations",
-		100,
+		"revocations", 100,
 		"how many tokens are revoked at one server while they are used at the other, on each store",
 	)
 )
 
-// bin is where the programs are, built once.
+// bin is the directory of the programs, which are built once.
 var bin string
 
 func TestMain(m *testing.M) {
@@ -75,8 +73,7 @@ func build(m *testing.M) int {
 	return m.Run()
 }
 
-// servers are processes that share a store, and what the client programs know of
-// them.
+// servers are processes that share a store, with the demo file that describes them.
 type servers struct {
 	t     testing.TB
 	file  *demo.File
@@ -90,7 +87,7 @@ type servers struct {
 	over   bool // the test has seen its end
 }
 
-// lockedBuffer is what a process writes to while a test reads it.
+// lockedBuffer is a buffer that a process writes to while a test reads it.
 type lockedBuffer struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -108,8 +105,8 @@ func (b *lockedBuffer) String() string {
 	return b.b.String()
 }
 
-// cluster runs the cluster command on a store of its own until the test ends. Then
-// it is interrupted, and must leave nothing behind.
+// cluster runs the cluster command on a new store until the test ends. The command
+// is then interrupted, and must leave no process and no file.
 func cluster(t testing.TB, store string, more ...string) *servers {
 	t.Helper()
 	tmp, err := os.MkdirTemp("", "cl") // short, for sockets; the database's user passes through it
@@ -158,7 +155,7 @@ func cluster(t testing.TB, store string, more ...string) *servers {
 	return s
 }
 
-// start runs a program until it says ready, and returns what it said.
+// start runs a program until it prints ready, and returns the lines before that.
 func (s *servers) start(cmd *exec.Cmd) (lines []string, err error) {
 	s.t.Helper()
 	cmd.Stderr = s.stderr
@@ -177,14 +174,14 @@ func (s *servers) start(cmd *exec.Cmd) (lines []string, err error) {
 	}()
 	if !<-ready {
 		err := <-s.ended
-		s.ended <- err // whoever cleans up waits for it too
+		s.ended <- err // for the clean-up, which waits for it too
 		return nil, fmt.Errorf("it ended before it was ready: %w\n%v", err, s.stderr)
 	}
 	return lines, nil
 }
 
-// turns is a transport that takes every request to the next server in turn,
-// whatever its URL says.
+// turns is a transport that sends every request to the next server in turn,
+// whatever the host in its URL is.
 type turns struct {
 	addrs []string
 	turn  atomic.Uint64
@@ -200,30 +197,29 @@ func (a *turns) RoundTrip(r *http.Request) (*http.Response, error) {
 	return http.DefaultTransport.RoundTrip(to)
 }
 
-// alternating is a context for the clients of the demo package: the first request
-// goes to the server of this number, the next to the other, and so on.
+// alternating returns a context for the clients of the demo package: the first
+// request goes to the server with this number, the next to the other one, and so
+// on.
 func (s *servers) alternating(first int) (context.Context, *turns) {
 	a := &turns{addrs: s.addrs}
 	a.turn.Store(uint64(first))
 	return context.WithValue(
-		s.t.Context(),
-		oauth2.HTTPClient,
-		&http.Client{Transport: a, Timeout: time.Minute},
+		s.t.Context(), oauth2.HTTPClient, &http.Client{Transport: a, Timeout: time.Minute},
 	), a
 }
 
-// at is one server of several.
+// at is one server of several, with a client that reaches only it.
 type at struct {
 	*servers
 	http *http.Client
 }
 
-// at returns the server of this number.
+// at returns the server with this number.
 func (s *servers) at(n int) at {
 	return at{s, &http.Client{Transport: &turns{addrs: s.addrs[n : n+1]}, Timeout: time.Minute}}
 }
 
-// reply is an answer of the back channel.
+// reply is the answer to a form.
 type reply struct {
 	status int
 	body   string
@@ -249,10 +245,7 @@ func (a at) ask(endpoint, client string, pairs ...string) (reply, error) {
 		form.Set(pairs[i], pairs[i+1])
 	}
 	req, err := http.NewRequestWithContext(
-		a.t.Context(),
-		http.MethodPost,
-		endpoint,
-		strings.NewReader(form.Encode()),
+		a.t.Context(), http.MethodPost, endpoint, strings.NewReader(form.Encode()),
 	)
 	if err != nil {
 		return reply{}, err
@@ -281,7 +274,7 @@ func (a at) token(pairs ...string) reply {
 	return a.post(a.file.Token, demo.Confidential, pairs...)
 }
 
-// active tells what introspection says.
+// active reports whether introspection calls the token active.
 func (a at) active(token string) bool {
 	a.t.Helper()
 	r := a.post(a.file.Introspect, demo.Resource, "token", token)
@@ -291,7 +284,7 @@ func (a at) active(token string) bool {
 	return active
 }
 
-// refused asserts an OAuth error.
+// refused requires an OAuth error with status 400.
 func (r reply) refused(t testing.TB, code string) {
 	t.Helper()
 	require.Equal(t, 400, r.status, r.body)
@@ -303,35 +296,24 @@ const redirect = "http://127.0.0.1:7777/callback"
 // grant is an authorization code and the verifier that goes with it.
 type grant struct{ code, verifier string }
 
-// redemption are the parameters that redeem it.
+// redemption returns the parameters that redeem the code.
 func (g grant) redemption() []string {
 	return []string{
-		"grant_type",
-		"authorization_code",
-		"code",
-		g.code,
-		"redirect_uri",
-		redirect,
-		"code_verifier",
-		g.verifier,
+		"grant_type", "authorization_code", "code", g.code, "redirect_uri", redirect,
+		"code_verifier", g.verifier,
 	}
 }
 
-// authorize goes through the pages of login and consent as a user does, each on the
+// authorize goes through login and consent as a user does, with each request at the
 // next server, and returns the code.
 func (s *servers) authorize(ctx context.Context) grant {
 	s.t.Helper()
-	conf, g := s.file.Config(
-		demo.Confidential,
-		"resource.READ",
-	), grant{
+	conf, g := s.file.Config(demo.Confidential, "resource.READ"), grant{
 		verifier: oauth2.GenerateVerifier(),
 	}
 	conf.RedirectURL = redirect
 	back, err := demo.Browse(
-		ctx,
-		conf.AuthCodeURL("state", oauth2.S256ChallengeOption(g.verifier)),
-		"johndoe",
+		ctx, conf.AuthCodeURL("state", oauth2.S256ChallengeOption(g.verifier)), "johndoe",
 		s.file.Passwords["johndoe"],
 	)
 	require.NoError(s.t, err)

@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestMain is the program itself when a test starts it as a process.
+// TestMain runs the program itself if a test starts it as a process.
 func TestMain(m *testing.M) {
 	if os.Getenv("CUSTOMSTORE_RUN") != "" {
 		main()
@@ -49,7 +49,7 @@ func start(t *testing.T, db, addr string) *process {
 	return p
 }
 
-// kill gives the process no chance to write or close anything.
+// kill ends the process without a chance to write or close anything.
 func (p *process) kill() {
 	_ = p.cmd.Process.Kill()
 	_ = p.cmd.Wait()
@@ -62,10 +62,7 @@ func (p *process) post(path, secret string, form ...string) (int, map[string]any
 		values.Set(form[i], form[i+1])
 	}
 	req, err := http.NewRequestWithContext(
-		p.Context(),
-		http.MethodPost,
-		p.issuer+path,
-		strings.NewReader(values.Encode()),
+		p.Context(), http.MethodPost, p.issuer+path, strings.NewReader(values.Encode()),
 	)
 	require.NoError(p, err)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
@@ -78,8 +75,8 @@ func (p *process) post(path, secret string, form ...string) (int, map[string]any
 	return res.StatusCode, body
 }
 
-// What was answered outlives kill -9: client, tokens, the mark of a spent refresh
-// token, and a revocation.
+// Everything that was answered outlives a killed process: the client, its tokens,
+// the mark of a spent refresh token, and a revocation.
 //
 // Holds S159, I1, I5.
 func TestServer_KeepsTokensAcrossKills(t *testing.T) {

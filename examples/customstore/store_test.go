@@ -19,7 +19,8 @@ func open(t *testing.T, path string) Store {
 	return s
 }
 
-// A store written from the contract alone passes the kit that holds our own to it.
+// A store that was written from the contract alone passes the kit that tests the
+// stores of this repository.
 //
 // Holds S159, S160, S161, S164, I1, I3, I5, I9, I11.
 func TestStore_KeepsContract(t *testing.T) {
@@ -32,7 +33,7 @@ func TestStore_KeepsContract(t *testing.T) {
 	)
 }
 
-// Two processes never write one file.
+// Two processes cannot open the same file.
 func TestOpen_SecondFails(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "records.db")

@@ -98,10 +98,11 @@ func build(ctx context.Context, issuer string, log io.Writer, t *Telemetry) (*gr
 	store := memstore.New()
 	secret, hashed := grantwell.GenerateSecret()
 	client := storage.Client{
-		ID:         "demo",
-		Secrets:    []storage.Secret{hashed},
-		GrantTypes: []string{"client_credentials"},
-		Scope:      []string{"read"},
+		ID:           "demo",
+		Secrets:      []storage.Secret{hashed},
+		GrantTypes:   []string{"client_credentials"},
+		Scope:        []string{"read"},
+		DefaultScope: []string{"read"},
 	}
 	if err := store.PutClient(ctx, client); err != nil {
 		return nil, "", err

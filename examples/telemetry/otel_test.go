@@ -124,7 +124,7 @@ func (r *rig) assertion() string {
 	return servertest.SignJWT(r.t, jose.ES256, r.parties.AS, claims)
 }
 
-// points are the counts of a histogram by its attributes, in one line each.
+// points returns the counts of a histogram by its attributes.
 func (r *rig) points(name string) map[string]uint64 {
 	var all metricdata.ResourceMetrics
 	require.NoError(r.t, r.metrics.Collect(r.t.Context(), &all))
@@ -144,8 +144,8 @@ func (r *rig) points(name string) map[string]uint64 {
 	return counts
 }
 
-// A request is a span, with one below it for each call that it made; both are
-// counted, with how they ended.
+// A request is a span, with a span below it for each call that it made. Both are
+// counted with their outcome.
 // Holds S185.
 func TestTelemetry_SpansAndMetrics(t *testing.T) {
 	t.Parallel()
@@ -171,8 +171,7 @@ func TestTelemetry_SpansAndMetrics(t *testing.T) {
 	require.Contains(t, names, "clients Client")
 	require.Contains(t, names, "signer Sign")
 	require.Contains(t, names, "records Insert")
-	require.EqualValues(
-		t,
+	require.EqualValues(t,
 		1,
 		r.points("grantwell.request.duration")["client=app,endpoint=token,grant_type=client_credentials,outcome=ok"],
 	)
@@ -189,8 +188,7 @@ func TestTelemetry_SpansAndMetrics(t *testing.T) {
 		fault := s.Name == "token" || s.Name == "records Insert"
 		require.Equal(t, fault, s.Status.Code == codes.Error, s.Name)
 	}
-	require.EqualValues(
-		t,
+	require.EqualValues(t,
 		1,
 		r.points("grantwell.request.duration")["client=app,endpoint=token,error=temporarily_unavailable,grant_type=client_credentials,outcome=failed,reason=unavailable"],
 	)
@@ -208,8 +206,8 @@ func TestTelemetry_SpansAndMetrics(t *testing.T) {
 	require.EqualValues(t, 1, calls["call=Verify,kind=grant,outcome=refused,part=assertion"], calls)
 }
 
-// Strangers cannot make time series: their names, grant types, scopes and paths
-// are no labels, and neither are more than some hundred clients.
+// A caller cannot make time series: no name, grant type, scope or path that it
+// sends becomes a label, and only some hundred clients have one.
 // Holds S185.
 func TestTelemetry_CardinalityIsBounded(t *testing.T) {
 	t.Parallel()
@@ -236,8 +234,8 @@ func TestTelemetry_CardinalityIsBounded(t *testing.T) {
 		"app has a label too")
 }
 
-// No span and no metric has a secret, a user, a state or the text of an error
-// in it, whatever was asked and however it ended.
+// No span and no metric has a secret, a user, a state or the text of an error in
+// it, for any request and any outcome.
 // Holds S184.
 func TestTelemetry_HoldsNoSecret(t *testing.T) {
 	t.Parallel()

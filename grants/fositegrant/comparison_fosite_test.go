@@ -22,31 +22,51 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// fositeSetup is fosite as its users set it up: ComposeAllEnabled over the store that comes with it.
+// fositeSetup describes how fosite is set up. The zero value is what most hosts have:
+// ComposeAllEnabled over fosite's own memory store.
 type fositeSetup struct {
-	config  *fosite.Config
-	body    int64                               // what the host lets a request's body have, in bytes; zero: as much as fosite does
-	slow    time.Duration                       // how long the store takes to mark a code used, beyond what it takes
-	oidc    bool                                // register every client as one of OpenID Connect, which has an authentication method
-	atomic  bool                                // the host's own store spends codes and refresh tokens atomically
-	lookUp  bool                                // with jwt: introspection by the store in place of the stateless one
-	jwt     bool                                // access tokens are JWTs, and introspection verifies them by themselves
-	session func(subject string) fosite.Session // nil: the sessions of OpenID Connect
+	config *fosite.Config
+
+	// body is the size in bytes to which the host limits the body of a request. Zero
+	// leaves the limit to fosite.
+	body int64
+
+	// slow is added to the time that the store takes to mark a code as used.
+	slow time.Duration
+
+	// oidc registers every client as one of OpenID Connect, which has an authentication
+	// method.
+	oidc bool
+
+	// atomic makes the store spend codes and refresh tokens atomically.
+	atomic bool
+
+	// jwt makes access tokens JWTs. Introspection verifies them without the store.
+	jwt bool
+
+	// lookUp makes introspection look tokens up in the store although they are JWTs.
+	lookUp bool
+
+	// session returns a new session.
+	session func(subject string) fosite.Session
 }
 
-// heldFosite is fosite's own store, whose calls can be held or made to fail.
+// heldFosite is fosite's own store. Its calls can be held or made to fail.
 type heldFosite struct {
 	*fositestorage.MemoryStore
-	storeGate *storeGate
-	slow      time.Duration
-	down      atomic.Bool
-	atomic    bool
-	mu        sync.Mutex
-	spent     map[string]bool // with atomic: the codes and refresh tokens that were spent
+	gate *gate
+	slow time.Duration
+	down atomic.Bool
+
+	// If atomic is true, spent has the codes and refresh tokens that were spent.
+	atomic bool
+	mu     sync.Mutex
+	spent  map[string]bool
 }
 
 var errStoreDown = errors.New("the store is down")
 
+// fault returns the error of a store that is down.
 func (s *heldFosite) fault() error {
 	if s.down.Load() {
 		return errStoreDown
@@ -54,7 +74,7 @@ func (s *heldFosite) fault() error {
 	return nil
 }
 
-// once tells whether something is spent for the first time.
+// once reports whether a code or a refresh token is spent for the first time.
 func (s *heldFosite) once(id string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,13 +85,17 @@ func (s *heldFosite) once(id string) bool {
 	return true
 }
 
-func (s *heldFosite) GetAuthorizeCodeSession(ctx context.Context, code string, session fosite.Session) (fosite.Requester, error) {
-	s.storeGate.pass("read")
+func (s *heldFosite) GetAuthorizeCodeSession(
+	ctx context.Context,
+	code string,
+	session fosite.Session,
+) (fosite.Requester, error) {
+	s.gate.pass("read")
 	return s.MemoryStore.GetAuthorizeCodeSession(ctx, code, session)
 }
 
 func (s *heldFosite) InvalidateAuthorizeCodeSession(ctx context.Context, code string) error {
-	s.storeGate.pass("spend")
+	s.gate.pass("spend")
 	time.Sleep(s.slow)
 	if !s.once(code) {
 		return fosite.ErrInvalidatedAuthorizeCode
@@ -80,7 +104,7 @@ func (s *heldFosite) InvalidateAuthorizeCodeSession(ctx context.Context, code st
 }
 
 func (s *heldFosite) RotateRefreshToken(ctx context.Context, requestID, signature string) error {
-	s.storeGate.pass("spend")
+	s.gate.pass("spend")
 	if !s.once(signature) {
 		return fosite.ErrInactiveToken
 	}
@@ -101,21 +125,29 @@ func (s *heldFosite) RevokeAccessToken(ctx context.Context, requestID string) er
 	return s.MemoryStore.RevokeAccessToken(ctx, requestID)
 }
 
-func (s *heldFosite) GetRefreshTokenSession(ctx context.Context, signature string, session fosite.Session) (fosite.Requester, error) {
+func (s *heldFosite) GetRefreshTokenSession(
+	ctx context.Context,
+	signature string,
+	session fosite.Session,
+) (fosite.Requester, error) {
 	if err := s.fault(); err != nil {
 		return nil, err
 	}
 	return s.MemoryStore.GetRefreshTokenSession(ctx, signature, session)
 }
 
-func (s *heldFosite) GetAccessTokenSession(ctx context.Context, signature string, session fosite.Session) (fosite.Requester, error) {
+func (s *heldFosite) GetAccessTokenSession(
+	ctx context.Context,
+	signature string,
+	session fosite.Session,
+) (fosite.Requester, error) {
 	if err := s.fault(); err != nil {
 		return nil, err
 	}
 	return s.MemoryStore.GetAccessTokenSession(ctx, signature, session)
 }
 
-// countingHasher is fosite's own hasher, counted.
+// countingHasher is fosite's own hasher. It counts the comparisons.
 type countingHasher struct {
 	fosite.Hasher
 	n atomic.Int64
@@ -126,35 +158,48 @@ func (h *countingHasher) Compare(ctx context.Context, hash, data []byte) error {
 	return h.Hasher.Compare(ctx, hash, data)
 }
 
-// newFosite serves fosite; change adjusts the setup.
+// newFosite serves fosite. change, if not nil, adjusts the setup.
 func newFosite(t testing.TB, change func(*fositeSetup)) *contender {
-	cfg := &fosite.Config{GlobalSecret: []byte("some-cool-secret-that-is-32bytes"), TokenURL: demoIssuer + "/token", AccessTokenIssuer: demoIssuer,
-		IDTokenIssuer: demoIssuer, HashCost: bcrypt.MinCost} // the cost changes no finding, and tests have no time
+	cfg := &fosite.Config{
+		GlobalSecret:      []byte("some-cool-secret-that-is-32bytes"),
+		TokenURL:          demoIssuer + "/token",
+		AccessTokenIssuer: demoIssuer,
+		IDTokenIssuer:     demoIssuer,
+		HashCost:          bcrypt.MinCost, // for speed; the cost changes no finding
+	}
 	hasher := &countingHasher{Hasher: &fosite.BCrypt{Config: cfg}}
 	cfg.ClientSecretsHasher = hasher
-	setup := fositeSetup{config: cfg, session: func(subject string) fosite.Session {
-		s := openid.NewDefaultSession()
-		s.Subject, s.Claims.Subject = subject, subject
-		return s
-	}}
+	setup := fositeSetup{
+		config: cfg,
+		session: func(subject string) fosite.Session {
+			s := openid.NewDefaultSession()
+			s.Subject = subject
+			s.Claims.Subject = subject
+			return s
+		},
+	}
 	if change != nil {
 		change(&setup)
 	}
-	store := &heldFosite{slow: setup.slow, MemoryStore: fositestorage.NewMemoryStore(), atomic: setup.atomic, spent: map[string]bool{}}
-	host := &fositeHost{provider: setup.compose(store), session: setup.session}
-	mux := http.NewServeMux()
-	mux.HandleFunc("/authorize", host.authorize)
-	mux.HandleFunc("/token", host.token)
-	mux.HandleFunc("/introspect", host.introspect)
-	mux.HandleFunc("/revoke", host.revoke)
-	mux.HandleFunc("/par", host.push)
-	var served http.Handler = mux
-	if setup.body > 0 {
-		served = http.MaxBytesHandler(mux, setup.body)
+	store := &heldFosite{
+		slow:        setup.slow,
+		MemoryStore: fositestorage.NewMemoryStore(),
+		atomic:      setup.atomic,
+		spent:       map[string]bool{},
 	}
-	c := listenAs(t, "fosite", served)
-	store.storeGate, c.rereads, c.audience = c.storeGate, 1, cfg.TokenURL
-	c.register = func(client storage.Client) error { // there is no registration in fosite: the host fills its store
+	host := &fositeHost{provider: setup.compose(store), session: setup.session}
+	served := host.handler()
+	if setup.body > 0 {
+		served = http.MaxBytesHandler(served, setup.body)
+	}
+
+	c := newContender(t, "fosite", served)
+	store.gate = c.gate
+	c.rereads = 1
+	c.audience = cfg.TokenURL
+
+	// fosite has no registration. The host fills its store.
+	c.register = func(client storage.Client) error {
 		store.Clients[client.ID] = setup.client(t, client)
 		return nil
 	}
@@ -164,146 +209,107 @@ func newFosite(t testing.TB, change func(*fositeSetup)) *contender {
 		return int(hasher.n.Load() - before)
 	}
 	c.broken = store.down.Store
-	c.sign = func(claims map[string]any) string { return signDemo(demoKeys().server, "", claims) }
+	c.sign = func(claims map[string]any) string {
+		return signDemo(demoKeys().server, "", claims)
+	}
 	keys := newKeyServer(t)
 	c.fetches = keys.fetched
 	for _, client := range demoClients(keys.plain) {
 		require.NoError(t, c.register(client))
 	}
-	// Keys of issuers of assertions for the grant of RFC 7523 are registered for a subject of theirs.
-	trust := func(issuer, subject string, jwks json.RawMessage, scopes ...string) {
-		var key fositestorage.PublicKeyScopes
-		var set struct{ Keys []json.RawMessage }
-		require.NoError(t, json.Unmarshal(jwks, &set))
-		require.NoError(t, json.Unmarshal(set.Keys[0], &key.Key))
-		key.Scopes = scopes
-		store.IssuerPublicKeys[issuer] = fositestorage.IssuerPublicKeys{Issuer: issuer, KeysBySub: map[string]fositestorage.SubjectPublicKeys{
-			subject: {Subject: subject, Keys: map[string]fositestorage.PublicKeyScopes{"k1": key}}}}
-	}
-	trust(demoIDP, "ann", demoJWKS(&demoKeys().idp.PublicKey), "read", "admin")
-	trust("signer", "signer", demoJWKS(&demoKeys().client.PublicKey), "read")
+	store.trust(t, demoIDP, "ann", demoJWKS(&demoKeys().idp.PublicKey), "read", "admin")
+	store.trust(t, "signer", "signer", demoJWKS(&demoKeys().client.PublicKey), "read")
 	return c
 }
 
+// trust registers the key of an issuer of assertions (RFC 7523) for one subject.
+func (s *heldFosite) trust(t testing.TB, issuer, subject string, jwks json.RawMessage, scopes ...string) {
+	var set struct{ Keys []json.RawMessage }
+	require.NoError(t, json.Unmarshal(jwks, &set))
+	key := fositestorage.PublicKeyScopes{Scopes: scopes}
+	require.NoError(t, json.Unmarshal(set.Keys[0], &key.Key))
+	keys := map[string]fositestorage.PublicKeyScopes{"k1": key}
+	s.IssuerPublicKeys[issuer] = fositestorage.IssuerPublicKeys{
+		Issuer: issuer,
+		KeysBySub: map[string]fositestorage.SubjectPublicKeys{
+			subject: {Subject: subject, Keys: keys},
+		},
+	}
+}
+
+// compose returns the provider over a store.
 func (s fositeSetup) compose(store any) fosite.OAuth2Provider {
 	if !s.jwt {
 		return compose.ComposeAllEnabled(s.config, store, demoKeys().rsa)
 	}
+
 	key := func(context.Context) (any, error) { return demoKeys().server, nil }
-	strategy := &compose.CommonStrategy{CoreStrategy: compose.NewOAuth2JWTStrategy(key, compose.NewOAuth2HMACStrategy(s.config), s.config),
-		OpenIDConnectTokenStrategy: compose.NewOpenIDConnectStrategy(key, s.config), Signer: &fositejwt.DefaultSigner{GetPrivateKey: key}}
+	hmac := compose.NewOAuth2HMACStrategy(s.config)
+	strategy := &compose.CommonStrategy{
+		CoreStrategy:               compose.NewOAuth2JWTStrategy(key, hmac, s.config),
+		OpenIDConnectTokenStrategy: compose.NewOpenIDConnectStrategy(key, s.config),
+		Signer:                     &fositejwt.DefaultSigner{GetPrivateKey: key},
+	}
 	introspection := compose.OAuth2StatelessJWTIntrospectionFactory
 	if s.lookUp {
 		introspection = compose.OAuth2TokenIntrospectionFactory
 	}
-	return compose.Compose(s.config, store, strategy, compose.OAuth2AuthorizeExplicitFactory, compose.OAuth2ClientCredentialsGrantFactory,
-		compose.OAuth2RefreshTokenGrantFactory, introspection, compose.OAuth2TokenRevocationFactory, compose.OAuth2PKCEFactory)
+	return compose.Compose(
+		s.config,
+		store,
+		strategy,
+		compose.OAuth2AuthorizeExplicitFactory,
+		compose.OAuth2ClientCredentialsGrantFactory,
+		compose.OAuth2RefreshTokenGrantFactory,
+		introspection,
+		compose.OAuth2TokenRevocationFactory,
+		compose.OAuth2PKCEFactory,
+	)
 }
 
 // withJWT is the setup for access tokens that are JWTs.
 func withJWT(s *fositeSetup) {
 	s.jwt = true
 	s.session = func(subject string) fosite.Session {
-		return &oauth2.JWTSession{JWTClaims: &fositejwt.JWTClaims{Subject: subject}, JWTHeader: &fositejwt.Headers{}, Subject: subject}
+		return &oauth2.JWTSession{
+			JWTClaims: &fositejwt.JWTClaims{Subject: subject},
+			JWTHeader: &fositejwt.Headers{},
+			Subject:   subject,
+		}
 	}
 }
 
-// demoHash is bcrypt of demoSecret, made once.
+// demoHash returns the bcrypt hash of demoSecret. It is made once.
 var demoHash = sync.OnceValue(func() []byte {
 	b, _ := bcrypt.GenerateFromPassword([]byte(demoSecret), bcrypt.MinCost)
 	return b
 })
 
-// client is a client in fosite's terms.
+// client returns a client in fosite's form.
 func (s fositeSetup) client(t testing.TB, c storage.Client) fosite.Client {
-	out := &fosite.DefaultClient{ID: c.ID, RedirectURIs: c.RedirectURIs, GrantTypes: c.GrantTypes, ResponseTypes: c.ResponseTypes, Scopes: c.Scope,
-		Audience: c.Audience, Public: c.Public()}
+	out := &fosite.DefaultClient{
+		ID:            c.ID,
+		RedirectURIs:  c.RedirectURIs,
+		GrantTypes:    c.GrantTypes,
+		ResponseTypes: c.ResponseTypes,
+		Scopes:        c.Scope,
+		Audience:      c.Audience,
+		Public:        c.Public(),
+	}
 	if len(c.Secrets) > 0 {
 		out.Secret = demoHash()
 	}
 	if c.Method() != storage.AuthPrivateKeyJWT && !s.oidc {
 		return out
 	}
-	full := &fosite.DefaultOpenIDConnectClient{DefaultClient: out, TokenEndpointAuthMethod: c.Method(), TokenEndpointAuthSigningAlgorithm: c.AuthSigningAlg,
-		JSONWebKeysURI: c.JWKSURI}
+	full := &fosite.DefaultOpenIDConnectClient{
+		DefaultClient:                     out,
+		TokenEndpointAuthMethod:           c.Method(),
+		TokenEndpointAuthSigningAlgorithm: c.AuthSigningAlg,
+		JSONWebKeysURI:                    c.JWKSURI,
+	}
 	if len(c.JWKS) > 0 {
 		require.NoError(t, json.Unmarshal(c.JWKS, &full.JSONWebKeys))
 	}
 	return full
-}
-
-// fositeHost is the shortest host of fosite, after its own examples: everybody is alice and approves everything.
-type fositeHost struct {
-	provider fosite.OAuth2Provider
-	session  func(subject string) fosite.Session
-}
-
-func (h *fositeHost) authorize(w http.ResponseWriter, r *http.Request) {
-	ctx := r.Context()
-	ar, err := h.provider.NewAuthorizeRequest(ctx, r)
-	if err != nil {
-		h.provider.WriteAuthorizeError(ctx, w, ar, err)
-		return
-	}
-	for _, scope := range ar.GetRequestedScopes() {
-		ar.GrantScope(scope)
-	}
-	for _, audience := range ar.GetRequestedAudience() {
-		ar.GrantAudience(audience)
-	}
-	res, err := h.provider.NewAuthorizeResponse(ctx, ar, h.session("alice"))
-	if err != nil {
-		h.provider.WriteAuthorizeError(ctx, w, ar, err)
-		return
-	}
-	h.provider.WriteAuthorizeResponse(ctx, w, ar, res)
-}
-
-func (h *fositeHost) token(w http.ResponseWriter, r *http.Request) {
-	ctx := r.Context()
-	ar, err := h.provider.NewAccessRequest(ctx, r, h.session(""))
-	if err != nil {
-		h.provider.WriteAccessError(ctx, w, ar, err)
-		return
-	}
-	if ar.GetGrantTypes().ExactOne("client_credentials") {
-		for _, scope := range ar.GetRequestedScopes() {
-			ar.GrantScope(scope)
-		}
-	}
-	res, err := h.provider.NewAccessResponse(ctx, ar)
-	if err != nil {
-		h.provider.WriteAccessError(ctx, w, ar, err)
-		return
-	}
-	h.provider.WriteAccessResponse(ctx, w, ar, res)
-}
-
-func (h *fositeHost) introspect(w http.ResponseWriter, r *http.Request) {
-	ctx := r.Context()
-	res, err := h.provider.NewIntrospectionRequest(ctx, r, h.session(""))
-	if err != nil {
-		h.provider.WriteIntrospectionError(ctx, w, err)
-		return
-	}
-	h.provider.WriteIntrospectionResponse(ctx, w, res)
-}
-
-func (h *fositeHost) revoke(w http.ResponseWriter, r *http.Request) {
-	h.provider.WriteRevocationResponse(r.Context(), w, h.provider.NewRevocationRequest(r.Context(), r))
-}
-
-func (h *fositeHost) push(w http.ResponseWriter, r *http.Request) {
-	ctx := r.Context()
-	ar, err := h.provider.NewPushedAuthorizeRequest(ctx, r)
-	if err != nil {
-		h.provider.WritePushedAuthorizeError(ctx, w, ar, err)
-		return
-	}
-	res, err := h.provider.NewPushedAuthorizeResponse(ctx, ar, h.session("alice"))
-	if err != nil {
-		h.provider.WritePushedAuthorizeError(ctx, w, ar, err)
-		return
-	}
-	h.provider.WritePushedAuthorizeResponse(ctx, w, ar, res)
 }

@@ -13,34 +13,39 @@ import (
 	"github.com/grantwell/grantwell"
 )
 
-var updateComparison = flag.Bool("update", false, "write the tables of README.md from what is observed")
+// updateComparison makes TestComparison write the tables of README.md.
+var updateComparison = flag.Bool("update", false, "write the observed answers to README.md")
 
-// finding is something that goes wrong at fosite, and how to see whether it does at
-// any server.
+// finding is a weakness of fosite, and a way to observe whether a server has it.
 type finding struct {
 	what string
-	// try does it and says what came of it, and whether the hole is there.
-	try func(c *contender) (saw string, open bool)
 
-	fosite    func(*fositeSetup)                         // what the finding needs of the setup; nil: nothing
-	grantwell func(t testing.TB) func(*grantwell.Config) // likewise
-	claims    map[string]any                             // which Grantwell's host gives every login
+	// try returns what it observed in a few words, and whether the server has the weakness.
+	try func(c *contender) (saw string, weak bool)
 
-	// closes is what closes it at fosite. With a setup the test sees that it does;
-	// without one, closes is a place for code of the host's own.
+	// fosite and grantwell adjust the servers for the finding. Either may be nil.
+	fosite    func(*fositeSetup)
+	grantwell func(t testing.TB) func(*grantwell.Config)
+
+	// claims are the claims that Grantwell's host adds to every login.
+	claims map[string]any
+
+	// closes names what removes the weakness from fosite. With setup the test shows that
+	// it does. Without setup the host has to write code there.
 	closes string
 	setup  func(*fositeSetup)
 }
 
-// lacking is something that fosite has and Grantwell does not.
+// lacking is a feature that fosite has and Grantwell does not have.
 type lacking struct {
 	what string
 	try  func(c *contender) (saw string, has bool)
 }
 
-// Every finding is there at fosite and not at Grantwell. One client drives both
-// through HTTP, and the tables of README.md say what was seen. The test does not
-// run beside other tests: some findings are measured by what the process allocates.
+// fosite has every weakness of the list, and Grantwell has none. One client sends the
+// same requests to both servers over HTTP, and the tables of README.md show the answers.
+// The test does not run in parallel with others, because some findings are measured by
+// the memory that the process allocates.
 func TestComparison(t *testing.T) {
 	var doc bytes.Buffer
 	line := func(cells ...string) {
@@ -50,27 +55,38 @@ func TestComparison(t *testing.T) {
 		}
 		doc.WriteString("| " + strings.Join(cells, " | ") + " |\n")
 	}
-	line("What is tried", "fosite v0.49.0", "Grantwell", "Setting or hook in fosite that closes it")
+	line("Attempt", "fosite v0.49.0", "Grantwell", "Setting or hook in fosite that prevents it")
 	line("---", "---", "---", "---")
-	for _, f := range slices.Concat(codeFindings(), refreshFindings(), clientFindings(), tokenEndpointFindings(), introspectionFindings(), revocationFindings(),
-		authorizeFindings(), parFindings(), bearerFindings(), jwtFindings()) {
+	findings := slices.Concat(
+		codeFindings(),
+		refreshFindings(),
+		clientFindings(),
+		tokenEndpointFindings(),
+		introspectionFindings(),
+		revocationFindings(),
+		authorizeFindings(),
+		parFindings(),
+		bearerFindings(),
+		jwtFindings(),
+	)
+	for _, f := range findings {
 		t.Run(f.what, func(t *testing.T) {
-			theirs, open := f.try(newFosite(t, f.fosite))
-			require.True(t, open, "not seen at fosite: %s", theirs)
+			theirs, weak := f.try(newFosite(t, f.fosite))
+			require.True(t, weak, "fosite does not have this weakness: %s", theirs)
 			var change func(*grantwell.Config)
 			if f.grantwell != nil {
 				change = f.grantwell(t)
 			}
-			ours, open := f.try(newGrantwell(t, f.claims, change))
-			require.False(t, open, "seen at Grantwell: %s", ours)
+			ours, weak := f.try(newGrantwell(t, f.claims, change))
+			require.False(t, weak, "Grantwell has this weakness: %s", ours)
 			if f.setup != nil {
-				saw, open := f.try(newFosite(t, func(s *fositeSetup) {
+				saw, weak := f.try(newFosite(t, func(s *fositeSetup) {
 					if f.fosite != nil {
 						f.fosite(s)
 					}
 					f.setup(s)
 				}))
-				require.False(t, open, "%s does not close it: %s", f.closes, saw)
+				require.False(t, weak, "%s does not prevent it: %s", f.closes, saw)
 			}
 			closes := f.closes
 			if closes == "" {
@@ -80,14 +96,14 @@ func TestComparison(t *testing.T) {
 		})
 	}
 	doc.WriteString("\nWhere Grantwell does less:\n\n")
-	line("What is asked for", "fosite v0.49.0", "Grantwell")
+	line("Request", "fosite v0.49.0", "Grantwell")
 	line("---", "---", "---")
 	for _, l := range lessThanFosite() {
 		t.Run(l.what, func(t *testing.T) {
 			theirs, has := l.try(newFosite(t, nil))
 			require.True(t, has, "fosite does not have it: %s", theirs)
 			ours, has := l.try(newGrantwell(t, nil, nil))
-			require.False(t, has, "Grantwell has it by now, move it: %s", ours)
+			require.False(t, has, "Grantwell has this now, so remove it from the list: %s", ours)
 			line(l.what, theirs, ours)
 		})
 	}
@@ -97,8 +113,8 @@ func TestComparison(t *testing.T) {
 	goldenPart(t, "README.md", "<!-- comparison -->\n", "<!-- /comparison -->", doc.String())
 }
 
-// goldenPart compares the part of a file between two marks with what it should be.
-// With -update it writes that part.
+// goldenPart compares the part of a file between two marks with the wanted text. With
+// -update it writes that part.
 func goldenPart(t *testing.T, path, from, to, want string) {
 	t.Helper()
 	b, err := os.ReadFile(path)
@@ -111,5 +127,5 @@ func goldenPart(t *testing.T, path, from, to, want string) {
 		require.NoError(t, os.WriteFile(path, []byte(before+from+want+to+after), 0o644))
 		return
 	}
-	require.Equal(t, want, got, "%s is not what is observed; run the test with -update", path)
+	require.Equal(t, want, got, "%s differs from the observed answers; run the test with -update", path)
 }

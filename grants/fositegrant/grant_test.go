@@ -12,168 +12,31 @@ import (
 	"time"
 
 	"github.com/ory/fosite"
-	"github.com/ory/fosite/handler/oauth2"
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/grants/fositegrant"
-	"github.com/grantwell/grantwell/internal/servertest"
-	"github.com/grantwell/grantwell/storage"
-	"github.com/grantwell/grantwell/storage/memstore"
 )
 
-const (
-	urnExchange = "urn:ietf:params:oauth:grant-type:token-exchange"
-	grantSecret = "6808d4b6-ef09-4b0d-8f28-3b05da9c48ec"
-	asService   = "service:" + grantSecret
-)
-
-// exchange is a token exchange (RFC 8693) as a team wrote it for fosite. A subject token is "token of <subject>".
-type exchange struct {
-	*oauth2.HandleHelper
-	see      func(ctx context.Context, r fosite.AccessRequester)                                 // sees the request before the decision
-	refuse   error                                                                               // the decision
-	finish   func(ctx context.Context, r fosite.AccessRequester)                                 // has the last word in it
-	populate func(ctx context.Context, r fosite.AccessRequester, w fosite.AccessResponder) error // nil: issues
-}
-
-func (exchange) CanHandleTokenEndpointRequest(_ context.Context, r fosite.AccessRequester) bool {
-	return r.GetGrantTypes().ExactOne(urnExchange)
-}
-
-func (exchange) CanSkipClientAuth(context.Context, fosite.AccessRequester) bool { return false }
-
-func (e exchange) HandleTokenEndpointRequest(ctx context.Context, r fosite.AccessRequester) error {
-	if e.see != nil {
-		e.see(ctx, r)
-	}
-	if e.refuse != nil {
-		return e.refuse
-	}
-	subject, ok := strings.CutPrefix(r.GetRequestForm().Get("subject_token"), "token of ")
-	if !ok {
-		return fosite.ErrInvalidGrant.WithHintf("The subject_token '%s' is unknown.", r.GetRequestForm().Get("subject_token"))
-	}
-	for _, s := range r.GetRequestedScopes() {
-		r.GrantScope(s)
-	}
-	session := r.GetSession().(*fosite.DefaultSession)
-	session.Subject = subject
-	session.GetExtraClaims()["act"] = map[string]any{"sub": r.GetClient().GetID()}
-	session.SetExpiresAt(fosite.AccessToken, time.Now().Add(20*time.Minute))
-	if e.finish != nil {
-		e.finish(ctx, r)
-	}
-	return nil
-}
-
-func (e exchange) PopulateTokenEndpointResponse(ctx context.Context, r fosite.AccessRequester, w fosite.AccessResponder) error {
-	if e.populate != nil {
-		return e.populate(ctx, r, w)
-	}
-	w.SetExtra("issued_token_type", "urn:ietf:params:oauth:token-type:access_token")
-	_, err := e.IssueAccessToken(ctx, time.Hour, r, w)
-	return err
-}
-
-// standIns are a HandleHelper that makes nothing.
-func standIns(cfg *fosite.Config) *oauth2.HandleHelper {
-	return &oauth2.HandleHelper{AccessTokenStrategy: fositegrant.Placeholder{}, AccessTokenStorage: fositegrant.Placeholder{}, Config: cfg}
-}
-
-// asGrant makes a grant of an exchange.
-func asGrant(t *testing.T, e exchange, o fositegrant.Options) grants.Handler {
-	t.Helper()
-	if e.HandleHelper == nil {
-		e.HandleHelper = standIns(&fosite.Config{})
-	}
-	o.GrantType = urnExchange
-	g, err := fositegrant.New(e, o)
-	require.NoError(t, err)
-	return g
-}
-
-// grantHost is a Grantwell server with a few grants and the clients service and
-// phone.
-type grantHost struct {
-	*servertest.Server
-	t     *testing.T
-	store *memstore.Store
-}
-
-func newGrantHost(t *testing.T, change func(*grantwell.Config), handlers ...grants.Handler) *grantHost {
-	t.Helper()
-	h := &grantHost{t: t, store: memstore.New()}
-	service := storage.Client{ID: "service", Secrets: []storage.Secret{storage.HashSecret(grantSecret)},
-		GrantTypes: []string{urnExchange, "client_credentials", "password", "refresh_token", "urn:ietf:params:oauth:grant-type:jwt-bearer"},
-		Scope:      []string{"read", "write", "offline"}, DefaultScope: []string{"read"}, Audience: []string{"https://api.example", "https://files.example"}}
-	phone := service.Clone()
-	phone.ID, phone.AuthMethod, phone.Secrets = "phone", storage.AuthNone, nil
-	phone.GrantTypes = []string{urnExchange, "password", "refresh_token"}
-	service.Resources = service.Audience
-	servertest.Register(t, h.store, service, phone)
-	h.Server = servertest.On(t, h.store, func(cfg *grantwell.Config) {
-		cfg.Grants = append(slices.Clone(handlers), grants.RefreshToken{})
-		if change != nil {
-			change(cfg)
-		}
-	})
-	return h
-}
-
-// post sends a form. as is "id:secret" for Basic, or "". Any goroutine may call
-// it.
-func (h *grantHost) post(path, as string, pairs ...string) (status int, body map[string]any) {
-	res := h.Post(path, as, pairs...)
-	return res.Status, res.JSON
-}
-
-// exchange exchanges the token of a subject.
-func (h *grantHost) exchange(subject string, pairs ...string) (int, map[string]any) {
-	return h.post("/token", asService, append([]string{"grant_type", urnExchange, "subject_token", "token of " + subject}, pairs...)...)
-}
-
-// issued wants an answer with a token.
-func issued(t *testing.T, status int, body map[string]any) map[string]any {
-	t.Helper()
-	require.Equal(t, 200, status, "%v", body)
-	require.NotEmpty(t, body["access_token"])
-	return body
-}
-
-// refusedWith wants an error, and that nothing of the record kinds for tokens was stored.
-func (h *grantHost) refusedWith(code string, wantStatus, status int, body map[string]any) {
-	h.t.Helper()
-	require.Equal(h.t, wantStatus, status, "%v", body)
-	require.Equal(h.t, code, body["error"])
-	require.NotContains(h.t, body, "access_token")
-	require.Zero(h.t, h.store.Len(), "something was stored")
-}
-
-// reason is why the last request was refused, as an operator sees it.
-func (h *grantHost) reason() string {
-	return h.LastEvent().Cause
-}
-
-// The handler decides; the tokens, the record and the answer are the server's.
+// The handler decides. The tokens, the record and the answer are the server's.
 func TestNew_HandlerDecidesServerIssues(t *testing.T) {
 	t.Parallel()
-	h := newGrantHost(t, func(c *grantwell.Config) { c.AccessTokens.Prefix = "gw_" }, asGrant(t, exchange{}, fositegrant.Options{}))
-	body := issued(t, http.StatusOK, func() map[string]any {
-		_, b := h.exchange("alice", "scope", "read write")
-		return b
-	}())
-	require.True(t, strings.HasPrefix(body["access_token"].(string), "gw_"), "the token is the server's")
+	prefixed := func(c *grantwell.Config) { c.AccessTokens.Prefix = "gw_" }
+	h := newGrantHost(t, prefixed, asGrant(t, exchange{}, fositegrant.Options{}))
+	status, body := h.exchange("alice", "scope", "read write")
+	issued(t, status, body)
+
+	require.True(t, strings.HasPrefix(body["access_token"].(string), "gw_"))
 	require.Equal(t, "Bearer", body["token_type"])
 	require.Equal(t, "read write", body["scope"])
 	require.Equal(t, "urn:ietf:params:oauth:token-type:access_token", body["issued_token_type"])
-	require.InDelta(t, 1200, body["expires_in"], 5, "the handler's expiry is earlier than the server's")
+	require.InDelta(t, 1200, body["expires_in"], 5, "the handler's expiry is the earlier one")
 	require.NotContains(t, body, "refresh_token", "the handler set none")
 	require.NotContains(t, fmt.Sprint(body), "placeholder")
 	require.Equal(t, 1, h.store.Len())
 
-	_, seen := h.post("/introspect", asService, "token", body["access_token"].(string))
+	seen := h.introspect(body)
 	require.Equal(t, true, seen["active"])
 	require.Equal(t, "alice", seen["sub"])
 	require.Equal(t, "service", seen["client_id"])
@@ -182,8 +45,8 @@ func TestNew_HandlerDecidesServerIssues(t *testing.T) {
 	require.Equal(t, "alice", h.Events()[0].Subject)
 }
 
-// What the handler grants is what the server's rules decide on: never more than the client is registered for, and nothing at all
-// where the handler granted nothing.
+// The server's rules decide on the scopes that the handler grants. They give no scope that
+// the client is not registered for, and none if the handler granted none.
 func TestNew_ScopeIsTheHandlersWithinTheRegistration(t *testing.T) {
 	t.Parallel()
 	grant := func(scopes ...string) func(context.Context, fosite.AccessRequester) {
@@ -191,36 +54,40 @@ func TestNew_ScopeIsTheHandlersWithinTheRegistration(t *testing.T) {
 			r.(*fosite.AccessRequest).GrantedScope = scopes
 		}
 	}
+	requested := fositegrant.Options{GrantRequested: true}
 	for name, c := range map[string]struct {
+		requested string
 		finish    func(context.Context, fosite.AccessRequester)
 		options   fositegrant.Options
 		match     grantwell.ScopeMatch
-		requested string
-		want      string // "": invalid_scope
+		want      string // empty: invalid_scope
 	}{
-		"all that is requested":                      {requested: "read write", want: "read write"},
-		"not registered":                             {requested: "read admin"},
-		"not registered, kept out":                   {requested: "read admin", match: grantwell.MatchAny, want: "read"},
-		"granted, not registered":                    {requested: "read", finish: grant("read", "admin")},
-		"granted, malformed":                         {requested: "read", finish: grant("re\"ad")},
-		"a part of it":                               {requested: "read write", finish: grant("write"), want: "write"},
-		"of itself":                                  {finish: grant("write"), want: "write"},
-		"nothing":                                    {requested: "read", finish: grant()},
-		"nothing, and nothing is requested":          {finish: grant()},
-		"nothing, with MatchAny":                     {requested: "read", finish: grant(), match: grantwell.MatchAny},
-		"requested is granted":                       {requested: "read", finish: grant(), options: fositegrant.Options{GrantRequested: true}, want: "read"},
-		"default is granted":                         {finish: grant(), options: fositegrant.Options{GrantRequested: true}, want: "read"},
-		"requested and one more":                     {requested: "read", finish: grant("offline"), options: fositegrant.Options{GrantRequested: true}, want: "read offline"},
-		"requested is granted, but not registered":   {requested: "read admin", finish: grant(), options: fositegrant.Options{GrantRequested: true}},
-		"requested, and one more, is not registered": {requested: "read", finish: grant("admin"), options: fositegrant.Options{GrantRequested: true}},
+		"all requested scopes":         {requested: "read write", want: "read write"},
+		"not registered":               {requested: "read admin"},
+		"not registered, and MatchAny": {requested: "read admin", match: grantwell.MatchAny, want: "read"},
+
+		"granted, not registered":             {requested: "read", finish: grant("read", "admin")},
+		"granted, malformed":                  {requested: "read", finish: grant("re\"ad")},
+		"granted, a part of the requested":    {requested: "read write", finish: grant("write"), want: "write"},
+		"granted, none requested":             {finish: grant("write"), want: "write"},
+		"none granted":                        {requested: "read", finish: grant()},
+		"none granted, and none requested":    {finish: grant()},
+		"none granted, and MatchAny":          {requested: "read", finish: grant(), match: grantwell.MatchAny},
+		"GrantRequested":                      {requested: "read", finish: grant(), options: requested, want: "read"},
+		"GrantRequested, the default scope":   {finish: grant(), options: requested, want: "read"},
+		"GrantRequested, and one more":        {requested: "read", finish: grant("offline"), options: requested, want: "read offline"},
+		"GrantRequested, not registered":      {requested: "read admin", finish: grant(), options: requested},
+		"GrantRequested, and one not allowed": {requested: "read", finish: grant("admin"), options: requested},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newGrantHost(t, func(cfg *grantwell.Config) { cfg.Scopes.Match = c.match }, asGrant(t, exchange{finish: c.finish}, c.options))
-			status, body := h.exchange("alice", "scope", c.requested)
-			if c.requested == "" {
-				status, body = h.exchange("alice")
+			match := func(cfg *grantwell.Config) { cfg.Scopes.Match = c.match }
+			h := newGrantHost(t, match, asGrant(t, exchange{finish: c.finish}, c.options))
+			var pairs []string
+			if c.requested != "" {
+				pairs = []string{"scope", c.requested}
 			}
+			status, body := h.exchange("alice", pairs...)
 			if c.want == "" {
 				h.refusedWith("invalid_scope", 400, status, body)
 				return
@@ -230,31 +97,37 @@ func TestNew_ScopeIsTheHandlersWithinTheRegistration(t *testing.T) {
 	}
 }
 
-// A token is for audiences that the client is registered for, never for this server because an assertion was.
+// A token is for audiences that the client is registered for, and not for this server.
 func TestNew_AudienceIsRegistered(t *testing.T) {
 	t.Parallel()
+	const api, files = "https://api.example", "https://files.example"
+	requested := fositegrant.Options{GrantRequested: true}
 	for name, c := range map[string]struct {
 		granted   []string
-		options   fositegrant.Options
 		requested string
+		options   fositegrant.Options
 		want      any // nil: invalid_target
 	}{
-		"none":           {want: "https://api.example"},
-		"one":            {granted: []string{"https://files.example"}, want: "https://files.example"},
-		"both":           {granted: []string{"https://files.example", "https://api.example"}, want: []any{"https://files.example", "https://api.example"}},
-		"foreign":        {granted: []string{"https://api.example", "https://bank.example"}},
-		"below":          {granted: []string{"https://api.example/../admin"}},
-		"this server":    {granted: []string{"https://as.example/token", "https://as.example"}, want: "https://api.example"},
-		"requested":      {requested: "https://files.example", options: fositegrant.Options{GrantRequested: true}, want: "https://files.example"},
-		"only requested": {requested: "https://files.example", want: "https://api.example"},
+		"none":                   {want: api},
+		"one":                    {granted: []string{files}, want: files},
+		"both":                   {granted: []string{files, api}, want: []any{files, api}},
+		"not registered":         {granted: []string{api, "https://bank.example"}},
+		"below a registered one": {granted: []string{api + "/../admin"}},
+		"this server": {
+			granted: []string{"https://as.example/token", "https://as.example"},
+			want:    api,
+		},
+		"GrantRequested":             {requested: files, options: requested, want: files},
+		"requested, and not granted": {requested: files, want: api},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newGrantHost(t, nil, asGrant(t, exchange{finish: func(_ context.Context, r fosite.AccessRequester) {
+			grant := func(_ context.Context, r fosite.AccessRequester) {
 				for _, a := range c.granted {
 					r.GrantAudience(a)
 				}
-			}}, c.options))
+			}
+			h := newGrantHost(t, nil, asGrant(t, exchange{finish: grant}, c.options))
 			pairs := []string{"scope", "read"}
 			if c.requested != "" {
 				pairs = append(pairs, "audience", c.requested)
@@ -264,111 +137,138 @@ func TestNew_AudienceIsRegistered(t *testing.T) {
 				h.refusedWith("invalid_target", 400, status, body)
 				return
 			}
-			_, seen := h.post("/introspect", asService, "token", issued(t, status, body)["access_token"].(string))
-			require.Equal(t, c.want, seen["aud"])
+			require.Equal(t, c.want, h.introspect(issued(t, status, body))["aud"])
 		})
 	}
 }
 
-// The handler sees the request and the client, but no secret; what it does to them reaches nobody else.
+// The handler sees the request and the client without a secret. What it changes there
+// stays in its own copies.
 func TestNew_HandlerSeesNoSecretAndSharesNothing(t *testing.T) {
 	t.Parallel()
 	calls := 0
-	h := newGrantHost(t, nil, asGrant(t, exchange{see: func(ctx context.Context, r fosite.AccessRequester) {
+	see := func(ctx context.Context, r fosite.AccessRequester) {
 		calls++
 		require.Same(t, r, ctx.Value(fosite.AccessRequestContextKey))
 		require.IsType(t, &fosite.AccessRequest{}, r)
 		require.NotEmpty(t, r.GetID())
 		require.WithinDuration(t, time.Now(), r.GetRequestedAt(), time.Minute)
-		require.NotContains(t, fmt.Sprintf("%+v %+v", r.GetRequestForm(), r.GetClient().GetHashedSecret()), grantSecret)
+		require.NotContains(t, fmt.Sprintf("%+v", r.GetRequestForm()), grantSecret)
 		require.Empty(t, r.GetClient().GetHashedSecret())
-		require.Empty(t, r.GetSession().GetSubject(), "sessions are fresh")
+		require.Empty(t, r.GetSession().GetSubject(), "the session is new")
 		require.Equal(t, "phone", r.GetClient().GetID())
 		require.True(t, r.GetClient().IsPublic())
-		require.Equal(t, fosite.Arguments{"read", "write", "offline"}, r.GetClient().GetScopes(), "an earlier call did not change it")
+		require.Equal(t, fosite.Arguments{"read", "write", "offline"}, r.GetClient().GetScopes(),
+			"the call before did not change the client")
 		require.Equal(t, []string{"token of ann"}, r.GetRequestForm()["subject_token"])
+
 		r.GetClient().GetScopes()[0] = "evil"
 		r.GetClient().GetAudience()[0] = "evil"
 		r.GetRequestForm()["subject_token"][0] = "token of bob"
-	}}, fositegrant.Options{Decided: func(_ context.Context, r *grants.Request, _ fosite.AccessRequester, _ *grants.Grant) error {
-		require.Equal(t, "token of ann", r.Form.Get("subject_token"), "the handler has a form of its own")
+	}
+	decided := func(_ context.Context, r *grants.Request, _ fosite.AccessRequester, _ *grants.Grant) error {
+		require.Equal(t, "token of ann", r.Form.Get("subject_token"), "the server's form is unchanged")
 		return nil
-	}}))
+	}
+	h := newGrantHost(t, nil, asGrant(t, exchange{see: see}, fositegrant.Options{Decided: decided}))
+
 	for range 2 {
-		status, body := h.post("/token", "", "grant_type", urnExchange, "client_id", "phone", "subject_token", "token of ann", "scope", "read")
+		status, body := h.post("/token", "", "grant_type", urnExchange, "client_id", "phone",
+			"subject_token", "token of ann", "scope", "read")
 		body = issued(t, status, body)
 		seen, err := h.AS.Introspect(t.Context(), body["access_token"].(string))
 		require.NoError(t, err)
 		require.Equal(t, []string{"https://api.example"}, seen.Audience)
-		require.Equal(t, "bob", seen.Subject, "the handler may change its own copy of the form")
+		require.Equal(t, "bob", seen.Subject, "the handler decided by its own copy of the form")
 	}
 	require.Equal(t, 2, calls)
 }
 
-// What proves who the client is, is the server's business.
+// A client secret in the form does not reach the handler.
 func TestNew_HandlerSeesNoCredentialsInTheForm(t *testing.T) {
 	t.Parallel()
-	h := newGrantHost(t, func(c *grantwell.Config) { c.Compat.AnySecretPlace = true }, asGrant(t, exchange{see: func(_ context.Context, r fosite.AccessRequester) {
+	see := func(_ context.Context, r fosite.AccessRequester) {
 		require.NotContains(t, r.GetRequestForm(), "client_secret")
 		require.Equal(t, "service", r.GetRequestForm().Get("client_id"))
-	}}, fositegrant.Options{}))
-	status, body := h.post("/token", "", "grant_type", urnExchange, "client_id", "service", "client_secret", grantSecret, "subject_token", "token of ann", "scope", "read")
+	}
+	anyPlace := func(c *grantwell.Config) { c.Compat.AnySecretPlace = true }
+	h := newGrantHost(t, anyPlace, asGrant(t, exchange{see: see}, fositegrant.Options{}))
+	status, body := h.post("/token", "", "grant_type", urnExchange,
+		"client_id", "service", "client_secret", grantSecret,
+		"subject_token", "token of ann", "scope", "read")
 	issued(t, status, body)
 }
 
-// A session decides on the subject and bounds the expiry. One without a subject, or one whose time has passed, is refused.
-func TestNew_SessionBoundsTheGrant(t *testing.T) {
-	t.Parallel()
-	session := func(change func(*fosite.DefaultSession)) exchange {
-		return exchange{finish: func(_ context.Context, r fosite.AccessRequester) { change(r.GetSession().(*fosite.DefaultSession)) }}
+// sessionHost returns a server whose handler changes its session after the decision.
+func sessionHost(t *testing.T, change func(*fosite.DefaultSession)) *grantHost {
+	t.Helper()
+	finish := func(_ context.Context, r fosite.AccessRequester) {
+		change(r.GetSession().(*fosite.DefaultSession))
 	}
-	t.Run("later than the server's", func(t *testing.T) {
-		t.Parallel()
-		h := newGrantHost(t, nil, asGrant(t, session(func(s *fosite.DefaultSession) { s.SetExpiresAt(fosite.AccessToken, time.Now().Add(100*time.Hour)) }), fositegrant.Options{}))
-		_, body := h.exchange("alice", "scope", "read")
-		require.InDelta(t, 3600, body["expires_in"], 5)
-	})
-	t.Run("expired", func(t *testing.T) {
-		t.Parallel()
-		h := newGrantHost(t, nil, asGrant(t, session(func(s *fosite.DefaultSession) { s.SetExpiresAt(fosite.AccessToken, time.Now().Add(-time.Hour)) }), fositegrant.Options{}))
-		status, body := h.exchange("alice", "scope", "read")
-		h.refusedWith("invalid_grant", 400, status, body)
-	})
-	t.Run("no subject", func(t *testing.T) {
-		t.Parallel()
-		h := newGrantHost(t, nil, asGrant(t, session(func(s *fosite.DefaultSession) { s.Subject = "" }), fositegrant.Options{}))
-		status, body := h.exchange("alice", "scope", "read")
-		h.refusedWith("server_error", 500, status, body)
-		require.Contains(t, h.reason(), "without a subject")
-	})
-	t.Run("a user who is called like a client", func(t *testing.T) {
-		t.Parallel()
-		h := newGrantHost(t, nil, asGrant(t, session(func(s *fosite.DefaultSession) { s.Subject = "phone" }), fositegrant.Options{}))
-		status, body := h.exchange("alice", "scope", "read")
-		h.refusedWith("invalid_grant", 400, status, body)
-		status, body = h.post("/token", "", "grant_type", urnExchange, "client_id", "phone", "subject_token", "token of x", "scope", "read")
-		h.refusedWith("invalid_grant", 400, status, body)
-	})
-	t.Run("claims that say what a token is", func(t *testing.T) {
-		t.Parallel()
-		h := newGrantHost(t, nil, asGrant(t, session(func(s *fosite.DefaultSession) {
-			s.Extra = map[string]any{"sub": "evil", "active": false, "client_id": "evil", "dept": "HR"}
-		}), fositegrant.Options{}))
-		status, body := h.exchange("alice", "scope", "read")
-		_, seen := h.post("/introspect", asService, "token", issued(t, status, body)["access_token"].(string))
-		require.Equal(t, "HR", seen["dept"])
-		require.NotContains(t, fmt.Sprint(seen), "evil")
-	})
+	return newGrantHost(t, nil, asGrant(t, exchange{finish: finish}, fositegrant.Options{}))
 }
 
-// A refresh token comes when the handler sets one or the option says so, within the time that the session gives it; it is
-// the server's, and refreshed as any.
+// The session's expiry shortens the lifetime of the access token and never extends it.
+func TestNew_SessionExpiryBoundsTheToken(t *testing.T) {
+	t.Parallel()
+	expiring := func(in time.Duration) func(*fosite.DefaultSession) {
+		return func(s *fosite.DefaultSession) {
+			s.SetExpiresAt(fosite.AccessToken, time.Now().Add(in))
+		}
+	}
+	h := sessionHost(t, expiring(100*time.Hour))
+	_, body := h.exchange("alice", "scope", "read")
+	require.InDelta(t, 3600, body["expires_in"], 5)
+
+	h = sessionHost(t, expiring(-time.Hour))
+	status, body := h.exchange("alice", "scope", "read")
+	h.refusedWith("invalid_grant", 400, status, body)
+}
+
+// A session needs a subject, which must not be a client's ID (RFC 9700 section 4.15).
+func TestNew_SessionNamesTheSubject(t *testing.T) {
+	t.Parallel()
+	h := sessionHost(t, func(s *fosite.DefaultSession) { s.Subject = "" })
+	status, body := h.exchange("alice", "scope", "read")
+	h.refusedWith("server_error", 500, status, body)
+	require.Contains(t, h.reason(), "without a subject")
+
+	h = sessionHost(t, func(s *fosite.DefaultSession) { s.Subject = "phone" })
+	status, body = h.exchange("alice", "scope", "read")
+	h.refusedWith("invalid_grant", 400, status, body)
+	status, body = h.post("/token", "", "grant_type", urnExchange, "client_id", "phone",
+		"subject_token", "token of x", "scope", "read")
+	h.refusedWith("invalid_grant", 400, status, body)
+}
+
+// Extra claims become claims of the token. They cannot replace what the server sets.
+func TestNew_SessionClaimsCannotReplaceTheServers(t *testing.T) {
+	t.Parallel()
+	h := sessionHost(t, func(s *fosite.DefaultSession) {
+		s.Extra = map[string]any{
+			"sub":       "evil",
+			"active":    false,
+			"client_id": "evil",
+			"dept":      "HR",
+		}
+	})
+	status, body := h.exchange("alice", "scope", "read")
+	seen := h.introspect(issued(t, status, body))
+	require.Equal(t, "HR", seen["dept"])
+	require.NotContains(t, fmt.Sprint(seen), "evil")
+}
+
+// The server issues a refresh token if the handler sets one or the option allows it, until
+// the session's expiry. It is the server's own and is refreshed like others.
 func TestNew_RefreshToken(t *testing.T) {
 	t.Parallel()
-	wishes := exchange{
-		finish: func(_ context.Context, r fosite.AccessRequester) {
-			r.GetSession().SetExpiresAt(fosite.RefreshToken, time.Now().Add(time.Hour))
-		},
+	expiring := func(in time.Duration) func(context.Context, fosite.AccessRequester) {
+		return func(_ context.Context, r fosite.AccessRequester) {
+			r.GetSession().SetExpiresAt(fosite.RefreshToken, time.Now().Add(in))
+		}
+	}
+	setting := exchange{
+		finish: expiring(time.Hour),
 		populate: func(ctx context.Context, r fosite.AccessRequester, w fosite.AccessResponder) error {
 			token, _, err := fositegrant.Placeholder{}.GenerateRefreshToken(ctx, r)
 			w.SetExtra("refresh_token", token)
@@ -380,14 +280,12 @@ func TestNew_RefreshToken(t *testing.T) {
 		options fositegrant.Options
 		want    bool
 	}{
-		"set by the handler":        {handler: wishes, want: true},
-		"not set":                   {},
-		"allowed":                   {options: fositegrant.Options{Refresh: true}, want: true},
-		"allowed, of a decision":    {handler: wishes, options: fositegrant.Options{Refresh: true, HandleOnly: true}, want: true},
-		"set by what is not called": {handler: wishes, options: fositegrant.Options{HandleOnly: true}},
-		"expired": {options: fositegrant.Options{Refresh: true}, handler: exchange{finish: func(_ context.Context, r fosite.AccessRequester) {
-			r.GetSession().SetExpiresAt(fosite.RefreshToken, time.Now().Add(-time.Hour))
-		}}},
+		"set":                     {handler: setting, want: true},
+		"not set":                 {},
+		"allowed":                 {options: fositegrant.Options{Refresh: true}, want: true},
+		"allowed, and HandleOnly": {handler: setting, options: fositegrant.Options{Refresh: true, HandleOnly: true}, want: true},
+		"set, but HandleOnly":     {handler: setting, options: fositegrant.Options{HandleOnly: true}},
+		"expired":                 {handler: exchange{finish: expiring(-time.Hour)}, options: fositegrant.Options{Refresh: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -398,87 +296,107 @@ func TestNew_RefreshToken(t *testing.T) {
 				require.NotContains(t, body, "refresh_token")
 				return
 			}
+
 			old := body["refresh_token"].(string)
-			_, seen := h.post("/introspect", asService, "token", old)
 			if c.handler.finish != nil {
-				require.InDelta(t, float64(time.Now().Add(time.Hour).Unix()), seen["exp"], 5, "the session bounds the family")
+				_, seen := h.post("/introspect", asService, "token", old)
+				want := time.Now().Add(time.Hour).Unix()
+				require.InDelta(t, float64(want), seen["exp"], 5, "the session bounds the family")
 			}
-			status, next := h.post("/token", asService, "grant_type", "refresh_token", "refresh_token", old, "scope", "read")
-			require.Equal(t, "read", issued(t, status, next)["scope"])
-			_, seen = h.post("/introspect", asService, "token", next["access_token"].(string))
-			require.Equal(t, map[string]any{"sub": "service"}, seen["act"], "claims are carried on")
-			require.Equal(t, "alice", seen["sub"])
-			status, _ = h.post("/token", asService, "grant_type", "refresh_token", "refresh_token", old)
-			require.Equal(t, 400, status)
-			_, seen = h.post("/introspect", asService, "token", next["access_token"].(string))
-			require.Equal(t, false, seen["active"], "a second use ends the family")
+			h.refreshes(old)
 		})
 	}
 }
 
-// A response that the server cannot stand behind is a fault, and nothing is issued.
-func TestNew_ResponseMustBeOurs(t *testing.T) {
+// refreshes uses a refresh token twice. The first use gives tokens, and the second use ends
+// the family.
+func (h *grantHost) refreshes(old string) {
+	h.t.Helper()
+	status, next := h.post("/token", asService,
+		"grant_type", "refresh_token", "refresh_token", old, "scope", "read")
+	require.Equal(h.t, "read", issued(h.t, status, next)["scope"])
+	seen := h.introspect(next)
+	require.Equal(h.t, map[string]any{"sub": "service"}, seen["act"], "claims are kept")
+	require.Equal(h.t, "alice", seen["sub"])
+
+	status, _ = h.post("/token", asService, "grant_type", "refresh_token", "refresh_token", old)
+	require.Equal(h.t, 400, status)
+	require.Equal(h.t, false, h.introspect(next)["active"])
+}
+
+// A response with tokens or members that the server cannot issue is answered with
+// server_error, and nothing is issued.
+func TestNew_ResponseMustBeTheServers(t *testing.T) {
 	t.Parallel()
-	for name, populate := range map[string]func(ctx context.Context, r fosite.AccessRequester, w fosite.AccessResponder) error{
-		"access token": func(_ context.Context, _ fosite.AccessRequester, w fosite.AccessResponder) error {
+	type responder = fosite.AccessResponder
+	for name, populate := range map[string]func(w responder) error{
+		"access token": func(w responder) error {
 			w.SetAccessToken("mine")
 			return nil
 		},
-		"access token extra": func(_ context.Context, _ fosite.AccessRequester, w fosite.AccessResponder) error {
+		"access token as a member": func(w responder) error {
 			w.ToMap()["access_token"] = "mine"
 			w.SetAccessToken("mine")
 			return nil
 		},
-		"refresh token": func(_ context.Context, _ fosite.AccessRequester, w fosite.AccessResponder) error {
+		"refresh token": func(w responder) error {
 			w.SetExtra("refresh_token", "mine")
 			return nil
 		},
-		"refresh of a type": func(_ context.Context, _ fosite.AccessRequester, w fosite.AccessResponder) error {
+		"refresh token of another type": func(w responder) error {
 			w.SetExtra("refresh_token", []string{"mine"})
 			return nil
 		},
-		"ID token": func(_ context.Context, _ fosite.AccessRequester, w fosite.AccessResponder) error {
+		"ID token": func(w responder) error {
 			w.SetExtra("id_token", "mine")
 			return nil
 		},
-		"token type": func(_ context.Context, _ fosite.AccessRequester, w fosite.AccessResponder) error {
+		"token type": func(w responder) error {
 			w.SetTokenType("N_A")
 			return nil
 		},
-		"not JSON": func(_ context.Context, _ fosite.AccessRequester, w fosite.AccessResponder) error {
+		"no JSON form": func(w responder) error {
 			w.SetExtra("x", make(chan int))
 			return nil
 		},
-		"an error of its own": func(context.Context, fosite.AccessRequester, fosite.AccessResponder) error { return errors.New("no") },
-		"a panic":             func(context.Context, fosite.AccessRequester, fosite.AccessResponder) error { panic("token of alice") },
+		"an error": func(responder) error { return errors.New("no") },
+		"a panic":  func(responder) error { panic("token of alice") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			h := newGrantHost(t, nil, asGrant(t, exchange{populate: populate}, fositegrant.Options{}))
+			call := func(_ context.Context, _ fosite.AccessRequester, w responder) error {
+				return populate(w)
+			}
+			h := newGrantHost(t, nil, asGrant(t, exchange{populate: call}, fositegrant.Options{}))
 			status, body := h.exchange("alice", "scope", "read")
 			h.refusedWith("server_error", 500, status, body)
 			require.NotContains(t, h.reason(), "token of alice")
 		})
 	}
-	t.Run("nothing to add", func(t *testing.T) {
-		t.Parallel()
-		h := newGrantHost(t, nil, asGrant(t, exchange{populate: func(context.Context, fosite.AccessRequester, fosite.AccessResponder) error {
-			return fosite.ErrUnknownRequest.WithHint("not mine")
-		}}, fositegrant.Options{}))
-		status, body := h.exchange("alice", "scope", "read")
-		issued(t, status, body)
-	})
 }
 
-// Each request has a session and a request of its own, also when there are many at once.
+// A handler may answer ErrUnknownRequest if it has nothing to add to the response.
+func TestNew_ResponseMayAddNothing(t *testing.T) {
+	t.Parallel()
+	populate := func(context.Context, fosite.AccessRequester, fosite.AccessResponder) error {
+		return fosite.ErrUnknownRequest.WithHint("not mine")
+	}
+	h := newGrantHost(t, nil, asGrant(t, exchange{populate: populate}, fositegrant.Options{}))
+	status, body := h.exchange("alice", "scope", "read")
+	issued(t, status, body)
+}
+
+// Each of many concurrent requests has its own session and its own request.
 func TestNew_ConcurrentRequestsShareNothing(t *testing.T) {
 	t.Parallel()
-	h := newGrantHost(t, nil, asGrant(t, exchange{HandleHelper: standIns(&fosite.Config{})}, fositegrant.Options{}))
+	handler := exchange{HandleHelper: placeholders(&fosite.Config{})}
+	h := newGrantHost(t, nil, asGrant(t, handler, fositegrant.Options{}))
 	var wg sync.WaitGroup
 	wrong := make([]string, 40)
 	for i := range wrong {
 		wg.Go(func() {
-			subject, scope := fmt.Sprint("user-", i), []string{"read", "write"}[i%2]
+			subject := fmt.Sprint("user-", i)
+			scope := []string{"read", "write"}[i%2]
 			_, body := h.exchange(subject, "scope", scope)
 			token, _ := body["access_token"].(string)
 			_, seen := h.post("/introspect", asService, "token", token)
@@ -491,59 +409,27 @@ func TestNew_ConcurrentRequestsShareNothing(t *testing.T) {
 	require.Empty(t, slices.DeleteFunc(wrong, func(s string) bool { return s == "" }))
 }
 
-// The host can carry on what a session type of its own knows, and refuse.
-func TestNew_Decided(t *testing.T) {
+// Decided may add to the grant, and may refuse it.
+func TestNew_DecidedChangesOrRefusesTheGrant(t *testing.T) {
 	t.Parallel()
 	at := time.Now().Add(-time.Hour).Truncate(time.Second)
-	h := newGrantHost(t, nil, asGrant(t, exchange{}, fositegrant.Options{Decided: func(_ context.Context, r *grants.Request, ar fosite.AccessRequester, g *grants.Grant) error {
+	decided := func(_ context.Context, r *grants.Request, ar fosite.AccessRequester, g *grants.Grant) error {
 		switch ar.GetSession().GetSubject() {
 		case "mallory":
 			return grants.AccessDenied("Not today.")
 		case "eve":
-			return errors.New("the users' database is gone")
+			return errors.New("the user database is down")
 		}
-		g.Claims["client_of"], g.AuthTime = r.Client.ID, at
+		g.Claims["client_of"] = r.Client.ID
+		g.AuthTime = at
 		return nil
-	}}))
+	}
+	h := newGrantHost(t, nil, asGrant(t, exchange{}, fositegrant.Options{Decided: decided}))
+
 	status, body := h.exchange("mallory", "scope", "read")
-	h.refusedWith("access_denied", 403, status, body)
+	h.refusedWith("access_denied", http.StatusForbidden, status, body)
 	status, body = h.exchange("eve", "scope", "read")
-	h.refusedWith("server_error", 500, status, body)
+	h.refusedWith("server_error", http.StatusInternalServerError, status, body)
 	status, body = h.exchange("alice", "scope", "read")
-	_, seen := h.post("/introspect", asService, "token", issued(t, status, body)["access_token"].(string))
-	require.Equal(t, "service", seen["client_of"])
-}
-
-// A Placeholder in a server of fosite's makes no token there.
-func TestPlaceholder_OutsideMakesNothing(t *testing.T) {
-	t.Parallel()
-	var p interface {
-		oauth2.AccessTokenStrategy
-		oauth2.RefreshTokenStrategy
-		oauth2.AccessTokenStorage
-		oauth2.RefreshTokenStorage
-	} = fositegrant.Placeholder{}
-	ctx, r := t.Context(), fosite.NewRequest()
-	_, _, err := p.GenerateAccessToken(ctx, r)
-	require.ErrorContains(t, err, "Placeholder")
-	_, _, err = p.GenerateRefreshToken(ctx, r)
-	require.Error(t, err)
-	require.Error(t, p.CreateAccessTokenSession(ctx, "s", r))
-	require.Error(t, p.CreateRefreshTokenSession(ctx, "s", "a", r))
-	require.Error(t, p.DeleteAccessTokenSession(ctx, "s"))
-	require.Error(t, p.DeleteRefreshTokenSession(ctx, "s"))
-	require.Error(t, p.RotateRefreshToken(ctx, "id", "s"))
-	require.Error(t, p.ValidateAccessToken(ctx, r, "placeholder for an access token"))
-	require.Error(t, p.ValidateRefreshToken(ctx, r, "placeholder for a refresh token"))
-	require.Empty(t, p.AccessTokenSignature(ctx, "x")+p.RefreshTokenSignature(ctx, "x"))
-	_, err = p.GetAccessTokenSession(ctx, "s", nil)
-	require.ErrorIs(t, err, fosite.ErrNotFound)
-	_, err = p.GetRefreshTokenSession(ctx, "s", nil)
-	require.ErrorIs(t, err, fosite.ErrNotFound)
-
-	provider := &fosite.Fosite{Store: nil, Config: &fosite.Config{TokenEndpointHandlers: fosite.TokenEndpointHandlers{exchange{HandleHelper: standIns(&fosite.Config{})}}}}
-	ar := fosite.NewAccessRequest(&fosite.DefaultSession{})
-	ar.GrantTypes = fosite.Arguments{urnExchange}
-	_, err = provider.NewAccessResponse(ctx, ar)
-	require.Error(t, err)
+	require.Equal(t, "service", h.introspect(issued(t, status, body))["client_of"])
 }

@@ -1,7 +1,6 @@
 package fositegrant_test
 
 import (
-	"context"
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/json"
@@ -32,82 +31,63 @@ const (
 	migratedRedirect = "https://app.example/cb"
 )
 
-// composed is a program as fosite's users write it. hash is what its database has of the client's secret.
-func composed(t *testing.T, hash []byte) http.Handler {
+// before returns a program that is built with fosite. Its endpoints are those of
+// fositeHost. hash is the client's secret as the program's database has it.
+func before(t *testing.T, hash []byte) http.Handler {
 	store := fositestore.NewMemoryStore()
-	store.Clients["app"] = &fosite.DefaultClient{ID: "app", Secret: hash, RedirectURIs: []string{migratedRedirect}, ResponseTypes: []string{"code"},
-		GrantTypes: []string{"authorization_code", "refresh_token", "client_credentials"}, Scopes: []string{"read", "offline"}}
+	store.Clients["app"] = &fosite.DefaultClient{
+		ID:            "app",
+		Secret:        hash,
+		RedirectURIs:  []string{migratedRedirect},
+		ResponseTypes: []string{"code"},
+		GrantTypes:    []string{"authorization_code", "refresh_token", "client_credentials"},
+		Scopes:        []string{"read", "offline"},
+	}
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	require.NoError(t, err)
-	provider := compose.ComposeAllEnabled(&fosite.Config{GlobalSecret: []byte(storeGlobal)[:32], EnforcePKCE: true,
-		AccessTokenLifespan: time.Hour, RefreshTokenLifespan: 24 * time.Hour}, store, key)
-	session := func(subject string) *fosite.DefaultSession { return &fosite.DefaultSession{Subject: subject} }
-
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /authorize", func(w http.ResponseWriter, r *http.Request) {
-		ctx := r.Context()
-		ar, err := provider.NewAuthorizeRequest(ctx, r)
-		if err != nil {
-			provider.WriteAuthorizeError(ctx, w, ar, err)
-			return
-		}
-		for _, scope := range ar.GetRequestedScopes() {
-			ar.GrantScope(scope)
-		}
-		res, err := provider.NewAuthorizeResponse(ctx, ar, session("alice"))
-		if err != nil {
-			provider.WriteAuthorizeError(ctx, w, ar, err)
-			return
-		}
-		provider.WriteAuthorizeResponse(ctx, w, ar, res)
-	})
-	mux.HandleFunc("POST /token", func(w http.ResponseWriter, r *http.Request) {
-		ctx := r.Context()
-		ar, err := provider.NewAccessRequest(ctx, r, session(""))
-		if err != nil {
-			provider.WriteAccessError(ctx, w, ar, err)
-			return
-		}
-		if ar.GetGrantTypes().ExactOne("client_credentials") {
-			for _, scope := range ar.GetRequestedScopes() {
-				ar.GrantScope(scope)
-			}
-		}
-		res, err := provider.NewAccessResponse(ctx, ar)
-		if err != nil {
-			provider.WriteAccessError(ctx, w, ar, err)
-			return
-		}
-		provider.WriteAccessResponse(ctx, w, ar, res)
-	})
-	mux.HandleFunc("POST /introspect", func(w http.ResponseWriter, r *http.Request) {
-		ctx := r.Context()
-		res, err := provider.NewIntrospectionRequest(ctx, r, session(""))
-		if err != nil {
-			provider.WriteIntrospectionError(ctx, w, err)
-			return
-		}
-		provider.WriteIntrospectionResponse(ctx, w, res)
-	})
-	mux.HandleFunc("POST /revoke", func(w http.ResponseWriter, r *http.Request) {
-		ctx := r.Context()
-		provider.WriteRevocationResponse(ctx, w, provider.NewRevocationRequest(ctx, r))
-	})
-	return mux
+	config := &fosite.Config{
+		GlobalSecret:         []byte(storeGlobal),
+		EnforcePKCE:          true,
+		AccessTokenLifespan:  time.Hour,
+		RefreshTokenLifespan: 24 * time.Hour,
+	}
+	host := &fositeHost{
+		provider: compose.ComposeAllEnabled(config, store, key),
+		session: func(subject string) fosite.Session {
+			return &fosite.DefaultSession{Subject: subject}
+		},
+	}
+	return host.handler()
 }
 
-// moved is what composed becomes. The client keeps its secret: the hash moves.
-func moved(t *testing.T, hash []byte) http.Handler {
+// after returns the program that before becomes. The client keeps its secret, because the
+// hash moves.
+func after(t *testing.T, hash []byte) http.Handler {
 	store := memstore.New()
-	require.NoError(t, store.PutClient(t.Context(), storage.Client{ID: "app", Secrets: []storage.Secret{{Hash: string(hash)}}, RedirectURIs: []string{migratedRedirect},
-		GrantTypes: []string{"authorization_code", "refresh_token", "client_credentials"}, Scope: []string{"read", "offline"}}))
-	srv, err := grantwell.New(grantwell.Config{Issuer: "https://as.example", Clients: store, Records: store,
-		Grants:              []grants.Handler{grants.AuthorizationCode{RequirePKCE: true}, grants.ClientCredentials{}, grants.RefreshToken{}},
-		AccessTokenLifetime: time.Hour, RefreshTokenLifetime: 24 * time.Hour})
+	require.NoError(t, store.PutClient(t.Context(), storage.Client{
+		ID:           "app",
+		Secrets:      []storage.Secret{{Hash: string(hash)}},
+		RedirectURIs: []string{migratedRedirect},
+		GrantTypes:   []string{"authorization_code", "refresh_token", "client_credentials"},
+		Scope:        []string{"read", "offline"},
+	}))
+	srv, err := grantwell.New(grantwell.Config{
+		Issuer:  "https://as.example",
+		Clients: store,
+		Records: store,
+		Grants: []grants.Handler{
+			grants.AuthorizationCode{RequirePKCE: true},
+			grants.ClientCredentials{},
+			grants.RefreshToken{},
+		},
+		AccessTokenLifetime:  time.Hour,
+		RefreshTokenLifetime: 24 * time.Hour,
+	})
 	require.NoError(t, err)
 
+	// Mount adds the token, introspection, revocation and metadata endpoints.
 	mux := http.NewServeMux()
-	mux.Handle("/", srv.Handler()) // POST /token, /introspect and /revoke, metadata
+	srv.Mount(mux)
 	mux.HandleFunc("GET /authorize", func(w http.ResponseWriter, r *http.Request) {
 		if req, ok := srv.ParseAuthorize(w, r); ok {
 			srv.Approve(w, r, req, grantwell.Approval{Subject: "alice"})
@@ -116,59 +96,103 @@ func moved(t *testing.T, hash []byte) http.Handler {
 	return mux
 }
 
-// One client, unchanged, uses both programs.
-func TestMigration_TheClientNoticesNothing(t *testing.T) {
+// One client uses both programs without a change.
+func TestMigration_TheClientDoesNotChange(t *testing.T) {
 	t.Parallel()
 	hash, err := bcrypt.GenerateFromPassword([]byte(migratedSecret), bcrypt.MinCost)
 	require.NoError(t, err)
-	for name, build := range map[string]func(*testing.T, []byte) http.Handler{"composed": composed, "moved": moved} {
+	programs := map[string]func(*testing.T, []byte) http.Handler{
+		"before": before,
+		"after":  after,
+	}
+	for name, build := range programs {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			server := httptest.NewServer(build(t, hash))
 			defer server.Close()
-			c := migratedClient{t, server.URL, &oauth2.Config{ClientID: "app", ClientSecret: migratedSecret, RedirectURL: migratedRedirect, Scopes: []string{"read", "offline"},
-				Endpoint: oauth2.Endpoint{AuthURL: server.URL + "/authorize", TokenURL: server.URL + "/token", AuthStyle: oauth2.AuthStyleInHeader}}}
-			c.uses()
+			c := newMigratedClient(t, server.URL)
+			c.useAll()
 		})
 	}
 }
 
+// migratedClient is a client that uses golang.org/x/oauth2.
 type migratedClient struct {
 	t   *testing.T
 	url string
 	cfg *oauth2.Config
 }
 
-// uses is everything that the client does: log a user in, refresh, act for itself, ask about its tokens, log out.
-func (c migratedClient) uses() {
-	ctx := c.t.Context()
+func newMigratedClient(t *testing.T, url string) migratedClient {
+	return migratedClient{t: t, url: url, cfg: &oauth2.Config{
+		ClientID:     "app",
+		ClientSecret: migratedSecret,
+		RedirectURL:  migratedRedirect,
+		Scopes:       []string{"read", "offline"},
+		Endpoint: oauth2.Endpoint{
+			AuthURL:   url + "/authorize",
+			TokenURL:  url + "/token",
+			AuthStyle: oauth2.AuthStyleInHeader,
+		},
+	}}
+}
+
+// useAll logs a user in, refreshes, gets a token for the client itself, introspects, and
+// revokes.
+func (c migratedClient) useAll() {
+	token := c.login()
+	seen := c.introspect(token.AccessToken)
+	require.Equal(c.t, "alice", seen["sub"])
+	require.Equal(c.t, "read offline", seen["scope"])
+
+	next, err := c.refresh(token)
+	require.NoError(c.t, err)
+	require.NotEqual(c.t, token.RefreshToken, next.RefreshToken)
+	require.Equal(c.t, true, c.introspect(next.AccessToken)["active"])
+
+	config := &clientcredentials.Config{
+		ClientID:     "app",
+		ClientSecret: migratedSecret,
+		TokenURL:     c.cfg.Endpoint.TokenURL,
+		Scopes:       []string{"read"},
+		AuthStyle:    oauth2.AuthStyleInHeader,
+	}
+	own, err := config.Token(c.t.Context())
+	require.NoError(c.t, err)
+	require.Equal(c.t, "app", c.introspect(own.AccessToken)["client_id"])
+
+	c.post("/revoke", next.RefreshToken)
+	require.Equal(c.t, map[string]any{"active": false}, c.introspect(next.AccessToken))
+	_, err = c.refresh(next)
+	require.Error(c.t, err)
+}
+
+// login gets a code with PKCE and redeems it.
+func (c migratedClient) login() *oauth2.Token {
 	verifier := oauth2.GenerateVerifier()
-	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	browser := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
 	res, err := browser.Get(c.cfg.AuthCodeURL("state-123456", oauth2.S256ChallengeOption(verifier)))
 	require.NoError(c.t, err)
 	require.NoError(c.t, res.Body.Close())
 	back, err := url.Parse(res.Header.Get("Location"))
 	require.NoError(c.t, err)
 	require.Equal(c.t, "state-123456", back.Query().Get("state"))
-	token, err := c.cfg.Exchange(ctx, back.Query().Get("code"), oauth2.VerifierOption(verifier))
-	require.NoError(c.t, err)
-	require.Equal(c.t, "alice", c.introspect(token.AccessToken)["sub"])
-	require.Equal(c.t, "read offline", c.introspect(token.AccessToken)["scope"])
 
-	next, err := c.cfg.TokenSource(ctx, &oauth2.Token{RefreshToken: token.RefreshToken, Expiry: time.Now().Add(-time.Hour)}).Token()
+	code := back.Query().Get("code")
+	token, err := c.cfg.Exchange(c.t.Context(), code, oauth2.VerifierOption(verifier))
 	require.NoError(c.t, err)
-	require.NotEqual(c.t, token.RefreshToken, next.RefreshToken)
-	require.Equal(c.t, true, c.introspect(next.AccessToken)["active"])
+	return token
+}
 
-	own, err := (&clientcredentials.Config{ClientID: "app", ClientSecret: migratedSecret, TokenURL: c.cfg.Endpoint.TokenURL, Scopes: []string{"read"},
-		AuthStyle: oauth2.AuthStyleInHeader}).Token(ctx)
-	require.NoError(c.t, err)
-	require.Equal(c.t, "app", c.introspect(own.AccessToken)["client_id"])
-
-	c.post("/revoke", next.RefreshToken)
-	require.Equal(c.t, map[string]any{"active": false}, c.introspect(next.AccessToken))
-	_, err = c.cfg.TokenSource(ctx, &oauth2.Token{RefreshToken: next.RefreshToken, Expiry: time.Now().Add(-time.Hour)}).Token()
-	require.Error(c.t, err)
+// refresh refreshes a token before it has expired.
+func (c migratedClient) refresh(token *oauth2.Token) (*oauth2.Token, error) {
+	expired := &oauth2.Token{
+		RefreshToken: token.RefreshToken,
+		Expiry:       time.Now().Add(-time.Hour),
+	}
+	return c.cfg.TokenSource(c.t.Context(), expired).Token()
 }
 
 func (c migratedClient) introspect(token string) (seen map[string]any) {
@@ -176,11 +200,14 @@ func (c migratedClient) introspect(token string) (seen map[string]any) {
 	return seen
 }
 
+// post sends a token to an endpoint and returns the answer, which must be 200.
 func (c migratedClient) post(path, token string) string {
-	req, err := http.NewRequestWithContext(context.Background(), http.MethodPost, c.url+path, strings.NewReader(url.Values{"token": {token}}.Encode()))
+	form := strings.NewReader(url.Values{"token": {token}}.Encode())
+	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, c.url+path, form)
 	require.NoError(c.t, err)
 	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
 	req.SetBasicAuth("app", migratedSecret)
+
 	res, err := http.DefaultClient.Do(req)
 	require.NoError(c.t, err)
 	defer func() { _ = res.Body.Close() }()

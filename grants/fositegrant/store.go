@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"time"
 
 	"github.com/ory/fosite"
@@ -13,24 +12,34 @@ import (
 	"github.com/ory/fosite/handler/openid"
 	"github.com/ory/fosite/handler/pkce"
 
-	"github.com/grantwell/grantwell/internal/record"
 	"github.com/grantwell/grantwell/storage"
-	"github.com/grantwell/grantwell/tokens"
 )
 
-// Storage keeps what fosite's own handlers store among Grantwell's records. Make one with [Store].
+// Storage stores among Grantwell's records what fosite's own handlers store. Make one with
+// [Store].
 //
-// It holds what fosite's interfaces leave to the store: every call returns new objects; a code and a refresh token are consumed by
-// exactly one caller, and the loser ends the family; after a family has ended nothing new joins it, although
-// fosite stores a code's tokens one after the other; the PKCE challenge lives in the code's record, and nothing
-// detaches it; a used refresh token stays known; keys are digests.
+// It guarantees what fosite's interfaces leave to the store:
 //
-// What it cannot hold: fosite spends a code first and stores its tokens afterwards, so that a crash between the two costs the
-// user a new login; and it asks the store about the jti of a client assertion without saying whose it is, so that all
-// clients share one namespace. fosite's pushed authorization requests take the client from the form after another one
-// authenticated: mount that endpoint only behind a check that client_id, if it is sent, names the client that authenticates.
-// private_key_jwt, and storage for fosite's jwt-bearer and verifiable-credential handlers, are not offered: use
-// grants.JWTBearer and the client authentication of Grantwell.
+//   - Every call returns new objects.
+//   - Exactly one caller spends a code or a refresh token. Every other caller ends the
+//     family.
+//   - No token joins a family that has ended, although fosite stores the tokens of a code
+//     one after another.
+//   - The PKCE challenge is part of the code's record and cannot be removed from it.
+//   - A spent refresh token is still recognized.
+//   - Keys are digests, so that no code or token is stored.
+//
+// It cannot guarantee two things. fosite spends a code before it stores the tokens, so
+// that a crash between the two costs the user another login. fosite does not say whose
+// client assertion a jti is from, so that all clients share one set of used ones.
+//
+// fosite's handler for pushed authorization requests takes the client from the form after
+// another client may have authenticated. Mount that endpoint only behind a check that the
+// parameter client_id, if present, names the authenticated client.
+//
+// Not supported are private_key_jwt and the storage of fosite's handlers for the JWT
+// bearer grant and for verifiable credentials. Use grants.JWTBearer and the client
+// authentication of Grantwell.
 type Storage struct {
 	records storage.Records
 	clients storage.Clients
@@ -45,131 +54,71 @@ var (
 	_ openid.OpenIDConnectRequestStorage = (*Storage)(nil)
 )
 
-// Store puts Grantwell's records and clients under fosite's handlers. Give the configuration to [Configure] and wrap the provider
-// with [Provider].
+// Store returns a storage for fosite's handlers over Grantwell's records and clients. Call
+// [Configure] with the configuration, and wrap the provider with [Provider].
 func Store(records storage.Records, clients storage.Clients) *Storage {
 	return &Storage{records: records, clients: clients}
 }
 
-// The kinds that only fosite's handlers need.
-const (
-	kindFamily storage.Kind = "fosite_family" // Active as long as tokens may join the family
-	kindPushed storage.Kind = "fosite_pushed"
-	kindOpenID storage.Kind = "fosite_openid"
-)
+// spentLifetime is the least time for which a spent code is recognized. A spent refresh
+// token is recognized until it would have expired, if that is later.
+const spentLifetime = 24 * time.Hour
 
-// remembered is how long a spent code is told from garbage at least; a refresh token until it would have expired.
-const remembered = 24 * time.Hour
+// errLost is the error of a caller that was not the one to spend a code or a refresh token.
+// fosite answers it with server_error, and Provider with invalid_grant.
+var errLost = errors.New("fositegrant: another request used it first; the family has ended")
 
-// errLost is what the loser of a race gets; fosite makes a server_error of it, and Provider an invalid_grant of that.
-var errLost = errors.New("fositegrant: consumed by another request; the family has ended")
-
-// data is what a record keeps: what Grantwell reads of its own records, so that its endpoints serve these tokens too
-// (tokens.FositeHMAC in grantwell.Config.Imported), and what fosite wants back.
-type data struct {
-	record.Data
-	Fosite kept `json:"fosite"`
-}
-
-type kept struct {
-	Session           json.RawMessage `json:"session,omitempty"` // the host's session type, as JSON
-	Expires           time.Time       `json:"expires,omitzero"`
-	Form              url.Values      `json:"form,omitempty"`
-	RequestedAt       time.Time       `json:"requested_at,omitzero"`
-	RequestedScope    []string        `json:"requested_scope,omitempty"`
-	RequestedAudience []string        `json:"requested_audience,omitempty"`
-	GrantedScope      []string        `json:"granted_scope,omitempty"`
-	GrantedAudience   []string        `json:"granted_audience,omitempty"`
-}
-
-// key is where a code or token of this signature is found. fosite's opaque tokens get the key of an imported one.
-func key(kind storage.Kind, signature string) string {
-	if kind == storage.Access || kind == storage.Refresh {
-		if digest, err := (tokens.FositeHMAC{}).Stored(signature); err == nil {
-			return storage.ImportedKey(digest)
-		}
-	}
-	return storage.JoinKey("fosite", string(kind), signature)
-}
-
-// recordOf makes the record of a request. until is when it expires.
-func recordOf(kind storage.Kind, at string, r fosite.Requester, until time.Time) (storage.Record, data, error) {
-	d := data{Fosite: kept{Expires: until, RequestedAt: r.GetRequestedAt(), RequestedScope: r.GetRequestedScopes(), RequestedAudience: r.GetRequestedAudience(),
-		GrantedScope: r.GetGrantedScopes(), GrantedAudience: r.GetGrantedAudience()}}
-	rec := storage.Record{Kind: kind, Key: at, State: storage.Active, GrantID: r.GetID(), ClientID: r.GetClient().GetID(), Scope: r.GetGrantedScopes(),
-		Audience: r.GetGrantedAudience(), IssuedAt: time.Now().UTC(), ExpiresAt: until}
-	if s := r.GetSession(); s != nil {
-		text, err := json.Marshal(s)
-		if err != nil {
-			return rec, d, fmt.Errorf("fositegrant: a session of type %T has no JSON form: %w", s, err)
-		}
-		d.Fosite.Session, rec.Subject = text, s.GetSubject()
-		if extra, ok := s.(fosite.ExtraClaimsSession); ok {
-			d.Claims = extra.GetExtraClaims()
-		}
-	}
-	return rec, d, nil
-}
-
-func encode(rec storage.Record, d data) (storage.Record, error) {
-	text, err := json.Marshal(d)
-	if err != nil {
-		return rec, fmt.Errorf("fositegrant: record data: %w", err)
-	}
-	rec.Data = text
-	return rec, nil
-}
-
-// expiry is when a token of this type ends by the session; a session without an expiry is refused: it would never end.
-func expiry(r fosite.Requester, of fosite.TokenType) (time.Time, error) {
-	if s := r.GetSession(); s != nil {
-		if until := s.GetExpiresAt(of); !until.IsZero() {
-			return until.UTC(), nil
-		}
-	}
-	return time.Time{}, fmt.Errorf("fositegrant: the session has no expiry for the %s", of)
-}
-
-// find returns a record and the request that it stands for. The session, which may be nil, is filled in place.
-func (s *Storage) find(ctx context.Context, kind storage.Kind, at string, of fosite.TokenType, into fosite.Session) (storage.Record, data, *fosite.Request, error) {
-	var d data
-	rec, err := s.records.Get(ctx, kind, at)
+// find returns a record, its content and the fosite request that it stands for. into may
+// be nil; if not, it is filled in place as the request's session.
+func (s *Storage) find(
+	ctx context.Context,
+	kind storage.Kind,
+	at string,
+	of fosite.TokenType,
+	into fosite.Session,
+) (rec storage.Record, d data, r *fosite.Request, err error) {
+	rec, err = s.records.Get(ctx, kind, at)
 	if err != nil {
 		return rec, d, nil, notFound(err)
 	}
 	if err := json.Unmarshal(rec.Data, &d); err != nil {
 		return rec, d, nil, fmt.Errorf("fositegrant: %s record data: %w", kind, err)
 	}
+
+	// fosite keeps a client with each request. Here the client is read anew, so that a
+	// change of its registration counts at once.
 	c, err := s.clients.Client(ctx, rec.ClientID)
 	switch {
 	case err != nil:
 		return rec, d, nil, notFound(err)
-	case c.Disabled || c.Ended(rec.IssuedAt):
-		return rec, d, nil, fosite.ErrNotFound.WithWrap(errors.New("fositegrant: the client is disabled, or what it had has ended"))
+	case c.Disabled:
+		return rec, d, nil, fosite.ErrNotFound.WithWrap(
+			errors.New("fositegrant: the client is disabled"),
+		)
+	case c.Ended(rec.IssuedAt):
+		return rec, d, nil, fosite.ErrNotFound.WithWrap(
+			errors.New("fositegrant: the client's tokens of that time have ended"),
+		)
 	}
-	r := &fosite.Request{ID: rec.GrantID, RequestedAt: d.Fosite.RequestedAt, Client: client{grantClient{c}}, Form: url.Values{},
-		RequestedScope: d.Fosite.RequestedScope, RequestedAudience: d.Fosite.RequestedAudience, GrantedScope: d.Fosite.GrantedScope, GrantedAudience: d.Fosite.GrantedAudience}
-	for name, values := range d.Fosite.Form {
-		r.Form[name] = values
-	}
-	if into != nil {
-		if len(d.Fosite.Session) > 0 {
-			if err := json.Unmarshal(d.Fosite.Session, into); err != nil {
-				return rec, d, nil, fmt.Errorf("fositegrant: a session of type %T was stored in another form: %w", into, err)
-			}
-		}
-		if of != "" {
-			into.SetExpiresAt(of, d.Fosite.Expires) // not rec.ExpiresAt, which a spent record outlives
-		}
-		r.Session = into
-	}
-	return rec, d, r, nil
+
+	r, err = d.request(rec, client{grantClient{c}}, of, into)
+	return rec, d, r, err
 }
 
-// join stores a record of a family, unless the family has ended. The first one brings the record that tells.
+// join stores a record of a family, unless the family has ended. The first record of a
+// family also stores the family's own record.
 func (s *Storage) join(ctx context.Context, rec storage.Record) error {
-	family := storage.Record{Kind: kindFamily, Key: storage.JoinKey("fosite family", rec.GrantID), State: storage.Active, GrantID: rec.GrantID, ClientID: rec.ClientID,
-		Subject: rec.Subject, IssuedAt: rec.IssuedAt, ExpiresAt: rec.ExpiresAt}
+	family := storage.Record{
+		Kind:      kindFamily,
+		Key:       storage.JoinKey("fosite family", rec.GrantID),
+		State:     storage.Active,
+		GrantID:   rec.GrantID,
+		ClientID:  rec.ClientID,
+		Subject:   rec.Subject,
+		IssuedAt:  rec.IssuedAt,
+		ExpiresAt: rec.ExpiresAt,
+	}
+
 	for {
 		have, err := s.records.Get(ctx, kindFamily, family.Key)
 		switch {
@@ -178,7 +127,8 @@ func (s *Storage) join(ctx context.Context, rec storage.Record) error {
 				return err
 			}
 			if _, taken := s.records.Get(ctx, rec.Kind, rec.Key); taken == nil {
-				return err // not the family: the token itself
+				// The token exists already, and not only the family.
+				return err
 			}
 			continue
 		case err != nil:
@@ -186,10 +136,13 @@ func (s *Storage) join(ctx context.Context, rec storage.Record) error {
 		case have.State != storage.Active:
 			return errLost
 		}
+
 		if have.ExpiresAt.Before(rec.ExpiresAt) {
 			have.ExpiresAt = rec.ExpiresAt
 		}
-		// From Active to Active: it fails if the family ended meanwhile, and what it adds ends with the family.
+
+		// This write leaves the family Active. It fails if the family has ended
+		// meanwhile, and a later end of the family also ends the added record.
 		if err = s.records.Advance(ctx, storage.Active, have, rec); errors.Is(err, storage.ErrConflict) {
 			return errLost
 		}
@@ -197,40 +150,54 @@ func (s *Storage) join(ctx context.Context, rec storage.Record) error {
 	}
 }
 
-// consume spends a record for exactly one caller. The others end the family.
-func (s *Storage) consume(ctx context.Context, kind storage.Kind, at string) error {
+// spend spends a code or a refresh token for exactly one caller. Every other caller ends
+// the family.
+func (s *Storage) spend(ctx context.Context, kind storage.Kind, at string) error {
 	rec, err := s.records.Get(ctx, kind, at)
 	if err != nil {
 		return notFound(err)
 	}
+
+	// A spent record stays longer than it is valid, so that a second use is recognized.
 	if rec.State == storage.Active {
 		rec.State = storage.Spent
-		if end := time.Now().UTC().Add(remembered); rec.ExpiresAt.Before(end) {
+		if end := time.Now().UTC().Add(spentLifetime); rec.ExpiresAt.Before(end) {
 			rec.ExpiresAt = end
 		}
 		if err = s.records.Advance(ctx, storage.Active, rec); !errors.Is(err, storage.ErrConflict) {
 			return err
 		}
 	}
+
+	// A code or token that is used twice may have been stolen (RFC 9700 section
+	// 4.14.2). Revoke ends what the first caller got, and what it still gets.
 	if err := s.records.Revoke(ctx, rec.GrantID); err != nil {
 		return err
 	}
 	return errLost
 }
 
-// harmless copies a form without what must not be stored: credentials, and codes, whose signatures are enough.
-func harmless(form url.Values) url.Values {
-	out := url.Values{}
-	for name, values := range form {
-		switch name {
-		case "code", "client_secret", "client_assertion", "client_assertion_type", "password", "assertion", "refresh_token", "code_verifier":
-		default:
-			out[name] = values
-		}
+// spendAlone spends a record that no family belongs to. It is not found for every caller
+// but the first.
+func (s *Storage) spendAlone(ctx context.Context, kind storage.Kind, at string) error {
+	rec, err := s.records.Get(ctx, kind, at)
+	if err != nil {
+		return notFound(err)
 	}
-	return out
+	if rec.State != storage.Active {
+		return fosite.ErrNotFound
+	}
+
+	// The content is needed no more, so it is removed.
+	rec.State = storage.Spent
+	rec.Data = []byte("{}")
+	if err = s.records.Advance(ctx, storage.Active, rec); errors.Is(err, storage.ErrConflict) {
+		return fosite.ErrNotFound
+	}
+	return err
 }
 
+// notFound returns fosite's error for a record or client that does not exist.
 func notFound(err error) error {
 	if errors.Is(err, storage.ErrNotFound) {
 		return fosite.ErrNotFound.WithWrap(err)

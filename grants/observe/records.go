@@ -7,11 +7,15 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// Records returns s with every call observed. It can sweep and list if s can. Without an observer it is s itself.
+// Records returns s with every call observed. The result is a [storage.Sweeper] and a
+// [storage.Lister] if s is one. If o is nil, it returns s itself.
 func Records(o Observer, s storage.Records) storage.Records {
 	if o == nil || s == nil {
 		return s
 	}
+
+	// The server finds a further interface by a type assertion, so the result must have
+	// exactly those of s.
 	r := records{o, s}
 	sweeper, sweeps := s.(storage.Sweeper)
 	lister, lists := s.(storage.Lister)
@@ -36,12 +40,19 @@ func Records(o Observer, s storage.Records) storage.Records {
 	return r
 }
 
+// records observes a [storage.Records].
 type records struct {
 	o Observer
 	s storage.Records
 }
 
-func (r records) call(ctx context.Context, name string, kind storage.Kind, do func(context.Context) error) error {
+// call observes one call about records of a kind.
+func (r records) call(
+	ctx context.Context,
+	name string,
+	kind storage.Kind,
+	do func(context.Context) error,
+) error {
 	return r.o.do(ctx, Call{"records", name, string(kind)}, do)
 }
 
@@ -51,25 +62,41 @@ func (r records) Insert(ctx context.Context, recs ...storage.Record) error {
 	if len(recs) > 0 {
 		kind = recs[0].Kind
 	}
-	return r.call(ctx, "Insert", kind, func(ctx context.Context) error { return r.s.Insert(ctx, recs...) })
+	return r.call(ctx, "Insert", kind, func(ctx context.Context) error {
+		return r.s.Insert(ctx, recs...)
+	})
 }
 
 // Get implements [storage.Records].
 func (r records) Get(ctx context.Context, kind storage.Kind, key string) (rec storage.Record, err error) {
-	err = r.call(ctx, "Get", kind, func(ctx context.Context) error { rec, err = r.s.Get(ctx, kind, key); return err })
+	err = r.call(ctx, "Get", kind, func(ctx context.Context) error {
+		rec, err = r.s.Get(ctx, kind, key)
+		return err
+	})
 	return rec, err
 }
 
 // Advance implements [storage.Records].
-func (r records) Advance(ctx context.Context, from storage.State, next storage.Record, inserts ...storage.Record) error {
-	return r.call(ctx, "Advance", next.Kind, func(ctx context.Context) error { return r.s.Advance(ctx, from, next, inserts...) })
+func (r records) Advance(
+	ctx context.Context,
+	from storage.State,
+	next storage.Record,
+	inserts ...storage.Record,
+) error {
+	return r.call(ctx, "Advance", next.Kind, func(ctx context.Context) error {
+		return r.s.Advance(ctx, from, next, inserts...)
+	})
 }
 
-// Revoke implements [storage.Records].
+// Revoke implements [storage.Records]. Its call has no kind, because it may be about
+// records of every kind.
 func (r records) Revoke(ctx context.Context, grantID string, kinds ...storage.Kind) error {
-	return r.call(ctx, "Revoke", "", func(ctx context.Context) error { return r.s.Revoke(ctx, grantID, kinds...) })
+	return r.call(ctx, "Revoke", "", func(ctx context.Context) error {
+		return r.s.Revoke(ctx, grantID, kinds...)
+	})
 }
 
+// sweeping observes a [storage.Sweeper].
 type sweeping struct {
 	o Observer
 	s storage.Sweeper
@@ -77,10 +104,15 @@ type sweeping struct {
 
 // Sweep implements [storage.Sweeper].
 func (s sweeping) Sweep(ctx context.Context, before time.Time, limit int) (n int, err error) {
-	err = s.o.do(ctx, Call{Part: "records", Name: "Sweep"}, func(ctx context.Context) error { n, err = s.s.Sweep(ctx, before, limit); return err })
+	call := Call{Part: "records", Name: "Sweep"}
+	err = s.o.do(ctx, call, func(ctx context.Context) error {
+		n, err = s.s.Sweep(ctx, before, limit)
+		return err
+	})
 	return n, err
 }
 
+// listing observes a [storage.Lister].
 type listing struct {
 	o Observer
 	s storage.Lister
@@ -88,6 +120,10 @@ type listing struct {
 
 // List implements [storage.Lister].
 func (l listing) List(ctx context.Context, q storage.Query) (recs []storage.Record, next string, err error) {
-	err = l.o.do(ctx, Call{"records", "List", string(q.Kind)}, func(ctx context.Context) error { recs, next, err = l.s.List(ctx, q); return err })
+	call := Call{"records", "List", string(q.Kind)}
+	err = l.o.do(ctx, call, func(ctx context.Context) error {
+		recs, next, err = l.s.List(ctx, q)
+		return err
+	})
 	return recs, next, err
 }

@@ -4,18 +4,11 @@
 package architecture
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
-	"go/ast"
-	"go/parser"
-	"go/token"
 	"io"
-	"io/fs"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -71,6 +64,7 @@ var further = []struct {
 	{"internal/base/", "tokens", "base knows no contract"},
 }
 
+// has reports whether a package belongs to the floor.
 func (f floor) has(pkg string) bool {
 	return slices.ContainsFunc(f.folders, func(folder string) bool {
 		return pkg == folder || strings.HasSuffix(folder, "/") && strings.HasPrefix(pkg, folder)
@@ -80,10 +74,10 @@ func (f floor) has(pkg string) bool {
 // floorOf returns the number of the floor of a package. A floor that names the package
 // itself wins over one that names its folder.
 func floorOf(pkg string) int {
-	if i := slices.IndexFunc(floors, func(f floor) bool { return slices.Contains(f.folders, pkg) }); i >= 0 {
+	named := func(f floor) bool { return slices.Contains(f.folders, pkg) }
+	if i := slices.IndexFunc(floors, named); i >= 0 {
 		return i
 	}
-
 	return slices.IndexFunc(floors, func(f floor) bool { return f.has(pkg) })
 }
 
@@ -93,8 +87,8 @@ type listed struct {
 	Imports    []string
 }
 
-// packages returns the packages of the module and what each of them imports, without
-// tests.
+// packages returns the packages of the module, each with the packages that it imports.
+// The imports of tests do not count.
 func packages(t *testing.T) map[string][]string {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "go", "list", "-json=ImportPath,Imports", "./...")
@@ -114,12 +108,22 @@ func packages(t *testing.T) map[string][]string {
 	}
 }
 
-// own returns a package of the module by its folder.
+// list runs go list on a package, and returns the words of its output.
+func list(t *testing.T, pkg string, args ...string) []string {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "go", append(append([]string{"list"}, args...), "./"+pkg)...)
+	cmd.Dir = root
+	out, err := cmd.Output()
+	require.NoError(t, err, pkg)
+	return strings.Fields(string(out))
+}
+
+// own returns the folder of a package of the module.
 func own(path string) string {
 	return strings.TrimPrefix(strings.TrimPrefix(path, module), "/")
 }
 
-// Every package has a floor, and imports only what stands below it.
+// Every package has a floor, and imports only packages of its own floor and of those below.
 func TestFloors_ImportsPointDownOnly(t *testing.T) {
 	t.Parallel()
 	for pkg, imports := range packages(t) {
@@ -135,13 +139,15 @@ func TestFloors_ImportsPointDownOnly(t *testing.T) {
 			require.LessOrEqual(t, to, from, "%q (%s) imports %q (%s), which stands above it",
 				pkg, floors[from].name, imported, floors[to].name)
 			if to == from && floors[from].apart {
-				t.Errorf("%q imports %q: packages of the floor %q do not import each other", pkg, imported, floors[from].name)
+				t.Errorf("%q imports %q: packages of the floor %q do not import each other",
+					pkg, imported, floors[from].name)
 			}
 			checkFurther(t, pkg, imported)
 		}
 	}
 }
 
+// checkFurther checks one import by the rules beyond the order of the floors.
 func checkFurther(t *testing.T, pkg, imported string) {
 	t.Helper()
 	for _, rule := range further {
@@ -151,47 +157,92 @@ func checkFurther(t *testing.T, pkg, imported string) {
 	}
 }
 
-// foreign says which packages of other modules a part of the repository may import. A
+// foreign has the packages of other modules that a part of the repository may import. A
 // name that ends in a slash stands for all packages below it.
 var foreign = map[string][]string{
-	"internal/base/":      {"github.com/go-jose/go-jose/v4", "golang.org/x/crypto/", "golang.org/x/sync/singleflight", "github.com/beevik/etree", "github.com/mattermost/xml-roundtrip-validator"},
-	"tokens":              {"github.com/go-jose/go-jose/v4", "github.com/go-jose/go-jose/v4/", "golang.org/x/crypto/"},
-	"assertion":           {"github.com/crewjam/saml", "github.com/beevik/etree", "github.com/mattermost/xml-roundtrip-validator"},
+	"internal/base/": {
+		"github.com/beevik/etree",
+		"github.com/go-jose/go-jose/v4",
+		"github.com/mattermost/xml-roundtrip-validator",
+		"golang.org/x/crypto/",
+		"golang.org/x/sync/singleflight",
+	},
+	"tokens": {
+		"github.com/go-jose/go-jose/v4",
+		"github.com/go-jose/go-jose/v4/",
+		"golang.org/x/crypto/",
+	},
+	"assertion": {
+		"github.com/beevik/etree",
+		"github.com/crewjam/saml",
+		"github.com/mattermost/xml-roundtrip-validator",
+	},
 	"storage/storagetest": {"github.com/stretchr/testify/"},
 	"grants/grantstest":   {"github.com/stretchr/testify/"},
-	"grants/fositegrant":  {"github.com/ory/fosite", "github.com/ory/fosite/", "golang.org/x/crypto/"},
-	"internal/servertest": {"github.com/stretchr/testify/", "github.com/go-jose/go-jose/v4", "github.com/go-jose/go-jose/v4/", "golang.org/x/crypto/", "github.com/beevik/etree", "github.com/russellhaering/goxmldsig"},
-	"examples/":           {"github.com/beevik/etree", "github.com/russellhaering/goxmldsig", "github.com/crewjam/saml", "golang.org/x/oauth2", "golang.org/x/oauth2/", "golang.org/x/crypto/"},
+	"grants/fositegrant": {
+		"github.com/ory/fosite",
+		"github.com/ory/fosite/",
+		"golang.org/x/crypto/",
+	},
+	"internal/servertest": {
+		"github.com/beevik/etree",
+		"github.com/go-jose/go-jose/v4",
+		"github.com/go-jose/go-jose/v4/",
+		"github.com/russellhaering/goxmldsig",
+		"github.com/stretchr/testify/",
+		"golang.org/x/crypto/",
+	},
+	"examples/": {
+		"github.com/beevik/etree",
+		"github.com/crewjam/saml",
+		"github.com/russellhaering/goxmldsig",
+		"golang.org/x/crypto/",
+		"golang.org/x/oauth2",
+		"golang.org/x/oauth2/",
+	},
 }
 
-// A package imports no other module but those that its part of the repository needs.
+// allows reports whether a list of names has a package. A name that ends in a slash stands
+// for all packages below it.
+func allows(names []string, pkg string) bool {
+	return slices.ContainsFunc(names, func(name string) bool {
+		return pkg == name || strings.HasSuffix(name, "/") && strings.HasPrefix(pkg, name)
+	})
+}
+
+// isForeign reports whether a package is of another module. Only the first element of a
+// path of the standard library has no dot.
+func isForeign(path string) bool {
+	if path == module || strings.HasPrefix(path, module+"/") {
+		return false
+	}
+	first, _, _ := strings.Cut(path, "/")
+	return strings.Contains(first, ".")
+}
+
+// A package imports other modules only if its part of the repository needs them.
 // Only grants/fositegrant reaches fosite.
 func TestFloors_ForeignPackagesAreNamed(t *testing.T) {
 	t.Parallel()
 	for pkg, imports := range packages(t) {
 		var allowed []string
 		for part, names := range foreign {
-			if pkg == part || strings.HasSuffix(part, "/") && strings.HasPrefix(pkg, part) {
+			if allows([]string{part}, pkg) {
 				allowed = append(allowed, names...)
 			}
 		}
 		for _, path := range imports {
-			if path == module || strings.HasPrefix(path, module+"/") || !strings.Contains(strings.SplitN(path, "/", 2)[0], ".") {
-				continue
+			if isForeign(path) {
+				require.True(t, allows(allowed, path), "%q imports %q", pkg, path)
 			}
-			ok := slices.ContainsFunc(allowed, func(name string) bool {
-				return path == name || strings.HasSuffix(name, "/") && strings.HasPrefix(path, name)
-			})
-			require.True(t, ok, "%q imports %q", pkg, path)
 		}
 	}
 }
 
-// The test of the floors fails if one arrow is turned: each rule refuses an import
-// that breaks it.
-func TestFloors_RulesRefuseATurnedArrow(t *testing.T) {
+// Each rule of the floors refuses an import that breaks it.
+func TestFloors_RulesRefuseAnImportThatPointsUp(t *testing.T) {
 	t.Parallel()
-	for _, arrow := range [][2]string{
+	for _, imported := range [][2]string{
 		{"internal/room/issue", ""},
 		{"internal/seam", "internal/frame"},
 		{"internal/room/consent", "internal/room/issue"},
@@ -199,141 +250,8 @@ func TestFloors_RulesRefuseATurnedArrow(t *testing.T) {
 		{"grants", "internal/seam"},
 		{"storage", "grants"},
 	} {
-		require.Greater(t, floorOf(arrow[1]), floorOf(arrow[0]), "%v", arrow)
+		require.Greater(t, floorOf(imported[1]), floorOf(imported[0]), "%v", imported)
 	}
 	require.True(t, floors[floorOf("internal/spec/gateway")].apart)
 	require.Equal(t, floorOf("internal/spec/gateway"), floorOf("internal/spec/responsemode"))
-}
-
-// The face is small: documented structs, assembly and handlers.
-func TestFace_IsSmall(t *testing.T) {
-	t.Parallel()
-	files, err := filepath.Glob(filepath.Join(root, "*.go"))
-	require.NoError(t, err)
-	n, lines := 0, 0
-	for _, f := range files {
-		if strings.HasSuffix(f, "_test.go") {
-			continue
-		}
-		text, err := os.ReadFile(f)
-		require.NoError(t, err)
-		n++
-		lines += bytes.Count(text, []byte("\n"))
-	}
-	require.LessOrEqual(t, n, 16)
-	require.LessOrEqual(t, lines, 1500)
-}
-
-// A server has its exported methods and no others: what it does is in the rooms.
-func TestFace_ServerHasNoInternalMethods(t *testing.T) {
-	t.Parallel()
-	files, err := filepath.Glob(filepath.Join(root, "*.go"))
-	require.NoError(t, err)
-	for _, f := range files {
-		if strings.HasSuffix(f, "_test.go") {
-			continue
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), f, nil, 0)
-		require.NoError(t, err)
-		for _, decl := range file.Decls {
-			fn, ok := decl.(*ast.FuncDecl)
-			if !ok || fn.Recv == nil {
-				continue
-			}
-			star, ok := fn.Recv.List[0].Type.(*ast.StarExpr)
-			if !ok {
-				continue
-			}
-			if id, ok := star.X.(*ast.Ident); ok && id.Name == "Server" {
-				require.True(t, fn.Name.IsExported(), "%s: %s", f, fn.Name.Name)
-			}
-		}
-	}
-}
-
-func list(t *testing.T, pkg string, args ...string) []string {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "go", append(append([]string{"list"}, args...), "./"+pkg)...)
-	cmd.Dir = root
-	out, err := cmd.Output()
-	require.NoError(t, err, pkg)
-
-	return strings.Fields(string(out))
-}
-
-// No file is too long to be read, and everything exported has a comment.
-func TestFiles_AreShortAndDocumented(t *testing.T) {
-	t.Parallel()
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
-		if d.IsDir() && (d.Name() == "testdata" || d.Name() == ".git") {
-			return filepath.SkipDir
-		}
-		if !strings.HasSuffix(path, ".go") {
-			return nil
-		}
-		test := strings.HasSuffix(path, "_test.go")
-		limit := 400
-		if test {
-			limit = 800
-		}
-		f, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		defer f.Close()
-		lines := 0
-		for s := bufio.NewScanner(f); s.Scan(); {
-			lines++
-		}
-		require.LessOrEqual(t, lines, limit, path)
-		if test || strings.Contains(path, "/examples/") {
-			return nil
-		}
-		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.ParseComments)
-		require.NoError(t, err, path)
-		for _, decl := range file.Decls {
-			for _, name := range undocumented(decl) {
-				t.Errorf("%s: %s is exported and has no comment", path, name)
-			}
-		}
-		return nil
-	})
-	require.NoError(t, err)
-}
-
-func undocumented(decl ast.Decl) (names []string) {
-	switch d := decl.(type) {
-	case *ast.FuncDecl:
-		if d.Name.IsExported() && d.Doc == nil && (d.Recv == nil || receiverExported(d.Recv)) {
-			names = append(names, d.Name.Name)
-		}
-	case *ast.GenDecl:
-		for _, spec := range d.Specs {
-			switch s := spec.(type) {
-			case *ast.TypeSpec:
-				if s.Name.IsExported() && s.Doc == nil && d.Doc == nil {
-					names = append(names, s.Name.Name)
-				}
-			case *ast.ValueSpec:
-				for _, n := range s.Names {
-					if n.IsExported() && s.Doc == nil && s.Comment == nil && d.Doc == nil {
-						names = append(names, n.Name)
-					}
-				}
-			}
-		}
-	}
-	return names
-}
-
-func receiverExported(recv *ast.FieldList) bool {
-	typ := recv.List[0].Type
-	if star, ok := typ.(*ast.StarExpr); ok {
-		typ = star.X
-	}
-	id, ok := typ.(*ast.Ident)
-	return ok && id.IsExported()
 }

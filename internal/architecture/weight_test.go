@@ -11,17 +11,17 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// maxForeign is how many packages of other modules a host of the root package may
-// compile.
+// maxForeign is the most packages of other modules that a host of the root package
+// compiles.
 const maxForeign = 24
 
-// maxBinary is how large the binary of the quick start may be, in bytes, as a plain
-// go build makes it. text/template alone adds 3 MB: with it the linker keeps every
-// exported method.
+// maxBinary is the largest size in bytes of the quick start's binary, as a plain go build
+// makes it. text/template alone adds 3 MB, because the linker then keeps every exported
+// method.
 const maxBinary = 13_000_000
 
-// notCompiled are the modules that a host never compiles because of the root package.
-// They come with fosite, or would come with a store's driver or a telemetry library.
+// notCompiled are modules that the root package must not bring into a host's build. They
+// come with fosite, with the driver of a store or with a telemetry library.
 var notCompiled = []string{
 	"github.com/ory/",
 	"google.golang.org/grpc",
@@ -32,7 +32,7 @@ var notCompiled = []string{
 	"github.com/dgraph-io/ristretto",
 }
 
-// What the root package brings into a host's build is bounded in number, and named.
+// The root package brings few packages of other modules into a host's build.
 func TestWeight_RootPackageCompilesFewForeignPackages(t *testing.T) {
 	t.Parallel()
 	var foreign []string
@@ -48,7 +48,7 @@ func TestWeight_RootPackageCompilesFewForeignPackages(t *testing.T) {
 	require.LessOrEqual(t, len(foreign), maxForeign, "%s", strings.Join(foreign, "\n"))
 }
 
-// The smallest server is a small binary.
+// The binary of the quick start is small.
 func TestWeight_QuickStartBinaryIsSmall(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {

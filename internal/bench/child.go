@@ -18,27 +18,29 @@ import (
 	"time"
 )
 
-// A server's process reads commands, one JSON object a line, and answers each with one line.
+// command is a command to a server's process. The process reads one JSON object a line, and
+// answers each with one line.
 type command struct {
 	Do       string // "usage", "collect", "bench", "grow"
 	Workload string
 	N        int
 }
 
+// reply is the answer to a command.
 type reply struct {
-	CPU    time.Duration `json:",omitempty"` // of the process so far, user and system
+	CPU    time.Duration `json:",omitempty"` // user and system time of the process
 	Bench  *inProcess    `json:",omitempty"`
 	Growth *growth       `json:",omitempty"`
 	Err    string        `json:",omitempty"`
 }
 
-// inProcess is what testing.B found for one operation.
+// inProcess has the figures of testing.B for one operation.
 type inProcess struct {
 	Time          time.Duration
 	Bytes, Allocs int64
 }
 
-// serve is the whole life of a server's process: the keys come first, then commands until the input ends.
+// serve runs a server's process. It reads the keys, and then commands until the input ends.
 func serve(name string, in io.Reader, out io.Writer) error {
 	p, err := peerNamed(name)
 	if err != nil {
@@ -50,6 +52,8 @@ func serve(name string, in io.Reader, out io.Writer) error {
 	if err := dec.Decode(&k); err != nil {
 		return err
 	}
+
+	// One server for each form of access tokens, all of them in this process.
 	addrs := make(map[string]string)
 	for _, form := range forms {
 		h, err := p.build(&k, form)
@@ -61,11 +65,16 @@ func serve(name string, in io.Reader, out io.Writer) error {
 			return err
 		}
 		addrs[form] = l.Addr().String()
-		go func() { _ = (&http.Server{Handler: h, ReadHeaderTimeout: time.Minute}).Serve(l) }()
+
+		// It serves until the process ends.
+		srv := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
+		go func() { _ = srv.Serve(l) }()
 	}
 	if err := enc.Encode(addrs); err != nil {
 		return err
 	}
+
+	// The parent ends the process by closing its output.
 	for {
 		var c command
 		if err := dec.Decode(&c); errors.Is(err, io.EOF) {
@@ -73,6 +82,8 @@ func serve(name string, in io.Reader, out io.Writer) error {
 		} else if err != nil {
 			return err
 		}
+
+		// A failure of a command does not end the process.
 		r, err := p.run(&k, c)
 		if err != nil {
 			r.Err = err.Error()
@@ -83,6 +94,7 @@ func serve(name string, in io.Reader, out io.Writer) error {
 	}
 }
 
+// run runs one command.
 func (p peer) run(k *keys, c command) (r reply, err error) {
 	switch c.Do {
 	case "usage":
@@ -92,31 +104,32 @@ func (p peer) run(k *keys, c command) (r reply, err error) {
 	case "bench":
 		i := slices.IndexFunc(workloads, func(w *workload) bool { return w.name == c.Workload })
 		if i < 0 {
-			return r, fmt.Errorf("no workload is called %q", c.Workload)
+			return r, fmt.Errorf("bench: no workload has the name %q", c.Workload)
 		}
 		r.Bench, err = benchN(p, workloads[i], k, c.N)
 	case "grow":
 		r.Growth, err = grow(p, k, c.N)
 	default:
-		err = fmt.Errorf("no command is called %q", c.Do)
+		err = fmt.Errorf("bench: no command has the name %q", c.Do)
 	}
 	return r, err
 }
 
-// cpuTime is what this process has used of the processor since it began.
+// cpuTime returns the CPU time of this process since its start.
 func cpuTime() (time.Duration, error) {
 	var u syscall.Rusage
 	err := syscall.Getrusage(syscall.RUSAGE_SELF, &u)
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), err
 }
 
-// collect leaves no garbage of an earlier measurement to a later one.
+// collect frees the garbage of an earlier measurement. The second run frees what finalizers
+// released in the first.
 func collect() {
 	runtime.GC()
 	runtime.GC()
 }
 
-// benchN runs a workload n times in process with the testing package, on a server of its own.
+// benchN runs a workload n times in process with the testing package, on a new server.
 func benchN(p peer, w *workload, k *keys, n int) (*inProcess, error) {
 	collect()
 	if err := flag.Set("test.benchtime", fmt.Sprintf("%dx", n)); err != nil {
@@ -132,16 +145,25 @@ func benchN(p peer, w *workload, k *keys, n int) (*inProcess, error) {
 	if failure != nil {
 		return nil, failure
 	}
-	return &inProcess{Time: time.Duration(res.NsPerOp()), Bytes: res.AllocedBytesPerOp(), Allocs: res.AllocsPerOp()}, nil
+	return &inProcess{
+		Time:   time.Duration(res.NsPerOp()),
+		Bytes:  res.AllocedBytesPerOp(),
+		Allocs: res.AllocsPerOp(),
+	}, nil
 }
 
-// runB is a benchmark of a workload in process.
+// runB benchmarks a workload in process.
 func runB(b *testing.B, p peer, w *workload, k *keys) error {
 	h, err := p.build(k, w.form)
 	if err != nil {
 		return err
 	}
-	c := &caller{target: newLocal(h), peer: p, keys: k, next: new(atomic.Int64)}
+	c := &caller{
+		target: newLocal(h),
+		peer:   p,
+		keys:   k,
+		next:   new(atomic.Int64),
+	}
 	if w.prepare != nil {
 		if err := w.prepare(c, b.N); err != nil {
 			return err
@@ -157,7 +179,7 @@ func runB(b *testing.B, p peer, w *workload, k *keys) error {
 	return nil
 }
 
-// runChild is main in a server's process.
+// runChild is the main function of a server's process.
 func runChild(name string) {
 	testing.Init()
 	if err := serve(name, os.Stdin, os.Stdout); err != nil {

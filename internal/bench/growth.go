@@ -1,42 +1,62 @@
 package main
 
 import (
-	"fmt"
+	"errors"
 	"runtime"
 	"sync/atomic"
 	"time"
 )
 
-// growth is how a server fares as its store fills.
+// growth has the figures of a server whose store fills.
 type growth struct {
-	Access  float64 // bytes of heap for a live access token, at 100,000
-	Refresh float64 // for an access token and its refresh token, with no code beside them
-	Levels  []level
+	// Access is the heap in bytes for a live access token, among 100,000.
+	Access float64
+
+	// Refresh is the heap in bytes for an access token and its refresh token.
+	Refresh float64
+
+	// Levels are the costs of an operation by the number of live tokens.
+	Levels []level
 }
 
-// level is what one operation costs at a number of live tokens, garbage collection included.
+// level is the CPU time of an operation at a number of live tokens. It includes garbage
+// collection.
 type level struct {
-	Tokens     int
-	Issue, Ask time.Duration // client credentials and introspection, of CPU time
+	// Tokens is the number of live tokens.
+	Tokens int
+
+	// Issue is the cost of client credentials, and Ask that of introspection.
+	Issue time.Duration
+	Ask   time.Duration
 }
 
-// heapAt is where heap is measured.
+// heapAt is the number of live tokens at which the heap is measured.
 const heapAt = 100_000
 
+// levels are the numbers of live tokens at which operations are measured.
 var levels = []int{1_000, 100_000, 1_000_000}
 
-// grow fills a server's store in process, up to limit tokens, and measures on the way.
+// grow fills a server's store in process up to limit tokens, and measures it at each level.
 func grow(p peer, k *keys, limit int) (*growth, error) {
 	both, err := pairs(p, k)
 	if err != nil {
 		return nil, err
 	}
+
+	// A new server, whose store is empty.
 	g := &growth{Refresh: both}
 	h, err := p.build(k, opaque)
 	if err != nil {
 		return nil, err
 	}
-	c := &caller{target: newLocal(h), peer: p, keys: k, next: new(atomic.Int64)}
+	c := &caller{
+		target: newLocal(h),
+		peer:   p,
+		keys:   k,
+		next:   new(atomic.Int64),
+	}
+
+	// Introspection asks about these tokens at every level.
 	if err := liveTokens(c, 0); err != nil {
 		return nil, err
 	}
@@ -64,22 +84,35 @@ func grow(p peer, k *keys, limit int) (*growth, error) {
 		if l.Ask, err = settled(func(i int) error { return introspectOne(c, i) }); err != nil {
 			return nil, err
 		}
-		if l.Issue, err = settled(func(int) error { live++; return clientCredentials(c, 0) }); err != nil {
+
+		// These tokens stay in the store, so that they count for the next level.
+		l.Issue, err = settled(func(int) error {
+			live++
+			return clientCredentials(c, 0)
+		})
+		if err != nil {
 			return nil, err
 		}
 		g.Levels = append(g.Levels, l)
 	}
+
+	// Otherwise the collector could free the server before its heap is measured.
 	runtime.KeepAlive(h)
 	return g, nil
 }
 
-// pairs measures heap for an access and a refresh token together.
+// pairs measures the heap for an access token with its refresh token.
 func pairs(p peer, k *keys) (float64, error) {
 	h, err := p.build(k, opaque)
 	if err != nil {
 		return 0, err
 	}
-	c := &caller{target: newLocal(h), peer: p, keys: k, next: new(atomic.Int64)}
+	c := &caller{
+		target: newLocal(h),
+		peer:   p,
+		keys:   k,
+		next:   new(atomic.Int64),
+	}
 	if err := c.pair(); err != nil {
 		return 0, err
 	}
@@ -95,6 +128,7 @@ func pairs(p peer, k *keys) (float64, error) {
 	return size, nil
 }
 
+// heap returns the bytes of live heap.
 func heap() uint64 {
 	collect()
 	var m runtime.MemStats
@@ -102,7 +136,8 @@ func heap() uint64 {
 	return m.HeapAlloc
 }
 
-// settled is the CPU time of one operation over as many as make the collector run twice with the store as it is.
+// settled returns the CPU time of one operation. It repeats the operation until the garbage
+// collector has run twice.
 func settled(op func(i int) error) (time.Duration, error) {
 	collect()
 	var before, after runtime.MemStats
@@ -122,7 +157,7 @@ func settled(op func(i int) error) (time.Duration, error) {
 		runtime.ReadMemStats(&after)
 		done = n >= 2000 && after.NumGC >= before.NumGC+2
 		if n > 5_000_000 {
-			return 0, fmt.Errorf("the collector does not run")
+			return 0, errors.New("bench: the garbage collector does not run")
 		}
 	}
 	end, err := cpuTime()

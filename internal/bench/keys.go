@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// What all servers know alike.
+// The values that all servers share.
 const (
 	issuer      = "https://as.example"
 	clientID    = "app"
@@ -42,19 +42,30 @@ const (
 
 var forms = []string{opaque, es256, rs256, edDSA}
 
-// keys are the keys of a run: one pair for each algorithm, the client's own and the identity provider's. They are made once
-// and handed to every server's process, so that no server has a luckier key.
+// keys are the keys of a run: one for each algorithm, one of the client and one of the
+// identity provider. Each server's process gets the same, because the time of an RSA
+// signature depends on the key.
 type keys struct {
-	ES, Client []byte // PKCS #8
-	RS, IDP    []byte
-	Ed         []byte
-	IDPCert    []byte // DER
+	// The private keys in PKCS #8.
+	ES     []byte
+	RS     []byte
+	Ed     []byte
+	Client []byte
+	IDP    []byte
 
-	JWTs, SAMLs []string // signed beforehand: what signing costs is not the server's
+	// IDPCert is the certificate of the identity provider in DER.
+	IDPCert []byte
+
+	// The assertions, which are signed before a round, because the servers do not sign
+	// them.
+	JWTs  []string
+	SAMLs []string
 }
 
+// newKeys makes the keys, and the given numbers of assertions.
 func newKeys(jwts, samls int) (*keys, error) {
 	k := &keys{}
+	// PKCS #8 goes through JSON to the servers' processes.
 	for _, at := range []*[]byte{&k.ES, &k.Client} {
 		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 		if err != nil {
@@ -80,16 +91,29 @@ func newKeys(jwts, samls int) (*keys, error) {
 	if k.Ed, err = x509.MarshalPKCS8PrivateKey(ed); err != nil {
 		return nil, err
 	}
+
+	// crewjam/saml and goxmldsig know the identity provider by a certificate.
 	signer := parseKey(k.IDP)
 	now := time.Now()
-	cert := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "idp"}, NotBefore: now.Add(-time.Hour), NotAfter: now.Add(time.Hour)}
-	if k.IDPCert, err = x509.CreateCertificate(rand.Reader, cert, cert, signer.Public(), signer); err != nil {
+	cert := &x509.Certificate{
+		SerialNumber: big.NewInt(1),
+		Subject:      pkix.Name{CommonName: "idp"},
+		NotBefore:    now.Add(-time.Hour),
+		NotAfter:     now.Add(time.Hour),
+	}
+	if k.IDPCert, err = x509.CreateCertificate(
+		rand.Reader,
+		cert,
+		cert,
+		signer.Public(),
+		signer,
+	); err != nil {
 		return nil, err
 	}
 	return k.withAssertions(jwts, samls)
 }
 
-// parseKey reads a key that newKeys wrote.
+// parseKey returns a key that newKeys has made.
 func parseKey(der []byte) crypto.Signer {
 	key, err := x509.ParsePKCS8PrivateKey(der)
 	if err != nil {
@@ -98,7 +122,7 @@ func parseKey(der []byte) crypto.Signer {
 	return key.(crypto.Signer)
 }
 
-// signing is the key for a form of access tokens; nil for opaque.
+// signing returns the key for a form of access tokens, or nil for opaque tokens.
 func (k *keys) signing(form string) crypto.Signer {
 	switch form {
 	case es256:
@@ -111,22 +135,32 @@ func (k *keys) signing(form string) crypto.Signer {
 	return nil
 }
 
-// pem is the key for a form as PEM.
+// pem returns the key for a form of access tokens as PEM.
 func (k *keys) pem(form string) []byte {
 	der := map[string][]byte{es256: k.ES, rs256: k.RS, edDSA: k.Ed}[form]
 	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})
 }
 
-// signAssertion is a JWT of the client's about itself.
+// signAssertion returns a JWT assertion of the client about itself.
 func signAssertion(key *ecdsa.PrivateKey, now time.Time) (string, error) {
-	claims, err := json.Marshal(map[string]any{"iss": clientID, "sub": clientID, "aud": issuer, "jti": rand.Text(),
-		"iat": now.Unix(), "exp": now.Add(290 * time.Second).Unix()})
+	claims, err := json.Marshal(map[string]any{
+		"iss": clientID,
+		"sub": clientID,
+		"aud": issuer,
+		"jti": rand.Text(),
+		"iat": now.Unix(),
+		"exp": now.Add(290 * time.Second).Unix(),
+	})
 	if err != nil {
 		return "", err
 	}
 	b64 := base64.RawURLEncoding
-	input := b64.EncodeToString([]byte(`{"alg":"ES256","typ":"JWT","kid":"client"}`)) + "." + b64.EncodeToString(claims)
+	input := b64.EncodeToString(
+		[]byte(`{"alg":"ES256","typ":"JWT","kid":"client"}`),
+	) + "." + b64.EncodeToString(claims)
 	sum := sha256.Sum256([]byte(input))
+
+	// The signature is r and s in 32 bytes each (RFC 7518 section 3.4).
 	r, s, err := ecdsa.Sign(rand.Reader, key, sum[:])
 	if err != nil {
 		return "", err
@@ -137,9 +171,11 @@ func signAssertion(key *ecdsa.PrivateKey, now time.Time) (string, error) {
 	return input + "." + b64.EncodeToString(sig[:]), nil
 }
 
-// withAssertions is k with other assertions, that nobody used yet.
+// withAssertions returns the same keys with new assertions.
 func (k keys) withAssertions(jwts, samls int) (*keys, error) {
 	k.JWTs, k.SAMLs = nil, nil
+
+	// All assertions of a round expire at the same time.
 	now := time.Now()
 	for range jwts {
 		token, err := signAssertion(parseKey(k.Client).(*ecdsa.PrivateKey), now)

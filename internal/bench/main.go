@@ -9,11 +9,11 @@ import (
 )
 
 var (
-	serveFlag = flag.String("serve", "", "be the server of this `name` (the command starts itself so)")
-	rounds    = flag.Int("rounds", 4, "how often each workload goes to each server")
-	deep      = flag.Bool("deep", false, "fill the other servers' stores with a million tokens too, which takes minutes")
-	only      = flag.String("workload", "", "only the workloads whose name contains this `text`, and no growth")
-	among     = flag.String("servers", "", "only these servers, separated by commas; the floor is always there")
+	serveFlag = flag.String("serve", "", "run as the server with this `name`; the command starts itself with it")
+	rounds    = flag.Int("rounds", 4, "the number of rounds")
+	deep      = flag.Bool("deep", false, "fill the stores of the other servers with a million tokens too, which takes minutes")
+	only      = flag.String("workload", "", "run only the workloads whose name contains this `text`, and no growth")
+	among     = flag.String("servers", "", "run only these servers, separated by commas, and the floor")
 )
 
 func main() {
@@ -28,32 +28,42 @@ func main() {
 	}
 }
 
-// chosen are the servers and workloads that the flags select.
-func chosen() (who []peer, what []*workload) {
+// chosen returns the servers and the workloads that the flags select.
+func chosen() (servers []peer, tasks []*workload) {
 	for _, p := range peers {
 		if *among == "" || p.name == "floor" || strings.Contains(","+*among+",", ","+p.name+",") {
-			who = append(who, p)
+			servers = append(servers, p)
 		}
 	}
 	for _, w := range workloads {
 		if strings.Contains(w.name, *only) {
-			what = append(what, w)
+			tasks = append(tasks, w)
 		}
 	}
-	return who, what
+	return servers, tasks
 }
 
+// maxAge is how long the signed assertions are used. They are valid for nearly five
+// minutes.
+const maxAge = 4 * time.Minute
+
+// compare measures all that was chosen and prints the tables.
 func compare() error {
 	begin := time.Now()
 	k, err := newKeys(maxJWTs, maxSAMLs)
 	if err != nil {
 		return err
 	}
-	who, what := chosen()
-	res := newResults(who, what)
+	res := newResults(chosen())
 	for round := range *rounds {
-		fmt.Fprintf(os.Stderr, "round %d of %d (%ds)\n", round+1, *rounds, int(time.Since(begin).Seconds()))
-		if time.Since(begin) > 4*time.Minute { // the assertions live for five
+		fmt.Fprintf(
+			os.Stderr,
+			"round %d of %d (%ds)\n",
+			round+1,
+			*rounds,
+			int(time.Since(begin).Seconds()),
+		)
+		if time.Since(begin) > maxAge {
 			if k, err = k.withAssertions(maxJWTs, maxSAMLs); err != nil {
 				return err
 			}
@@ -73,9 +83,12 @@ func compare() error {
 	return nil
 }
 
-// round starts every server, gives each workload to all of them in turn, over the network and then in process, and stops them.
+// round starts all servers, runs each workload on one after the other, over the network and
+// then in process, and stops them.
 func (res *results) round(round int, k *keys) (err error) {
 	var servers []*remote
+
+	// Servers that were started are stopped after a failure too.
 	defer func() {
 		for _, r := range servers {
 			if stopped := r.stop(); err == nil {
@@ -83,14 +96,16 @@ func (res *results) round(round int, k *keys) (err error) {
 			}
 		}
 	}()
-	for _, p := range res.who {
+	for _, p := range res.servers {
 		r, err := start(p, k)
 		if err != nil {
 			return err
 		}
 		servers = append(servers, r)
 	}
-	for _, w := range res.what {
+
+	// Each round begins with another server.
+	for _, w := range res.workloads {
 		for i := range servers {
 			r := servers[(i+round)%len(servers)]
 			if !r.peer.has(w) {
@@ -100,7 +115,11 @@ func (res *results) round(round int, k *keys) (err error) {
 			if err != nil {
 				return fmt.Errorf("%s: %w", w.name, err)
 			}
-			a, err := r.ask(command{Do: "bench", Workload: w.name, N: w.ops})
+			a, err := r.ask(command{
+				Do:       "bench",
+				Workload: w.name,
+				N:        w.ops,
+			})
 			if err != nil {
 				return fmt.Errorf("%s in process: %w", w.name, err)
 			}
@@ -110,12 +129,19 @@ func (res *results) round(round int, k *keys) (err error) {
 	return nil
 }
 
-// grow fills each server's store in a process of its own.
+// The numbers of live tokens at which growth ends. The stores of some servers take minutes
+// to fill with a million.
+const (
+	growLimit = 100_000
+	deepLimit = 1_000_000
+)
+
+// grow measures the growth of each server, in a process of its own.
 func (res *results) grow(k *keys) error {
-	for _, p := range res.who {
-		limit := 100_000
+	for _, p := range res.servers {
+		limit := growLimit
 		if *deep || p.name == "floor" || p.name == "grantwell" {
-			limit = 1_000_000
+			limit = deepLimit
 		}
 		r, err := start(p, k)
 		if err != nil {

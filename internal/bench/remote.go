@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// remote is a server's process, as the load generator sees it.
+// remote is a server's process as the load generator uses it.
 type remote struct {
 	peer  peer
 	keys  *keys
@@ -23,16 +23,20 @@ type remote struct {
 	in    io.WriteCloser
 	enc   *json.Encoder
 	dec   *json.Decoder
-	addrs map[string]string // by form of the access tokens
+	addrs map[string]string // by the form of access tokens
 }
 
-// start runs this program again as the server.
+// start runs this program as a server.
 func start(p peer, k *keys) (*remote, error) {
 	exe, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	r := &remote{peer: p, keys: k, cmd: exec.Command(exe, "-serve", p.name)}
+	r := &remote{
+		peer: p,
+		keys: k,
+		cmd:  exec.Command(exe, "-serve", p.name), //nolint:noctx // stop ends the process
+	}
 	r.cmd.Stderr = os.Stderr
 	if r.in, err = r.cmd.StdinPipe(); err != nil {
 		return nil, err
@@ -44,6 +48,7 @@ func start(p peer, k *keys) (*remote, error) {
 	if err := r.cmd.Start(); err != nil {
 		return nil, err
 	}
+	// The process gets its keys first, and answers with its addresses.
 	r.enc, r.dec = json.NewEncoder(r.in), json.NewDecoder(bufio.NewReader(out))
 	if err := r.enc.Encode(k); err != nil {
 		return nil, errors.Join(err, r.stop())
@@ -54,11 +59,12 @@ func start(p peer, k *keys) (*remote, error) {
 	return r, nil
 }
 
-// stop ends the process: its input ends.
+// stop ends the process by closing its input.
 func (r *remote) stop() error {
 	return errors.Join(r.in.Close(), r.cmd.Wait())
 }
 
+// ask sends a command and reads the reply.
 func (r *remote) ask(c command) (a reply, err error) {
 	if err := r.enc.Encode(c); err != nil {
 		return a, err
@@ -72,13 +78,21 @@ func (r *remote) ask(c command) (a reply, err error) {
 	return a, nil
 }
 
-// connections is how many clients call at once.
+// connections is the number of concurrent clients.
 const connections = 8
 
-// load runs a workload over the network and returns the CPU time that the server used for one operation.
+// load runs a workload over the network, and returns the CPU time of the server for one
+// operation.
 func (r *remote) load(w *workload, ops int) (time.Duration, error) {
 	each := ops / connections
 	next := new(atomic.Int64)
+	var wires []*wire
+	defer func() {
+		for _, conn := range wires {
+			_ = conn.conn.Close()
+		}
+	}()
+
 	var callers [connections]*caller
 	var prepared errgroup.Group
 	for i := range callers {
@@ -86,8 +100,13 @@ func (r *remote) load(w *workload, ops int) (time.Duration, error) {
 		if err != nil {
 			return 0, err
 		}
-		defer func() { _ = conn.conn.Close() }()
-		c := &caller{target: conn, peer: r.peer, keys: r.keys, next: next}
+		wires = append(wires, conn)
+		c := &caller{
+			target: conn,
+			peer:   r.peer,
+			keys:   r.keys,
+			next:   next,
+		}
 		callers[i] = c
 		if w.prepare != nil {
 			prepared.Go(func() error { return w.prepare(c, each) })
@@ -96,6 +115,8 @@ func (r *remote) load(w *workload, ops int) (time.Duration, error) {
 	if err := prepared.Wait(); err != nil {
 		return 0, err
 	}
+
+	// What prepare left is not measured.
 	if _, err := r.ask(command{Do: "collect"}); err != nil {
 		return 0, err
 	}
@@ -103,8 +124,11 @@ func (r *remote) load(w *workload, ops int) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
+
 	var calls errgroup.Group
 	var turn sync.Mutex
+
+	// Callers of a workload that runs alone take turns.
 	for _, c := range callers {
 		calls.Go(func() error {
 			for i := range each {

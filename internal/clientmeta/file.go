@@ -24,6 +24,9 @@ const maxFileClients = 10_000
 // It is stored as a fast hash.
 const minSecret = 16
 
+// maxSecret is the longest one in bytes: endpoints read no more.
+const maxSecret = 512
+
 // minSharedKey is the shortest key of HS256 in bytes (RFC 7518 section 3.2).
 const minSharedKey = 32
 
@@ -202,6 +205,9 @@ func setSecret(c *storage.Client, plain, hash string) error {
 
 	case plain != "" && len(plain) < minSecret:
 		return fmt.Errorf("%s: has fewer than %d characters", plainMember, minSecret)
+
+	case len(plain) > maxSecret:
+		return fmt.Errorf("%s: has more than %d bytes, which no endpoint reads", plainMember, maxSecret)
 
 	case plain != "":
 		c.Secrets = []storage.Secret{storage.HashSecret(plain)}

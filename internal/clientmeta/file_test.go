@@ -97,6 +97,7 @@ func TestReadFile_NamesClientAndMember(t *testing.T) {
 	for members, want := range map[string]string{
 		`"client_name":"no secret"`:                                             `"m": client_secret: is missing`,
 		`"client_secret":"fifteen letters"`:                                     `"m": client_secret: has fewer than 16 characters`,
+		`"client_secret":"` + strings.Repeat("x", 513) + `"`:                    `"m": client_secret: has more than 512 bytes`,
 		`"client_secret":1`:                                                     `"m": client_secret: is not a string`,
 		`"client_secret":"` + secret + `","client_secret_hash":"x"`:             `"m": client_secret_hash: is exclusive`,
 		`"client_secret":"` + secret + `","secrets":[{"hash":"x"}]`:             `"m": client_secret: is exclusive`,

@@ -2,8 +2,16 @@ package dbserver
 
 import "syscall"
 
-// Attributes start a process in a group of its own, so that a terminal's interrupt does not reach it before its owner
-// has let go of it; the system ends it if this program dies.
+// Attributes returns the attributes of a process that runs as owner, or as the user of this
+// program if owner is nil.
+//
+// The process has its own process group, so that an interrupt from the terminal does not
+// end it before its caller does. If this program dies, the system sends the signal to the
+// process.
 func Attributes(owner *syscall.Credential, signal syscall.Signal) *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Credential: owner, Pdeathsig: signal, Setpgid: true}
+	return &syscall.SysProcAttr{
+		Credential: owner,
+		Pdeathsig:  signal,
+		Setpgid:    true,
+	}
 }

@@ -1,10 +1,11 @@
 //go:build unix
 
-// Package dbserver starts private database servers from installed programs, for tests and for the cluster example: each
-// has its files in a temporary directory, listens on a Unix socket there and on no port, and
-// runs as an unprivileged user, since a server refuses to run as root.
+// Package dbserver starts private database servers from installed programs, for tests and
+// for the cluster example.
 //
-// It knows how to start a server and not how to talk to one, and so needs no driver.
+// A server has its files in a temporary directory, and listens on a Unix socket there and
+// on no port. It runs as an unprivileged user, because databases refuse to run as root. The
+// package needs no database driver: the caller connects.
 package dbserver
 
 import (
@@ -13,10 +14,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"sync"
 	"syscall"
 	"time"
@@ -24,16 +23,24 @@ import (
 
 // Server is a private database server. Its methods are safe for concurrent use.
 type Server struct {
-	// Name is what people call it: PostgreSQL, MariaDB, Redis.
+	// Name is the name of the database: PostgreSQL, MariaDB or Redis.
 	Name string
-	// Dir has everything that it writes. Only its owner may look inside.
+
+	// Dir is the directory of all its files. Only the server's user may read it.
 	Dir string
-	// DSN is how a client reaches it: a connection string of pgx or go-sql-driver/mysql, or the path of Redis's socket.
+
+	// DSN is how a client connects: a connection string of pgx or of go-sql-driver/mysql,
+	// or the path of Redis's socket.
 	DSN string
 
+	// command is the program and its arguments.
 	command []string
-	owner   *syscall.Credential // nil: who runs this program
-	signal  syscall.Signal      // ends it at once, its workers too; also when this program has died
+
+	// owner is the user of the process. If nil, it is the user of this program.
+	owner *syscall.Credential
+
+	// signal ends the server and its workers at once.
+	signal syscall.Signal
 
 	mu      sync.Mutex
 	process *exec.Cmd
@@ -41,25 +48,30 @@ type Server struct {
 	output  bytes.Buffer
 }
 
-// NotInstalledError says that a program is missing on this machine, or a user to run it as.
+// NotInstalledError says that this machine lacks a program, or a user to run it as.
 type NotInstalledError struct {
-	Program string // for example initdb
-	Package string // the Debian package that has it
+	// Program is the missing program, for example initdb.
+	Program string
+
+	// Package is the Debian package that has the program.
+	Package string
 }
 
-// Error names both.
+// Error names the program and the package.
 func (e *NotInstalledError) Error() string {
 	return fmt.Sprintf("dbserver: %s is not installed (Debian package %s)", e.Program, e.Package)
 }
 
-// prepare finds a program, the newest of several versions, and makes a server's directory. The server runs as the first of these
-// users if this program is root's.
+// prepare finds a program and makes the server's directory. The program is in the PATH or
+// in a directory that matches one of the patterns. The highest match is the newest version.
+// If this program runs as root, the server runs as the first of the users that exists.
 func prepare(name, program, pack string, users []string, patterns ...string) (*Server, string, error) {
 	path, err := exec.LookPath(program)
 	if err != nil {
 		var found []string
 		for _, p := range patterns {
-			paths, _ := filepath.Glob(filepath.Join(p, program)) // the patterns are right
+			// Glob fails only for a malformed pattern.
+			paths, _ := filepath.Glob(filepath.Join(p, program))
 			found = append(found, paths...)
 		}
 		if len(found) == 0 {
@@ -67,11 +79,14 @@ func prepare(name, program, pack string, users []string, patterns ...string) (*S
 		}
 		path = slices.Max(found)
 	}
+
 	owner, err := unprivileged(users)
 	if err != nil {
 		return nil, "", err
 	}
-	dir, err := os.MkdirTemp("", "gwdb") // short enough for a socket's path
+
+	// The path of a Unix socket has at most 104 bytes on some systems, so the name is short.
+	dir, err := os.MkdirTemp("", "gwdb")
 	if err != nil {
 		return nil, "", fmt.Errorf("dbserver: %w", err)
 	}
@@ -84,38 +99,16 @@ func prepare(name, program, pack string, users []string, patterns ...string) (*S
 	return &Server{Name: name, Dir: dir, owner: owner}, path, nil
 }
 
-// unprivileged returns whom a server runs as: nil for the caller itself, unless that is root.
-func unprivileged(users []string) (*syscall.Credential, error) {
-	if os.Geteuid() != 0 {
-		return nil, nil
-	}
-	for _, name := range append(slices.Clone(users), "nobody") {
-		u, err := user.Lookup(name)
-		if err != nil {
-			continue
-		}
-		uid, err := strconv.ParseUint(u.Uid, 10, 32)
-		if err != nil {
-			return nil, fmt.Errorf("dbserver: user %s: %w", name, err)
-		}
-		gid, err := strconv.ParseUint(u.Gid, 10, 32)
-		if err != nil {
-			return nil, fmt.Errorf("dbserver: user %s: %w", name, err)
-		}
-		return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
-	}
-	return nil, &NotInstalledError{"a user that is not root", "base-passwd"}
-}
-
-// exec is a command that has its temporary files in the server's directory too: its user may write nowhere else.
+// exec returns a command of the server. Its temporary files are in the server's directory,
+// because its user may not write to another.
 func (s *Server) exec(program string, args ...string) *exec.Cmd {
-	cmd := exec.Command(program, args...)
+	cmd := exec.Command(program, args...) //nolint:noctx // Stop and Remove end the process
 	cmd.Dir = s.Dir
 	cmd.Env = append(os.Environ(), "TMPDIR="+s.Dir)
 	return cmd
 }
 
-// run runs a program that prepares the directory.
+// run runs a program that prepares the directory. If it fails, the server is removed.
 func (s *Server) run(program string, args ...string) error {
 	cmd := s.exec(program, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: s.owner, Setpgid: true}
@@ -126,32 +119,38 @@ func (s *Server) run(program string, args ...string) error {
 	return nil
 }
 
-// Start starts the server and waits until answers, which asks it something, returns nil. A server that was stopped can be
-// started again, on the same files.
-func (s *Server) Start(ctx context.Context, answers func(context.Context) error) error {
+// Start starts the server and waits until ready returns nil. ready tries to connect. A
+// server that was stopped may be started again, on the same files.
+func (s *Server) Start(ctx context.Context, ready func(context.Context) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
 	s.output.Reset()
 	cmd := s.exec(s.command[0], s.command[1:]...)
-	cmd.Stdout, cmd.Stderr = &s.output, &s.output
+	cmd.Stdout = &s.output
+	cmd.Stderr = &s.output
 	cmd.SysProcAttr = Attributes(s.owner, s.signal)
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("dbserver: %w", err)
 	}
+
+	// This goroutine ends with the process, for which Stop waits.
 	exited := make(chan struct{})
 	go func() {
 		_ = cmd.Wait()
 		close(exited)
 	}()
-	s.process, s.exited = cmd, exited
+	s.process = cmd
+	s.exited = exited
+
 	for {
-		err := answers(ctx)
+		err := ready(ctx)
 		if err == nil {
 			return nil
 		}
 		select {
 		case <-exited:
-			return fmt.Errorf("dbserver: %s ended at its start: %s", s.Name, s.output.String())
+			return fmt.Errorf("dbserver: %s ended while it started: %s", s.Name, s.output.String())
 		case <-ctx.Done():
 			return fmt.Errorf("dbserver: %s does not answer: %w", s.Name, err)
 		case <-time.After(10 * time.Millisecond):
@@ -159,7 +158,7 @@ func (s *Server) Start(ctx context.Context, answers func(context.Context) error)
 	}
 }
 
-// Signal sends the server's process a signal; one that does not run gets none.
+// Signal sends a signal to the server. It does nothing if the server does not run.
 func (s *Server) Signal(signal syscall.Signal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -168,7 +167,7 @@ func (s *Server) Signal(signal syscall.Signal) {
 	}
 }
 
-// PID is the server's process, or 0 when it does not run.
+// PID returns the process ID of the server, or 0 if it does not run.
 func (s *Server) PID() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -178,7 +177,7 @@ func (s *Server) PID() int {
 	return s.process.Process.Pid
 }
 
-// Stop sends the signal and waits for the end.
+// Stop sends a signal to the server and waits until it has ended.
 func (s *Server) Stop(signal syscall.Signal) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -190,7 +189,7 @@ func (s *Server) Stop(signal syscall.Signal) {
 	s.process = nil
 }
 
-// Remove stops the server for good, with all that it has kept.
+// Remove ends the server and deletes its files.
 func (s *Server) Remove() {
 	s.Stop(s.signal)
 	_ = os.RemoveAll(s.Dir)

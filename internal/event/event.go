@@ -63,7 +63,28 @@ func (e *Event) Fail(err *grants.Error) {
 	if err.Err != nil {
 		e.Cause = bounded(err.Err.Error())
 	}
+	for name, value := range err.Details {
+		if e.Details == nil {
+			e.Details = make(map[string]string, len(err.Details))
+		}
+		e.Details[name] = plain(value)
+	}
 }
+
+// plain keeps the visible ASCII characters and the space of a text that a caller
+// sent, at most maxDetail of them, so that it cannot forge or fill a log.
+func plain(text string) string {
+	var b strings.Builder
+	for i := 0; i < len(text) && b.Len() < maxDetail; i++ {
+		if c := text[i]; c >= 0x20 && c <= 0x7e {
+			b.WriteByte(c)
+		}
+	}
+
+	return b.String()
+}
+
+const maxDetail = 256
 
 // maxCause bounds the text of a cause in bytes. A part of it may come from the
 // caller, who must not be able to fill the log.
@@ -83,7 +104,7 @@ func (e *Event) Attrs() []slog.Attr {
 		slog.String("endpoint", e.Endpoint),
 		slog.String("outcome", e.Outcome),
 		slog.Int("status", e.Status),
-		slog.Duration("duration", e.Duration),
+		slog.String("duration", e.Duration.Round(time.Microsecond).String()),
 	}
 	for _, a := range []struct{ name, value string }{
 		{"client_id", e.ClientID},
@@ -113,13 +134,21 @@ func (e *Event) Attrs() []slog.Attr {
 }
 
 // Level returns the level of an event's log line: Info if the request was answered,
-// Warn if it was refused, Error if it failed.
+// Warn if it was refused, Error if it failed. What resource servers ask is Debug, and
+// the decision of a user is not a warning.
 func (e *Event) Level() slog.Level {
 	switch e.Outcome {
-	case Refused:
-		return slog.LevelWarn
 	case Failed:
 		return slog.LevelError
+	case Refused:
+		switch e.Reason {
+		case grants.ReasonDenied, grants.ReasonLoginRequired, grants.ReasonConsentRequired:
+			return slog.LevelInfo
+		}
+		return slog.LevelWarn
+	}
+	if e.Endpoint == "introspect" || e.Endpoint == "tokeninfo" {
+		return slog.LevelDebug
 	}
 
 	return slog.LevelInfo

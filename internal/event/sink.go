@@ -12,7 +12,8 @@ import (
 
 // Sink sends events to the host. A nil Sink sends none.
 type Sink struct {
-	// Send is the host's function. It runs before the request's handler returns.
+	// Send is the host's function. It runs before the request's handler returns. Nil:
+	// no events are sent.
 	Send func(ctx context.Context, e Event)
 	// Addr returns the address that a request came from.
 	Addr func(r *http.Request) netip.Addr
@@ -24,7 +25,7 @@ type Sink struct {
 // Emit completes the event of a request and sends it. If the host's function panics,
 // the event is lost, but not the answer.
 func (s *Sink) Emit(ctx context.Context, r *http.Request, e *Event) {
-	if s == nil {
+	if s == nil || s.Send == nil {
 		return
 	}
 	defer func() { _ = recover() }()
@@ -32,11 +33,30 @@ func (s *Sink) Emit(ctx context.Context, r *http.Request, e *Event) {
 	out := *e
 	out.Duration = time.Since(e.Time)
 	out.Remote = s.Addr(r)
-	out.RequestID = s.requestID(r)
+	if out.RequestID == "" {
+		out.RequestID = s.requestID(r)
+	}
 	if out.Outcome == "" {
 		out.Outcome = OK
 	}
 	s.Send(ctx, out)
+}
+
+// Header is the response header that names a request.
+const Header = "X-Request-Id"
+
+// Name gives the request of an event its name, which the response carries too: a
+// user's error page and a line of the log can then be joined.
+func (s *Sink) Name(h http.Header, r *http.Request, e *Event) {
+	if s == nil || e.RequestID != "" {
+		return
+	}
+	defer func() { _ = recover() }()
+
+	e.RequestID = s.requestID(r)
+	if name := plain(e.RequestID); name != "" {
+		h[Header] = []string{name}
+	}
 }
 
 // The bounds of a request's name that a caller sends.

@@ -1,4 +1,4 @@
-// Other people's clients against this server. Never imported, never released.
+// Tests of the clients of other projects. No package imports this module, and it is never released.
 module github.com/grantwell/grantwell/internal/interop
 
 go 1.26.0

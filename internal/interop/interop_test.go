@@ -1,4 +1,5 @@
-// Package interop drives the server with other people's clients.
+// Package interop runs OAuth clients of other projects against the server. It has tests
+// only.
 package interop
 
 import (
@@ -18,8 +19,8 @@ import (
 	"github.com/grantwell/grantwell/internal/servertest"
 )
 
-// serve runs a server whose issuer is the URL of its listener, and whose user
-// approves every request.
+// serve starts a server and returns its issuer, which is the URL of its listener. The user
+// approves every request. format is that of the access tokens.
 func serve(t *testing.T, format string) (issuer string) {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -36,24 +37,35 @@ func serve(t *testing.T, format string) (issuer string) {
 	return listener.URL
 }
 
-// A resource that knows only go-oidc verifies our tokens by our key set.
+// A resource server that uses go-oidc verifies the server's access tokens by its key set.
 // Holds S172, S175, R244.
 func TestGoOIDC_VerifiesAccessTokensByTheKeySet(t *testing.T) {
 	t.Parallel()
 	issuer := serve(t, "jwt")
-	cc := clientcredentials.Config{ClientID: "conf", ClientSecret: servertest.Secret, TokenURL: issuer + "/token", Scopes: []string{"read"}}
-	tok, err := cc.Token(t.Context())
+	client := clientcredentials.Config{
+		ClientID:     "conf",
+		ClientSecret: servertest.Secret,
+		TokenURL:     issuer + "/token",
+		Scopes:       []string{"read"},
+	}
+	token, err := client.Token(t.Context())
 	require.NoError(t, err)
+
 	keys := oidc.NewRemoteKeySet(t.Context(), issuer+"/jwks.json")
-	verifier := oidc.NewVerifier(issuer, keys, &oidc.Config{ClientID: issuer, SupportedSigningAlgs: []string{"ES256"}})
-	parsed, err := verifier.Verify(t.Context(), tok.AccessToken)
+	verifier := oidc.NewVerifier(issuer, keys, &oidc.Config{
+		ClientID:             issuer,
+		SupportedSigningAlgs: []string{"ES256"},
+	})
+	parsed, err := verifier.Verify(t.Context(), token.AccessToken)
 	require.NoError(t, err)
 	require.Equal(t, "conf", parsed.Subject)
-	_, err = verifier.Verify(t.Context(), tok.AccessToken[:len(tok.AccessToken)-4]+"AAAA")
+
+	forged := token.AccessToken[:len(token.AccessToken)-4] + "AAAA"
+	_, err = verifier.Verify(t.Context(), forged)
 	require.Error(t, err)
 }
 
-// JavaScript clients that many people use work unmodified.
+// Widely used JavaScript clients work without a change.
 // Holds S25, S35, S37, S41, S85, S97, S98, S181.
 func TestJavaScriptClients(t *testing.T) {
 	t.Parallel()
@@ -67,11 +79,13 @@ func TestJavaScriptClients(t *testing.T) {
 	if out, err := install.CombinedOutput(); err != nil {
 		missing(t, "npm ci: "+string(out))
 	}
+
 	for _, program := range []string{"oauth4webapi.mjs", "openid-client.mjs", "simple-oauth2.mjs"} {
 		for _, format := range []string{"opaque", "jwt"} {
 			t.Run(program+"/"+format, func(t *testing.T) {
 				t.Parallel()
-				cmd := exec.CommandContext(ctx, "node", program, serve(t, format), "conf", servertest.Secret)
+				issuer := serve(t, format)
+				cmd := exec.CommandContext(ctx, "node", program, issuer, "conf", servertest.Secret)
 				cmd.Dir = "js"
 				out, err := cmd.CombinedOutput()
 				require.NoError(t, err, string(out))
@@ -80,7 +94,8 @@ func TestJavaScriptClients(t *testing.T) {
 	}
 }
 
-// missing skips on a developer's machine and fails where everything must be there.
+// missing skips a test whose programs are not installed. With GRANTWELL_REQUIRE_ALL it
+// fails the test.
 func missing(t *testing.T, what string) {
 	t.Helper()
 	if os.Getenv("GRANTWELL_REQUIRE_ALL") != "" {

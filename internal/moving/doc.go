@@ -1,3 +1,6 @@
-// Package moving has no code: its tests move clients and live tokens from a server made with fosite to Grantwell.
-// It is a module of its own, so that fosite's handlers and what they need stay out of the root one. It is never released.
+// Package moving has tests only. They move clients and live tokens from a server that is
+// built with fosite to Grantwell.
+//
+// It is a module of its own, so that the root module does not depend on fosite's storage
+// and handlers beyond what grants/fositegrant needs. It is never released.
 package moving

@@ -1,4 +1,4 @@
-// Tokens of a server made with fosite, moved to this one. Never imported, never released.
+// Tests that move from fosite. No package imports this module, and it is never released.
 module github.com/grantwell/grantwell/internal/moving
 
 go 1.26.0

@@ -72,7 +72,7 @@ type Minted struct {
 	Stored func(ctx context.Context) error
 }
 
-// Issuance is what is about to be issued, or was, as the host's hooks see it. The
+// Issuance describes tokens that are about to be issued, or were, to the host's hooks. The
 // face has the same type and documents its fields.
 type Issuance struct {
 	Client    storage.Client

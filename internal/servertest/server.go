@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -232,10 +233,18 @@ func failed(err error) Reply {
 	}
 }
 
-// record keeps an event of the server.
+// record keeps an event of the server. Every test holds that a request that was
+// refused has an error and a reason of the list, and one that was answered no error.
 func (s *Server) record(_ context.Context, e grantwell.Event) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+
+	if e.Outcome != "ok" && (e.Error == "" || !slices.Contains(grants.Reasons(), e.Reason)) {
+		s.t.Errorf("%s was %s with the error %q and the reason %q: %s", e.Endpoint, e.Outcome, e.Error, e.Reason, e.Cause)
+	}
+	if e.Outcome == "ok" && e.Error != "" {
+		s.t.Errorf("%s was answered and has the error %q", e.Endpoint, e.Error)
+	}
 	s.events = append(s.events, e)
 }
 

@@ -1,15 +1,18 @@
 package memstore
 
 import (
+	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
 )
 
-// A cursor is base64url of an id (32 bytes of key, 2 of kind, 1 for odd) and 4
-// bytes of its SHA-256, by which other text is recognised.
+// A cursor is base64url of an id (32 bytes of key, 2 of kind, 1 for odd) and 16
+// bytes of its HMAC-SHA-256 under a key of the store, by which text that the store
+// did not make is recognised.
 const (
-	cursorBytes  = 39
-	cursorLength = 52
+	cursorBytes  = 51
+	cursorLength = 68
+	macSize      = 16
 )
 
 var errCursor = errors.New("memstore: not a cursor of this store")
@@ -23,8 +26,9 @@ func (s *Store) cursor(n id) string {
 		odd = 1
 	}
 	b = append(b, byte(n.kind>>8), byte(n.kind), odd)
-	sum := sha256.Sum256(b)
-	return strict.EncodeToString(append(b, sum[:4]...))
+	mac := hmac.New(sha256.New, s.cursorKey[:])
+	mac.Write(b)
+	return strict.EncodeToString(append(b, mac.Sum(nil)[:macSize]...))
 }
 
 // parseCursor returns the id of a cursor that the store made.
@@ -42,7 +46,7 @@ func (s *Store) parseCursor(text string) (id, error) {
 	n.kind = uint16(b[32])<<8 | uint16(b[33])
 	n.odd = b[34] == 1
 	// The kind has to have a number, and the checksum has to be right.
-	if int(n.kind) >= s.kinds.len() || s.cursor(n) != text {
+	if int(n.kind) >= s.kinds.len() || !hmac.Equal([]byte(s.cursor(n)), []byte(text)) {
 		return n, errCursor
 	}
 	return n, nil

@@ -1,6 +1,7 @@
 package memstore
 
 import (
+	"crypto/rand"
 	"hash/maphash"
 	"math/bits"
 	"sync"
@@ -57,6 +58,9 @@ type Store struct {
 	// the same hash. Tests replace it.
 	hash func(grantID string) uint64
 
+	// cursorKey authenticates cursors. It is random and never changes.
+	cursorKey [32]byte
+
 	registry registry
 }
 
@@ -77,6 +81,7 @@ func NewWith(o Options) *Store {
 		max:  int64(o.MaxRecords),
 		hash: func(grantID string) uint64 { return maphash.String(seed, grantID) },
 	}
+	_, _ = rand.Read(s.cursorKey[:]) // never fails
 	for i := range s.shards {
 		s.shards[i].records = map[id]ref{}
 		s.shards[i].grants = map[uint64]ref{}

@@ -75,6 +75,7 @@
 //	c            clients, a hash of ID to version and JSON
 //	n            client IDs in byte order
 //	o, p         origins of enabled clients, with their counts, and by client
+//	k            the key of cursors, from the first listing of several pages on
 //
 // A record or client of another version is refused with an error and never read.
 // Register such a client again with PutClient, which replaces it.

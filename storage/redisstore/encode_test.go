@@ -117,15 +117,19 @@ func FuzzDecode(f *testing.F) {
 func FuzzParseCursor(f *testing.F) {
 	f.Add("")
 	f.Add("AAAA")
-	f.Add(cursor("access:" + storage.Key("x")))
-	f.Add(cursor("a:\xff\x00"))
+	key := strings.Repeat("k", cursorKeySize)
+	s, err := New(answering(key, nil, new(int)), "grantwell", safe)
+	require.NoError(f, err)
+	f.Add(seal([]byte(key), "access:"+storage.Key("x")))
+	f.Add(seal([]byte(key), "a:\xff\x00"))
+	f.Add(seal([]byte("another key"), "access:"+storage.Key("x")))
 	f.Fuzz(func(t *testing.T, text string) {
-		m, err := parseCursor(text)
+		m, err := s.parseCursor(t.Context(), text)
 		if err != nil {
 			require.ErrorIs(t, err, errCursor)
 			require.Empty(t, m)
 			return
 		}
-		require.Equal(t, text, cursor(m))
+		require.Equal(t, text, seal([]byte(key), m))
 	})
 }

@@ -3,9 +3,6 @@ package redisstore
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
-	"errors"
 	"strconv"
 
 	"github.com/grantwell/grantwell/storage"
@@ -20,10 +17,14 @@ func (s *Store) List(ctx context.Context, q storage.Query) ([]storage.Record, st
 	if limit < 1 || limit > largestPage {
 		limit = defaultPage
 	}
-	first, last, err := lexRange(q)
-	if err != nil {
-		return nil, "", err
+	after := ""
+	if q.After != "" {
+		var err error
+		if after, err = s.parseCursor(ctx, q.After); err != nil {
+			return nil, "", err
+		}
 	}
+	first, last := lexRange(q.Kind, after)
 
 	var page []storage.Record
 	for {
@@ -40,7 +41,11 @@ func (s *Store) List(ctx context.Context, q storage.Query) ([]storage.Record, st
 		page = append(page, recs...)
 		if len(page) > limit {
 			end := page[limit-1]
-			return page[:limit], cursor(member(end.Kind, end.Key)), nil
+			next, err := s.cursor(ctx, member(end.Kind, end.Key))
+			if err != nil {
+				return nil, "", err
+			}
+			return page[:limit], next, nil
 		}
 		if more == "" {
 			return page, "", nil
@@ -49,27 +54,21 @@ func (s *Store) List(ctx context.Context, q storage.Query) ([]storage.Record, st
 	}
 }
 
-// lexRange returns the bounds of the members to read, as ZRANGEBYLEX has them.
-func lexRange(q storage.Query) (first, last string, err error) {
+// lexRange returns the bounds of the members to read, as ZRANGEBYLEX has them:
+// those of the kind, if there is one, that follow the member after.
+func lexRange(kind storage.Kind, after string) (first, last string) {
 	first, last = "-", "+"
-	if q.Kind != "" {
+	if kind != "" {
 		// A member is kind:key, and ";" is the character after ":".
-		first = "[" + string(q.Kind) + ":"
-		last = "(" + string(q.Kind) + ";"
-	}
-	if q.After == "" {
-		return first, last, nil
-	}
-	after, err := parseCursor(q.After)
-	if err != nil {
-		return "", "", err
+		first = "[" + string(kind) + ":"
+		last = "(" + string(kind) + ";"
 	}
 	// A cursor of a listing of other kinds must not reach records before this
 	// kind.
-	if first == "-" || after >= first[1:] {
+	if after != "" && (first == "-" || after >= first[1:]) {
 		first = "(" + after
 	}
-	return first, last, nil
+	return first, last
 }
 
 // indexOf returns the smallest index that has all records of the query. The
@@ -100,31 +99,4 @@ func piece(answer any) (more string, recs []storage.Record, err error) {
 		recs = append(recs, r)
 	}
 	return string(found[0]), recs, nil
-}
-
-var (
-	strict    = base64.RawURLEncoding.Strict()
-	errCursor = errors.New("redisstore: not a cursor of this store")
-)
-
-// sumSize is the length in bytes of the checksum that distinguishes a cursor from
-// other text.
-const sumSize = 6
-
-// cursor returns the cursor of the page that follows a member.
-func cursor(member string) string {
-	sum := sha256.Sum256([]byte(member))
-	return strict.EncodeToString(append(sum[:sumSize:sumSize], member...))
-}
-
-// parseCursor returns the member of a cursor that this package made.
-func parseCursor(text string) (member string, err error) {
-	if len(text) > 512 {
-		return "", errCursor
-	}
-	b, err := strict.DecodeString(text)
-	if err != nil || len(b) <= sumSize || cursor(string(b[sumSize:])) != text {
-		return "", errCursor
-	}
-	return string(b[sumSize:]), nil
 }

@@ -21,6 +21,8 @@ var (
 	sweepScript string
 	//go:embed lua/list.lua
 	listScript string
+	//go:embed lua/cursorkey.lua
+	cursorKeyScript string
 	//go:embed lua/client.lua
 	clientScript string
 	//go:embed lua/putclient.lua

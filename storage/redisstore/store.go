@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/grantwell/grantwell/storage"
 )
@@ -16,13 +17,16 @@ import (
 type Eval func(ctx context.Context, script string, keys []string, args ...any) (any, error)
 
 // Store implements [storage.Records], [storage.Registrar], [storage.Swapper],
-// [storage.Lister], [storage.Sweeper] and [storage.OriginFinder] in Redis. It has
-// no state of its own and is safe for concurrent use.
+// [storage.Lister], [storage.Sweeper] and [storage.OriginFinder] in Redis. It is
+// safe for concurrent use.
 type Store struct {
 	eval Eval
 
 	// base begins all keys. It has the hash tag.
 	base string
+
+	// cursors is the key of cursors that this instance read last. Redis keeps it.
+	cursors atomic.Pointer[[]byte]
 }
 
 var (

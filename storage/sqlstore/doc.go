@@ -11,7 +11,9 @@
 //
 // Statements are prepared. A pooler between the host and PostgreSQL that assigns
 // a connection for each transaction has to support prepared statements, as
-// PgBouncer 1.21 does.
+// PgBouncer 1.21 does with max_prepared_statements above 0. [New] refuses another
+// one, if the pool of the host has more than one connection. With an older
+// PgBouncer, set pool_mode = session.
 //
 // # Schema
 //
@@ -33,10 +35,20 @@
 // spent code again. New therefore refuses
 //
 //   - PostgreSQL with synchronous_commit, fsync or full_page_writes off,
-//   - MySQL with innodb_flush_log_at_trx_commit other than 1,
+//   - PostgreSQL with zero_damaged_pages on,
+//   - MySQL with innodb_flush_log_at_trx_commit other than 1, with innodb_doublewrite
+//     off, or with a binary log and sync_binlog other than 1,
 //   - SQLite with synchronous below FULL or a journal other than WAL,
 //
-// unless [Options].AllowDataLoss is set.
+// unless [Options].AllowDataLoss is set. It refuses in any case
+//
+//   - a server that is read-only,
+//   - MySQL with autocommit off, a completion_type other than NO_CHAIN, the isolation
+//     READ-UNCOMMITTED, an sql_mode that is not strict, or an sql_select_limit, and
+//   - SQLite with read_uncommitted or query_only on.
+//
+// These are the settings of a session, so that a DSN can set them. New asks one
+// connection: every connection of the pool has to have the same.
 //
 // # The DSN of SQLite
 //

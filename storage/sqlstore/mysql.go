@@ -41,30 +41,6 @@ func retryMySQL(err error) bool {
 	return mentions(err, "Error 1213", "Error 1205", "Error 1020")
 }
 
-// checkMySQL refuses a replica, whose reads are late, settings that lose
-// acknowledged writes, and ones that a record or a transaction would fail with.
-func checkMySQL(ctx context.Context, db *sql.DB, allowLoss bool) error {
-	var flush, packet int64
-	var readOnly, logs bool
-	var format string
-	query := "SELECT @@innodb_flush_log_at_trx_commit, @@max_allowed_packet, @@read_only, @@log_bin, @@binlog_format"
-	err := db.QueryRowContext(ctx, query).
-		Scan(&flush, &packet, &readOnly, &logs, &format)
-	switch {
-	case err != nil:
-		return fmt.Errorf("sqlstore: asking MySQL for its settings: %w", err)
-	case readOnly:
-		return errors.New("sqlstore: this MySQL is read-only, as a replica is; connect to the primary")
-	case logs && format == "STATEMENT":
-		return errors.New("sqlstore: binlog_format is STATEMENT, which cannot replicate transactions at READ COMMITTED; make it ROW or MIXED")
-	case packet < 4<<20:
-		return fmt.Errorf("sqlstore: max_allowed_packet is %d bytes; a record needs 4 MiB", packet)
-	case flush != 1 && !allowLoss:
-		return fmt.Errorf("sqlstore: innodb_flush_log_at_trx_commit is %d, not 1: a used code could become fresh again (see Options.AllowDataLoss)", flush)
-	}
-	return nil
-}
-
 // migrateMySQL runs f under a named lock, which ends with the connection. MySQL
 // has no transactions for schema changes.
 func migrateMySQL(ctx context.Context, conn *sql.Conn, name string, f func() error) error {

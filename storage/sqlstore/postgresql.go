@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 )
 
 // postgres is the language of PostgreSQL. Its error codes are those of
@@ -40,24 +41,93 @@ var postgres = language{
 // acknowledged writes.
 func checkPostgres(ctx context.Context, db *sql.DB, allowLoss bool) error {
 	var standby bool
-	var commit, fsync, pages, encoding string
+	var commit, fsync, pages, encoding, readOnly, zeroed string
 	err := db.QueryRowContext(ctx, "SELECT pg_is_in_recovery(), current_setting('synchronous_commit'), current_setting('fsync'), "+
-		"current_setting('full_page_writes'), current_setting('server_encoding')").Scan(&standby, &commit, &fsync, &pages, &encoding)
+		"current_setting('full_page_writes'), current_setting('server_encoding'), current_setting('default_transaction_read_only'), COALESCE(current_setting('zero_damaged_pages', true), 'off')").
+		Scan(&standby, &commit, &fsync, &pages, &encoding, &readOnly, &zeroed)
 	switch {
 	case err != nil:
-		return fmt.Errorf("sqlstore: asking PostgreSQL for its settings: %w", err)
+		return fmt.Errorf("sqlstore: asking PostgreSQL for its settings: %w", explainPooler(err))
 	case standby:
 		return errors.New("sqlstore: this PostgreSQL is a standby, whose answers lag behind; connect to the primary")
 	case encoding != "UTF8":
 		return fmt.Errorf("sqlstore: the database's encoding is %s and must be UTF8", encoding)
+	case readOnly == "on":
+		return errors.New("sqlstore: default_transaction_read_only is on: no transaction could write")
 	case allowLoss:
-		return nil
+		return checkPooler(ctx, db)
+	case zeroed == "on":
+		return errors.New("sqlstore: zero_damaged_pages is on: records would be lost without an error (see Options.AllowDataLoss)")
 	case commit == "off":
 		return errors.New("sqlstore: synchronous_commit is off: a used code could become fresh again (see Options.AllowDataLoss)")
 	case fsync == "off" || pages == "off":
 		return errors.New("sqlstore: fsync or full_page_writes is off: a crash could lose the database (see Options.AllowDataLoss)")
 	}
+	return checkPooler(ctx, db)
+}
+
+// poolerTime bounds the wait for a second server connection of a pooler, which may
+// have one only.
+const poolerTime = 2 * time.Second
+
+// checkPooler refuses a pooler that assigns a server connection for each
+// transaction and does not carry prepared statements over, as PgBouncer before
+// 1.21 does. A statement that was prepared on one server connection is run while a
+// transaction of another connection holds that one.
+func checkPooler(ctx context.Context, db *sql.DB) error {
+	if db.Stats().MaxOpenConnections == 1 {
+		return nil // the check needs two; the one connection has the pooler to itself
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*poolerTime)
+	defer cancel()
+	first, err := db.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("sqlstore: opening PostgreSQL: %w", err)
+	}
+	defer first.Close()
+	second, err := db.Conn(ctx)
+	if err != nil {
+		return fmt.Errorf("sqlstore: opening PostgreSQL: %w", err)
+	}
+	defer second.Close()
+
+	stmt, err := first.PrepareContext(ctx, "SELECT pg_backend_pid()")
+	if err != nil {
+		return fmt.Errorf("sqlstore: preparing a statement: %w", explainPooler(err))
+	}
+	defer stmt.Close()
+	tx, err := second.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("sqlstore: asking PostgreSQL for a transaction: %w", explainPooler(err))
+	}
+	defer func() { _ = tx.Rollback() }()
+	var pid int
+	if err := tx.QueryRowContext(ctx, "SELECT pg_backend_pid() AS held").Scan(&pid); err != nil {
+		return fmt.Errorf("sqlstore: asking PostgreSQL for its process: %w", explainPooler(err))
+	}
+
+	short, cancel := context.WithTimeout(ctx, poolerTime)
+	defer cancel()
+	err = stmt.QueryRowContext(short).Scan(&pid)
+	if err != nil && ctx.Err() == nil && short.Err() != nil {
+		discard(first) // the pooler has one server connection, which serves both in turn
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("sqlstore: running a prepared statement: %w", explainPooler(err))
+	}
 	return nil
+}
+
+// explainPooler adds the cause to an error that only a pooler leads to. 26000 is an
+// unknown prepared statement, 42P05 one that exists already, 08P01 a protocol
+// violation.
+func explainPooler(err error) error {
+	if !slices.Contains([]string{"26000", "42P05", "08P01"}, sqlState(err)) {
+		return err
+	}
+	return fmt.Errorf("a pooler in transaction mode loses prepared statements: "+
+		"set max_prepared_statements of PgBouncer 1.21 or later, or pool_mode = session: %w", err)
 }
 
 // migratePostgres runs f in a transaction that holds an advisory lock. The lock

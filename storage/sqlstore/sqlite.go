@@ -3,6 +3,7 @@ package sqlstore
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 )
 
@@ -48,11 +49,14 @@ func checkSQLite(ctx context.Context, db *sql.DB, allowLoss bool) error {
 	}
 	defer conn.Close()
 	var journal string
-	var synchronous, timeout int
+	var synchronous, timeout, dirty, readOnly int
 	for pragma, dest := range map[string]any{
 		"journal_mode": &journal,
 		"synchronous":  &synchronous,
 		"busy_timeout": &timeout,
+
+		"read_uncommitted": &dirty,
+		"query_only":       &readOnly,
 	} {
 		if err := conn.QueryRowContext(ctx, "PRAGMA "+pragma).Scan(dest); err != nil {
 			return fmt.Errorf("sqlstore: asking SQLite for %s: %w", pragma, err)
@@ -60,6 +64,10 @@ func checkSQLite(ctx context.Context, db *sql.DB, allowLoss bool) error {
 	}
 	// 2 is FULL: it syncs the log at each commit.
 	switch {
+	case dirty != 0:
+		return errors.New("sqlstore: PRAGMA read_uncommitted is on: a token could be seen whose write is undone later")
+	case readOnly != 0:
+		return errors.New("sqlstore: PRAGMA query_only is on: no transaction could write")
 	case allowLoss:
 		return nil
 	case synchronous < 2:

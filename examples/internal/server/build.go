@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -109,11 +110,17 @@ func (a *app) config(o options, keys tokens.Keys) (grantwell.Config, error) {
 		},
 		Keys:              keys,
 		AccessTokenFormat: o.accessToken,
-		Scopes:            grantwell.ScopeRules{Known: scopes},
+		Scopes:            grantwell.ScopeRules{Known: slices.Clone(scopes)},
 		Paths:             grantwell.Paths{TokenInfo: "/tokeninfo"},
 		PAR:               grantwell.PARConfig{Path: a.par},
 		AllowHTTP:         loopback(o.issuer),
 		RequireTLS:        o.tlsCert != "",
+	}
+	if o.clients != "" {
+		// The scopes of the file's clients are not known here, so none are promised.
+		for i := range cfg.Scopes.Known {
+			cfg.Scopes.Known[i].Public = false
+		}
 	}
 	if o.proxy != "" {
 		proxy, err := netip.ParsePrefix(o.proxy)

@@ -21,7 +21,7 @@ var loginHTML string
 
 var loginTemplate = template.Must(template.New("login").Parse(loginHTML))
 
-const unavailable = "Error: nobody can sign in at the moment. Please try again later."
+const unavailable = "Error: signing in is not possible at the moment. Please try again later."
 
 // loginPage has the values that the template shows.
 type loginPage struct {

@@ -20,6 +20,8 @@ type Program struct {
 var Programs = []Program{
 	{"authorizationcode", "authorizationcode", []string{"-user", "johndoe"}},
 	{"authorizationcode-public", "authorizationcode", []string{"-user", "johndoe", "-client", demo.Public}},
+	{"authorizationcode-par", "authorizationcode", []string{"-user", "johndoe", "-par"}},
+	{"authorizationcode-public-par", "authorizationcode", []string{"-user", "johndoe", "-par", "-client", demo.Public}},
 	{"implicit", "implicit", []string{"-user", "johndoe"}},
 	{"password", "password", nil},
 	{"clientcredentials", "clientcredentials", nil},
@@ -39,6 +41,7 @@ var masks = []struct {
 	{regexp.MustCompile(`(?m)^((?:access|refresh) token(?: sent)?: *) \S+$`), "$1 TOKEN"},
 	{regexp.MustCompile(`(?m)^(expires in: *) (?:3600|35[0-9]{2}|[0-9]{2}|1[0-2][0-9]) s$`), "$1 N s"},
 	{regexp.MustCompile(`(code_challenge|state)=[A-Za-z0-9_-]{26,43}`), "$1=RANDOM"},
+	{regexp.MustCompile(`(request_uri=[^&\s]*%3A)[A-Za-z0-9_-]{22,}`), "${1}RANDOM"},
 	{regexp.MustCompile(`127\.0\.0\.1%3A\d+`), "127.0.0.1%3APORT"},
 }
 

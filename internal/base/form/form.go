@@ -68,6 +68,34 @@ func Parse(text string, multi ...string) (url.Values, error) {
 	return values, nil
 }
 
+// ParseAll reads the same text, but lets every name occur several times: an
+// authorization server must find out first where to report a repetition. All
+// values of a repeated name are kept, empty ones too.
+func ParseAll(text string) (url.Values, error) {
+	if strings.Count(text, "&")+1 > MaxParams {
+		return nil, ErrTooMany
+	}
+
+	values := make(url.Values)
+	for pair := range strings.SplitSeq(text, "&") {
+		if pair == "" {
+			continue
+		}
+		name, value, err := parsePair(pair)
+		if err != nil {
+			return nil, err
+		}
+		values[name] = append(values[name], value)
+	}
+	for name, all := range values {
+		if len(all) == 1 && all[0] == "" {
+			delete(values, name)
+		}
+	}
+
+	return values, nil
+}
+
 // parsePair splits a pair at the first '=' and decodes both parts.
 func parsePair(pair string) (name, value string, err error) {
 	name, value, _ = strings.Cut(pair, "=")

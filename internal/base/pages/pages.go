@@ -45,15 +45,19 @@ var headers = [...]struct {
 	{"Content-Security-Policy", []string{"frame-ancestors 'none'; base-uri 'none'"}},
 }
 
-// Error writes the error page with this status.
-func Error(w http.ResponseWriter, status int, code, description string) {
+// Error writes the error page with this status. The name of the request joins the page
+// with the operator's log; "" shows none.
+func Error(w http.ResponseWriter, status int, code, description, request string) {
+	if request != "" {
+		request = `, request <bdi id="request-id">` + html.EscapeString(request) + `</bdi>`
+	}
 	if description == "" {
 		description = "The request cannot be answered."
 	}
 	Write(w, status, "Error", `<h1>An error occurred</h1>
 <p>`+html.EscapeString(description)+`</p>
 <p class="foot">Close this page and go back to the application. If it happens again, tell its makers: error `+
-		html.EscapeString(code)+`.</p>`, "'none'")
+		html.EscapeString(code)+request+`.</p>`, "'none'")
 }
 
 // Code writes the page that shows an authorization code to the user.

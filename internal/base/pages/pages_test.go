@@ -18,7 +18,7 @@ func TestPages_PolicyAndEscaping(t *testing.T) {
 	const bad = `"><script>alert(1)</script>`
 	seen := map[string]bool{}
 	for name, write := range map[string]func(http.ResponseWriter){
-		"error": func(w http.ResponseWriter) { pages.Error(w, http.StatusBadRequest, bad, bad) },
+		"error": func(w http.ResponseWriter) { pages.Error(w, http.StatusBadRequest, bad, bad, bad) },
 		"code":  func(w http.ResponseWriter) { pages.Code(w, bad) },
 	} {
 		w := httptest.NewRecorder()

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -18,34 +17,18 @@ const (
 	nsXMLNS = "http://www.w3.org/2000/xmlns/"
 )
 
-// xmlDeclaration matches an XML declaration of version 1.0 in UTF-8 (XML 1.0 section
-// 2.8). A document with another one is refused.
-var xmlDeclaration = regexp.MustCompile(`^<\?xml[ \t\r\n]+version[ \t\r\n]*=[ \t\r\n]*(?:"1\.0"|'1\.0')` +
-	`(?:[ \t\r\n]+encoding[ \t\r\n]*=[ \t\r\n]*(?:"(?i:utf-8)"|'(?i:utf-8)'))?` +
-	`(?:[ \t\r\n]+standalone[ \t\r\n]*=[ \t\r\n]*(?:"yes"|"no"|'yes'|'no'))?[ \t\r\n]*\?>`)
-
 // Scan accepts the small part of XML that a signed document needs: UTF-8, one
 // root, elements, attributes and text. It returns the document without its XML
-// declaration and the white space around the root. It refuses everything that
+// declaration, its byte order mark and the white space around the root, and with
+// attribute values normalized (XML 1.0 section 3.3.3). It refuses everything that
 // parsers, serializers and canonicalizers are known to disagree about. A
 // document beyond the limits is a [LimitError].
 func Scan(doc []byte, limits Limits) ([]byte, error) {
-	// Invalid UTF-8 would be replaced by the decoder, and by each one differently.
-	if !utf8.Valid(doc) {
-		return nil, errors.New("xmldsig: not UTF-8")
+	doc, err := checkText(doc)
+	if err != nil {
+		return nil, err
 	}
-	if declaration := xmlDeclaration.Find(doc); declaration != nil {
-		doc = doc[len(declaration):]
-	}
-	// Neither of these pairs occurs in well-formed XML that has no comment,
-	// CDATA section, document type or processing instruction.
-	if bytes.Contains(doc, []byte("<!")) {
-		return nil, errors.New("xmldsig: comment, CDATA section or document type")
-	}
-	if bytes.Contains(doc, []byte("<?")) {
-		return nil, errors.New("xmldsig: processing instruction, or an XML declaration other than version 1.0 in UTF-8")
-	}
-	doc = bytes.Trim(doc, " \t\r\n")
+	doc = normalizeAttributes(bytes.Trim(doc, " \t\r\n"))
 
 	// RawToken does not translate prefixes, so that the scanner sees them.
 	s := scanner{limits: limits}
@@ -151,6 +134,11 @@ func (s *scanner) declare(a xml.Attr) error {
 	case a.Name.Space == "xmlns":
 		// XML 1.0 does not allow to undo the declaration of a prefix.
 		b.prefix = a.Name.Local
+		// The prefix xml may be declared with its own namespace, which changes
+		// nothing (Namespaces in XML 1.0 section 3).
+		if b.prefix == "xml" && b.uri == nsXML {
+			return nil
+		}
 		if b.prefix == "xml" || b.prefix == "xmlns" || b.uri == "" {
 			return fmt.Errorf("xmldsig: reserved or empty declaration of prefix %q", b.prefix)
 		}
@@ -176,7 +164,8 @@ func (s *scanner) checkName(n xml.Name) error {
 		return fmt.Errorf("xmldsig: name %q is not a prefix and a local name", n.Space+":"+n.Local)
 	}
 	if _, ok := s.resolve(n.Space); !ok {
-		return fmt.Errorf("xmldsig: prefix %q is not declared", n.Space)
+		return fmt.Errorf("xmldsig: prefix %q is not declared: its declaration may have been lost "+
+			"when the element was cut out of a larger document", n.Space)
 	}
 	return nil
 }

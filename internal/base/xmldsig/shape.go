@@ -13,6 +13,9 @@ import (
 // Signature section 6.6.4).
 const envelopedTransform = Namespace + "enveloped-signature"
 
+// exclusiveWithComments is Exclusive XML Canonicalization 1.0 with comments.
+const exclusiveWithComments = ExclusiveC14N + "WithComments"
+
 // Signature is a ds:Signature of the one shape that is accepted: SignedInfo
 // with a single Reference, SignatureValue, and at most a KeyInfo, which is not
 // read.
@@ -22,10 +25,11 @@ type Signature struct {
 	value      []byte
 }
 
-// method is an algorithm with the PrefixList that a canonicalization may carry.
+// method is an algorithm with the parameters that it may carry.
 type method struct {
 	algorithm string
-	prefixes  []string
+	prefixes  []string // the PrefixList of a canonicalization
+	pss       pssParameters
 }
 
 // SignedInfo is the content of a ds:SignedInfo.
@@ -35,6 +39,7 @@ type SignedInfo struct {
 	// Reference is the URI of the one reference, "#" and an ID.
 	Reference string
 
+	signature        method
 	canonicalization method
 	transforms       []method
 	digest           string
@@ -87,9 +92,10 @@ func readSignedInfo(e *etree.Element) (*SignedInfo, error) {
 	if info.canonicalization, err = readMethod(parts[0]); err != nil {
 		return nil, err
 	}
-	if info.Algorithm, err = readPlainMethod(parts[1]); err != nil {
+	if info.signature, err = readSignatureMethod(parts[1]); err != nil {
 		return nil, err
 	}
+	info.Algorithm = info.signature.algorithm
 	if err := info.readReference(parts[2]); err != nil {
 		return nil, err
 	}
@@ -105,7 +111,9 @@ func (info *SignedInfo) readReference(e *etree.Element) error {
 	if !areNamed(parts, "Transforms", "DigestMethod", "DigestValue") {
 		return errors.New("xmldsig: the Reference is not Transforms, DigestMethod and DigestValue")
 	}
-	if err := OnlyAttributes(e, "Id", "URI"); err != nil {
+	// Type is advice about what the URI identifies, and is not used (XML Signature
+	// 1.1 section 4.4.3).
+	if err := OnlyAttributes(e, "Id", "URI", "Type"); err != nil {
 		return err
 	}
 	var found bool
@@ -142,42 +150,63 @@ func readTransforms(e *etree.Element) ([]method, error) {
 	return transforms, nil
 }
 
-// readMethod reads an algorithm. The only parameter that it accepts is
-// InclusiveNamespaces.
+// readMethod reads a canonicalization or transform. The only parameter that it
+// accepts is InclusiveNamespaces.
 // In a canonicalization it holds the prefixes whose declarations are always written.
+// The enveloped-signature transform has no use for it, but some signers write it into
+// every transform.
 func readMethod(e *etree.Element) (method, error) {
-	var m method
-	if err := OnlyAttributes(e, "Algorithm"); err != nil {
-		return m, err
-	}
-	m.algorithm, _ = Attribute(e, "Algorithm")
-	parts, err := Children(e)
+	m, parts, err := methodParts(e)
 	if err != nil || len(parts) == 0 {
 		return m, err
 	}
 
 	// XPath, XSLT and every other parameter is refused.
-	if len(parts) != 1 || m.algorithm != ExclusiveC14N || !Is(parts[0], ExclusiveC14N, "InclusiveNamespaces") {
-		return m, fmt.Errorf("xmldsig: %s has parameters", e.Tag)
+	exclusive := isExclusive(m.algorithm)
+	if len(parts) != 1 || !exclusive && m.algorithm != envelopedTransform ||
+		!Is(parts[0], ExclusiveC14N, "InclusiveNamespaces") {
+		return m, parameterError(e, m.algorithm, parts[0])
 	}
 	if inner, err := Children(parts[0]); err != nil || len(inner) > 0 {
 		return m, errors.New("xmldsig: InclusiveNamespaces is not empty")
 	}
-	list, _ := Attribute(parts[0], "PrefixList")
-	m.prefixes = strings.Fields(list)
+	if list, _ := Attribute(parts[0], "PrefixList"); exclusive {
+		m.prefixes = strings.Fields(list)
+	}
 	return m, nil
 }
 
 // readPlainMethod reads an algorithm that has no parameter.
 func readPlainMethod(e *etree.Element) (algorithm string, err error) {
-	m, err := readMethod(e)
+	m, parts, err := methodParts(e)
 	if err != nil {
 		return "", err
 	}
-	if m.prefixes != nil {
-		return "", fmt.Errorf("xmldsig: %s has parameters", e.Tag)
+	if len(parts) > 0 {
+		return "", parameterError(e, m.algorithm, parts[0])
 	}
 	return m.algorithm, nil
+}
+
+// methodParts reads the name of an algorithm, and returns its parameters.
+func methodParts(e *etree.Element) (m method, parts []*etree.Element, err error) {
+	if err := OnlyAttributes(e, "Algorithm"); err != nil {
+		return m, nil, err
+	}
+	m.algorithm, _ = Attribute(e, "Algorithm")
+	parts, err = Children(e)
+	return m, parts, err
+}
+
+// parameterError is the error for a parameter that the algorithm may not have.
+func parameterError(e *etree.Element, algorithm string, parameter *etree.Element) error {
+	return fmt.Errorf("xmldsig: %s has parameters: %.60s in %.120q", e.Tag, parameter.Tag, algorithm)
+}
+
+// isExclusive reports whether the algorithm is exclusive canonicalization. The
+// documents that [Scan] accepts have no comments, so both forms are the same.
+func isExclusive(algorithm string) bool {
+	return algorithm == ExclusiveC14N || algorithm == exclusiveWithComments
 }
 
 // areNamed reports whether the elements are exactly those of XML Signature with

@@ -17,17 +17,37 @@ import (
 // signatureAlgorithms are those that are accepted (RFC 6931, RFC 9231). SHA-1
 // and MD5 are left out because they are broken, and every HMAC because a public
 // key would be its secret.
-var signatureAlgorithms = map[string]struct {
-	hash crypto.Hash
-	rsa  bool
-}{
-	NamespaceMore + "rsa-sha256":   {crypto.SHA256, true},
-	NamespaceMore + "rsa-sha384":   {crypto.SHA384, true},
-	NamespaceMore + "rsa-sha512":   {crypto.SHA512, true},
-	NamespaceMore + "ecdsa-sha256": {crypto.SHA256, false},
-	NamespaceMore + "ecdsa-sha384": {crypto.SHA384, false},
-	NamespaceMore + "ecdsa-sha512": {crypto.SHA512, false},
+var signatureAlgorithms = map[string]signatureAlgorithm{
+	NamespaceMore + "rsa-sha256":   {crypto.SHA256, rsaPKCS1},
+	NamespaceMore + "rsa-sha384":   {crypto.SHA384, rsaPKCS1},
+	NamespaceMore + "rsa-sha512":   {crypto.SHA512, rsaPKCS1},
+	NamespaceMore + "ecdsa-sha256": {crypto.SHA256, ellipticCurve},
+	NamespaceMore + "ecdsa-sha384": {crypto.SHA384, ellipticCurve},
+	NamespaceMore + "ecdsa-sha512": {crypto.SHA512, ellipticCurve},
+
+	// RSASSA-PSS without parameters: MGF1 with the same hash, and a salt of the
+	// hash's length (RFC 9231 section 2.3.10).
+	namespacePSS + "sha256-rsa-MGF1": {crypto.SHA256, rsaProbabilistic},
+	namespacePSS + "sha384-rsa-MGF1": {crypto.SHA384, rsaProbabilistic},
+	namespacePSS + "sha512-rsa-MGF1": {crypto.SHA512, rsaProbabilistic},
+	// The parameters of this one name the hash and the salt.
+	rsaPSS: {0, rsaProbabilistic},
 }
+
+// signatureAlgorithm is a hash and a kind of signature.
+type signatureAlgorithm struct {
+	hash crypto.Hash
+	kind signatureKind
+}
+
+type signatureKind int
+
+// The kinds of signatures.
+const (
+	rsaPKCS1 signatureKind = iota
+	rsaProbabilistic
+	ellipticCurve
+)
 
 // digestAlgorithms are the digests that are accepted, by the same reasons.
 var digestAlgorithms = map[string]crypto.Hash{
@@ -39,7 +59,7 @@ var digestAlgorithms = map[string]crypto.Hash{
 // CheckAlgorithms holds the signature to the lists of algorithms, and its
 // transforms to enveloped-signature followed by exclusive canonicalization.
 func (info *SignedInfo) CheckAlgorithms() error {
-	if info.canonicalization.algorithm != ExclusiveC14N {
+	if !isExclusive(info.canonicalization.algorithm) {
 		return fmt.Errorf("xmldsig: canonicalization %.120q", info.canonicalization.algorithm)
 	}
 	if _, ok := signatureAlgorithms[info.Algorithm]; !ok {
@@ -50,7 +70,7 @@ func (info *SignedInfo) CheckAlgorithms() error {
 	}
 	if len(info.transforms) != 2 ||
 		info.transforms[0].algorithm != envelopedTransform ||
-		info.transforms[1].algorithm != ExclusiveC14N {
+		!isExclusive(info.transforms[1].algorithm) {
 		return errors.New("xmldsig: the transforms are not enveloped-signature and then exclusive canonicalization")
 	}
 	return nil
@@ -71,7 +91,10 @@ func (s *Signature) Verify(root *etree.Element, id string, keys []crypto.PublicK
 	if err != nil {
 		return nil, nil, err
 	}
-	key, err := verifyOctets(octets, unverified.Algorithm, s.value, keys)
+	key, err := verifyOctets(octets, unverified.signature, s.value, keys)
+	if errors.Is(err, errNoKeyVerifies) {
+		return nil, nil, s.diagnose(root, unverified, len(keys))
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -82,7 +105,8 @@ func (s *Signature) Verify(root *etree.Element, id string, keys []crypto.PublicK
 	if err != nil {
 		return nil, nil, err
 	}
-	if info.Algorithm != unverified.Algorithm || info.Reference != "#"+id {
+	if info.Algorithm != unverified.Algorithm || info.signature.pss != unverified.signature.pss ||
+		info.Reference != "#"+id {
 		return nil, nil, errors.New("xmldsig: the signed SignedInfo differs from the one that was sent")
 	}
 
@@ -91,12 +115,35 @@ func (s *Signature) Verify(root *etree.Element, id string, keys []crypto.PublicK
 	if err != nil {
 		return nil, nil, err
 	}
-	h := digestAlgorithms[info.digest].New()
-	h.Write(covered)
-	if len(covered) == 0 || subtle.ConstantTimeCompare(h.Sum(nil), info.digestValue) != 1 {
-		return nil, nil, errors.New("xmldsig: the digest does not match: the document was changed after it was signed")
+	if !info.matches(covered) {
+		return nil, nil, errors.New("xmldsig: the digest does not match: the document was changed after it was signed, " +
+			"for example reformatted, or cut out of a larger document without the namespace declarations around it")
 	}
 	return covered, key, nil
+}
+
+// matches reports whether the digest is that of the octets.
+func (info *SignedInfo) matches(covered []byte) bool {
+	h := digestAlgorithms[info.digest].New()
+	h.Write(covered)
+	return len(covered) > 0 && subtle.ConstantTimeCompare(h.Sum(nil), info.digestValue) == 1
+}
+
+// diagnose returns the error for a signature that no key verifies. The digest of the
+// document, though nothing vouches for it, shows which of two causes is likely.
+// It costs no more than the verification of an honest document.
+func (s *Signature) diagnose(root *etree.Element, info *SignedInfo, keys int) error {
+	intact := false
+	if info.CheckAlgorithms() == nil {
+		covered, err := Canonicalize(root, info.transforms[1].prefixes, s.element)
+		intact = err == nil && info.matches(covered)
+	}
+	if intact {
+		return fmt.Errorf("xmldsig: none of %d keys verifies the signature, but the document fits its digest: "+
+			"it was signed with another key, for example after a key rollover", keys)
+	}
+	return fmt.Errorf("xmldsig: none of %d keys verifies the signature, and the document does not fit its digest: "+
+		"it was changed or reformatted after it was signed", keys)
 }
 
 // parseSigned reads SignedInfo from the octets that were signed.
@@ -115,32 +162,62 @@ func parseSigned(octets []byte, limits Limits) (*SignedInfo, error) {
 	return info, info.CheckAlgorithms()
 }
 
+// errNoKeyVerifies is the error of verifyOctets if keys were tried in vain.
+var errNoKeyVerifies = errors.New("xmldsig: no key verifies the signature")
+
 // verifyOctets tries each key that fits the algorithm.
-func verifyOctets(octets []byte, algorithm string, value []byte, keys []crypto.PublicKey) (crypto.PublicKey, error) {
+func verifyOctets(octets []byte, m method, value []byte, keys []crypto.PublicKey) (crypto.PublicKey, error) {
 	// The algorithm is not signed yet. Verify compares it with the signed one.
-	known, ok := signatureAlgorithms[algorithm]
+	known, ok := signatureAlgorithms[m.algorithm]
 	if !ok {
-		return nil, fmt.Errorf("xmldsig: signature algorithm %.120q", algorithm)
+		return nil, fmt.Errorf("xmldsig: signature algorithm %.120q", m.algorithm)
+	}
+	salt := known.hash.Size
+	if m.algorithm == rsaPSS {
+		known.hash = m.pss.hash
+		salt = func() int { return m.pss.salt }
 	}
 
 	// The octets are hashed once, however many keys are tried.
 	h := known.hash.New()
 	h.Write(octets)
 	digest := h.Sum(nil)
+	tried := 0
 	for _, key := range keys {
 		// An RSA key is never used for ECDSA, or an ECDSA key for RSA.
 		switch key := key.(type) {
 		case *rsa.PublicKey:
-			if known.rsa && rsa.VerifyPKCS1v15(key, known.hash, digest, value) == nil {
+			if known.kind == ellipticCurve {
+				continue
+			}
+			tried++
+			if known.verifyRSA(key, digest, value, salt()) {
 				return key, nil
 			}
 		case *ecdsa.PublicKey:
-			if !known.rsa && verifyECDSA(key, digest, value) {
+			if known.kind != ellipticCurve {
+				continue
+			}
+			tried++
+			if verifyECDSA(key, digest, value) {
 				return key, nil
 			}
 		}
 	}
-	return nil, fmt.Errorf("xmldsig: none of %d keys verifies the signature", len(keys))
+	if tried == 0 {
+		return nil, fmt.Errorf("xmldsig: none of %d keys is of the type that %.120q needs", len(keys), m.algorithm)
+	}
+	return nil, errNoKeyVerifies
+}
+
+// verifyRSA verifies a signature of one of the two kinds of RSA. The salt must have
+// exactly the given length in octets.
+func (a signatureAlgorithm) verifyRSA(key *rsa.PublicKey, digest, value []byte, salt int) bool {
+	if a.kind == rsaPKCS1 {
+		return rsa.VerifyPKCS1v15(key, a.hash, digest, value) == nil
+	}
+	options := &rsa.PSSOptions{SaltLength: salt, Hash: a.hash}
+	return rsa.VerifyPSS(key, a.hash, digest, value, options) == nil
 }
 
 // verifyECDSA accepts r followed by s, each as long as the curve's order (XML

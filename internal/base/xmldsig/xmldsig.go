@@ -25,7 +25,7 @@
 // and covers everything else in the document.
 //
 // Not supported, and refused: detached and enveloping signatures, several references,
-// other transforms than the two of SAML, canonicalization with comments, inclusive
+// other transforms than the two of SAML, documents with comments, inclusive
 // canonicalization, SHA-1, MD5 and HMAC.
 //
 // The keys are the caller's. A key or certificate in the document is not

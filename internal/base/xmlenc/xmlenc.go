@@ -3,8 +3,9 @@
 //
 // The other algorithms of the specification are refused. CBC has no
 // authentication, and its padding answers questions about the plaintext. RSA
-// PKCS #1 v1.5 does the same for the key (Bleichenbacher). Every failure is the
-// same error, so that a forged ciphertext teaches nothing by how far it came.
+// PKCS #1 v1.5 does the same for the key (Bleichenbacher). Such a document is refused
+// with an [UnsupportedError] before a private key is used. Every failure after that
+// is the same error, so that a forged ciphertext teaches nothing by how far it came.
 package xmlenc
 
 import (
@@ -18,6 +19,7 @@ import (
 	_ "crypto/sha512"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/beevik/etree"
@@ -61,11 +63,29 @@ var (
 	}
 )
 
-// errDecryption is the error for every failure.
-var errDecryption = errors.New("xmlenc: cannot be decrypted")
+// errDecryption is the error for every failure after a private key was used.
+var errDecryption = errors.New("xmlenc: cannot be decrypted: no configured key fits, or the ciphertext was changed")
 
-// mostUnwraps bounds the private key operations that one document can cause.
-const mostUnwraps = 4
+// errRecipients is errDecryption with a hint. It follows as many failures as
+// errDecryption does after four wrapped keys.
+var errRecipients = fmt.Errorf("%w; only the first %d wrapped keys of a fitting size are tried, "+
+	"so encrypt for fewer recipients", errDecryption, MaxUnwraps)
+
+// MaxUnwraps bounds the private key operations that one document can cause: wrapped
+// keys of a fitting size, multiplied by configured keys.
+const MaxUnwraps = 4
+
+// UnsupportedError is the error for a document whose shape or algorithms are not
+// accepted. It depends on what everyone can read in the document, and on no key.
+type UnsupportedError string
+
+// Error says what was found and what is accepted.
+func (e UnsupportedError) Error() string { return "xmlenc: " + string(e) }
+
+// unsupported returns an [UnsupportedError].
+func unsupported(format string, args ...any) error {
+	return UnsupportedError(fmt.Sprintf(format, args...))
+}
 
 // IsDecrypter reports whether the key is an RSA key of 2048 to 8192 bits.
 // A key of another kind could not decrypt anything here.
@@ -77,27 +97,31 @@ func IsDecrypter(d crypto.Decrypter) bool {
 	return ok && xmldsig.CheckKey(public) == nil
 }
 
-// Decrypt decrypts an element that holds EncryptedData, with its EncryptedKey
-// inside the KeyInfo or beside it (SAML core sections 2.2.4, 2.3.4 and 2.7.3.2).
-// The plaintext is octets from an unknown sender, because everyone has the
+// Decrypt decrypts an element that holds exactly one EncryptedData, with its
+// EncryptedKey inside the KeyInfo or beside it (SAML core sections 2.2.4, 2.3.4 and
+// 2.7.3.2). The plaintext is octets from an unknown sender, because everyone has the
 // public key.
 func Decrypt(e *etree.Element, keys []crypto.Decrypter) ([]byte, error) {
-	parts, err := xmldsig.Children(e)
-	if err != nil || len(parts) == 0 || !xmldsig.Is(parts[0], namespace, "EncryptedData") {
-		return nil, errDecryption
+	parts, err := checkShape(e)
+	if err != nil {
+		return nil, err
 	}
 	// The other type, Content, would be a list of nodes and not one element.
 	if kind, ok := xmldsig.Attribute(parts[0], "Type"); ok && kind != namespace+"Element" {
-		return nil, errDecryption
+		return nil, unsupported("EncryptedData of Type %.120q, and only an Element is accepted", kind)
 	}
 	data, err := readPart(parts[0])
 	if err != nil {
-		return nil, errDecryption
+		return nil, err
 	}
 	// An unknown algorithm is refused before any private key is used.
 	size, ok := contentKeySizes[data.algorithm]
 	if !ok {
-		return nil, errDecryption
+		return nil, unsupported("content encryption %.120q, and AES-GCM is accepted (aes128-gcm, aes192-gcm or aes256-gcm)", data.algorithm)
+	}
+	wrapped, err := readKeys(append(data.keys, parts[1:]...))
+	if err != nil {
+		return nil, err
 	}
 
 	u := unwrapper{
@@ -106,16 +130,72 @@ func Decrypt(e *etree.Element, keys []crypto.Decrypter) ([]byte, error) {
 		data: data.cipher,
 	}
 	// The sender may have wrapped the content key for several recipients.
-	for _, candidate := range append(data.keys, parts[1:]...) {
+	for _, candidate := range wrapped {
 		plain, err := u.try(candidate)
-		if err != nil {
-			return nil, errDecryption
-		}
-		if plain != nil {
-			return plain, nil
+		if err != nil || plain != nil {
+			return plain, err
 		}
 	}
 	return nil, errDecryption
+}
+
+// checkShape returns the one EncryptedData of an element, and the EncryptedKeys
+// beside it. Nothing else may stand there, and nothing inside may look like a part of
+// the document that the plaintext replaces: a reader could take one for the other.
+func checkShape(e *etree.Element) ([]*etree.Element, error) {
+	if err := xmldsig.OnlyAttributes(e); err != nil {
+		return nil, unsupported("%v", err)
+	}
+	parts, err := xmldsig.Children(e)
+	if err != nil {
+		return nil, unsupported("%v", err)
+	}
+	if len(parts) == 0 || !xmldsig.Is(parts[0], namespace, "EncryptedData") {
+		return nil, unsupported("%s does not begin with EncryptedData", e.Tag)
+	}
+	for _, part := range parts[1:] {
+		if !xmldsig.Is(part, namespace, "EncryptedKey") {
+			return nil, unsupported("%.60s beside EncryptedData in %s, and only EncryptedKey may stand there", part.Tag, e.Tag)
+		}
+	}
+
+	own := e.NamespaceURI()
+	err = xmldsig.Walk(e, func(inner *etree.Element) error {
+		foreign := inner != e && inner.NamespaceURI() == own
+		if foreign || inner.Tag == "EncryptedData" && inner != parts[0] {
+			return unsupported("%.60s in the clear inside %s", inner.Tag, e.Tag)
+		}
+		return nil
+	})
+	return parts, err
+}
+
+// wrappedKey is an EncryptedKey with the parameters of its algorithm.
+type wrappedKey struct {
+	cipher  []byte
+	options *rsa.OAEPOptions
+}
+
+// readKeys takes every EncryptedKey apart. One that is malformed refuses the
+// document, also if another one would fit: no private key was used yet, so the
+// error may say why.
+func readKeys(elements []*etree.Element) ([]wrappedKey, error) {
+	if len(elements) == 0 {
+		return nil, unsupported("no EncryptedKey, in the KeyInfo or beside EncryptedData")
+	}
+	keys := make([]wrappedKey, 0, len(elements))
+	for _, e := range elements {
+		part, err := readPart(e)
+		if err != nil {
+			return nil, err
+		}
+		options, err := oaepOptions(part.method)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, wrappedKey{cipher: part.cipher, options: options})
+	}
+	return keys, nil
 }
 
 // unwrapper tries wrapped keys on one ciphertext.
@@ -126,32 +206,19 @@ type unwrapper struct {
 	attempts int
 }
 
-// try decrypts the ciphertext by one EncryptedKey. It returns nil and no error
+// try decrypts the ciphertext by one wrapped key. It returns nil and no error
 // if that one is for another recipient. An error ends the search.
-func (u *unwrapper) try(encryptedKey *etree.Element) ([]byte, error) {
-	if !xmldsig.Is(encryptedKey, namespace, "EncryptedKey") {
-		return nil, errDecryption
-	}
-	// A malformed key ends the search, also if another one would fit.
-	wrapped, err := readPart(encryptedKey)
-	if err != nil {
-		return nil, err
-	}
-	options, err := oaepOptions(wrapped.method)
-	if err != nil {
-		return nil, err
-	}
-
+func (u *unwrapper) try(wrapped wrappedKey) ([]byte, error) {
 	for _, key := range u.keys {
 		// A key of another size cannot have wrapped it, and costs no attempt.
 		if public, ok := key.Public().(*rsa.PublicKey); !ok || public.Size() != len(wrapped.cipher) {
 			continue
 		}
 		// An unverified document must not cause many private key operations.
-		if u.attempts++; u.attempts > mostUnwraps {
-			return nil, errDecryption
+		if u.attempts++; u.attempts > MaxUnwraps {
+			return nil, errRecipients
 		}
-		secret, err := key.Decrypt(rand.Reader, wrapped.cipher, options)
+		secret, err := key.Decrypt(rand.Reader, wrapped.cipher, wrapped.options)
 		if err != nil || len(secret) != u.size {
 			continue
 		}
@@ -192,12 +259,22 @@ type encryptedPart struct {
 	cipher    []byte
 }
 
-// readPart takes an EncryptedData or EncryptedKey apart. Elements after CipherData are
-// not read.
+// behindCipher are the elements that may follow the CipherData of an EncryptedKey.
+// They say for which ciphertext and recipient the key is, and are not used.
+var behindCipher = map[string]bool{
+	"ReferenceList":  true,
+	"CarriedKeyName": true,
+}
+
+// readPart takes an EncryptedData or EncryptedKey apart. It refuses elements that
+// the specification does not have, or that only an EncryptedKey may have.
 func readPart(e *etree.Element) (*encryptedPart, error) {
 	parts, err := xmldsig.Children(e)
-	if err != nil || len(parts) < 2 || !xmldsig.Is(parts[0], namespace, "EncryptionMethod") {
-		return nil, errDecryption
+	if err != nil {
+		return nil, unsupported("%v", err)
+	}
+	if len(parts) < 2 || !xmldsig.Is(parts[0], namespace, "EncryptionMethod") {
+		return nil, unsupported("%s is not EncryptionMethod, at most KeyInfo, and CipherData", e.Tag)
 	}
 
 	p := &encryptedPart{method: parts[0]}
@@ -207,7 +284,7 @@ func readPart(e *etree.Element) (*encryptedPart, error) {
 	if xmldsig.Is(parts[0], xmldsig.Namespace, "KeyInfo") {
 		inside, err := xmldsig.Children(parts[0])
 		if err != nil {
-			return nil, err
+			return nil, unsupported("%v", err)
 		}
 		for _, key := range inside {
 			// Names and certificates in there are hints that are not followed.
@@ -218,7 +295,16 @@ func readPart(e *etree.Element) (*encryptedPart, error) {
 		parts = parts[1:]
 	}
 	if len(parts) == 0 {
-		return nil, errDecryption
+		return nil, unsupported("%s has no CipherData", e.Tag)
+	}
+
+	seen := map[string]bool{}
+	for _, part := range parts[1:] {
+		allowed := e.Tag == "EncryptedKey" && part.NamespaceURI() == namespace && behindCipher[part.Tag]
+		if !allowed || seen[part.Tag] {
+			return nil, unsupported("%.60s behind the CipherData of %s", part.Tag, e.Tag)
+		}
+		seen[part.Tag] = true
 	}
 	p.cipher, err = readCipherData(parts[0])
 	return p, err
@@ -228,26 +314,33 @@ func readPart(e *etree.Element) (*encryptedPart, error) {
 // a place to fetch them from, is refused.
 func readCipherData(e *etree.Element) ([]byte, error) {
 	if !xmldsig.Is(e, namespace, "CipherData") {
-		return nil, errDecryption
+		return nil, unsupported("%.60s where CipherData is expected", e.Tag)
 	}
 	values, err := xmldsig.Children(e)
 	if err != nil || len(values) != 1 || !xmldsig.Is(values[0], namespace, "CipherValue") {
-		return nil, errDecryption
+		return nil, unsupported("CipherData is not one CipherValue")
 	}
 	value, err := xmldsig.Text(values[0])
 	if err != nil {
-		return nil, err
+		return nil, unsupported("%v", err)
 	}
-	return base64.StdEncoding.DecodeString(strings.Join(strings.Fields(value), ""))
+	octets, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(value), ""))
+	if err != nil {
+		return nil, unsupported("CipherValue is not base64")
+	}
+	return octets, nil
 }
 
 // oaepOptions reads the parameters of RSA-OAEP. The algorithm rsa-oaep-mgf1p
 // always has MGF1 with SHA-1. In rsa-oaep, digest and mask are named separately.
 func oaepOptions(m *etree.Element) (*rsa.OAEPOptions, error) {
 	algorithm, _ := xmldsig.Attribute(m, "Algorithm")
+	if algorithm != oaepMGF1P && algorithm != oaep {
+		return nil, unsupported("key transport %.120q, and RSA-OAEP is accepted (rsa-oaep-mgf1p or rsa-oaep)", algorithm)
+	}
 	parts, err := xmldsig.Children(m)
-	if err != nil || algorithm != oaepMGF1P && algorithm != oaep {
-		return nil, errDecryption
+	if err != nil {
+		return nil, unsupported("%v", err)
 	}
 
 	// Each parameter may occur once.
@@ -257,13 +350,13 @@ func oaepOptions(m *etree.Element) (*rsa.OAEPOptions, error) {
 		switch {
 		case named == "":
 			// Also OAEPparams, a label that this package does not support.
-			return nil, errDecryption
+			return nil, unsupported("RSA-OAEP with parameter %.60s", part.Tag)
 		case xmldsig.Is(part, xmldsig.Namespace, "DigestMethod") && digest == "":
 			digest = named
 		case xmldsig.Is(part, namespace11, "MGF") && mask == "" && algorithm == oaep:
 			mask = named
 		default:
-			return nil, errDecryption
+			return nil, unsupported("RSA-OAEP with an unknown or second parameter %.60s", part.Tag)
 		}
 	}
 
@@ -271,7 +364,7 @@ func oaepOptions(m *etree.Element) (*rsa.OAEPOptions, error) {
 	hash, knownHash := oaepDigests[digest]
 	mgf, knownMask := oaepMasks[mask]
 	if !knownHash || !knownMask {
-		return nil, errDecryption
+		return nil, unsupported("RSA-OAEP with digest %.120q and mask %.120q", digest, mask)
 	}
 	return &rsa.OAEPOptions{Hash: hash, MGFHash: mgf}, nil
 }

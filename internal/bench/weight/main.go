@@ -52,8 +52,14 @@ func findRoot(ctx context.Context) (string, error) {
 
 // makeTable measures all programs.
 func makeTable(ctx context.Context, root string) (string, error) {
-	rows := []string{"", "packages compiled, without the standard library", "of these from other modules", "modules in the build list",
-		"lines of go.sum", "binary of the quick start, MB"}
+	rows := []string{
+		"",
+		"packages compiled, without the standard library",
+		"of these from other modules",
+		"modules in the build list",
+		"lines of go.sum",
+		"binary of the quick start, MB",
+	}
 	for i := range rows {
 		rows[i] = strings.TrimRight("| "+rows[i], " ") + " |"
 	}

@@ -27,9 +27,21 @@ var grantwell = program{
 }
 
 var peers = []program{
-	{name: "fosite", module: "github.com/ory/fosite", source: "internal/bench/weight/fosite/main.go"},
-	{name: "go-oauth2", module: "github.com/go-oauth2/oauth2/v4", source: "internal/bench/weight/gooauth2/main.go"},
-	{name: "zitadel/oidc", module: "github.com/zitadel/oidc/v3", source: "internal/bench/weight/zitadel/main.go"},
+	{
+		name:   "fosite",
+		module: "github.com/ory/fosite",
+		source: "internal/bench/weight/fosite/main.go",
+	},
+	{
+		name:   "go-oauth2",
+		module: "github.com/go-oauth2/oauth2/v4",
+		source: "internal/bench/weight/gooauth2/main.go",
+	},
+	{
+		name:   "zitadel/oidc",
+		module: "github.com/zitadel/oidc/v3",
+		source: "internal/bench/weight/zitadel/main.go",
+	},
 }
 
 // figures is what a program weighs that is the only one of its module.
@@ -62,7 +74,15 @@ func (p program) measure(ctx context.Context, root string) (f figures, err error
 	}
 	require := p.module + " v0.0.0\nreplace " + p.module + " => " + root
 	if p.module != grantwell.module {
-		version, err := run(ctx, filepath.Join(root, "internal", "bench"), "list", "-m", "-f", "{{.Version}}", p.module)
+		version, err := run(
+			ctx,
+			filepath.Join(root, "internal", "bench"),
+			"list",
+			"-m",
+			"-f",
+			"{{.Version}}",
+			p.module,
+		)
 		if err != nil {
 			return f, err
 		}
@@ -81,7 +101,15 @@ func (p program) measure(ctx context.Context, root string) (f figures, err error
 
 // count sets the figures of a module that is complete.
 func (p program) count(ctx context.Context, dir string, f *figures) error {
-	list, err := run(ctx, dir, "list", "-deps", "-f", "{{if not .Standard}}{{.Module.Path}}{{end}}", ".")
+	list, err := run(
+		ctx,
+		dir,
+		"list",
+		"-deps",
+		"-f",
+		"{{if not .Standard}}{{.Module.Path}}{{end}}",
+		".",
+	)
 	if err != nil {
 		return err
 	}
@@ -94,7 +122,15 @@ func (p program) count(ctx context.Context, dir string, f *figures) error {
 			f.foreign++
 		}
 	}
-	if list, err = run(ctx, dir, "list", "-m", "-f", "{{if not .Main}}{{.Path}}{{end}}", "all"); err != nil {
+	if list, err = run(
+		ctx,
+		dir,
+		"list",
+		"-m",
+		"-f",
+		"{{if not .Main}}{{.Path}}{{end}}",
+		"all",
+	); err != nil {
 		return err
 	}
 	f.modules = len(strings.Fields(list))
@@ -124,7 +160,12 @@ func run(ctx context.Context, dir string, args ...string) (string, error) {
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
-		return "", fmt.Errorf("weight: go %s: %w: %s", strings.Join(args, " "), err, stderr.String())
+		return "", fmt.Errorf(
+			"weight: go %s: %w: %s",
+			strings.Join(args, " "),
+			err,
+			stderr.String(),
+		)
 	}
 	return string(out), nil
 }

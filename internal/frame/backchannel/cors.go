@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"slices"
+	"strings"
 
 	"github.com/grantwell/grantwell/internal/frame"
 	"github.com/grantwell/grantwell/internal/seam"
@@ -25,11 +26,16 @@ func (f *Frame) preflight(ctx context.Context, x *exchange) (seam.Reply, error) 
 	if f.allows(ctx, origin) {
 		h.Set("Access-Control-Allow-Origin", origin)
 		h.Set("Access-Control-Allow-Methods", "POST")
-		h.Set("Access-Control-Allow-Headers", "Authorization, Content-Type, DPoP")
+		h.Set("Access-Control-Allow-Headers", f.headers())
 		h.Set("Access-Control-Max-Age", "600")
 	}
 
 	return seam.Reply{Status: http.StatusNoContent}, nil
+}
+
+// headers returns the request headers that a preflight allows.
+func (f *Frame) headers() string {
+	return strings.Join(append([]string{"Authorization", "Content-Type", "DPoP"}, f.Headers...), ", ")
 }
 
 // maxOrigin bounds an origin in bytes.
@@ -50,15 +56,20 @@ func (f *Frame) allows(ctx context.Context, origin string) bool {
 	return err == nil && found
 }
 
-// shareWithOrigin lets the client's own pages read the answer.
-func (f *Frame) shareWithOrigin(h http.Header, r *http.Request, c *storage.Client) {
-	if c == nil || len(r.Header["Origin"]) == 0 {
+// shareWithOrigin lets the client's own pages read the answer. An error that came
+// before the client was known is readable wherever a preflight is answered: it says
+// nothing that the page could not have found out.
+func (f *Frame) shareWithOrigin(ctx context.Context, h http.Header, r *http.Request, c *storage.Client, failed bool) {
+	if len(r.Header["Origin"]) == 0 || r.Method == http.MethodOptions || c == nil && !failed {
 		return
 	}
 
 	origin := r.Header.Get("Origin")
 	h.Add("Vary", "Origin")
-	if origin != "null" && slices.Contains(c.Origins, origin) {
+	if origin == "null" {
+		return
+	}
+	if c == nil && f.allows(ctx, origin) || c != nil && slices.Contains(c.Origins, origin) {
 		h.Set("Access-Control-Allow-Origin", origin)
 	}
 }

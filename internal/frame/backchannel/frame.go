@@ -26,6 +26,8 @@ type Frame struct {
 	// Origins are JavaScript origins from which a preflight is answered, besides those
 	// that Clients find.
 	Origins []string
+	// Headers are request headers that a preflight allows besides those that are read.
+	Headers []string
 	// Clients are the host's. They are asked for origins if they can say.
 	Clients storage.Clients
 	// Formatters choose the form of answers.
@@ -105,7 +107,7 @@ func (f *Frame) serve(
 		reply.Event.ClientID = reply.Client.ID
 	}
 
-	f.shareWithOrigin(h, r, reply.Client)
+	f.shareWithOrigin(&x.ctx, h, r, reply.Client, err != nil)
 	for name, values := range reply.Header {
 		h[name] = values
 	}
@@ -232,8 +234,10 @@ func (f *Frame) answer(x *exchange, reply *seam.Reply) {
 	}
 
 	h := x.w.Header()
-	if reply.Status != http.StatusNoContent {
-		h["Content-Type"] = contentType // some clients insist on a type even without a body
+	if len(body) > 0 {
+		h["Content-Type"] = contentType
+	} else {
+		h["Content-Type"] = nil // or net/http would add one
 	}
 	if len(body) > 1<<10 { // net/http itself adds the length of a shorter body
 		h["Content-Length"] = []string{strconv.Itoa(len(body))}

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/frame/browser"
 	"github.com/grantwell/grantwell/storage"
 )
 
@@ -19,6 +20,31 @@ func opened(t *testing.T, r *rig) *http.Request {
 	require.NotEmpty(t, r.EnsureBrowser(httptest.NewRecorder(), req))
 
 	return req
+}
+
+// A cookie of this host alone has the prefix __Host- (RFC 6265bis section 4.1.3.2),
+// and a name with the prefix is refused where browsers would refuse the cookie.
+func TestCookie_Defaults(t *testing.T) {
+	t.Parallel()
+	const tls = "https://as.example"
+	const plain = "http://localhost:1"
+	for name, c := range map[string]struct {
+		issuer      string
+		cookie, out browser.Cookie
+	}{
+		"https":         {tls, browser.Cookie{}, browser.Cookie{Name: "__Host-grantwell", Path: "/", Secure: true}},
+		"http":          {plain, browser.Cookie{}, browser.Cookie{Name: "grantwell", Path: "/"}},
+		"with a domain": {tls, browser.Cookie{Domain: "example"}, browser.Cookie{Name: "grantwell", Domain: "example", Path: "/", Secure: true}},
+		"with a path":   {tls, browser.Cookie{Path: "/a"}, browser.Cookie{Name: "grantwell", Path: "/a", Secure: true}},
+		"own name":      {tls, browser.Cookie{Name: "__Host-x"}, browser.Cookie{Name: "__Host-x", Path: "/", Secure: true}},
+	} {
+		require.NoError(t, c.cookie.Prepare(c.issuer), name)
+		require.Equal(t, c.out, c.cookie, name)
+	}
+	for name, c := range map[string]browser.Cookie{"domain": {Name: "__Host-x", Domain: "example"}, "path": {Name: "__Host-x", Path: "/a"}} {
+		require.ErrorContains(t, c.Prepare(tls), "Cookie: ", name)
+	}
+	require.Error(t, (&browser.Cookie{Name: "__Host-x"}).Prepare(plain))
 }
 
 // The cookie is set once, and later steps of the same request see it.

@@ -57,11 +57,12 @@ func (f *Frame) Page(w http.ResponseWriter, r *http.Request, e *event.Event, do 
 
 	p := grants.ErrorOf(err)
 	e.Fail(p)
+	f.Events.Name(w.Header(), r, e)
 	var back *seam.Redirected
 	if errors.As(err, &back) {
 		e.Status = f.Respond(w, back.To, f.refusal(p))
 	} else {
-		f.showError(w, r, p)
+		f.showError(w, r, p, e.RequestID)
 	}
 	f.Events.Emit(ctx, r, e)
 
@@ -127,20 +128,20 @@ func (f *Frame) refusal(p *grants.Error) seam.Params {
 }
 
 // showError shows the user what the client cannot be sent. It never redirects.
-func (f *Frame) showError(w http.ResponseWriter, r *http.Request, e *grants.Error) {
+func (f *Frame) showError(w http.ResponseWriter, r *http.Request, e *grants.Error, id string) {
 	if e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", "1")
 	}
 	description, _ := f.Text(e)
 	description = frame.Printable(description, frame.MaxDescription)
 	if f.ErrorPage == nil {
-		pages.Error(w, e.Status, e.Code, description)
+		pages.Error(w, e.Status, e.Code, description, id)
 		return
 	}
 
 	defer func() {
 		if recover() != nil {
-			pages.Error(w, http.StatusInternalServerError, "server_error", "")
+			pages.Error(w, http.StatusInternalServerError, "server_error", "", id)
 		}
 	}()
 	f.ErrorPage(w, r, e.Status, e.Code, description)
@@ -149,19 +150,39 @@ func (f *Frame) showError(w http.ResponseWriter, r *http.Request, e *grants.Erro
 // Form returns the parameters of a page: the form of a POST, the query of a GET.
 // Those in multi may occur several times.
 func (f *Frame) Form(w http.ResponseWriter, r *http.Request, multi ...string) (url.Values, error) {
-	text := r.URL.RawQuery
-	if r.Method == http.MethodPost {
-		if err := frame.CheckForm(r); err != nil {
-			return nil, err
-		}
-		var err error
-		if text, err = readAll(w, r, f.MaxBody); err != nil {
-			return nil, err
-		}
-	}
-	if int64(len(text)) > f.MaxBody {
-		return nil, frame.TooLarge()
+	text, err := f.text(w, r)
+	if err != nil {
+		return nil, err
 	}
 
 	return form.Parse(text, multi...)
+}
+
+// FormAll is Form for a request whose repetitions are judged later.
+func (f *Frame) FormAll(w http.ResponseWriter, r *http.Request) (url.Values, error) {
+	text, err := f.text(w, r)
+	if err != nil {
+		return nil, err
+	}
+
+	return form.ParseAll(text)
+}
+
+// text returns the form that a request carries, undecoded.
+func (f *Frame) text(w http.ResponseWriter, r *http.Request) (string, error) {
+	text := r.URL.RawQuery
+	if r.Method == http.MethodPost {
+		if err := frame.CheckForm(r); err != nil {
+			return "", err
+		}
+		var err error
+		if text, err = readAll(w, r, f.MaxBody); err != nil {
+			return "", err
+		}
+	}
+	if int64(len(text)) > f.MaxBody {
+		return "", frame.TooLarge()
+	}
+
+	return text, nil
 }

@@ -11,6 +11,7 @@ package authorize
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -18,7 +19,6 @@ import (
 	"time"
 
 	"github.com/grantwell/grantwell/grants"
-	"github.com/grantwell/grantwell/internal/base/form"
 	"github.com/grantwell/grantwell/internal/event"
 	"github.com/grantwell/grantwell/internal/frame"
 	"github.com/grantwell/grantwell/internal/frame/browser"
@@ -41,8 +41,10 @@ type Room struct {
 	PKCE grants.PKCE
 	// Parameters are those that specifications read.
 	Parameters []string
-	Resolvers  []seam.Resolver
-	Checkers   []seam.Checker
+	// Own are further ones, which the host reads.
+	Own       []string
+	Resolvers []seam.Resolver
+	Checkers  []seam.Checker
 
 	// Before and After are the host's hooks around an approval; nil: none.
 	Before func(ctx context.Context, req *Request, a *Approval) error
@@ -88,6 +90,8 @@ type Request struct {
 	*seam.Authorization
 	// Face is the request as the host sees it. The face sets it.
 	Face any
+	// Own are the parameters that the host named as its own.
+	Own map[string]string
 
 	waiting  *storage.Record // the interaction that it waited in; nil: it did not wait
 	handle   string          // of that interaction
@@ -111,7 +115,7 @@ func (r *Room) Parse(w http.ResponseWriter, req *http.Request) *Request {
 	e := browser.Event("authorize")
 	var out *Request
 	r.Frame.Page(w, req, &e, func(ctx context.Context) error {
-		values, err := r.Frame.Form(w, req, "resource", "audience")
+		values, err := r.Frame.FormAll(w, req)
 		if err != nil {
 			return malformed(err)
 		}
@@ -124,11 +128,8 @@ func (r *Room) Parse(w http.ResponseWriter, req *http.Request) *Request {
 
 func malformed(err error) error {
 	var e *grants.Error
-	switch {
-	case errors.As(err, &e):
+	if errors.As(err, &e) {
 		return err
-	case errors.Is(err, form.ErrRepeated):
-		return grants.InvalidRequest("A parameter is repeated.").For(grants.ReasonMalformed)
 	}
 
 	return frame.Malformed(err)
@@ -136,16 +137,9 @@ func malformed(err error) error {
 
 // begin resolves the parameters of a new request and judges them.
 func (r *Room) begin(ctx context.Context, e *event.Event, sent url.Values) (*Request, error) {
-	resolved := &seam.Resolution{Params: sent}
-	for _, resolver := range r.Resolvers {
-		found, err := resolver.Resolve(ctx, sent, e.Time)
-		if err != nil {
-			return nil, err
-		}
-		if found != nil {
-			resolved = found
-			break
-		}
+	resolved, err := r.resolve(ctx, sent, e.Time)
+	if err != nil {
+		return nil, err
 	}
 
 	return r.request(ctx, e, &seam.Authorization{
@@ -154,6 +148,47 @@ func (r *Room) begin(ctx context.Context, e *event.Event, sent url.Values) (*Req
 		Once:      resolved.Once,
 		StartedAt: e.Time,
 	})
+}
+
+// resolve asks the specifications for the parameters that a request stands for.
+//
+// A repetition is refused later, when it is known where the answer goes. A repeated
+// reference names no request, so it is not resolved. The other repeated parameters
+// stay visible beside what was resolved.
+func (r *Room) resolve(ctx context.Context, sent url.Values, now time.Time) (*seam.Resolution, error) {
+	as := &seam.Resolution{Params: sent}
+	for _, name := range []string{"client_id", "request", "request_uri"} {
+		if len(sent[name]) > 1 {
+			return as, nil
+		}
+	}
+
+	for _, resolver := range r.Resolvers {
+		found, err := resolver.Resolve(ctx, sent, now)
+		if err != nil {
+			return nil, err
+		}
+		if found == nil {
+			continue
+		}
+		found.Params = withRepeated(found.Params, sent)
+
+		return found, nil
+	}
+
+	return as, nil
+}
+
+// withRepeated adds the parameters that were sent several times and may not be.
+func withRepeated(resolved, sent url.Values) url.Values {
+	out := maps.Clone(resolved)
+	for name, values := range sent {
+		if len(values) > 1 && !mayRepeat(name) {
+			out[name] = values
+		}
+	}
+
+	return out
 }
 
 // request judges a request whose parameters are resolved.
@@ -167,7 +202,7 @@ func (r *Room) request(ctx context.Context, e *event.Event, a *seam.Authorizatio
 		return nil, err
 	}
 
-	return &Request{Authorization: a, event: *e}, nil
+	return &Request{Authorization: a, Own: r.own(a), event: *e}, nil
 }
 
 // grantType returns the grant that a response type begins; "" if it is not known.
@@ -181,11 +216,28 @@ func (r *Room) grantType(types []string) string {
 	return ""
 }
 
+// own returns the parameters of a request that the host named as its own.
+func (r *Room) own(a *seam.Authorization) map[string]string {
+	var out map[string]string
+	for _, name := range r.Own {
+		value := a.Params.Get(name)
+		if value == "" {
+			continue
+		}
+		if out == nil {
+			out = make(map[string]string, len(r.Own))
+		}
+		out[name] = value
+	}
+
+	return out
+}
+
 // Validate judges the parameters of an authorization request and answers nothing. It
 // serves specifications that take a request elsewhere than at this endpoint.
 func (r *Room) Validate(ctx context.Context, params url.Values, source string, now time.Time) (*seam.Authorization, error) {
 	// Only what is read is kept: a form may have credentials of the client too.
-	a := &seam.Authorization{Params: r.kept(params), Source: source, StartedAt: now}
+	a := &seam.Authorization{Params: withRepeated(r.kept(params), params), Source: source, StartedAt: now}
 
 	return a, r.judge(ctx, a)
 }

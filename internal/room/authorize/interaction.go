@@ -31,7 +31,7 @@ type waiting struct {
 var parameters = []string{
 	"client_id", "response_type", "redirect_uri", "scope", "state", "response_mode",
 	"code_challenge", "code_challenge_method", "resource", "audience", "nonce",
-	"prompt", "login_hint", "max_age", "request", "request_uri", "registration",
+	"prompt", "login_hint", "max_age", "display", "ui_locales", "acr_values", "request", "request_uri", "registration",
 }
 
 // Suspend puts a valid request aside and returns the handle by which [Room.Resume]
@@ -75,7 +75,7 @@ func (r *Room) Suspend(w http.ResponseWriter, req *http.Request, to *Request) (s
 func (r *Room) kept(sent url.Values) url.Values {
 	out := make(url.Values, len(sent))
 	for name, values := range sent {
-		if slices.Contains(parameters, name) || slices.Contains(r.Parameters, name) {
+		if slices.Contains(parameters, name) || slices.Contains(r.Parameters, name) || slices.Contains(r.Own, name) {
 			out[name] = values
 		}
 	}
@@ -129,7 +129,8 @@ func (r *Room) resume(ctx context.Context, req *http.Request, e *event.Event, ha
 		return nil, over("the parameter interaction is missing or malformed")
 	}
 	rec, err := r.Live.Records.Get(ctx, storage.Interaction, storage.Key(handle))
-	if errors.Is(err, storage.ErrNotFound) || err == nil && (rec.State != storage.Active || rec.Expired(e.Time)) {
+	ended := err == nil && (rec.State != storage.Active || rec.Expired(e.Time) || rec.IssuedAt.Before(r.Live.NotBefore))
+	if errors.Is(err, storage.ErrNotFound) || ended {
 		return nil, over("the interaction is unknown, answered or expired")
 	} else if err != nil {
 		return nil, grants.Unavailable(err)

@@ -92,32 +92,33 @@ func (j *judgement) findClient(ctx context.Context) error {
 	case len(sent) > 1:
 		return grants.InvalidRequest("The parameter client_id is sent more than once.").For(grants.ReasonMalformed)
 	case !validClientID(sent[0]):
-		return unknownClient(grants.ReasonClientUnknown, "client_id is malformed")
+		return unknownClient(sent[0], grants.ReasonClientUnknown, "client_id is malformed")
 	}
 
 	c, err := j.Live.Clients.Client(ctx, sent[0])
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return unknownClient(grants.ReasonClientUnknown, "the client is not registered")
+		return unknownClient(sent[0], grants.ReasonClientUnknown, "the client is not registered")
 	case err != nil:
 		return grants.Unavailable(err)
 	case c.ID != sent[0]:
 		// A database that compares without regard to case finds more than was asked.
-		return unknownClient(grants.ReasonClientUnknown, "the store returned another client")
+		return unknownClient(sent[0], grants.ReasonClientUnknown, "the store returned another client")
 	case c.Disabled:
-		return unknownClient(grants.ReasonClientDisabled, "the client is disabled")
+		return unknownClient(sent[0], grants.ReasonClientDisabled, "the client is disabled")
 	}
 	j.Client = c
 
 	return nil
 }
 
-func unknownClient(reason grants.Reason, cause string) error {
+func unknownClient(sent string, reason grants.Reason, cause string) error {
 	return &grants.Error{
 		Code:        "invalid_client",
 		Description: "The client is not known here.",
 		Status:      400, // a page for the user, not a challenge for a machine
 		Reason:      reason,
+		Details:     map[string]string{"sent_client_id": sent},
 		Err:         errors.New("grantwell: " + cause),
 	}
 }
@@ -136,13 +137,10 @@ func validClientID(id string) bool {
 	return true
 }
 
-// readState keeps the state as it was sent. Of two states, neither is certainly the
-// client's.
+// readState keeps the state as it was sent.
 func (j *judgement) readState(context.Context) error {
-	if len(j.Params["state"]) == 1 {
-		j.State = j.Params.Get("state")
-		j.StateGiven = j.State != ""
-	}
+	j.State = j.once("state")
+	j.StateGiven = j.State != ""
 
 	return nil
 }
@@ -151,13 +149,25 @@ func (j *judgement) readState(context.Context) error {
 // resource (RFC 8707 section 2) and audience (RFC 8693 section 2.1) may.
 func (j *judgement) checkRepeated(context.Context) error {
 	for name, values := range j.Params {
-		if len(values) > 1 && name != "resource" && name != "audience" {
+		if len(values) > 1 && !mayRepeat(name) {
 			return grants.InvalidRequest("A parameter is sent more than once.").
 				For(grants.ReasonMalformed).Because("grantwell: %q", name)
 		}
 	}
 
 	return nil
+}
+
+func mayRepeat(name string) bool { return name == "resource" || name == "audience" }
+
+// once returns the value of a parameter that was sent once. Of two values, neither is
+// certainly the client's.
+func (j *judgement) once(name string) string {
+	if len(j.Params[name]) != 1 {
+		return ""
+	}
+
+	return j.Params.Get(name)
 }
 
 // refuseObjects refuses parameters that carry another request or the metadata of a

@@ -33,6 +33,7 @@ func TestJudge_ResolvesARequest(t *testing.T) {
 	require.Nil(t, e)
 	require.Equal(t, before, form, "the caller's form is untouched")
 	client := web()
+	form.Del("unknown") // only what is read is kept
 	require.EqualExportedValues(t, seam.Authorization{
 		Client:           &client,
 		ResponseType:     "code",
@@ -47,7 +48,7 @@ func TestJudge_ResolvesARequest(t *testing.T) {
 		Challenge:        challenge,
 		ChallengeMethod:  "S256",
 		Prompt:           []string{"login"},
-		Params:           form,
+		Params:           before,
 	}, *a)
 
 	t.Run("the least", func(t *testing.T) {
@@ -57,7 +58,7 @@ func TestJudge_ResolvesARequest(t *testing.T) {
 		require.Equal(t, callback, a.RedirectURI)
 		require.False(t, a.RedirectURIGiven)
 		require.False(t, a.StateGiven)
-		require.Empty(t, a.Scope)
+		require.Equal(t, []string{"read", "write"}, a.Scope, "RFC 6749 section 3.3")
 		require.Empty(t, a.Audience)
 	})
 }
@@ -180,7 +181,7 @@ func TestJudge_Scope(t *testing.T) {
 	for sent, want := range map[string][]string{
 		"read":                        {"read"},
 		"  write   read write ":       {"write", "read"},
-		" ":                           nil,
+		" ":                           append([]string{"read", "write"}, many...),
 		strings.Join(many[:100], " "): many[:100],
 		strings.Repeat("read ", 100):  {"read"},
 	} {
@@ -220,7 +221,9 @@ func TestJudge_Scope(t *testing.T) {
 	})
 	t.Run("neither scope nor default", func(t *testing.T) {
 		t.Parallel()
-		r := room(t, func(r *authorize.Room) { r.Scopes = &scope.Rules{} })
+		c := web()
+		c.Scope, c.DefaultScope = nil, nil
+		r := room(t, func(r *authorize.Room) { r.Scopes = &scope.Rules{} }, c)
 		_, e := parse(t, r, request("scope", "-"))
 		refusedAtClient(t, e, "invalid_scope")
 	})
@@ -420,7 +423,7 @@ func TestJudge_RepeatedParametersAreRefused(t *testing.T) {
 	t.Parallel()
 	r := room(t, nil)
 	for _, name := range []string{
-		"response_type", "response_mode", "scope", "code_challenge", "prompt", "unknown", "request_uri",
+		"response_type", "response_mode", "scope", "code_challenge", "prompt", "request_uri",
 	} {
 		form := request()
 		form[name] = []string{"code", "code"}
@@ -433,6 +436,11 @@ func TestJudge_RepeatedParametersAreRefused(t *testing.T) {
 	_, e := parse(t, r, form)
 	refusedAtClient(t, e, "invalid_request")
 	require.False(t, e.To.StateGiven, "neither is returned")
+
+	// The endpoint refuses it also where the parameter is not read (RFC 6749 section 3.1).
+	form = request()
+	form["unknown"] = []string{"a", "b"}
+	require.Equal(t, http.StatusBadRequest, open(t, r, form).StatusCode)
 }
 
 // A parameter that the endpoint does not know changes nothing (RFC 6749 section 3.1).

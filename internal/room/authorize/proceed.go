@@ -25,7 +25,7 @@ type Session struct {
 // Pages are the host's sessions and the consent page.
 type Pages struct {
 	// User returns the user who is signed in in this browser.
-	User func(r *http.Request) (Session, bool)
+	User func(r *http.Request, to *Request) (Session, bool)
 	// Ask writes the consent page; nil: the browser is sent to it.
 	Ask func(w http.ResponseWriter, r *http.Request, q *Question) error
 }
@@ -46,7 +46,7 @@ func (r *Room) Proceed(w http.ResponseWriter, req *http.Request, p Pages, to *Re
 	e := to.event
 	e.Time = browser.Now()
 	r.Frame.Page(w, req, &e, func(ctx context.Context) error {
-		user, ok := p.User(req)
+		user, ok := p.User(req, to)
 		silent := slices.Contains(to.Prompt, "none")
 		if !ok || mustLogIn(to, &user) {
 			if silent {
@@ -182,7 +182,7 @@ func (r *Room) Decide(w http.ResponseWriter, req *http.Request, p Pages, to *Req
 	e.Time = browser.Now()
 	e.Endpoint = "consent"
 	r.Frame.Page(w, req, &e, func(ctx context.Context) error {
-		user, ok := p.User(req)
+		user, ok := p.User(req, to)
 		if !ok || mustLogIn(to, &user) {
 			return r.send(w, req, to, r.Login)
 		}

@@ -34,7 +34,10 @@ func (j *judgement) findRedirectURI(context.Context) error {
 	}
 
 	if !slices.ContainsFunc(registered, func(r string) bool { return matchRedirectURI(r, uri) }) {
-		return badRedirectURI("The redirect_uri is not registered for this client.")
+		refusal := badRedirectURI("The redirect_uri is not registered for this client.")
+		refusal.Details = map[string]string{"sent_redirect_uri": uri}
+
+		return refusal
 	}
 	j.Verify(uri, given)
 

@@ -12,18 +12,19 @@ import (
 // Encoding Practices section 2.1). If the requested mode is not possible, it is the
 // default of the response type, by which the error goes back.
 func (j *judgement) chooseMode(context.Context) error {
-	j.Authorization.Types = words(j.Params.Get("response_type"))
+	j.Authorization.Types = words(j.once("response_type"))
 
 	// A token must never be in a query, where servers and browsers log it. The error
 	// that comes in its place travels the same way (RFC 6749 section 4.2.2.1), also
 	// if the response type is not served.
-	secret := slices.Contains(j.Authorization.Types, "token") || slices.Contains(j.Authorization.Types, "id_token")
+	sent := words(strings.Join(j.Params["response_type"], " "))
+	secret := slices.Contains(sent, "token") || slices.Contains(sent, "id_token")
 	j.ResponseMode = "query"
 	if secret {
 		j.ResponseMode = "fragment"
 	}
 
-	mode := j.Params.Get("response_mode")
+	mode := j.once("response_mode")
 	if mode == "" {
 		mode = j.ResponseMode
 	}

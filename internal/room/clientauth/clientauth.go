@@ -118,8 +118,12 @@ func bySecret(method string) bool {
 // sent, it does the work of one comparison and counts the guess, so that the caller
 // learns nothing from the time or from a limit.
 func (r *Room) fail(ctx context.Context, c *seam.Call, p *presented, reason grants.Reason) error {
+	refused := refusal(reason)
+	if reason == grants.ReasonClientUnknown {
+		refused.Details = map[string]string{"sent_client_id": p.clientID}
+	}
 	if p.secret == "" {
-		return refusal(reason)
+		return refused
 	}
 
 	r.slow.pay(ctx, p.secret)
@@ -132,7 +136,7 @@ func (r *Room) fail(ctx context.Context, c *seam.Call, p *presented, reason gran
 	}
 	done(false)
 
-	return refusal(reason)
+	return refused
 }
 
 // causes say for people why an authentication failed.
@@ -143,13 +147,14 @@ var causes = map[grants.Reason]string{
 	grants.ReasonClientSecret:   "wrong secret",
 }
 
-func refusal(reason grants.Reason) error {
+func refusal(reason grants.Reason) *grants.Error {
 	return grants.InvalidClient("grantwell: %s", causes[reason]).For(reason)
 }
 
 func tooManyGuesses(wait time.Duration) error {
 	return &grants.Error{
-		Code:        "invalid_client",
+		// A client that reads invalid_client throws its registration away.
+		Code:        "temporarily_unavailable",
 		Description: "Too many failed tries. Wait before the next one.",
 		Status:      http.StatusTooManyRequests,
 		RetryAfter:  wait,
@@ -202,6 +207,9 @@ func (r *Room) present(c *seam.Call) (presented, error) {
 
 	if h := c.Request.Header["Authorization"]; len(h) > 0 {
 		if len(h) > 1 {
+			if hasAssertion(c.Form) {
+				return p, beside("More than one Authorization header was sent.")
+			}
 			return p, several("More than one Authorization header was sent.")
 		}
 		var err error
@@ -222,9 +230,9 @@ func (r *Room) present(c *seam.Call) (presented, error) {
 	case p.by == nil && hasAssertion(c.Form):
 		return p, grants.InvalidClient("client_assertion of a type that is not enabled").For(grants.ReasonCredentials)
 	case count > 1:
-		return p, several("More than one method of client authentication was used.")
+		return p, p.conflict("More than one method of client authentication was used.")
 	case named != "" && p.clientID != named:
-		return p, several("client_id names another client than the credentials.")
+		return p, p.conflict("client_id names another client than the credentials.")
 	}
 
 	return p, nil
@@ -251,6 +259,21 @@ func (r *Room) presentOther(c *seam.Call, p *presented) int {
 
 func hasAssertion(form url.Values) bool {
 	return form.Get("client_assertion") != "" || form.Get("client_assertion_type") != ""
+}
+
+// conflict refuses credentials that contradict each other. RFC 7521 section 4.2.1 has
+// its own code where one of them is an assertion.
+func (p *presented) conflict(description string) error {
+	if p.by != nil {
+		return beside(description)
+	}
+
+	return several(description)
+}
+
+// beside refuses an assertion or a certificate beside other credentials.
+func beside(description string) error {
+	return grants.InvalidClient("grantwell: %s", description).For(grants.ReasonCredentials)
 }
 
 func several(description string) error {

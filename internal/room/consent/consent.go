@@ -5,11 +5,16 @@
 // back. What the user allows after that is the next generation, under a key of its
 // own. Codes and tokens name the generation that they rest on, so one write ends a
 // consent and everything that rests on it.
+//
+// The first generation is never removed. Once it has ended, its data names the
+// latest generation: finding that takes three reads, however many have ended.
 package consent
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 	"time"
@@ -28,8 +33,14 @@ type Room struct {
 	Families ids.Families
 }
 
-// maxGenerations bounds the search for the live generation.
-const maxGenerations = 1000
+// maxBeyond bounds the search for the latest generation, if the first one does not
+// name it. An instance of an earlier version did not write the name.
+const maxBeyond = 1000
+
+// A pointer is the data of the first generation, once a later one exists.
+type pointer struct {
+	Latest int `json:"latest"`
+}
 
 func key(clientID, subject string, generation int) string {
 	return storage.JoinKey("consent", clientID, subject, strconv.Itoa(generation))
@@ -38,18 +49,81 @@ func key(clientID, subject string, generation int) string {
 // Find returns the live consent of a user for a client, or a record without a state
 // and the generation that a new consent would be. A consent that was given to an
 // earlier holder of the client's ID is not live.
-func (r *Room) Find(ctx context.Context, c *storage.Client, subject string) (rec storage.Record, generation int, err error) {
-	for generation = 1; generation <= maxGenerations; generation++ {
-		rec, err = r.Records.Get(ctx, storage.Consent, key(c.ID, subject, generation))
-		if errors.Is(err, storage.ErrNotFound) {
-			return storage.Record{}, generation, nil
-		}
-		if err != nil || rec.State == storage.Active && !c.Ended(rec.IssuedAt) {
-			return rec, generation, err
-		}
+func (r *Room) Find(ctx context.Context, c *storage.Client, subject string) (storage.Record, int, error) {
+	p, err := r.find(ctx, c, subject)
+	if err != nil || p.live {
+		return p.latest, p.generation, err
 	}
 
-	return storage.Record{}, 0, errors.New("grantwell: the consent was renewed too often")
+	return storage.Record{}, p.next(), nil
+}
+
+// A place is what find learned about the consents of one user for one client.
+type place struct {
+	// first is the first generation. It has no state if there is none.
+	first storage.Record
+
+	// latest is the last generation. It has no state if there is none.
+	latest     storage.Record
+	generation int
+
+	// live reports whether latest may be used.
+	live bool
+}
+
+// next returns the generation that a new consent is.
+func (p *place) next() int { return p.generation + 1 }
+
+// find reads the first generation, the one that it names, and those that follow:
+// in general none.
+func (r *Room) find(ctx context.Context, c *storage.Client, subject string) (p place, err error) {
+	generation := 1
+	for range maxBeyond {
+		rec, err := r.Records.Get(ctx, storage.Consent, key(c.ID, subject, generation))
+		if errors.Is(err, storage.ErrNotFound) {
+			return p, nil
+		}
+		if err != nil {
+			return p, err
+		}
+
+		p.latest = rec
+		p.generation = generation
+		if rec.State == storage.Active && !c.Ended(rec.IssuedAt) {
+			p.live = true
+			return p, nil
+		}
+
+		generation++
+		if p.generation > 1 {
+			continue
+		}
+		p.first = rec
+		latest, err := readPointer(rec.Data)
+		if err != nil {
+			return p, err
+		}
+		generation = max(generation, latest)
+	}
+
+	return p, errors.New("grantwell: the consent was renewed too often")
+}
+
+// readPointer returns the latest generation that the data of the first one names,
+// or 0. Other data is an error, because ignoring it could revive a consent.
+func readPointer(data []byte) (int, error) {
+	if len(data) == 0 {
+		return 0, nil
+	}
+	var p pointer
+	if err := json.Unmarshal(data, &p); err != nil {
+		return 0, fmt.Errorf("grantwell: the data of a stored consent: %w", err)
+	}
+	if p.Latest < 1 {
+		return 0, errors.New("grantwell: the data of a stored consent names no generation")
+	}
+
+	return p.Latest, nil
 }
 
 // Scopes returns the scopes that the user granted to the client and that are
@@ -93,24 +167,27 @@ func (r *Room) Remember(
 	now time.Time,
 ) (int, error) {
 	for {
-		rec, generation, err := r.Find(ctx, c, subject)
+		p, err := r.find(ctx, c, subject)
 		if err != nil {
 			return 0, err
 		}
 
+		generation := p.generation
+		rec := p.latest
 		more := slices.ContainsFunc(scope, func(v string) bool { return !slices.Contains(rec.Scope, v) })
 		switch {
-		case rec.State == storage.Active && (!more || !remember):
+		case p.live && (!more || !remember):
 			// What is allowed only this time rests on the consent too, so that its
 			// withdrawal ends all that the client has.
 			return generation, nil
 		case !remember:
 			return 0, nil
-		case rec.State == storage.Active:
+		case p.live:
 			rec.Scope = union(rec.Scope, scope)
 			err = r.Records.Advance(ctx, storage.Active, rec)
 		default:
-			err = r.Records.Insert(ctx, storage.Record{
+			generation = p.next()
+			err = r.begin(ctx, p, storage.Record{
 				Kind:     storage.Consent,
 				Key:      key(c.ID, subject, generation),
 				State:    storage.Active,
@@ -129,6 +206,35 @@ func (r *Room) Remember(
 			return 0, err
 		}
 	}
+}
+
+// begin stores a new generation and, in the same write, names it in the first one.
+// Of any number of calls at the same moment, one stores the generation.
+func (r *Room) begin(ctx context.Context, p place, next storage.Record) error {
+	if p.generation == 0 {
+		return r.Records.Insert(ctx, next)
+	}
+
+	// The consent of an earlier holder of the client's ID is not live, but it may
+	// be active. It ends here, so that no generation but the latest is active and
+	// Revoke finds all of them.
+	if p.latest.State == storage.Active {
+		p.latest.State = storage.Revoked
+		if err := r.Records.Advance(ctx, storage.Active, p.latest); err != nil {
+			return err
+		}
+		if p.generation == 1 {
+			p.first.State = storage.Revoked
+		}
+	}
+
+	data, err := json.Marshal(pointer{Latest: p.next()})
+	if err != nil {
+		return fmt.Errorf("grantwell: encoding a consent: %w", err)
+	}
+	p.first.Data = data
+
+	return r.Records.Advance(ctx, p.first.State, p.first, next)
 }
 
 func union(have, more []string) []string {

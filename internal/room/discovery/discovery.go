@@ -11,9 +11,11 @@ import (
 	"strings"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/base/cors"
 	"github.com/grantwell/grantwell/internal/room/authorize"
 	"github.com/grantwell/grantwell/internal/room/clientauth"
 	"github.com/grantwell/grantwell/internal/seam"
+	"github.com/grantwell/grantwell/storage"
 )
 
 // Room knows what the metadata say.
@@ -29,7 +31,7 @@ type Room struct {
 	JWKS string
 	// Path is the path of the authorization endpoint; "" if the host has none.
 	Path       string
-	Scopes     []grants.Scope
+	Scopes     []string // scopes_supported
 	Encoders   []seam.Encoder
 	Describers []seam.Describer
 }
@@ -65,6 +67,9 @@ func (r *Room) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		h := w.Header()
 		h.Set("X-Content-Type-Options", "nosniff")
+		if cors.Public(w, req) {
+			return
+		}
 		switch {
 		case req.Method != http.MethodGet && req.Method != http.MethodHead:
 			h.Set("Allow", "GET, HEAD")
@@ -76,8 +81,7 @@ func (r *Room) Handler() http.Handler {
 		}
 		h.Set("Content-Type", "application/json")
 		h.Set("Cache-Control", "public, max-age=300")
-		h.Set("Access-Control-Allow-Origin", "*") // public, and without credentials
-		_, _ = w.Write(body)                      // it fails if the caller is gone
+		_, _ = w.Write(body) // it fails if the caller is gone
 	})
 }
 
@@ -105,14 +109,8 @@ func (r *Room) metadata() map[string]any {
 	if r.JWKS != "" {
 		m["jwks_uri"] = r.Base + r.JWKS
 	}
-	var scopes []string
-	for _, s := range r.Scopes {
-		if s.Public {
-			scopes = append(scopes, s.Name)
-		}
-	}
-	if len(scopes) > 0 {
-		m["scopes_supported"] = scopes
+	if len(r.Scopes) > 0 {
+		m["scopes_supported"] = r.Scopes
 	}
 	for _, d := range r.Describers {
 		d.Describe(m)
@@ -129,11 +127,37 @@ func (r *Room) describeAuthentication(m map[string]any) {
 		if m[endpoint+"_endpoint"] == nil {
 			continue
 		}
-		m[endpoint+"_endpoint_auth_methods_supported"] = r.Auth.Methods
+		methods := r.methods(endpoint)
+		if len(methods) == 0 {
+			continue // RFC 8414 section 3.2: an empty list is left out
+		}
+		m[endpoint+"_endpoint_auth_methods_supported"] = methods
 		if algorithms := r.Auth.SigningAlgorithms(); len(algorithms) > 0 {
 			m[endpoint+"_endpoint_auth_signing_alg_values_supported"] = algorithms
 		}
 	}
+}
+
+// methods returns the methods that an endpoint accepts. Introspection needs proof of
+// who asks (RFC 7662 section 2.1), and a public client has nothing to send where no
+// grant serves one (RFC 6749 section 4.4).
+func (r *Room) methods(endpoint string) []string {
+	public := false
+	for _, g := range r.Grants {
+		switch g.GrantType() {
+		case "client_credentials":
+		case "implicit":
+			// Its tokens come from the authorization endpoint.
+			public = public || endpoint == "revocation"
+		default:
+			public = true
+		}
+	}
+	if public && endpoint != "introspection" {
+		return r.Auth.Methods
+	}
+
+	return slices.DeleteFunc(slices.Clone(r.Auth.Methods), func(m string) bool { return m == storage.AuthNone })
 }
 
 // describeAuthorize describes the authorization endpoint.

@@ -39,6 +39,11 @@ func (r *Room) Introspection(path string) seam.Endpoint {
 
 func (r *Room) introspect(ctx context.Context, c *seam.Call) (seam.Reply, error) {
 	var reply seam.Reply
+	// RFC 7662 section 2.1: a name alone is no authorization to ask.
+	if !c.Authenticated {
+		return reply, grants.InvalidClient("grantwell: a public client may not introspect").
+			For(grants.ReasonNoCredentials)
+	}
 	token, err := required(c, "token")
 	if err != nil {
 		return reply, err

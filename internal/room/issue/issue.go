@@ -131,15 +131,24 @@ func (r *run) checkConsent(ctx context.Context) error {
 	return r.Live.Consents.Check(ctx, r.in.Client.ID, r.in.Grant.Subject, r.in.Grant.Consent)
 }
 
-// checkClient refuses what the client had before everything of it was ended.
+// checkClient refuses to spend what was issued before everything of the client, or of
+// the server, was ended.
 func (r *run) checkClient(context.Context) error {
 	spend := r.in.Grant.Spend
-	if spend != nil && r.in.Client.Ended(spend.IssuedAt) {
-		return grants.InvalidGrant("what the client had before %v has ended", r.in.Client.TokensNotBefore).
-			For(grants.ReasonClientEnded)
+	switch {
+	case spend == nil:
+		return nil
+	case r.in.Client.Ended(spend.IssuedAt):
+		return ended(r.in.Client.TokensNotBefore)
+	case spend.IssuedAt.Before(r.Live.NotBefore):
+		return ended(r.Live.NotBefore)
 	}
 
 	return nil
+}
+
+func ended(before time.Time) error {
+	return grants.InvalidGrant("what was issued before %v has ended", before).For(grants.ReasonClientEnded)
 }
 
 // replay answers with a response that was given before.

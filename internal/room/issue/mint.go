@@ -3,6 +3,7 @@ package issue
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/grantwell/grantwell/grants"
@@ -46,6 +47,7 @@ func (r *run) mint(ctx context.Context) error {
 	}
 	if fresh {
 		d.FamilyEnd = family.Unix()
+		d.Claims = r.familyClaims()
 		token, err := r.mintRefresh(ctx, &rec, &d, family)
 		if err != nil {
 			return err
@@ -106,6 +108,21 @@ func (r *run) data() record.Data {
 	}
 
 	return d
+}
+
+// familyClaims returns the claims of the refresh token. A request that narrows the
+// scope of its access token takes no claim from the tokens that follow.
+func (r *run) familyClaims() map[string]any {
+	if len(r.scope) == len(r.full) {
+		return r.claims
+	}
+	all := r.covered(r.full)
+	maps.DeleteFunc(all, func(name string, _ any) bool { return Registered(name) })
+	for name, value := range r.claims {
+		all[name] = value
+	}
+
+	return all
 }
 
 // mintAccess makes the access token and its record.

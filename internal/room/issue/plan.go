@@ -41,11 +41,19 @@ func (r *run) plan(context.Context) error {
 	if len(r.audience) == 0 {
 		r.audience = r.DefaultAudience(r.in.Client)
 	}
-	r.claims = maps.Clone(g.Claims)
+	r.claims = r.covered(r.scope)
 	r.response = g.Response
 	r.refresh = g.RefreshToken != "" || g.Refresh && r.in.GrantType != implicit && r.mayRefresh(r.in.Client)
 
 	return nil
+}
+
+// covered returns the claims of the grant that a scope lets into a token.
+func (r *run) covered(scope []string) map[string]any {
+	out := maps.Clone(r.in.Grant.Claims)
+	maps.DeleteFunc(out, func(name string, _ any) bool { return !r.Scopes.Covers(scope, name) })
+
+	return out
 }
 
 // mayRefresh reports whether the client gets refresh tokens at all.

@@ -58,7 +58,8 @@ func (r *Room) Check(ctx context.Context, clients storage.Clients) error {
 			ClientID:  "check",
 			Audience:  []string{"check"},
 			ID:        rand.Text(),
-			ExpiresAt: time.Unix(1, 0), // long over, so the token is good for nothing
+			IssuedAt:  time.Unix(1, 0),
+			ExpiresAt: time.Unix(2, 0), // long over, so the token is good for nothing
 		})
 		failed("Keys", err)
 	}

@@ -63,6 +63,12 @@ func (f *Forms) Prepare(codes tokens.Opaque) error {
 			wrong.Add("%s: %w", form.name, err)
 		}
 	}
+	f.checkImported(&wrong)
+	return wrong.Err()
+}
+
+// checkImported checks the forms of imported tokens.
+func (f *Forms) checkImported(wrong *faults.List) {
 	if len(f.Imported) > maxImported {
 		wrong.Add("Imported: has more than %d forms", maxImported)
 	}
@@ -75,8 +81,6 @@ func (f *Forms) Prepare(codes tokens.Opaque) error {
 			}
 		}
 	}
-
-	return wrong.Err()
 }
 
 // Strategy returns the form of the client's access tokens and whether they are

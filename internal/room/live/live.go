@@ -1,5 +1,5 @@
-// Package live says what is alive now: a user, and an access or refresh token with
-// its client, its user and its consent.
+// Package live judges whether a user is active, and whether an access or refresh token
+// is live: the token itself, its client, its user and its consent.
 package live
 
 import (
@@ -31,6 +31,9 @@ type Room struct {
 	SubjectActive func(ctx context.Context, subject string) (bool, error)
 	// Validate is the host's hook for every live token; nil: none.
 	Validate func(ctx context.Context, t *introspect.Token) error
+
+	// NotBefore ends everything that was issued before it; zero: nothing.
+	NotBefore time.Time
 
 	Forms Forms
 	// TokenType and Issuer are members of every live token.
@@ -154,7 +157,7 @@ func (r *Room) alive(
 			return nil, err
 		}
 	}
-	if client.Disabled || client.Ended(issuedAt) {
+	if client.Disabled || client.Ended(issuedAt) || issuedAt.Before(r.NotBefore) {
 		return dead(introspect.ReasonClient), nil
 	}
 

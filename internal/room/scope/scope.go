@@ -90,11 +90,11 @@ func (r *Rules) Decide(ctx context.Context, req Request, limit []string) ([]stri
 func (r *Rules) byRegistration(req Request, limit []string) ([]string, error) {
 	requested := req.Requested
 	if len(requested) == 0 {
-		requested = slices.Clone(req.Client.DefaultScope)
+		requested = r.byDefault(req, limit)
 	}
 
 	may := func(s string) bool {
-		return slices.Contains(req.Client.Scope, s) && r.within(limit, s)
+		return slices.Contains(req.Client.Scope, s) && r.within(limit, s) && !(req.own() && r.OfUser(s))
 	}
 	first := slices.IndexFunc(requested, func(s string) bool { return !may(s) })
 	if first < 0 {
@@ -115,6 +115,31 @@ func (r *Rules) byRegistration(req Request, limit []string) ([]string, error) {
 	return kept, nil
 }
 
+// byDefault returns the scope of a request that names none (RFC 6749 section 3.3):
+// the client's default or, without one, all that it is registered with and that does
+// not speak of a user.
+func (r *Rules) byDefault(req Request, limit []string) []string {
+	if len(req.Client.DefaultScope) > 0 {
+		return slices.Clone(req.Client.DefaultScope)
+	}
+
+	var out []string
+	for _, s := range req.Client.Scope {
+		if !r.OfUser(s) && r.within(limit, s) && !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+
+	return out
+}
+
+// own reports whether the token is the client's own, so that it speaks of no user.
+func (r *Request) own() bool {
+	return r.GrantType == clientCredentials || r.Subject != "" && r.Subject == r.Client.ID
+}
+
+const clientCredentials = "client_credentials"
+
 // byHost asks the host's function, within the limit.
 func (r *Rules) byHost(ctx context.Context, req Request, allowed, limit []string) ([]string, error) {
 	granted, err := r.ScopeRules.Decide(ctx, grants.ScopeRequest{
@@ -133,7 +158,7 @@ func (r *Rules) byHost(ctx context.Context, req Request, allowed, limit []string
 		if !storage.ValidScope(s) {
 			return nil, fmt.Errorf("grantwell: ScopeRules.Decide returned the malformed scope %q", s)
 		}
-		if r.within(limit, s) && !slices.Contains(out, s) {
+		if r.within(limit, s) && !slices.Contains(out, s) && !(req.own() && r.OfUser(s)) {
 			out = append(out, s)
 		}
 	}
@@ -144,6 +169,19 @@ func (r *Rules) byHost(ctx context.Context, req Request, allowed, limit []string
 // within reports whether a scope is inside the limit and is granted at all.
 func (r *Rules) within(limit []string, s string) bool {
 	return (limit == nil || slices.Contains(limit, s)) && (s != "openid" || !r.NoOpenID)
+}
+
+// Listed returns the public scopes that may be granted at all, for the metadata
+// (RFC 8414 section 2).
+func (r *Rules) Listed() []string {
+	var out []string
+	for _, s := range r.Known {
+		if s.Public && r.within(nil, s.Name) && !slices.Contains(out, s.Name) {
+			out = append(out, s.Name)
+		}
+	}
+
+	return out
 }
 
 // Confirm checks scopes that were granted before against what the client may have

@@ -103,6 +103,7 @@ type exchange struct {
 	handler   served
 	target    string // the resource that the request names; "" if none
 	client    *storage.Client
+	named     bool // by the grant's request, without proof
 	minted    *seam.Minted
 
 	reply seam.Reply
@@ -170,6 +171,7 @@ func (x *exchange) findClient(ctx context.Context) error {
 		if client, err = x.identify(ctx, identifier); err != nil {
 			return err
 		}
+		x.named = true
 	}
 
 	x.client = client
@@ -190,8 +192,11 @@ func (x *exchange) identify(ctx context.Context, identifier grants.Identifier) (
 	client, err := x.Auth.Clients.Client(ctx, id)
 	switch {
 	case errors.Is(err, storage.ErrNotFound), err == nil && client.Disabled:
-		return nil, grants.InvalidGrant("the client that the request names is unknown or disabled").
+		refusal := grants.InvalidGrant("the client that the request names is unknown or disabled").
 			For(grants.ReasonClientUnknown)
+		refusal.Details = map[string]string{"sent_client_id": id}
+
+		return nil, refusal
 	case err != nil:
 		return nil, grants.Unavailable(err)
 	}
@@ -206,6 +211,11 @@ func (x *exchange) checkGrant(context.Context) error {
 		return grants.InvalidRequest("The parameter grant_type is missing.")
 	case x.handler.Handler == nil:
 		return grants.UnsupportedGrantType()
+	case !x.client.AllowsGrant(x.grantType) && x.named:
+		// Any caller can name a client in an assertion, and learns nothing about it
+		// before the signature is verified (RFC 7521 section 4.1.1).
+		return grants.InvalidGrant("the client that the request names has no such grant").
+			For(grants.ReasonClientUnknown)
 	case !x.client.AllowsGrant(x.grantType):
 		return grants.UnauthorizedClient("The client is not registered for this grant type.")
 	}

@@ -4,6 +4,8 @@ package livetest
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"net"
 	"strconv"
 	"strings"
@@ -127,6 +129,45 @@ func TestRedis_IndexesFollowRecords(t *testing.T) {
 	left, err := client.Keys(ctx, "*").Result()
 	require.NoError(t, err)
 	require.Empty(t, left)
+}
+
+// A cursor is every instance's, and one that no instance made is an error. A
+// caller cannot make one, because its code needs a key that only Redis keeps.
+func TestRedis_ForgedCursorIsRefused(t *testing.T) {
+	ctx := t.Context()
+	client := startRedis(t, durable...).client(t)
+	one, two := redisStore(t, client, "grantwell"), redisStore(t, client, "grantwell")
+	foreign := redisStore(t, client, "another")
+	for _, store := range []*redisstore.Store{one, foreign} {
+		for i := range 4 {
+			require.NoError(t, store.Insert(ctx, record(storage.Access, strconv.Itoa(i), "g")))
+		}
+	}
+	page, next, err := one.List(ctx, storage.Query{Limit: 2})
+	require.NoError(t, err)
+	rest, _, err := two.List(ctx, storage.Query{After: next})
+	require.NoError(t, err)
+	require.Len(t, rest, 2)
+
+	// The same member with the code of a reader who knows no key, another member
+	// with a genuine code, and the cursor of another store.
+	genuine, err := base64.RawURLEncoding.DecodeString(next)
+	require.NoError(t, err)
+	member := "access:" + page[1].Key
+	sum := sha256.Sum256([]byte(member))
+	_, other, err := foreign.List(ctx, storage.Query{Limit: 2})
+	require.NoError(t, err)
+	for _, forged := range []string{
+		base64.RawURLEncoding.EncodeToString(append(sum[:6:6], member...)),
+		base64.RawURLEncoding.EncodeToString(append(sum[:16:16], member...)),
+		base64.RawURLEncoding.EncodeToString(append(genuine[:16:16], "access:"+page[0].Key...)),
+		other,
+	} {
+		for _, store := range []*redisstore.Store{one, two, redisStore(t, client, "grantwell")} {
+			_, _, err = store.List(ctx, storage.Query{After: forged})
+			require.ErrorContains(t, err, "redisstore: not a cursor")
+		}
+	}
 }
 
 // A page of large records is read in several answers, and is complete.

@@ -38,9 +38,20 @@ func TestNew_RefusesWhatMayForget(t *testing.T) {
 			return name, dsn + " " + settings
 		}
 	}
-	maria := func(setting string) func(t *testing.T) (string, string) {
+	// What a DSN sets is the session's.
+	session := func(setting string) func(t *testing.T) (string, string) {
 		return func(t *testing.T) (string, string) {
-			s := startMariaDB(t, setting)
+			name, dsn := mariadb.open(t)
+			separator := "?"
+			if strings.Contains(dsn, "?") {
+				separator = "&"
+			}
+			return name, dsn + separator + setting
+		}
+	}
+	maria := func(settings ...string) func(t *testing.T) (string, string) {
+		return func(t *testing.T) (string, string) {
+			s := startMariaDB(t, settings...)
 			t.Cleanup(s.Remove)
 			return s.driver, s.DSN
 		}
@@ -57,6 +68,21 @@ func TestNew_RefusesWhatMayForget(t *testing.T) {
 		{"PostgreSQL with local commit", sqlstore.PostgreSQL, pg("synchronous_commit=local"), "", false},
 		{"MariaDB flushing each second", sqlstore.MySQL, maria("--innodb-flush-log-at-trx-commit=2"), "innodb_flush_log_at_trx_commit is 2", false},
 		{"MariaDB with small packets", sqlstore.MySQL, maria("--max-allowed-packet=1M"), "max_allowed_packet", true},
+		{"PostgreSQL that reads only", sqlstore.PostgreSQL, pg("default_transaction_read_only=on"), "default_transaction_read_only is on", true},
+		{"PostgreSQL that drops damaged pages", sqlstore.PostgreSQL, pg("zero_damaged_pages=on"), "zero_damaged_pages is on", false},
+		{"MariaDB as it comes", sqlstore.MySQL, session(""), "", false},
+		{"MariaDB that commits nothing", sqlstore.MySQL, session("autocommit=0"), "autocommit is OFF", true},
+		{"MariaDB that chains transactions", sqlstore.MySQL, session("completion_type=1"), "completion_type is CHAIN", true},
+		{"MariaDB with dirty reads", sqlstore.MySQL, session("tx_isolation=%27READ-UNCOMMITTED%27"), "tx_isolation is READ-UNCOMMITTED", true},
+		{"MariaDB with snapshots", sqlstore.MySQL, session("tx_isolation=%27REPEATABLE-READ%27"), "", false},
+		{"MariaDB that is not strict", sqlstore.MySQL, session("sql_mode=%27NO_ZERO_DATE%27"), "sql_mode is NO_ZERO_DATE", true},
+		{"MariaDB that cuts results", sqlstore.MySQL, session("sql_select_limit=5"), "sql_select_limit is 5", true},
+		{"MariaDB that reads only", sqlstore.MySQL, session("tx_read_only=1"), "tx_read_only is ON", true},
+		{"MariaDB with a lazy binary log", sqlstore.MySQL, maria("--log-bin=bin", "--sync-binlog=0", "--binlog-format=ROW"), "sync_binlog is 0", false},
+		{"MariaDB with a binary log", sqlstore.MySQL, maria("--log-bin=bin", "--sync-binlog=1", "--binlog-format=ROW"), "", false},
+		{"MariaDB without double writes", sqlstore.MySQL, maria("--skip-innodb-doublewrite"), "innodb_doublewrite is OFF", false},
+		{"SQLite with dirty reads", sqlstore.SQLite, lite("_pragma=read_uncommitted(1)"), "read_uncommitted is on", true},
+		{"SQLite that reads only", sqlstore.SQLite, lite("_pragma=query_only(1)"), "query_only is on", true},
 		{"SQLite as documented", sqlstore.SQLite, lite("_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"), "", false},
 		{"SQLite EXTRA", sqlstore.SQLite, lite("_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(EXTRA)"), "", false},
 		{"SQLite NORMAL", sqlstore.SQLite, lite("_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(NORMAL)"), "synchronous is 1", false},

@@ -14,6 +14,7 @@ import (
 
 	"github.com/grantwell/grantwell/internal/base/ids"
 	"github.com/grantwell/grantwell/internal/base/pages"
+	"github.com/grantwell/grantwell/internal/base/visible"
 )
 
 //go:embed consent.html
@@ -81,6 +82,13 @@ func Write(w http.ResponseWriter, p Page) error {
 		p.TOSURI = ""
 	}
 
+	// A store may hold clients that were never validated. Text that may run from right
+	// to left is isolated, so that it does not reorder what stands around it.
+	isolate := strings.IndexFunc(p.Application+p.Description+p.User, func(r rune) bool { return r > 0x7e }) >= 0
+	p.Application = visible.Only(p.Application)
+	p.Description = visible.Only(p.Description)
+	p.User = visible.Only(p.User)
+
 	nonce := ids.New()
 	var b bytes.Buffer
 	err = t.Execute(&b, struct {
@@ -88,7 +96,9 @@ func Write(w http.ResponseWriter, p Page) error {
 		Style template.CSS
 		Nonce string
 		Logo  template.URL
-	}{p, template.CSS(pages.Style()), nonce, template.URL(p.LogoURI)})
+
+		Isolate bool
+	}{p, template.CSS(pages.Style()), nonce, template.URL(p.LogoURI), isolate})
 	if err != nil {
 		return err
 	}

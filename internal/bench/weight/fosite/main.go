@@ -54,13 +54,22 @@ func main() {
 	})
 	http.HandleFunc("GET /api", func(w http.ResponseWriter, r *http.Request) {
 		token := fosite.AccessTokenFromRequest(r)
-		_, request, err := provider.IntrospectToken(r.Context(), token, fosite.AccessToken, new(fosite.DefaultSession), "read")
+		_, request, err := provider.IntrospectToken(
+			r.Context(),
+			token,
+			fosite.AccessToken,
+			new(fosite.DefaultSession),
+			"read",
+		)
 		if err != nil {
 			http.Error(w, "the token is not valid", http.StatusUnauthorized)
 			return
 		}
 		fmt.Fprintln(w, "hello,", request.GetClient().GetID())
 	})
-	fmt.Printf("curl -u demo:%s -d grant_type=client_credentials -d scope=read http://127.0.0.1:8080/token\n", secret)
+	fmt.Printf(
+		"curl -u demo:%s -d grant_type=client_credentials -d scope=read http://127.0.0.1:8080/token\n",
+		secret,
+	)
 	log.Fatal(http.ListenAndServe("127.0.0.1:8080", nil))
 }

@@ -16,7 +16,10 @@ import (
 func main() {
 	secret := rand.Text()
 	clients := store.NewClientStore()
-	err := clients.Set("demo", &models.Client{ID: "demo", Secret: secret, Domain: "http://127.0.0.1"})
+	err := clients.Set(
+		"demo",
+		&models.Client{ID: "demo", Secret: secret, Domain: "http://127.0.0.1"},
+	)
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -40,6 +43,9 @@ func main() {
 		}
 		fmt.Fprintln(w, "hello,", token.GetClientID())
 	})
-	fmt.Printf("curl -u demo:%s -d grant_type=client_credentials -d scope=read http://127.0.0.1:8080/token\n", secret)
+	fmt.Printf(
+		"curl -u demo:%s -d grant_type=client_credentials -d scope=read http://127.0.0.1:8080/token\n",
+		secret,
+	)
 	log.Fatal(http.ListenAndServe("127.0.0.1:8080", nil))
 }

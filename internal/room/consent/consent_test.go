@@ -1,0 +1,156 @@
+package consent_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/grantwell/grantwell/internal/room/consent"
+	"github.com/grantwell/grantwell/storage"
+	"github.com/grantwell/grantwell/storage/memstore"
+)
+
+// counting counts the calls of a store.
+type counting struct {
+	storage.Records
+	calls int
+}
+
+func (c *counting) Get(ctx context.Context, kind storage.Kind, key string) (storage.Record, error) {
+	c.calls++
+	return c.Records.Get(ctx, kind, key)
+}
+
+func (c *counting) Advance(
+	ctx context.Context, from storage.State, next storage.Record, inserts ...storage.Record,
+) error {
+	c.calls++
+	return c.Records.Advance(ctx, from, next, inserts...)
+}
+
+func (c *counting) Insert(ctx context.Context, recs ...storage.Record) error {
+	c.calls++
+	return c.Records.Insert(ctx, recs...)
+}
+
+var app = &storage.Client{ID: "app"}
+
+// remember gives a consent and returns its generation.
+func remember(t *testing.T, r *consent.Room, c *storage.Client, at time.Time) int {
+	t.Helper()
+	generation, err := r.Remember(t.Context(), c, "ann", []string{"read"}, true, at)
+	require.NoError(t, err)
+
+	return generation
+}
+
+// A user may withdraw and renew a consent any number of times: each call costs the
+// same number of calls of the store, and nothing that rests on an earlier consent
+// is valid again.
+func TestConsent_CostDoesNotGrowWithWithdrawals(t *testing.T) {
+	t.Parallel()
+	store := &counting{Records: memstore.New()}
+	r := &consent.Room{Records: store}
+	now := time.Now()
+
+	for n := 1; n <= 1100; n++ {
+		store.calls = 0
+		generation := remember(t, r, app, now)
+		require.Equal(t, n, generation)
+		require.NoError(t, r.Check(t.Context(), "app", "ann", generation))
+		rec, found, err := r.Find(t.Context(), app, "ann")
+		require.NoError(t, err)
+		require.Equal(t, storage.Active, rec.State)
+		require.Equal(t, generation, found)
+		require.Equal(t, generation, remember(t, r, app, now), "an unchanged consent goes on")
+
+		require.NoError(t, r.Revoke(t.Context(), "app", "ann"))
+		require.Error(t, r.Check(t.Context(), "app", "ann", generation))
+		require.Error(t, r.Check(t.Context(), "app", "ann", 1))
+		rec, _, err = r.Find(t.Context(), app, "ann")
+		require.NoError(t, err)
+		require.Zero(t, rec.State)
+		require.LessOrEqual(t, store.calls, 24, "calls of round %d", n)
+	}
+}
+
+// Consents to an earlier holder of the client's ID are not valid for the later one,
+// and a withdrawal ends them too.
+func TestConsent_LaterHolderOfIDInheritsNothing(t *testing.T) {
+	t.Parallel()
+	store := memstore.New()
+	r := &consent.Room{Records: store}
+	now := time.Now()
+
+	// Every holder registers a minute later, and its users consent at once.
+	for n := 1; n <= 5; n++ {
+		at := now.Add(time.Duration(n) * time.Minute)
+		holder := &storage.Client{ID: "app", TokensNotBefore: at}
+		rec, _, err := r.Find(t.Context(), holder, "ann")
+		require.NoError(t, err)
+		require.Zero(t, rec.State)
+		require.Equal(t, n, remember(t, r, holder, at.Add(time.Second)))
+	}
+
+	require.NoError(t, r.Revoke(t.Context(), "app", "ann"))
+	recs, _, err := store.List(t.Context(), storage.Query{Kind: storage.Consent})
+	require.NoError(t, err)
+	require.Len(t, recs, 5)
+	for _, rec := range recs {
+		require.Equal(t, storage.Revoked, rec.State)
+	}
+}
+
+// A chain of consents that names no latest one, as an instance of an earlier
+// version leaves it, is followed to its end.
+func TestConsent_ChainWithoutNameIsFollowed(t *testing.T) {
+	t.Parallel()
+	store := memstore.New()
+	r := &consent.Room{Records: store}
+	remember(t, r, app, time.Now())
+	require.NoError(t, r.Revoke(t.Context(), "app", "ann"))
+	remember(t, r, app, time.Now())
+	require.NoError(t, r.Revoke(t.Context(), "app", "ann"))
+
+	first, err := store.Get(t.Context(), storage.Consent, storage.JoinKey("consent", "app", "ann", "1"))
+	require.NoError(t, err)
+	first.Data = nil
+	require.NoError(t, store.Advance(t.Context(), storage.Revoked, first))
+	require.Equal(t, 3, remember(t, r, app, time.Now()))
+
+	// Data that is not understood is an error: no consent is taken for live.
+	first.Data = []byte("{}")
+	require.NoError(t, store.Advance(t.Context(), storage.Revoked, first))
+	_, _, err = r.Find(t.Context(), app, "ann")
+	require.ErrorContains(t, err, "grantwell: ")
+}
+
+// Requests that renew and withdraw a consent at the same moment leave one
+// generation at most, and end.
+func TestConsent_RenewalsAtTheSameMoment(t *testing.T) {
+	t.Parallel()
+	store := memstore.New()
+	r := &consent.Room{Records: store}
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 50 {
+				_, err := r.Remember(t.Context(), app, "ann", []string{"read"}, true, time.Now())
+				assert.NoError(t, err)
+				assert.NoError(t, r.Revoke(t.Context(), "app", "ann"))
+			}
+		})
+	}
+	wg.Wait()
+
+	recs, _, err := store.List(t.Context(), storage.Query{Kind: storage.Consent, Limit: 1000})
+	require.NoError(t, err)
+	for _, rec := range recs {
+		require.Equal(t, storage.Revoked, rec.State)
+	}
+	require.Equal(t, len(recs)+1, remember(t, r, app, time.Now()))
+}
