@@ -45,9 +45,35 @@ func TestNew_NamesEveryWrongField(t *testing.T) {
 		"user": {func(c *grantwell.Config) {
 			c.Issuer = "https://u@as.example"
 		}, "Issuer"},
-		"trailing slash": {func(c *grantwell.Config) {
-			c.Issuer = "https://as.example/"
+		"two trailing slashes": {func(c *grantwell.Config) {
+			c.Issuer = "https://as.example//"
 		}, "Issuer"},
+		"issuer beyond ASCII": {func(c *grantwell.Config) {
+			c.Issuer = "https://as.example/é"
+		}, "Issuer"},
+		"escaped issuer beyond ASCII": {func(c *grantwell.Config) {
+			c.Issuer = "https://as.example/%C3%A9"
+		}, "Issuer"},
+		"path beyond ASCII":   {func(c *grantwell.Config) { c.Paths.Token = "/é" }, "Paths.Token"},
+		"cookie with a space": {func(c *grantwell.Config) { c.Cookie.Name = "a b" }, "Cookie.Name"},
+		"cookie with a semicolon": {func(c *grantwell.Config) {
+			c.Cookie.Name = "a;b"
+		}, "Cookie.Name"},
+		"origin *":        {func(c *grantwell.Config) { c.Origins = []string{"*"} }, "Origins[0]"},
+		"origin and path": {func(c *grantwell.Config) { c.Origins = []string{"https://a/"} }, "Origins[0]"},
+		"letter as delimiter": {func(c *grantwell.Config) {
+			c.Scopes.Delimiters = ",a"
+		}, "Scopes"},
+		"every IPv4 address is a proxy": {func(c *grantwell.Config) {
+			c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0")}
+		}, "TrustedProxies"},
+		"every IPv6 address is a proxy": {func(c *grantwell.Config) {
+			c.TrustedProxies = []netip.Prefix{netip.MustParsePrefix("::/0")}
+		}, "TrustedProxies"},
+		"rotation without source": {func(c *grantwell.Config) { c.Keys = &tokens.Rotation{} }, "Keys"},
+		"keys that go before their tokens": {func(c *grantwell.Config) {
+			c.Keys = &tokens.Rotation{Source: tokens.Schedule(), Keep: time.Minute}
+		}, "Keys"},
 		"no clients": {func(c *grantwell.Config) { c.Clients = nil }, "Clients"},
 		"no records": {func(c *grantwell.Config) { c.Records = nil }, "Records"},
 		"no grants":  {func(c *grantwell.Config) { c.Grants = nil }, "Grants"},

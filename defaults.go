@@ -23,8 +23,17 @@ func (c *Config) prepare() error {
 	if c.Records == nil {
 		f.Add("Records: is missing; storage/memstore keeps them in this process's memory")
 	}
-	c.prepareLifetimes(&f)
-	c.preparePaths()
+	const decade = 10 * 365 * 24 * time.Hour
+	f.Duration("AccessTokenLifetime", &c.AccessTokenLifetime, time.Hour, decade)
+	f.Duration("RefreshTokenLifetime", &c.RefreshTokenLifetime, 30*24*time.Hour, decade)
+	f.Duration("RefreshTokenIdle", &c.RefreshTokenIdle, 0, decade)
+	f.Duration("CodeLifetime", &c.CodeLifetime, time.Minute, 10*time.Minute)
+	f.Duration("InteractionLifetime", &c.InteractionLifetime, 10*time.Minute, 24*time.Hour)
+	f.Duration("Timeout", &c.Timeout, 2*time.Second, time.Minute)
+	endpointpath.Fill(&c.Paths, DefaultPaths())
+	if c.Keys == nil {
+		c.Paths.JWKS = ""
+	}
 	switch c.Compat.ForeignRevocation {
 	case 0:
 		c.Compat.ForeignRevocation = 400
@@ -41,11 +50,6 @@ func (c *Config) prepare() error {
 	if len(c.AuthorizeParameters) > 20 || slices.Contains(c.AuthorizeParameters, "") {
 		f.Add("AuthorizeParameters: has more than 20 names, or an empty one")
 	}
-	for _, p := range c.TrustedProxies {
-		if !p.IsValid() {
-			f.Add("TrustedProxies: has an invalid prefix")
-		}
-	}
 	if c.TokenType == "" {
 		c.TokenType = "Bearer"
 	}
@@ -57,36 +61,6 @@ func (c *Config) prepare() error {
 	}
 
 	return f.Err()
-}
-
-func (c *Config) prepareLifetimes(f *faults.List) {
-	const decade = 10 * 365 * 24 * time.Hour
-	for _, d := range []struct {
-		name         string
-		value        *time.Duration
-		preset, most time.Duration
-	}{
-		{"AccessTokenLifetime", &c.AccessTokenLifetime, time.Hour, decade},
-		{"RefreshTokenLifetime", &c.RefreshTokenLifetime, 30 * 24 * time.Hour, decade},
-		{"RefreshTokenIdle", &c.RefreshTokenIdle, 0, decade},
-		{"CodeLifetime", &c.CodeLifetime, time.Minute, 10 * time.Minute},
-		{"InteractionLifetime", &c.InteractionLifetime, 10 * time.Minute, 24 * time.Hour},
-		{"Timeout", &c.Timeout, 2 * time.Second, time.Minute},
-	} {
-		if *d.value == 0 {
-			*d.value = d.preset
-		}
-		if *d.value < 0 || *d.value > d.most {
-			f.Add("%s: must be between 0s and %v", d.name, d.most)
-		}
-	}
-}
-
-func (c *Config) preparePaths() {
-	endpointpath.Fill(&c.Paths, DefaultPaths())
-	if c.Keys == nil {
-		c.Paths.JWKS = ""
-	}
 }
 
 // checkPaths judges the paths of the configuration and those of specifications.

@@ -46,7 +46,7 @@ func TestIntrospect_DescribesAnActiveToken(t *testing.T) {
 		require.Equal(t, 200, res.Status, res.Body)
 		require.Equal(t, map[string]any{"active": true, "client_id": "conf", "sub": "alice",
 			"aud": "https://as.example", "iss": "https://as.example",
-			"scope": "read write", "exp": float64(now + 3600), "iat": float64(now),
+			"scope": "read write", "exp": float64(now + 3600), "iat": float64(now), "auth_time": float64(now),
 			"token_type": "Bearer", "dept": "R&D"}, res.JSON)
 		require.Equal(t, "no-store", res.Header.Get("Cache-Control"))
 		require.Equal(t, "application/json", res.Header.Get("Content-Type"))

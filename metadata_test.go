@@ -205,3 +205,24 @@ func TestMetadata_IssuerWithPath(t *testing.T) {
 		require.Equal(t, 404, d.Get(wrong).Status, wrong)
 	}
 }
+
+// An issuer that ends with a slash is published as it is, and no URL or path below it
+// has two slashes (RFC 8414 sections 2 and 3.1).
+func TestMetadata_IssuerWithTrailingSlash(t *testing.T) {
+	t.Parallel()
+	for issuer, path := range map[string]string{
+		"https://as.example/":        "",
+		"https://as.example/tenant/": "/tenant",
+	} {
+		d := servertest.New(t, func(cfg *grantwell.Config) { cfg.Issuer = issuer })
+		res := d.Get(wellKnown + path)
+		require.Equal(t, 200, res.Status)
+		require.Equal(t, issuer, res.JSON["issuer"])
+		require.Equal(t, "https://as.example"+path+"/token", res.JSON["token_endpoint"])
+		require.NotContains(t, strings.ReplaceAll(res.Body, "://", ""), "//")
+		if path != "" {
+			continue // the rig sends to paths below the host
+		}
+		require.Equal(t, issuer, d.Introspect("conf", d.Token(servertest.Conf)).String("iss"))
+	}
+}

@@ -40,7 +40,7 @@ func New(cfg Config) (*Server, error) {
 func (s *Server) Issuer() string { return s.cfg.Issuer }
 
 // URL returns the URL of an endpoint, which is one of the fields of [Server.Paths].
-func (s *Server) URL(endpoint string) string { return s.cfg.Issuer + endpoint }
+func (s *Server) URL(endpoint string) string { return s.cfg.url(endpoint) }
 
 // Paths returns the paths of the endpoints. Those that are not served are empty.
 func (s *Server) Paths() Paths { return s.cfg.Paths }

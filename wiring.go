@@ -7,8 +7,10 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/base/ids"
 	"github.com/grantwell/grantwell/internal/base/pages"
 	"github.com/grantwell/grantwell/internal/base/peer"
 	"github.com/grantwell/grantwell/internal/frame"
@@ -29,6 +31,7 @@ import (
 	"github.com/grantwell/grantwell/internal/spec/par"
 	"github.com/grantwell/grantwell/internal/spec/responsemode"
 	"github.com/grantwell/grantwell/internal/spec/responsetype"
+	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/tokens"
 )
 
@@ -36,11 +39,11 @@ import (
 // types is that in which a combination of them is written.
 func specifications(c *Config) []any {
 	return []any{
-		responsetype.Code{Form: c.Codes, Lifetime: c.CodeLifetime},
+		responsetype.Code{Form: c.Codes, Lifetime: c.CodeLifetime, Families: ids.FamiliesOf(c.Issuer)},
 		&responsetype.Token{},
 		responsemode.Query{},
 		responsemode.Fragment{},
-		responsemode.FormPost{Texts: c.texts()},
+		responsemode.FormPost{Texts: &pages.Texts{Added: c.Messages, Layout: c.PageLayout}},
 		gateway.Formats{On: c.Compat.Formats},
 		&par.PAR{Path: c.PAR.Path, Required: c.PAR.Required, Lifetime: c.PAR.Lifetime, Waiting: c.InteractionLifetime, Limiter: c.Limiter, Peers: c.proxies()},
 	}
@@ -65,6 +68,7 @@ type house struct {
 // build makes the rooms of a server. It fills in those defaults that a room knows, and
 // the error joins every reason why the configuration is wrong.
 func build(c *Config) (*house, error) {
+	c.Records = storage.ForIssuer(c.Records, c.Issuer)
 	powers, wrong := seam.Gather(specifications(c)...)
 	settings := frame.Settings{
 		Issuer:     c.Issuer,
@@ -80,6 +84,7 @@ func build(c *Config) (*house, error) {
 	errs := []error{
 		wrong,
 		c.checkPaths(powers.Endpoints),
+		c.proxies().Check(),
 		discovery.CheckIssuer(c.Issuer, c.AllowHTTP),
 		token.Check(c.Grants),
 		backchannel.CheckOrigins(c.Origins, c.OriginHeaders),
@@ -94,11 +99,8 @@ func build(c *Config) (*house, error) {
 		return nil, err
 	}
 
-	u, err := url.Parse(c.Issuer)
-	if err != nil {
-		return nil, err
-	}
-	h.base = u.Path
+	u, _ := url.Parse(c.Issuer) // it was checked above
+	h.base = strings.TrimSuffix(u.Path, "/")
 	h.frame = &backchannel.Frame{
 		Settings:     settings,
 		Authenticate: h.auth.Authenticate,
@@ -117,16 +119,18 @@ func build(c *Config) (*house, error) {
 	return h, nil
 }
 
-func (c *Config) texts() *pages.Texts { return &pages.Texts{Added: c.Messages, Layout: c.PageLayout} }
+// url returns the URL of a path below the issuer, which may end with a slash.
+func (c *Config) url(path string) string { return strings.TrimSuffix(c.Issuer, "/") + path }
 
 func (c *Config) proxies() peer.Proxies { return peer.Proxies(c.TrustedProxies) }
 
 func (h *house) buildLive(c *Config) error {
 	clients := seam.ByPointer(c.Clients)
+	families := ids.FamiliesOf(c.Issuer)
 	h.live = &live.Room{
 		Clients:       clients,
 		Records:       c.Records,
-		Consents:      &consent.Room{Clients: clients, Records: c.Records},
+		Consents:      &consent.Room{Clients: clients, Records: c.Records, Families: families},
 		SubjectActive: c.SubjectActive,
 		Validate:      c.Hooks.Validate,
 		Forms: live.Forms{
@@ -139,13 +143,14 @@ func (h *house) buildLive(c *Config) error {
 		},
 		TokenType: c.TokenType,
 		Issuer:    c.Issuer,
+		Families:  families,
 		NotBefore: c.TokensNotBefore,
 	}
 	if c.Keys != nil {
 		h.live.Forms.JWT = &tokens.JWT{Keys: c.Keys, Issuer: c.Issuer}
 	}
 
-	return h.live.Forms.Prepare(c.Codes)
+	return errors.Join(h.live.Forms.Prepare(c.Codes), live.CheckKeys(c.Keys, c.AccessTokenLifetime))
 }
 
 func (h *house) buildAuth(c *Config) error {
@@ -193,7 +198,7 @@ func (h *house) buildAuthorize(c *Config, settings frame.Settings, powers *seam.
 		Frame: &browser.Frame{
 			Settings:  settings,
 			ErrorPage: c.ErrorPage,
-			Texts:     c.texts(),
+			Texts:     &pages.Texts{Added: c.Messages, Layout: c.PageLayout},
 			Encoders:  make(map[string]seam.Encoder),
 			Cookie: browser.Cookie{
 				Name:   c.Cookie.Name,
@@ -235,7 +240,7 @@ func (h *house) buildEndpoints(c *Config, powers *seam.Powers) {
 		Issuer: h.issue,
 		Environment: grants.Environment{
 			Issuer:        c.Issuer,
-			TokenEndpoint: c.Issuer + c.Paths.Token,
+			TokenEndpoint: c.url(c.Paths.Token),
 			Records:       c.Records,
 			Codes:         c.Codes,
 			RefreshTokens: c.RefreshTokens,
@@ -270,6 +275,7 @@ func (h *house) buildEndpoints(c *Config, powers *seam.Powers) {
 	}, powers.Endpoints...)
 	h.metadata = (&discovery.Room{
 		Issuer:     c.Issuer,
+		Base:       c.url(""),
 		Grants:     c.Grants,
 		Authorize:  h.authorize,
 		Auth:       h.auth,

@@ -155,6 +155,12 @@ func verify(ctx context.Context, r *Request, v assertion.Verifier) (*assertion.A
 	if raw == "" {
 		return nil, InvalidRequest("The parameter assertion is missing.")
 	}
+	// A client that does not authenticate may only speak for itself. The server looks
+	// before it verifies, because a verified assertion is spent.
+	if !r.Authenticated && !names(raw, r.Client.ID) {
+		return nil, InvalidClient("grants: the assertion of a third party needs a client that authenticates").
+			For(ReasonNoCredentials)
+	}
 	a, err := v.Verify(ctx, assertion.Request{
 		Use:       assertion.Grant,
 		Assertion: raw,
@@ -176,6 +182,18 @@ func verify(ctx context.Context, r *Request, v assertion.Verifier) (*assertion.A
 	}
 
 	return a, nil
+}
+
+// names reports whether an assertion of either format names this issuer. It verifies
+// nothing.
+func names(raw, issuer string) bool {
+	for _, format := range [...]string{assertion.FormatJWT, assertion.FormatSAML2} {
+		if id, err := assertion.ClaimedIssuer(format, raw); err == nil {
+			return id == issuer
+		}
+	}
+
+	return false
 }
 
 // verified runs the host's hook. The hook gets a copy of the client, because the

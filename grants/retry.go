@@ -25,6 +25,7 @@ import (
 // and the name of the request, because only the same request is a retry.
 type sealed struct {
 	Request      string         `json:"request"`
+	Key          string         `json:"key"`
 	AccessToken  string         `json:"access_token"`
 	TokenType    string         `json:"token_type"`
 	ExpiresAt    int64          `json:"expires_at"` // Unix nanoseconds
@@ -38,6 +39,7 @@ type sealed struct {
 func (s *sealed) encode() ([]byte, error) {
 	o := jsonenc.Object{Text: make([]byte, 0, 384)}
 	o.String("request", s.Request)
+	o.String("key", s.Key)
 	o.String("access_token", s.AccessToken)
 	o.String("token_type", s.TokenType)
 	o.Int("expires_at", s.ExpiresAt)
@@ -86,10 +88,21 @@ func retryCipher(token string) (cipher.AEAD, error) {
 // requestName names what a request asks for, apart from the token.
 func requestName(r *Request) string {
 	resources := r.Form["resource"]
-	parts := make([]string, 0, 4+len(resources)+2*len(r.Confirmation))
+	parts := make([]string, 0, 4+len(resources)+len(r.Form["audience"]))
 	parts = append(parts, r.Client.ID, strings.Join(r.Scope, " "), "resource")
 	parts = append(parts, resources...)
-	parts = append(parts, "cnf")
+	parts = append(parts, "audience")
+	parts = append(parts, r.Form["audience"]...)
+
+	return storage.JoinKey(parts...)
+}
+
+// keyName names the key that a request proved to hold.
+func keyName(r *Request) string {
+	if len(r.Confirmation) == 0 {
+		return ""
+	}
+	parts := make([]string, 0, 2*len(r.Confirmation))
 	for _, k := range slices.Sorted(maps.Keys(r.Confirmation)) {
 		parts = append(parts, k, r.Confirmation[k])
 	}
@@ -105,6 +118,7 @@ func seal(r *Request, window time.Duration, token string, rec *storage.Record, d
 	}
 	answer := sealed{
 		Request:      requestName(r),
+		Key:          keyName(r),
 		AccessToken:  res.AccessToken,
 		TokenType:    res.TokenType,
 		ExpiresAt:    res.ExpiresAt.UnixNano(),
@@ -124,11 +138,17 @@ func seal(r *Request, window time.Duration, token string, rec *storage.Record, d
 	return err
 }
 
+// errOtherRequest refuses a retry whose parameters are not those of the first request.
+var errOtherRequest = errors.New("by a request with another scope or resource")
+
 // retry answers a request whose refresh token was spent: with the same successor if
 // it is an honest retry, and otherwise with the end of the family.
 func (g RefreshToken) retry(ctx context.Context, r *Request, token string, rec storage.Record, d record.Data) (*Grant, error) {
 	res, why, err := g.replay(ctx, r, token, rec, &d)
-	if err != nil {
+	switch {
+	case errors.Is(err, errOtherRequest):
+		return nil, InvalidGrant("refresh token was used before, %w", err).For(ReasonRefreshReused)
+	case err != nil:
 		return nil, Unavailable(err)
 	}
 	if why == "" {
@@ -167,8 +187,12 @@ func (g RefreshToken) replay(
 	if err != nil {
 		return nil, "", err
 	}
-	if s.Request != requestName(r) {
-		return nil, "for another request", nil
+	switch {
+	case s.Key != keyName(r):
+		return nil, "with another key", nil
+	case s.Request != requestName(r):
+		// It is refused for its parameters, and such a request ends nothing.
+		return nil, "", errOtherRequest
 	}
 	if next := s.RefreshToken; next != "" {
 		const successorGone = "its successor was used or is gone"

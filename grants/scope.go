@@ -84,6 +84,9 @@ func (r ScopeRules) Check() error {
 		if d > 0x7e || d < 0x21 {
 			errs = append(errs, errors.New("a delimiter is not a printable ASCII character"))
 		}
+		if d >= '0' && d <= '9' || d >= 'A' && d <= 'Z' || d >= 'a' && d <= 'z' {
+			errs = append(errs, errors.New("a delimiter is a letter or digit, which names of scopes have"))
+		}
 	}
 
 	return errors.Join(errs...)

@@ -54,6 +54,9 @@ func (m Metadata) Check() error {
 		errs = append(errs,
 			errors.New("introspect: Metadata.Resource: not an https URL without fragment (RFC 9728 section 1.2)"))
 	}
+	if u, err := url.Parse(m.Resource); err == nil && !printable(u.Path) {
+		errs = append(errs, errors.New("introspect: Metadata.Resource: its path has characters beyond ASCII"))
+	}
 	for _, method := range m.Methods {
 		if !slices.Contains([]string{"header", "body", "query"}, method) {
 			errs = append(errs, errors.New(`introspect: Metadata.Methods: not "header", "body" or "query"`))

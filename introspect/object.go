@@ -64,6 +64,9 @@ func (o object) token() (*Token, error) {
 	if t.Audience, err = o.audience(); err != nil {
 		return nil, err
 	}
+	if t.AuthTime, err = o.seconds("auth_time"); err != nil {
+		return nil, err
+	}
 	if t.Confirmation, err = o.confirmation(); err != nil {
 		return nil, err
 	}

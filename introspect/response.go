@@ -20,13 +20,14 @@ const maxResponse = 64 << 10
 var registered = map[string]bool{
 	"active": true, "scope": true, "client_id": true, "username": true, "token_type": true,
 	"exp": true, "iat": true, "nbf": true, "sub": true, "aud": true, "iss": true, "jti": true, "cnf": true,
+	"auth_time": true,
 }
 
 // MarshalJSON writes the response of RFC 7662 section 2.2. A token that is not
 // active is exactly {"active":false}.
 //
 // Members of Extra with the names active, scope, client_id, username, token_type,
-// exp, iat, nbf, sub, aud, iss, jti and cnf are left out, also if the field of that
+// exp, iat, nbf, sub, aud, iss, jti, auth_time and cnf are left out, also if the field of that
 // name is empty. So Extra cannot replace what the fields say.
 func (t Token) MarshalJSON() ([]byte, error) {
 	if !t.Active {
@@ -44,6 +45,7 @@ func (t Token) MarshalJSON() ([]byte, error) {
 		o.Text = jsonenc.Strings(o.Text, t.Audience)
 	}
 
+	seconds(&o, "auth_time", t.AuthTime)
 	text(&o, "client_id", t.ClientID)
 	if len(t.Confirmation) > 0 {
 		if err := o.Value("cnf", confirmationJSON(t.Confirmation)); err != nil {

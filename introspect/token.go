@@ -53,6 +53,10 @@ type Token struct {
 	IssuedAt  time.Time
 	NotBefore time.Time
 
+	// AuthTime is when the resource owner last signed in, as the member auth_time
+	// (RFC 9068 section 2.2.1). The zero time means that the answer has none.
+	AuthTime time.Time
+
 	// Confirmation holds the keys to which the token is bound (RFC 7800), by
 	// member name: "jkt" (RFC 9449), "x5t#S256" (RFC 8705). A member that is
 	// not a string is kept as its JSON text. A token with a member is not a

@@ -93,10 +93,15 @@ func TestOpaque_IsUniqueAndUnbiased(t *testing.T) {
 		}
 	}
 	require.Len(t, seen, n)
-	want := float64(n) / 64
 	for i := range count {
 		chi := 0.0
-		for _, c := range []byte(alphabet) {
+		allowed := alphabet
+		if i == 0 { // no token begins with a hyphen
+			require.Zero(t, count[0]['-'])
+			allowed = strings.ReplaceAll(alphabet, "-", "")
+		}
+		want := float64(n) / float64(len(allowed))
+		for _, c := range []byte(allowed) {
 			d := float64(count[i][c]) - want
 			chi += d * d / want
 		}
@@ -123,4 +128,17 @@ func TestOpaque_MintAllocatesLittle(t *testing.T) {
 	require.NoError(t, err)
 	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { _, _ = o.Mint(t.Context(), Claims{}) }), 2.0)
 	require.LessOrEqual(t, testing.AllocsPerRun(100, func() { _, _ = o.Verify(t.Context(), token) }), 1.0)
+}
+
+// No token begins with a hyphen, whatever its prefix, because command lines would take
+// it for an option.
+func TestOpaque_NeverBeginsWithAHyphen(t *testing.T) {
+	t.Parallel()
+	for range 2000 {
+		token, err := Opaque{}.Mint(t.Context(), Claims{})
+		require.NoError(t, err)
+		require.NotEqual(t, byte('-'), token[0])
+	}
+	require.ErrorContains(t, Opaque{Prefix: "-x"}.Validate(), "hyphen")
+	require.NoError(t, Opaque{Prefix: "x-"}.Validate())
 }

@@ -205,4 +205,15 @@ func (r *Rotation) load(ctx context.Context) ([]ScheduledKey, error) {
 func (r *Rotation) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "tokens.Rotation") }
 
 func (r *Rotation) publishAhead() time.Duration { return cmp.Or(r.PublishAhead, defaultPublishAhead) }
-func (r *Rotation) keep() time.Duration         { return cmp.Or(r.Keep, defaultKeep) }
+
+// KeepFor returns how long a key stays published after it signed last: Keep, or what
+// its zero value stands for.
+func (r *Rotation) KeepFor() time.Duration {
+	if r == nil {
+		return defaultKeep
+	}
+
+	return r.keep()
+}
+
+func (r *Rotation) keep() time.Duration { return cmp.Or(r.Keep, defaultKeep) }

@@ -14,8 +14,11 @@ import (
 // of it. The plain secret is shown once and kept nowhere.
 func NewSecret() (plain string, stored storage.Secret) {
 	var b [32]byte
-	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
-	plain = base64.RawURLEncoding.EncodeToString(b[:])
+	// A secret that begins with a hyphen is an option to most command lines.
+	for plain == "" || plain[0] == '-' {
+		_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+		plain = base64.RawURLEncoding.EncodeToString(b[:])
+	}
 	return plain, storage.HashSecret(plain)
 }
 

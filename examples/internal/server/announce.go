@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/grantwell/grantwell/examples/internal/demo"
 )
@@ -102,7 +103,7 @@ func metadataURL(issuer string) string {
 	if err != nil {
 		return ""
 	}
-	u.Path = "/.well-known/oauth-authorization-server" + u.Path
+	u.Path = "/.well-known/oauth-authorization-server" + strings.TrimSuffix(u.Path, "/")
 
 	return u.String()
 }

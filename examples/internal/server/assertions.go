@@ -1,6 +1,8 @@
 package server
 
 import (
+	"strings"
+
 	"context"
 	"errors"
 
@@ -18,7 +20,7 @@ func (a *app) withAssertions(cfg *grantwell.Config) error {
 	if path == "" {
 		path = grantwell.DefaultPaths().Token
 	}
-	endpoint := cfg.Issuer + path
+	endpoint := strings.TrimSuffix(cfg.Issuer, "/") + path
 	replay := grants.Replay{Records: cfg.Records}
 	remote := &assertion.RemoteKeys{} // fetches by https from public addresses only
 	issuers := grants.ClientIssuers{

@@ -37,7 +37,7 @@ func Check(paths any, further map[string]string) error {
 		if path == "" {
 			return
 		}
-		if !strings.HasPrefix(path, "/") || strings.Contains(path, "//") || strings.ContainsAny(path, "?#{} ") {
+		if !strings.HasPrefix(path, "/") || strings.Contains(path, "//") || strings.ContainsFunc(path, outside) {
 			f.Add("%s: needs to begin with / and be a plain path", name)
 		}
 		if other := used[path]; other != "" {
@@ -56,3 +56,6 @@ func Check(paths any, further map[string]string) error {
 
 	return f.Err()
 }
+
+// outside reports whether a path must not have a character.
+func outside(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune("?#{}%\\", c) }

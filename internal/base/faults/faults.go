@@ -4,6 +4,7 @@ package faults
 import (
 	"errors"
 	"fmt"
+	"time"
 )
 
 // List is a list of faults. Each begins with the name of a field. The zero value is
@@ -12,6 +13,17 @@ type List []error
 
 // Add adds a fault.
 func (l *List) Add(format string, args ...any) { *l = append(*l, fmt.Errorf(format, args...)) }
+
+// Duration gives a duration its preset if it is zero, and adds a fault if it is negative
+// or above most.
+func (l *List) Duration(name string, d *time.Duration, preset, most time.Duration) {
+	if *d == 0 {
+		*d = preset
+	}
+	if *d < 0 || *d > most {
+		l.Add("%s: must be between 0s and %v", name, most)
+	}
+}
 
 // Err returns the faults as one error, or nil if there are none.
 func (l List) Err() error { return errors.Join(l...) }

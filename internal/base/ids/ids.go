@@ -11,10 +11,12 @@ import (
 // tokens and clients.
 func New() string {
 	var b [16]byte
-	_, _ = rand.Read(b[:]) // crypto/rand never fails
-
 	var id [22]byte
-	base64.RawURLEncoding.Encode(id[:], b[:])
+	// An identifier that begins with a hyphen is an option to most command lines.
+	for id[0] == 0 || id[0] == '-' {
+		_, _ = rand.Read(b[:]) // crypto/rand never fails
+		base64.RawURLEncoding.Encode(id[:], b[:])
+	}
 
 	return string(id[:])
 }

@@ -38,15 +38,38 @@ func (c *Cookie) Prepare(issuer string) error {
 	}
 	switch {
 	case c.Name == "" && whole:
-		c.Name = hostPrefix + "grantwell"
+		c.Name = hostPrefix + "grantwell" + suffix(issuer)
 	case c.Name == "":
-		c.Name = "grantwell"
+		c.Name = "grantwell" + suffix(issuer)
+	case strings.ContainsFunc(c.Name, notToken):
+		return errors.New("Cookie.Name: has a character that a cookie's name cannot have (RFC 6265 section 4.1.1)")
+	case strings.ContainsFunc(c.Path, notInPath) || c.Path[0] != '/':
+		return errors.New("Cookie.Path: is no path")
 	case strings.HasPrefix(c.Name, hostPrefix) && !whole:
 		return errors.New("Cookie: a __Host- name needs https, no Domain and the Path /")
 	}
 
 	return nil
 }
+
+// suffix keeps the cookies of two issuers on one host apart, which differ in their
+// paths. It is "" for an issuer without a path.
+func suffix(issuer string) string {
+	_, rest, _ := strings.Cut(issuer, "://")
+	if _, path, _ := strings.Cut(rest, "/"); path == "" {
+		return ""
+	}
+
+	return "-" + storage.Key(issuer)[:11]
+}
+
+// notToken reports whether a character must not be in a token (RFC 9110 section
+// 5.6.2).
+func notToken(c rune) bool {
+	return c <= ' ' || c > '~' || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, c)
+}
+
+func notInPath(c rune) bool { return c < ' ' || c > '~' || c == ';' }
 
 // maxCookies bounds the cookies of one request that are looked at.
 const maxCookies = 64
@@ -59,7 +82,7 @@ func (f *Frame) browsers(r *http.Request) []string {
 		suffix, ours := strings.CutPrefix(c.Name, f.Cookie.Name)
 		// Another program on the host may have set a cookie of the same name. Only a
 		// value of this form is one of ours.
-		if ours && (suffix == "" || suffix[0] == '-') && len(c.Value) == 43 {
+		if ours && (suffix == "" || suffix[0] == '-' && len(suffix) == 9) && len(c.Value) == 43 {
 			values = append(values, c.Value)
 		}
 		if len(values) == maxCookies {

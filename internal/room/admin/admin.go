@@ -87,7 +87,7 @@ func (r *Room) Account(subject func(*http.Request) (subject string, err error)) 
 func (a *api) needLister(method string) error {
 	var ok bool
 	if a.records, ok = a.Live.Records.(storage.Lister); !ok {
-		return fmt.Errorf("grantwell: %s: Config.Records (%T) is no storage.Lister: it cannot be looked through", method, a.Live.Records)
+		return fmt.Errorf("grantwell: %s: Config.Records is no storage.Lister: it cannot be looked through", method)
 	}
 
 	return nil

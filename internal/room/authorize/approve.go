@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/grantwell/grantwell/grants"
-	"github.com/grantwell/grantwell/internal/base/ids"
 	"github.com/grantwell/grantwell/internal/event"
 	"github.com/grantwell/grantwell/internal/frame/browser"
 	"github.com/grantwell/grantwell/internal/seam"
@@ -220,7 +219,7 @@ func (x *approval) runAfter(ctx context.Context) error {
 func (r *Room) end(ctx context.Context, to *Request, grantID string, recs []storage.Record, params seam.Params) error {
 	if once := to.Once; once != nil {
 		if grantID == "" { // an error answers the request, so the identifier begins a grant of its own
-			grantID = ids.New()
+			grantID = r.Live.Families.New()
 		}
 		recs = append(recs, storage.Record{
 			Kind:      storage.Used,

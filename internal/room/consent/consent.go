@@ -29,6 +29,8 @@ import (
 type Room struct {
 	Clients seam.Clients
 	Records storage.Records
+	// Families makes the IDs of grants.
+	Families ids.Families
 }
 
 // maxBeyond bounds the search for the latest generation, if the first one does not
@@ -216,7 +218,7 @@ func (r *Room) Remember(
 				Kind:     storage.Consent,
 				Key:      key(c.ID, subject, generation),
 				State:    storage.Active,
-				GrantID:  ids.New(),
+				GrantID:  r.Families.New(),
 				ClientID: c.ID,
 				Subject:  subject,
 				Scope:    scope,

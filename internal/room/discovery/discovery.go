@@ -21,6 +21,7 @@ import (
 // Room knows what the metadata say.
 type Room struct {
 	Issuer    string
+	Base      string // the issuer without a trailing slash, before which no path has two
 	Grants    []grants.Handler
 	Authorize *authorize.Room
 	Auth      *clientauth.Room
@@ -35,13 +36,20 @@ type Room struct {
 	Describers []seam.Describer
 }
 
+// ascii reports whether a text has printable ASCII characters only.
+func ascii(text string) bool {
+	return !strings.ContainsFunc(text, func(c rune) bool { return c <= ' ' || c > '~' })
+}
+
 // CheckIssuer returns why a text is no issuer identifier (RFC 8414 section 2).
 func CheckIssuer(issuer string, allowHTTP bool) error {
 	u, err := url.Parse(issuer)
 	switch {
 	case err != nil || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil,
-		strings.HasSuffix(issuer, "/") || strings.ContainsAny(issuer, "?#") || strings.Contains(u.Path, "//"):
-		return errors.New("Issuer: needs an absolute URL without query, fragment, user information and trailing slash (RFC 8414 section 2)")
+		strings.ContainsAny(issuer, "?#") || strings.Contains(u.Path, "//"):
+		return errors.New("Issuer: needs an absolute URL without query, fragment and user information (RFC 8414 section 2)")
+	case !ascii(issuer) || !ascii(u.Path):
+		return errors.New("Issuer: has characters beyond ASCII, which clients spell in more than one way")
 	case u.Scheme == "http" && !allowHTTP:
 		return errors.New("Issuer: is plain http; set AllowHTTP if this is a developer's machine")
 	case u.Scheme != "http" && u.Scheme != "https":
@@ -94,12 +102,12 @@ func (r *Room) metadata() map[string]any {
 	}
 	for _, e := range r.Endpoints {
 		if e.Path != "" && e.Member != "" {
-			m[e.Member] = r.Issuer + e.Path
+			m[e.Member] = r.Base + e.Path
 		}
 	}
 	r.describeAuthentication(m)
 	if r.JWKS != "" {
-		m["jwks_uri"] = r.Issuer + r.JWKS
+		m["jwks_uri"] = r.Base + r.JWKS
 	}
 	if len(r.Scopes) > 0 {
 		m["scopes_supported"] = r.Scopes
@@ -163,7 +171,7 @@ func (r *Room) describeAuthorize(m map[string]any) {
 		modes = append(modes, e.ResponseMode())
 	}
 
-	m["authorization_endpoint"] = r.Issuer + r.Path
+	m["authorization_endpoint"] = r.Base + r.Path
 	m["authorization_response_iss_parameter_supported"] = true // RFC 9207
 	m["response_types_supported"] = types
 	m["response_modes_supported"] = modes

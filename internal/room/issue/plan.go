@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/grantwell/grantwell/grants"
-	"github.com/grantwell/grantwell/internal/base/ids"
 	"github.com/grantwell/grantwell/internal/frame"
 	"github.com/grantwell/grantwell/internal/seam"
 	"github.com/grantwell/grantwell/storage"
@@ -23,7 +22,7 @@ const implicit = "implicit"
 func (r *run) plan(context.Context) error {
 	g := r.in.Grant
 	if g.ID == "" {
-		g.ID = ids.New()
+		g.ID = r.Live.Families.New()
 	}
 	r.out.GrantID = g.ID
 
@@ -40,7 +39,7 @@ func (r *run) plan(context.Context) error {
 
 	r.audience = g.Audience
 	if len(r.audience) == 0 {
-		r.audience = r.defaultAudience(r.in.Client)
+		r.audience = r.DefaultAudience(r.in.Client)
 	}
 	r.claims = r.covered(r.scope)
 	r.response = g.Response
@@ -62,7 +61,8 @@ func (r *Room) mayRefresh(c *storage.Client) bool {
 	return r.Refreshes && slices.Contains(c.GrantTypes, "refresh_token")
 }
 
-func (r *Room) defaultAudience(c *storage.Client) []string {
+// DefaultAudience returns the audience of tokens for which no other was decided.
+func (r *Room) DefaultAudience(c *storage.Client) []string {
 	if len(c.Audience) > 0 {
 		return []string{c.Audience[0]}
 	}

@@ -11,6 +11,22 @@ import (
 	"github.com/grantwell/grantwell/tokens"
 )
 
+// CheckKeys refuses keys that are not complete, and those that leave the published set before the tokens that they
+// signed have expired, because resources would then refuse live tokens.
+func CheckKeys(keys tokens.Keys, lifetime time.Duration) error {
+	if v, ok := keys.(interface{ Validate() error }); ok {
+		if err := v.Validate(); err != nil {
+			return fmt.Errorf("Keys: %w", err)
+		}
+	}
+	r, ok := keys.(interface{ KeepFor() time.Duration })
+	if ok && r.KeepFor() < lifetime {
+		return fmt.Errorf("Keys: are kept for %v after they signed, and access tokens live for %v", r.KeepFor(), lifetime)
+	}
+
+	return nil
+}
+
 // Check reports whether the records, the clients and, if tokens are signed, the keys
 // answer now. Clients are the host's. Stores are the values that may have a check of
 // their own.

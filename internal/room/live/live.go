@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/base/ids"
 	"github.com/grantwell/grantwell/internal/record"
 	"github.com/grantwell/grantwell/internal/room/consent"
 	"github.com/grantwell/grantwell/internal/seam"
@@ -38,6 +39,8 @@ type Room struct {
 	// TokenType and Issuer are members of every live token.
 	TokenType string
 	Issuer    string
+	// Families makes the IDs of grants.
+	Families ids.Families
 }
 
 // Found is a token and the record that it was found by. The record is the zero one
@@ -87,12 +90,15 @@ func (r *Room) unrecorded(ctx context.Context, token string, asker *storage.Clie
 		Audience:     c.Audience,
 		ExpiresAt:    c.ExpiresAt,
 		IssuedAt:     c.IssuedAt,
+		AuthTime:     c.AuthTime,
 		NotBefore:    c.NotBefore,
 		Confirmation: c.Confirmation,
 		Extra:        c.Extra,
 	}
-	// A JWT's iat has whole seconds: the token may be issued up to a second later.
-	t, err = r.alive(ctx, t, c.IssuedAt.Add(time.Second-1), 0, asker)
+	// A JWT's iat has whole seconds, rounded down. Of a token that was issued in the
+	// second of its client's revocation, the server does not know whether it came
+	// before, so it has ended too.
+	t, err = r.alive(ctx, t, c.IssuedAt, 0, asker)
 
 	return Found{Token: t}, err
 }
@@ -122,6 +128,7 @@ func (r *Room) judge(ctx context.Context, rec storage.Record, asker *storage.Cli
 		Audience:     rec.Audience,
 		ExpiresAt:    rec.ExpiresAt,
 		IssuedAt:     rec.IssuedAt,
+		AuthTime:     record.Time(d.AuthTime),
 		Confirmation: d.Confirmation,
 		Extra:        d.Claims,
 	}

@@ -101,6 +101,7 @@ type exchange struct {
 
 	grantType string
 	handler   served
+	target    string // the resource that the request names; "" if none
 	client    *storage.Client
 	named     bool // by the grant's request, without proof
 	minted    *seam.Minted
@@ -219,6 +220,10 @@ func (x *exchange) checkGrant(context.Context) error {
 		return grants.UnauthorizedClient("The client is not registered for this grant type.")
 	}
 
+	if err := x.checkTarget(); err != nil {
+		return err
+	}
+
 	if !x.handler.own {
 		clone := x.client.Clone()
 		x.req.Client = &clone
@@ -248,6 +253,9 @@ func (x *exchange) decide(ctx context.Context) error {
 	}
 	if g == nil {
 		return errors.New("grantwell: the grant decided nothing")
+	}
+	if err := x.applyTarget(g); err != nil {
+		return err
 	}
 
 	requested := x.req.Scope

@@ -15,6 +15,7 @@ import (
 type Code struct {
 	Form     tokens.Opaque
 	Lifetime time.Duration // of a client that has none of its own
+	Families ids.Families  // makes the IDs of grants
 }
 
 var _ seam.Responder = Code{}
@@ -50,7 +51,7 @@ func (t Code) Respond(ctx context.Context, a *seam.Approved, out *seam.Answer) e
 	if own := a.Client.CodeLifetime; own > 0 {
 		life = own
 	}
-	out.GrantID = ids.New()
+	out.GrantID = t.Families.New()
 	out.Params.Add("code", code)
 	out.Records = append(out.Records, storage.Record{
 		Kind:      storage.Code,
