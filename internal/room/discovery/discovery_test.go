@@ -103,7 +103,7 @@ func TestMetadata_ListsWhatIsEnabled(t *testing.T) {
 			Methods: []string{"private_key_jwt", "none"},
 			Others:  []seam.Authenticator{signs{}},
 		},
-		Scopes: []grants.Scope{{Name: "read", Public: true}, {Name: "admin"}},
+		Scopes: []string{"read"},
 	})
 	require.Equal(t, map[string]any{
 		"issuer":                   "https://as.example/tenant",
@@ -120,7 +120,7 @@ func TestMetadata_ListsWhatIsEnabled(t *testing.T) {
 		"authorization_response_iss_parameter_supported":           true,
 		"token_endpoint_auth_methods_supported":                    []any{"private_key_jwt", "none"},
 		"token_endpoint_auth_signing_alg_values_supported":         []any{"ES256"},
-		"introspection_endpoint_auth_methods_supported":            []any{"private_key_jwt", "none"},
+		"introspection_endpoint_auth_methods_supported":            []any{"private_key_jwt"},
 		"introspection_endpoint_auth_signing_alg_values_supported": []any{"ES256"},
 	}, m)
 }
