@@ -308,7 +308,7 @@ func TestNew_RefreshToken(t *testing.T) {
 	}
 }
 
-// refreshes uses a refresh token twice. The first use gives tokens, and the second use ends
+// refreshes uses a refresh token, then its successor, then the first one again, which ends
 // the family.
 func (h *grantHost) refreshes(old string) {
 	h.t.Helper()
@@ -318,6 +318,9 @@ func (h *grantHost) refreshes(old string) {
 	seen := h.introspect(next)
 	require.Equal(h.t, map[string]any{"sub": "service"}, seen["act"], "claims are kept")
 	require.Equal(h.t, "alice", seen["sub"])
+
+	status, next = h.post("/token", asService, "grant_type", "refresh_token", "refresh_token", next["refresh_token"].(string))
+	issued(h.t, status, next)
 
 	status, _ = h.post("/token", asService, "grant_type", "refresh_token", "refresh_token", old)
 	require.Equal(h.t, 400, status)

@@ -91,8 +91,41 @@ func TestCORS_AnswerIsForTheClientsOrigins(t *testing.T) {
 	// known is readable only where a preflight is answered.
 	w := newRig().post(func(context.Context, *seam.Call) (seam.Reply, error) { return seam.Reply{Client: client}, nil })
 	require.Empty(t, w.Header().Get("Vary"))
-	req := form("/token", "")
-	req.Header.Set("Origin", "https://stranger.example")
-	w = newRig().serve(seam.Endpoint{Handle: failing(grants.InvalidClient("x"))}, req)
-	require.Empty(t, w.Header().Get("Access-Control-Allow-Origin"))
+}
+
+// An error that came before the client was known is readable where a preflight is
+// answered. An answer without a client is readable for no page.
+func TestCORS_ErrorBeforeTheClientIsKnown(t *testing.T) {
+	t.Parallel()
+	for origin, want := range map[string]string{
+		"https://app.example":  "https://app.example",
+		"https://host.example": "https://host.example",
+		"https://evil.example": "",
+		"https://down.example": "",
+		"null":                 "",
+	} {
+		for _, err := range []error{nil, grants.InvalidClient("x")} {
+			req := form("/token", "")
+			req.Header.Set("Origin", origin)
+			w := newRig().serve(seam.Endpoint{Handle: failing(err)}, req)
+			if err == nil {
+				require.Empty(t, w.Header().Get("Access-Control-Allow-Origin"), origin)
+				continue
+			}
+			require.Equal(t, want, w.Header().Get("Access-Control-Allow-Origin"), origin)
+			require.Equal(t, "Origin", w.Header().Get("Vary"))
+		}
+	}
+}
+
+// A host's own headers are allowed beside those of the endpoints.
+func TestCORS_HeadersOfTheHost(t *testing.T) {
+	t.Parallel()
+	r := newRig()
+	r.Headers = []string{"X-Trace"}
+	req := httptest.NewRequest(http.MethodOptions, "/token", nil)
+	req.Header.Set("Origin", "https://host.example")
+	req.Header.Set("Access-Control-Request-Method", http.MethodPost)
+	w := r.serve(seam.Endpoint{}, req)
+	require.Equal(t, "Authorization, Content-Type, DPoP, X-Trace", w.Header().Get("Access-Control-Allow-Headers"))
 }

@@ -48,7 +48,7 @@ func TestJudge_ResolvesARequest(t *testing.T) {
 		Challenge:        challenge,
 		ChallengeMethod:  "S256",
 		Prompt:           []string{"login"},
-		Params:           before,
+		Params:           form,
 	}, *a)
 
 	t.Run("the least", func(t *testing.T) {
@@ -440,7 +440,10 @@ func TestJudge_RepeatedParametersAreRefused(t *testing.T) {
 	// The endpoint refuses it also where the parameter is not read (RFC 6749 section 3.1).
 	form = request()
 	form["unknown"] = []string{"a", "b"}
-	require.Equal(t, http.StatusBadRequest, open(t, r, form).StatusCode)
+	back, err := url.Parse(open(t, r, form).Header.Get("Location"))
+	require.NoError(t, err)
+	require.Equal(t, "invalid_request", back.Query().Get("error"))
+	require.Equal(t, "xyzzy", back.Query().Get("state"))
 }
 
 // A parameter that the endpoint does not know changes nothing (RFC 6749 section 3.1).

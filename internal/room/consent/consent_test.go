@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/grantwell/grantwell/internal/base/ids"
 	"github.com/grantwell/grantwell/internal/room/consent"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/storage/memstore"
@@ -54,7 +55,7 @@ func remember(t *testing.T, r *consent.Room, c *storage.Client, at time.Time) in
 func TestConsent_CostDoesNotGrowWithWithdrawals(t *testing.T) {
 	t.Parallel()
 	store := &counting{Records: memstore.New()}
-	r := &consent.Room{Records: store}
+	r := &consent.Room{Records: store, Families: ids.FamiliesOf("https://as.example")}
 	now := time.Now()
 
 	for n := 1; n <= 1100; n++ {
@@ -83,7 +84,7 @@ func TestConsent_CostDoesNotGrowWithWithdrawals(t *testing.T) {
 func TestConsent_LaterHolderOfIDInheritsNothing(t *testing.T) {
 	t.Parallel()
 	store := memstore.New()
-	r := &consent.Room{Records: store}
+	r := &consent.Room{Records: store, Families: ids.FamiliesOf("https://as.example")}
 	now := time.Now()
 
 	// Every holder registers a minute later, and its users consent at once.
@@ -110,7 +111,7 @@ func TestConsent_LaterHolderOfIDInheritsNothing(t *testing.T) {
 func TestConsent_ChainWithoutNameIsFollowed(t *testing.T) {
 	t.Parallel()
 	store := memstore.New()
-	r := &consent.Room{Records: store}
+	r := &consent.Room{Records: store, Families: ids.FamiliesOf("https://as.example")}
 	remember(t, r, app, time.Now())
 	require.NoError(t, r.Revoke(t.Context(), "app", "ann"))
 	remember(t, r, app, time.Now())
@@ -134,7 +135,7 @@ func TestConsent_ChainWithoutNameIsFollowed(t *testing.T) {
 func TestConsent_RenewalsAtTheSameMoment(t *testing.T) {
 	t.Parallel()
 	store := memstore.New()
-	r := &consent.Room{Records: store}
+	r := &consent.Room{Records: store, Families: ids.FamiliesOf("https://as.example")}
 	var wg sync.WaitGroup
 	for range 8 {
 		wg.Go(func() {

@@ -85,6 +85,7 @@ func TestMetadata_ListsWhatIsEnabled(t *testing.T) {
 	t.Parallel()
 	m := get(t, &discovery.Room{
 		Issuer: "https://as.example/tenant",
+		Base:   "https://as.example/tenant",
 		Grants: []grants.Handler{grants.RefreshToken{}, grants.AuthorizationCode{}},
 		Endpoints: []seam.Endpoint{
 			{Path: "/token", Member: "token_endpoint"},
@@ -120,7 +121,7 @@ func TestMetadata_ListsWhatIsEnabled(t *testing.T) {
 		"authorization_response_iss_parameter_supported":           true,
 		"token_endpoint_auth_methods_supported":                    []any{"private_key_jwt", "none"},
 		"token_endpoint_auth_signing_alg_values_supported":         []any{"ES256"},
-		"introspection_endpoint_auth_methods_supported":            []any{"private_key_jwt", "none"},
+		"introspection_endpoint_auth_methods_supported":            []any{"private_key_jwt"},
 		"introspection_endpoint_auth_signing_alg_values_supported": []any{"ES256"},
 	}, m)
 }
@@ -130,6 +131,7 @@ func TestMetadata_SpecificationsRunLast(t *testing.T) {
 	t.Parallel()
 	r := room()
 	r.JWKS = "/keys"
+	r.Base = "https://as.example"
 	r.Describers = []seam.Describer{
 		describer(func(m map[string]any) { m["seen"] = m["jwks_uri"] }),
 		describer(func(m map[string]any) { m["again"] = m["seen"] }),
@@ -175,11 +177,11 @@ func TestHandler_WithoutADocument(t *testing.T) {
 // section 2). Plain http is for a developer's machine.
 func TestCheckIssuer_IsAnAbsoluteURL(t *testing.T) {
 	t.Parallel()
-	for _, good := range []string{"https://as.example", "https://as.example:8443/tenant/a"} {
+	for _, good := range []string{"https://as.example", "https://as.example/", "https://as.example:8443/tenant/a"} {
 		require.NoError(t, discovery.CheckIssuer(good, false), good)
 	}
 	for _, bad := range []string{
-		"", "as.example", "https://", "https://as.example/", "https://as.example?", "https://as.example?a", "https://as.example#",
+		"", "as.example", "https://", "https://as.example?", "https://as.example?a", "https://as.example#",
 		"https://u@as.example", "https://as.example//a", "file:///etc", "ftp://as.example", "https://as.example/%zz",
 	} {
 		require.ErrorContains(t, discovery.CheckIssuer(bad, true), "Issuer: ", bad)
