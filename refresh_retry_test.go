@@ -129,6 +129,10 @@ func TestRetry_OnlyTheSameRequest(t *testing.T) {
 			require.Equal(t, 200, d.Refresh("conf", successor).Status)
 			return d.Refresh("conf", old)
 		},
+		"successor used, and another scope": func(t *testing.T, d *servertest.Server, old, successor string) servertest.Reply {
+			require.Equal(t, 200, d.Refresh("conf", successor).Status)
+			return d.Refresh("conf", old, "scope", "read")
+		},
 		"successor revoked": func(t *testing.T, d *servertest.Server, old, successor string) servertest.Reply {
 			require.Equal(t, 200, d.Revoke("conf", successor).Status)
 			return d.Refresh("conf", old)

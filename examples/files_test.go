@@ -44,7 +44,7 @@ const usersFile = `[
 		"username": "foo",
 		"password": "bar",
 		"sub": "user-1",
-		"claims": {"email": "foo@example.com", "iss": "https://evil.example"}
+		"claims": {"plan": "gold", "email": "foo@example.com", "iss": "https://evil.example"}
 	},
 	{"username": "plain", "password": "p"}
 ]`
@@ -91,7 +91,8 @@ func TestServer_ReadsClientsAndUsers(t *testing.T) {
 			require.Equal(t, "user-1", seen["sub"])
 			require.Equal(t, "suite", seen["client_id"])
 			require.Equal(t, p.demo.Issuer, seen["iss"], "a user's claim replaces nothing")
-			require.Equal(t, "foo@example.com", seen["email"])
+			require.Equal(t, "gold", seen["plan"])
+			require.NotContains(t, seen, "email", "it needs the scope email (OpenID Connect Core section 5.4)")
 			plain := p.post(p.demo.Token, "", as+"&grant_type=password&username=plain&password=p").object(t)
 			form := as + "&access_token=" + plain["access_token"].(string)
 			require.Equal(t, "plain", p.post(p.demo.TokenInfo, "", form).object(t)["user_id"])

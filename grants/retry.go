@@ -187,12 +187,8 @@ func (g RefreshToken) replay(
 	if err != nil {
 		return nil, "", err
 	}
-	switch {
-	case s.Key != keyName(r):
+	if s.Key != keyName(r) {
 		return nil, "with another key", nil
-	case s.Request != requestName(r):
-		// It is refused for its parameters, and such a request ends nothing.
-		return nil, "", errOtherRequest
 	}
 	if next := s.RefreshToken; next != "" {
 		const successorGone = "its successor was used or is gone"
@@ -205,6 +201,11 @@ func (g RefreshToken) replay(
 		case successor.State != storage.Active || successor.Expired(r.Now):
 			return nil, successorGone, nil
 		}
+	}
+	if s.Request != requestName(r) {
+		// It is refused for its parameters, and such a request ends nothing as long as
+		// the successor was not used.
+		return nil, "", errOtherRequest
 	}
 
 	ok, err := g.countRetry(ctx, r.Records, rec.Key, until)

@@ -124,7 +124,7 @@ func TestConsent_ChainWithoutNameIsFollowed(t *testing.T) {
 	require.Equal(t, 3, remember(t, r, app, time.Now()))
 
 	// Data that is not understood is an error: no consent is taken for live.
-	first.Data = []byte("{}")
+	first.Data = []byte("[]")
 	require.NoError(t, store.Advance(t.Context(), storage.Revoked, first))
 	_, _, err = r.Find(t.Context(), app, "ann")
 	require.ErrorContains(t, err, "grantwell: ")
