@@ -22,7 +22,7 @@ const newApp = `{"client_id":"app","client_name":"App","grant_types":["client_cr
 // Admin returns an error without an authorization function and over stores
 // that cannot be administered. Only the host mounts the handler.
 //
-// Holds S144.
+// Holds: house: admin behind the host.
 func TestAdmin_NeedsAnAuthorizationAndStores(t *testing.T) {
 	t.Parallel()
 	r := servertest.New(t, nil)
@@ -55,7 +55,7 @@ func TestAdmin_NeedsAnAuthorizationAndStores(t *testing.T) {
 // The host's authorization function runs before everything else. A caller that
 // it refuses learns nothing and changes nothing.
 //
-// Holds S144.
+// Holds: house: admin behind the host.
 func TestAdmin_AsksTheHostFirst(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
@@ -112,7 +112,7 @@ func TestAdmin_AsksTheHostFirst(t *testing.T) {
 // A request that another site makes a browser send changes nothing: forms,
 // plain text, and requests whose headers name another site.
 //
-// Holds S144.
+// Holds: house: admin behind the host.
 func TestAdmin_RefusesOtherSites(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
@@ -157,7 +157,7 @@ func TestAdmin_RefusesOtherSites(t *testing.T) {
 // Inputs are bounded, and an unknown parameter, member or path is refused,
 // never ignored.
 //
-// Holds S144.
+// Holds: house: admin behind the host.
 func TestAdmin_RefusesUnknownInput(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)

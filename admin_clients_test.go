@@ -24,7 +24,7 @@ import (
 // A client is created, read, listed, changed and deleted. Its secret is shown
 // once, and no answer has a hash.
 //
-// Holds S139, S144.
+// Holds: house: admin behind the host; house: secret shown once.
 func TestAdmin_ClientLifeCycle(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
@@ -71,7 +71,7 @@ func TestAdmin_ClientLifeCycle(t *testing.T) {
 // Registration checks every field that it takes and names the field that is
 // wrong.
 //
-// Holds S138, S144.
+// Holds: house: admin behind the host; house: safe redirect registration.
 func TestAdmin_BadClientsAreRefused(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
@@ -96,7 +96,7 @@ func TestAdmin_BadClientsAreRefused(t *testing.T) {
 // An update changes no member that has a route of its own. An update that
 // would enable a disabled client is refused.
 //
-// Holds S144.
+// Holds: house: admin behind the host.
 func TestAdmin_UpdateKeepsReadOnlyMembers(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
@@ -127,7 +127,7 @@ func TestAdmin_UpdateKeepsReadOnlyMembers(t *testing.T) {
 // A client whose new authentication method needs a secret gets one, and a
 // client whose new method needs none keeps none.
 //
-// Holds S139.
+// Holds: house: secret shown once.
 func TestAdmin_MethodChangesCredentials(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
@@ -167,7 +167,8 @@ func TestAdmin_MethodChangesCredentials(t *testing.T) {
 // unexpired tokens back. Deleting it stops them for good: a new client with
 // the same ID does not get them.
 //
-// Holds S105, S142, R110, R168.
+// Holds: RFC 6749 section 5.2; house: deleted authorization;
+// house: disabled client; house: subject still there.
 func TestAdmin_DisableAndDeleteStopTokens(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -217,7 +218,7 @@ func TestAdmin_DisableAndDeleteStopTokens(t *testing.T) {
 // One write ends everything that was issued to a client: tokens, codes and the
 // users' consents.
 //
-// Holds S105.
+// Holds: house: deleted authorization.
 func TestAdmin_EndsAllTokensOfAClient(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -254,7 +255,7 @@ func TestAdmin_EndsAllTokensOfAClient(t *testing.T) {
 // Clients are listed in pages by ID, unusual IDs included, and each client
 // stands in the list once.
 //
-// Holds S144.
+// Holds: house: admin behind the host.
 func TestAdmin_ClientsArePaged(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
@@ -293,7 +294,7 @@ func TestAdmin_ClientsArePaged(t *testing.T) {
 // Of several updates that name the same ETag at once, one succeeds. None
 // overwrites a change that it did not see.
 //
-// Holds S144.
+// Holds: house: admin behind the host.
 func TestAdmin_ConcurrentChangesAreNotLost(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
@@ -326,7 +327,7 @@ func TestAdmin_ConcurrentChangesAreNotLost(t *testing.T) {
 // Concurrent actions without an ETag all happen, also from two processes: a
 // rotation does not undo another caller's disabling.
 //
-// Holds S144.
+// Holds: house: admin behind the host.
 func TestAdmin_ConcurrentActionsAllHappen(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
@@ -376,7 +377,7 @@ func (c *contested) SwapClient(
 // An action that lost against another change is repeated on the new state. One
 // that names an ETag, or that loses every time, is answered with a conflict.
 //
-// Holds S144.
+// Holds: house: admin behind the host.
 func TestAdmin_ContestedChanges(t *testing.T) {
 	t.Parallel()
 	store := &contested{}
@@ -409,7 +410,7 @@ func TestAdmin_ContestedChanges(t *testing.T) {
 // After all tokens of a client were ended, the retry of a refresh gets
 // nothing.
 //
-// Holds S105.
+// Holds: house: deleted authorization.
 func TestAdmin_EndedTokensAreNotRetried(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

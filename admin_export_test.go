@@ -144,7 +144,7 @@ func sameField(t *testing.T, name string, want, got reflect.Value) {
 // A registry that was exported and imported is equal in every field, for
 // clients of every kind and pages of every size.
 //
-// Holds S143.
+// Holds: house: export and import.
 func TestAdmin_ExportAndImportAreEqual(t *testing.T) {
 	t.Parallel()
 	seed := uint64(time.Now().UnixNano())
@@ -210,7 +210,7 @@ func TestAdmin_ExportAndImportAreEqual(t *testing.T) {
 // Every field of a client has a name in its JSON, which stores and exports
 // keep.
 //
-// Holds S143.
+// Holds: house: export and import.
 func TestClient_EveryFieldHasAName(t *testing.T) {
 	t.Parallel()
 	names := map[string]bool{}
@@ -234,7 +234,7 @@ func TestClient_EveryFieldHasAName(t *testing.T) {
 // Plain shared keys are exported only when the administrator asks for them,
 // and the document says that it holds them.
 //
-// Holds S143.
+// Holds: house: export and import.
 func TestAdmin_ExportOfPlainKeysMustBeRequested(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
@@ -254,7 +254,7 @@ func TestAdmin_ExportOfPlainKeysMustBeRequested(t *testing.T) {
 // An import checks the whole document before it stores a client, and replaces
 // existing clients only on request.
 //
-// Holds S143.
+// Holds: house: export and import.
 func TestAdmin_ImportChecksAllBeforeItStores(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)

@@ -17,7 +17,7 @@ import (
 // Grants are listed in pages by user, client, kind and scope, each once.
 // Ending one grant ends its tokens and no others.
 //
-// Holds S105, S151.
+// Holds: house: deleted authorization; house: listed consents.
 func TestAdmin_GrantsAreListedAndRevoked(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
@@ -101,7 +101,7 @@ func listAll(
 // Consents are listed in pages by client, user and scope. Withdrawing one ends
 // every token that rests on it, on every instance.
 //
-// Holds S105, S151.
+// Holds: house: deleted authorization; house: listed consents.
 func TestAdmin_ConsentsAreListedAndRevoked(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
@@ -134,7 +134,7 @@ func TestAdmin_ConsentsAreListedAndRevoked(t *testing.T) {
 // Users see and end their own grants and consents, and do not learn whether
 // others exist.
 //
-// Holds S151.
+// Holds: house: listed consents.
 func TestAccount_ShowsAndEndsOnlyOwnGrants(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
@@ -178,7 +178,7 @@ func TestAccount_ShowsAndEndsOnlyOwnGrants(t *testing.T) {
 
 // A hook sees every field that a client was registered with.
 //
-// Holds S137.
+// Holds: RFC 7591 section 2.
 func TestAdmin_HooksReadEveryField(t *testing.T) {
 	t.Parallel()
 	var seen storage.Client

@@ -19,7 +19,7 @@ import (
 // The old secret and the new one both work until the overlap ends, then only
 // the new one. A later rotation does not shorten an overlap that was promised.
 //
-// Holds S140.
+// Holds: house: overlapping secrets.
 func TestAdmin_SecretsRotateWithOverlap(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -71,7 +71,7 @@ func TestAdmin_SecretsRotateWithOverlap(t *testing.T) {
 // One of several secrets can be ended by itself, but not the last one. A
 // client that needs no secret gets none.
 //
-// Holds S140, S141.
+// Holds: house: credentials apart; house: overlapping secrets.
 func TestAdmin_SecretsEndAlone(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)
@@ -119,7 +119,7 @@ func TestAdmin_SharedKeyIsReplacedAtOnce(t *testing.T) {
 // Every action is an event with its actor and with the client before and
 // after. No event and no log line has a secret or a hash.
 //
-// Holds S146.
+// Holds: house: audited change.
 func TestAdmin_ActionsAreEvents(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer

@@ -31,7 +31,7 @@ func approved(
 
 // A host that misuses Approve, or that denies the request, gives no code.
 //
-// Holds R34, R35, R38, S33, S183.
+// Holds: RFC 6749 section 4.1.2.1; RFC 9700 section 4.12; house: one event.
 func TestApprove_MistakesAndRefusalsGiveNoCode(t *testing.T) {
 	t.Parallel()
 	denied := func(context.Context, *grantwell.AuthorizeRequest, *grantwell.Approval) error {
@@ -143,7 +143,7 @@ func TestApprove_AnswersARequestOnce(t *testing.T) {
 
 // A host may approve fewer scopes. A scope that it names twice counts once.
 //
-// Holds S149, S26.
+// Holds: house: host knows the user; house: ticked scopes.
 func TestApprove_MayNarrowScopes(t *testing.T) {
 	t.Parallel()
 	h, res := approved(t, grantwell.Hooks{}, servertest.AuthorizeURL(),
@@ -163,7 +163,7 @@ func TestApprove_MayNarrowScopes(t *testing.T) {
 // After ParseAuthorize a host may answer with a page of its own: the headers
 // allow its styles and forbid framing.
 //
-// Holds S45, S153.
+// Holds: RFC 6749 section 10.12; house: pages of the host.
 func TestParseAuthorize_LeavesRoomForTheHostsPage(t *testing.T) {
 	t.Parallel()
 	_, res := approved(t, grantwell.Hooks{}, servertest.AuthorizeURL(),

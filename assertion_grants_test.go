@@ -24,7 +24,8 @@ import (
 // A client that signs an assertion itself gets a token without further
 // authentication, and only for itself.
 //
-// Holds S63, S64, S65, S66, S69, S70, S72, S73, R141, R142, R143, R145, R147, R148.
+// Holds: RFC 7521 section 4.1; RFC 7523 section 3; RFC 8725 section 3;
+// RFC 8725 section 3.10; house: one scope engine.
 func TestJWTBearer_ClientSignsForItself(t *testing.T) {
 	t.Parallel()
 	r, p := servertest.NewAssertion(t, nil)
@@ -83,7 +84,8 @@ func TestJWTBearer_ClientSignsForItself(t *testing.T) {
 // The assertion of a third party needs a client that authenticates. The token
 // has no scope that the issuer may not give.
 //
-// Holds S71, S81, S83, R146, RF10, RF11, RF12, RF13.
+// Holds: RFC 7521 section 4.1; RFC 7523 section 3.1; house: issuers apart;
+// house: subject disabled; house: verified data only.
 func TestJWTBearer_ThirdPartyNeedsAnAuthenticatedClient(t *testing.T) {
 	t.Parallel()
 	r, p := servertest.NewAssertion(t, func(c *grantwell.Config) {
@@ -113,7 +115,8 @@ func TestJWTBearer_ThirdPartyNeedsAnAuthenticatedClient(t *testing.T) {
 // A client authenticates with a JWT whose audience is the issuer and nothing
 // else, once for each JWT, and only if that is its registered method.
 //
-// Holds S12, R99, R100, R101, R102, R103, RF3, RF4, RF7, RF8, RF9, RJ5, RB4.
+// Holds: RFC 7521 section 4.2; RFC 7521 section 4.2.1; RFC 7523 section 3;
+// RFC 7523 section 3.2; draft-ietf-oauth-rfc7523bis section 3.
 func TestClientJWT_AudienceIsTheIssuerAndUsedOnce(t *testing.T) {
 	t.Parallel()
 	r, p := servertest.NewAssertion(t, nil)
@@ -170,7 +173,8 @@ func TestClientJWT_AudienceIsTheIssuerAndUsedOnce(t *testing.T) {
 // An identity provider's SAML assertion buys one token for its subject. An
 // assertion that it did not sign buys nothing.
 //
-// Holds S75, S76, S77, S78, S80, S82, S83, S84, R150, R151, R156, RF1, RF5.
+// Holds: RFC 7521 section 4.1; RFC 7522 section 2.1; RFC 7522 section 3;
+// house: verified data only.
 func TestSAMLBearer_EndToEnd(t *testing.T) {
 	t.Parallel()
 	r, p := servertest.NewAssertion(t, nil)
@@ -224,7 +228,8 @@ func TestSAMLBearer_EndToEnd(t *testing.T) {
 
 // Of many concurrent uses of one assertion, one gets a token.
 //
-// Holds S69, S80, I1, I11.
+// Holds: RFC 7522 section 3; RFC 7523 section 3; house: one winner;
+// house: used once.
 func TestAssertion_ConcurrentUsesGetOneToken(t *testing.T) {
 	t.Parallel()
 	r, p := servertest.NewAssertion(t, nil)
@@ -254,7 +259,7 @@ func TestAssertion_ConcurrentUsesGetOneToken(t *testing.T) {
 // if the server is configured so. A parameter of an assertion request may not
 // be repeated.
 //
-// Holds RF2, RF17, RF18.
+// Holds: RFC 6749 section 3.2; RFC 7521 section 4.1.
 func TestAssertionGrant_LifetimeAndRefresh(t *testing.T) {
 	t.Parallel()
 	for _, outlive := range []bool{false, true} {

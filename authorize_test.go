@@ -21,7 +21,8 @@ import (
 // The server redirects only to the verified redirect URI of a known client.
 // Without one it answers with a page, whatever else is wrong with the request.
 //
-// Holds R22, R23, R54, S27, V44, V45, V46, V47, V48, V54.
+// Holds: RFC 6749 section 3.1.2.4; RFC 6749 section 4.1.2.1; RFC 9101 section 10.4;
+// house: disabled meanwhile; house: no free redirect.
 func TestAuthorize_UnknownClientOrRedirectIsAPage(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -51,7 +52,9 @@ func TestAuthorize_UnknownClientOrRedirectIsAPage(t *testing.T) {
 // Redirect URIs are compared as strings. Only the port of a loopback address
 // may differ (RFC 8252 section 7.3).
 //
-// Holds R24, R25, R26, R27, R28, S28, V36, V37, V38, V39, V40, V42, V43, V49, V50, V51, V52, V53, V56, V61.
+// Holds: RFC 6749 section 3.1.2; RFC 8252 section 7.3; RFC 9700 section 2.1;
+// RFC 9700 section 2.6; house: bounded parsers; house: no free redirect;
+// house: safe redirect registration.
 func TestAuthorize_RedirectURIIsComparedExactly(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -118,7 +121,8 @@ func TestAuthorize_RedirectURIIsComparedExactly(t *testing.T) {
 // A store may hold a redirect URI that registration refuses today. The
 // authorization endpoint refuses it then.
 //
-// Holds R26, R27, R30, V41.
+// Holds: RFC 6749 section 3.1.2; RFC 6749 section 3.2; RFC 9700 section 2.6;
+// house: safe redirect registration.
 func TestAuthorize_BadStoredRedirectURIIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, uri := range []string{"http://app.example/cb", "javascript:alert(1)",
@@ -145,7 +149,7 @@ func (l legacy) Client(context.Context, string) (storage.Client, error) { return
 
 // A client with one redirect URI may leave it out. One with several may not.
 //
-// Holds R29, S29.
+// Holds: RFC 6749 section 3.1.2.3.
 func TestAuthorize_RedirectURIOmitted(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -159,7 +163,7 @@ func TestAuthorize_RedirectURIOmitted(t *testing.T) {
 
 // A registered query stays byte for byte, and the answer is appended to it.
 //
-// Holds R30, S32.
+// Holds: RFC 6749 section 3.1.2.
 func TestAuthorize_RegisteredQueryIsKept(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -181,7 +185,10 @@ func TestAuthorize_RegisteredQueryIsKept(t *testing.T) {
 // Once the redirect URI is verified, every other error is redirected there
 // with state and iss.
 //
-// Holds R31, R32, R33, R48, R49, R50, R51, S30, S41, R37, R38, R39, R40.
+// Holds: RFC 6749 section 3.1.1; RFC 6749 section 3.3; RFC 6749 section 10.13;
+// RFC 7636 section 4.2; RFC 7636 section 4.3; RFC 7636 section 4.4.1;
+// RFC 9207 section 2; RFC 9700 section 2.6; RFC 9700 section 4.12;
+// OAuth 2.0 Multiple Response Types section 2.1.
 func TestAuthorize_ErrorsGoBackToTheClient(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -242,7 +249,7 @@ func TestAuthorize_ErrorsGoBackToTheClient(t *testing.T) {
 
 // The state comes back byte for byte in every response mode.
 //
-// Holds R36, S31.
+// Holds: RFC 6749 section 4.1.2.
 func TestAuthorize_StateIsReturnedUnchanged(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -285,7 +292,8 @@ func TestAuthorize_StateIsReturnedUnchanged(t *testing.T) {
 
 // The response mode form_post answers with a page that escapes every value.
 //
-// Holds R52, R37, V55, V56, V57.
+// Holds: RFC 9207 section 2; OAuth 2.0 Form Post Response Mode section 2;
+// house: escaped text; house: safe redirect registration.
 func TestAuthorize_FormPost(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -308,7 +316,7 @@ func TestAuthorize_FormPost(t *testing.T) {
 // A POST is the same as a GET. Every other method is refused, also HEAD, which
 // would issue a code that no client receives.
 //
-// Holds R21.
+// Holds: RFC 6749 section 3.1.
 func TestAuthorize_OnlyGetAndPost(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -361,7 +369,7 @@ func failStore(cfg *grantwell.Config, name string, kind storage.Kind) {
 // and a page with status 503 before. The answer has no code and no text of the
 // store's error.
 //
-// Holds R35.
+// Holds: RFC 6749 section 4.1.2.1.
 func TestAuthorize_StoreFailureGivesNoCode(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -406,7 +414,7 @@ func TestAuthorize_StoreFailureGivesNoCode(t *testing.T) {
 // A code is random and needs no escaping, and it is refused after its lifetime
 // while its record still exists.
 //
-// Holds R46, R47.
+// Holds: RFC 6749 section 4.1.2; RFC 6749 section 10.10.
 func TestAuthorize_CodeIsRandomAndShortLived(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -439,7 +447,7 @@ func TestAuthorize_CodeIsRandomAndShortLived(t *testing.T) {
 // Hints such as login_hint are text. They choose no user and add nothing to a
 // header or a page.
 //
-// Holds R53.
+// Holds: OpenID Connect Core section 3.1.2.1.
 func TestAuthorize_HintsAreOnlyText(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)

@@ -372,7 +372,7 @@ func (r *canaryRun) flows(trip func(string) error) {
 // error or a panic, in any flow, also when a call fails or panics with a value
 // that holds all secrets.
 //
-// Holds S58, S184.
+// Holds: RFC 9700 section 2.4; house: no secret in words.
 func TestCanary_NoSecretReachesAnOutput(t *testing.T) {
 	t.Parallel()
 	r := newCanaryRun(t)

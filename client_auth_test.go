@@ -29,7 +29,9 @@ const cc = "grant_type=client_credentials"
 // A client authenticates by its registered method only, with one set of
 // credentials, in the place that the method names.
 //
-// Holds S5, S6, S9, S10, S11, S61, R82, R91, R93, R94, R95, R96, R97, R110, R132, R137, V22, V23, V24, V96.
+// Holds: RFC 6749 section 2.1; RFC 6749 section 2.3; RFC 6749 section 2.3.1;
+// RFC 6749 section 3.2.1; RFC 6749 section 4.4; RFC 6749 section 5.2;
+// RFC 6749 section 6; RFC 7591 section 2; RFC 9700 section 2.4.
 func TestClientAuth_OnlyTheRegisteredMethod(t *testing.T) {
 	t.Parallel()
 	const body = "&client_secret=" + servertest.Secret
@@ -110,7 +112,7 @@ func TestClientAuth_OnlyTheRegisteredMethod(t *testing.T) {
 // The ID and the secret of HTTP Basic are form-decoded once, each by itself
 // (RFC 6749 section 2.3.1).
 //
-// Holds S5, R89.
+// Holds: RFC 6749 section 2.3.1.
 func TestClientAuth_BasicIsDecodedOnce(t *testing.T) {
 	t.Parallel()
 	const id, pass = "a:b c+d%41&=", "p:w +%25&=ü€\U0001F511"
@@ -134,7 +136,7 @@ func TestClientAuth_BasicIsDecodedOnce(t *testing.T) {
 
 // A malformed Authorization header is refused like wrong credentials.
 //
-// Holds R98.
+// Holds: house: malformed header.
 func TestClientAuth_MalformedHeaderIsRefused(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
@@ -168,7 +170,7 @@ func TestClientAuth_MalformedHeaderIsRefused(t *testing.T) {
 // An answer does not show whether a client exists, is disabled or uses another
 // method.
 //
-// Holds S8, R90, R91, R92, V196.
+// Holds: RFC 6749 section 5.2.
 func TestClientAuth_OneAnswerForAllFailures(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
@@ -235,7 +237,7 @@ func TestClientSecret_ImportedHashes(t *testing.T) {
 
 // Two secrets may be live at once, and an expired secret is refused.
 //
-// Holds S140.
+// Holds: house: overlapping secrets.
 func TestClientSecret_TwoAreLiveUntilOneExpires(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -258,7 +260,7 @@ func TestClientSecret_TwoAreLiveUntilOneExpires(t *testing.T) {
 // The 21st failure within a minute has to wait, at that address and for that
 // client only. A right secret that the server generated is never locked out.
 //
-// Holds R108, V198.
+// Holds: RFC 6749 section 2.3.1; house: limit by user.
 func TestClientAuth_FailuresAreLimited(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -316,7 +318,7 @@ func (c *counting) Attempt(ctx context.Context, key string) (func(bool), time.Du
 // Concurrent guesses do not pass the limit: each failure is counted before its
 // slot is released.
 //
-// Holds V16.
+// Holds: RFC 6749 section 4.3.2.
 func TestClientAuth_ParallelGuessesAreLimited(t *testing.T) {
 	t.Parallel()
 	limiter := &counting{Limiter: limit.NewMemory(nil)}
@@ -345,7 +347,7 @@ func TestClientAuth_ParallelGuessesAreLimited(t *testing.T) {
 // The introspection endpoint reads the client from the credentials and never
 // from the query.
 //
-// Holds S7, R6.
+// Holds: RFC 6749 section 2.3.1.
 func TestClientAuth_NotFromTheQuery(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
@@ -363,7 +365,7 @@ func TestClientAuth_NotFromTheQuery(t *testing.T) {
 // A header in which a proxy might pass a client certificate authenticates no
 // client.
 //
-// Holds R16.
+// Holds: RFC 9700 section 4.13.
 func TestClientAuth_CertificateHeadersAreNotRead(t *testing.T) {
 	t.Parallel()
 	r := servertest.New(t, nil)

@@ -15,7 +15,7 @@ import (
 // A client gets a token for itself, and a refresh token only if the
 // configuration asks for one.
 //
-// Holds S59, S60, R138.
+// Holds: RFC 6749 section 4.4.3; house: client as user.
 func TestClientCredentials_TokenIsTheClients(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) { cfg.Paths.TokenInfo = "/tokeninfo" })
@@ -42,7 +42,7 @@ func TestClientCredentials_TokenIsTheClients(t *testing.T) {
 // A public client cannot authenticate, so it gets no token, whatever the
 // registry lists.
 //
-// Holds S61, R137.
+// Holds: RFC 6749 section 4.4.
 func TestClientCredentials_PublicClientIsRefused(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) { cfg.Clients = lenient{cfg.Clients} })
@@ -62,7 +62,7 @@ func (l lenient) Client(ctx context.Context, id string) (storage.Client, error) 
 // A scope that the client may not have is refused. The answer names the scope
 // that the client got without asking.
 //
-// Holds S128, S130, S132, R139.
+// Holds: RFC 6749 section 3.3.
 func TestClientCredentials_ScopeIsTheClients(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)

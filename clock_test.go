@@ -73,7 +73,7 @@ func twoClocks(t *testing.T, ahead time.Duration) (right, wrong *servertest.Serv
 // accepts a token after its expiry by its own clock, so a token lives longer
 // by the difference of the clocks at most.
 //
-// Holds F12, I1, I9.
+// Holds: house: expiry at use; house: fault of clocks; house: used once.
 func TestClock_DifferenceAddsNoUse(t *testing.T) {
 	t.Parallel()
 	for _, ahead := range []time.Duration{-5 * time.Minute, -30 * time.Second, 30 * time.Second,
@@ -112,7 +112,8 @@ func TestClock_DifferenceAddsNoUse(t *testing.T) {
 
 // A clock that steps back makes no spent or revoked token valid again.
 //
-// Holds F12, I1, I2, I5.
+// Holds: house: durable before the answer; house: fault of clocks;
+// house: revocation has no gap; house: used once.
 func TestClock_StepBackRevivesNothing(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -138,7 +139,7 @@ func TestClock_StepBackRevivesNothing(t *testing.T) {
 
 // Times beyond the range of 32 bits, signed or unsigned, work as any others.
 //
-// Holds F12.
+// Holds: house: fault of clocks.
 func TestClock_WorksBeyond32Bits(t *testing.T) {
 	t.Parallel()
 	for _, year := range []int{2038, 2106} {

@@ -23,7 +23,7 @@ import (
 // A code buys tokens for its user and the scopes that the user consented to,
 // whatever scope the token request names.
 //
-// Holds S35, R125.
+// Holds: RFC 6749 section 4.1.3.
 func TestCode_BuysTheConsentedScopes(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
@@ -39,7 +39,7 @@ func TestCode_BuysTheConsentedScopes(t *testing.T) {
 // A code that another client presents is refused and spent. The tokens that
 // the right client has stay valid.
 //
-// Holds S36, R111, R117, V18, V19, V20.
+// Holds: RFC 6749 section 4.1.3; RFC 6749 section 10.5.
 func TestCode_OfAnotherClientIsRefused(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ name, as, client, verifier, uri string }{
@@ -77,7 +77,7 @@ func TestCode_OfAnotherClientIsRefused(t *testing.T) {
 // The redirect URI must be the one of the authorization request, if that named
 // one.
 //
-// Holds S37, R113.
+// Holds: RFC 6749 section 4.1.3.
 func TestCode_RedirectURIMustMatch(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
@@ -98,7 +98,7 @@ func TestCode_RedirectURIMustMatch(t *testing.T) {
 
 // Unknown, malformed, expired, spent and foreign codes get the same answer.
 //
-// Holds S38, R114, V95.
+// Holds: RFC 6749 section 4.1.2; RFC 6749 section 5.2.
 func TestCode_OneAnswerForAllFailures(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -132,7 +132,7 @@ func TestCode_OneAnswerForAllFailures(t *testing.T) {
 // A code lives as long as the server or the client configures, at most ten
 // minutes.
 //
-// Holds S24, S38.
+// Holds: RFC 6749 section 4.1.2; house: client settings win.
 func TestCode_Lifetime(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -152,7 +152,7 @@ func TestCode_Lifetime(t *testing.T) {
 // A second redemption is refused and ends the tokens of the first one, also
 // those that were refreshed since.
 //
-// Holds S39, R115.
+// Holds: RFC 6749 section 4.1.2.
 func TestCode_SecondRedemptionRevokesFamily(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
@@ -172,7 +172,7 @@ func TestCode_SecondRedemptionRevokesFamily(t *testing.T) {
 // Of any number of concurrent redemptions one succeeds, and no two families
 // are live.
 //
-// Holds S39, R116, I1, I11.
+// Holds: RFC 6749 section 4.1.2; house: one winner; house: used once.
 func TestCode_ConcurrentRedemptionsHaveOneWinner(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{2, 3, 8, 64, 100} {
@@ -221,7 +221,7 @@ func TestCode_ConcurrentRedemptionsHaveOneWinner(t *testing.T) {
 // The verifier must fit the challenge. One wrong verifier from the right
 // client spends the code.
 //
-// Holds S40, R118, R119, R120, R122, V28, V30, V31, V32.
+// Holds: RFC 7636 section 4.1; RFC 7636 section 4.6.
 func TestCode_VerifierMustFitTheChallenge(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
@@ -258,7 +258,7 @@ func access(t *testing.T, l *servertest.Server) []storage.Record {
 // A verifier for a code without a challenge is refused: the challenge may have
 // been removed on the way (RFC 9700 section 4.8).
 //
-// Holds S40, R121, V29, V30.
+// Holds: RFC 7636 section 4.6; RFC 9700 section 2.1.1.
 func TestCode_VerifierWithoutChallengeIsRefused(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
@@ -272,7 +272,7 @@ func TestCode_VerifierWithoutChallengeIsRefused(t *testing.T) {
 // The rules on PKCE hold when the code is redeemed as well, because an
 // instance with other rules may have issued the code.
 //
-// Holds S40.
+// Holds: RFC 7636 section 4.6.
 func TestCode_PKCERulesHoldAtRedemption(t *testing.T) {
 	t.Parallel()
 	none := []string{"code_challenge", servertest.Omit, "code_challenge_method", servertest.Omit}
@@ -335,7 +335,7 @@ func TestCode_PKCERulesHoldAtRedemption(t *testing.T) {
 // A code is refused when its user, consent, scope, grant type or client has
 // ended since.
 //
-// Holds R124.
+// Holds: house: subject still there.
 func TestCode_EndsWithWhatItRestsOn(t *testing.T) {
 	t.Parallel()
 	var off atomic.Bool
@@ -374,7 +374,7 @@ func TestCode_EndsWithWhatItRestsOn(t *testing.T) {
 // A public client names itself at redemption, and must be the client that the
 // code was issued to.
 //
-// Holds R112, S9.
+// Holds: RFC 6749 section 3.2.1; RFC 6749 section 5.2.
 func TestCode_PublicClientNamesItself(t *testing.T) {
 	t.Parallel()
 	r := servertest.New(t, nil)

@@ -11,7 +11,9 @@ import (
 // The whole code flow: authorization, redemption, refresh, introspection and
 // revocation.
 //
-// Holds S25, S31, S35, S41, S85, S86, S97, S112.
+// Holds: RFC 6749 section 4.1.1; RFC 6749 section 4.1.2; RFC 6749 section 4.1.3;
+// RFC 6749 section 6; RFC 7009 section 2.1; RFC 7662 section 2.2;
+// RFC 9207 section 2; RFC 9700 section 2.2.2.
 func TestCodeFlow_EndToEnd(t *testing.T) {
 	t.Parallel()
 	r := servertest.New(t, nil)

@@ -18,7 +18,7 @@ import (
 // New returns an error for a configuration that is not consistent, and the
 // error names every wrong field.
 //
-// Holds S23, S182.
+// Holds: house: configuration errors; house: token settings.
 func TestNew_NamesEveryWrongField(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -217,7 +217,7 @@ func TestNew_LeavesTheConfigAlone(t *testing.T) {
 // A client that is registered for signed tokens gets no other kind from a
 // server without keys.
 //
-// Holds S24.
+// Holds: house: client settings win.
 func TestAccessTokenFormat_IsNeverReplaced(t *testing.T) {
 	t.Parallel()
 	r := servertest.New(t, nil)

@@ -20,7 +20,8 @@ import (
 // A browser without a session goes through login and consent to a code, and
 // the server emits one event.
 //
-// Holds S25, S31, S35, S41, S148, S183.
+// Holds: RFC 6749 section 4.1.1; RFC 6749 section 4.1.2; RFC 6749 section 4.1.3;
+// RFC 9207 section 2; house: consent page; house: one event.
 func TestConsentPage_LoginThenConsentThenCode(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -63,7 +64,7 @@ func TestConsentPage_LoginThenConsentThenCode(t *testing.T) {
 
 // A user with a session sees no login page.
 //
-// Holds S26.
+// Holds: house: host knows the user.
 func TestConsentPage_SessionSkipsLogin(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -75,7 +76,7 @@ func TestConsentPage_SessionSkipsLogin(t *testing.T) {
 // A user who denies gives access_denied and no code, and the decision cannot
 // be posted again.
 //
-// Holds S33, R34, S183.
+// Holds: RFC 6749 section 4.1.2.1; house: one event.
 func TestConsentPage_DenyGivesNoCode(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -101,7 +102,7 @@ func TestConsentPage_DenyGivesNoCode(t *testing.T) {
 // A scope that the user does not tick is not granted. Without any scope the
 // request is denied.
 //
-// Holds S149, R43.
+// Holds: house: consent only narrows; house: ticked scopes.
 func TestConsentPage_UntickedScopesAreNotGranted(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -123,7 +124,7 @@ func TestConsentPage_UntickedScopesAreNotGranted(t *testing.T) {
 // The posted form can narrow the request. It cannot widen or replace any part
 // of it.
 //
-// Holds R43, R130, V53, V64, V65, V66.
+// Holds: RFC 9700 section 2.1; house: consent only narrows.
 func TestConsentPage_PostCannotChangeTheRequest(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -152,7 +153,7 @@ func TestConsentPage_PostCannotChangeTheRequest(t *testing.T) {
 
 // A form without this browser's token for this request is refused.
 //
-// Holds R42, S45.
+// Holds: RFC 6749 section 10.12.
 func TestConsentPage_ForgedPostIsRefused(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -200,7 +201,7 @@ func TestConsentPage_ForgedPostIsRefused(t *testing.T) {
 // Two posts of one form give one code, and each gets it (RFC 6749 section 4.1.2: a code is
 // issued once for a decision).
 //
-// Holds S25, V75.
+// Holds: RFC 6749 section 4.1.1; house: proof of one user.
 func TestConsentPage_DoubleClickGivesOneCode(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -236,7 +237,7 @@ func TestConsentPage_DoubleClickGivesOneCode(t *testing.T) {
 // A client that was deleted, disabled or changed while the page was open gets
 // no code.
 //
-// Holds R54, S27.
+// Holds: RFC 6749 section 3.1.2.4; house: disabled meanwhile.
 func TestConsentPage_ClientChangedMeanwhile(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*testing.T, *servertest.Site){
@@ -290,7 +291,8 @@ var tag = regexp.MustCompile(`<script|<img src=x|onerror=alert\(1\)>|javascript:
 // Names, logos, links, scopes and users are text on the page, whatever they
 // contain.
 //
-// Holds S45, S148, R19, R39, V57, V63, V72, V77.
+// Holds: RFC 6749 section 10.12; RFC 6749 section 10.13; house: consent page;
+// house: escaped text; house: literal text; house: no token in pages.
 func TestConsentPage_EscapesEveryText(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, func(c *grantwell.Config, ui *grantwell.Pages) {
@@ -337,7 +339,7 @@ func TestConsentPage_EscapesEveryText(t *testing.T) {
 // A client without a name is shown by its ID, and a scope without a
 // description by its name.
 //
-// Holds S148.
+// Holds: house: consent page.
 func TestConsentPage_NamesTheClientByItsID(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) { c.Scopes.Known = nil })
@@ -349,7 +351,7 @@ func TestConsentPage_NamesTheClientByItsID(t *testing.T) {
 // A page of the host's own gets all data that it needs, and its form is
 // checked in the same way.
 //
-// Holds S153, S45.
+// Holds: RFC 6749 section 10.12; house: pages of the host.
 func TestConsentPage_HostMayRenderItsOwn(t *testing.T) {
 	t.Parallel()
 	var got grantwell.ConsentPage
@@ -392,7 +394,7 @@ func TestConsentPage_HostMayRenderItsOwn(t *testing.T) {
 
 // A panic in the host's code is answered with a page, and gives no code.
 //
-// Holds R35, S183.
+// Holds: RFC 6749 section 4.1.2.1; house: one event.
 func TestConsentPage_HostPanicGivesNoCode(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, func(_ *grantwell.Config, ui *grantwell.Pages) {
@@ -434,7 +436,7 @@ func TestConsentPage_HostPanicGivesNoCode(t *testing.T) {
 
 // An error of the host's hook reaches the client with its own code.
 //
-// Holds S183, R35.
+// Holds: RFC 6749 section 4.1.2.1; house: one event.
 func TestConsentPage_HookErrorReachesTheClient(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) {

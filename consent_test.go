@@ -18,7 +18,7 @@ import (
 // Only new scopes are asked for, and the one record for the client and the
 // user grows.
 //
-// Holds S150.
+// Holds: house: remembered consent.
 func TestConsent_AsksOnlyForNewScopes(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -51,7 +51,7 @@ func TestConsent_AsksOnlyForNewScopes(t *testing.T) {
 // A user who denies new scopes keeps the consent to the old ones, and the
 // client gets no code.
 //
-// Holds S33, S150, R34.
+// Holds: RFC 6749 section 4.1.2.1; house: remembered consent.
 func TestConsent_DenyingNewScopesKeepsTheOld(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -75,7 +75,8 @@ func TestConsent_DenyingNewScopesKeepsTheOld(t *testing.T) {
 // once, and the user is asked again. A consent that is given after that is
 // independent of it.
 //
-// Holds S94, S105, S151.
+// Holds: house: deleted authorization; house: listed consents;
+// house: subject still there.
 func TestConsent_WithdrawalEndsTokens(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -118,7 +119,7 @@ func TestConsent_WithdrawalEndsTokens(t *testing.T) {
 // A code that was approved without a page, because of an earlier consent, ends
 // with that consent too.
 //
-// Holds S94, S105.
+// Holds: house: deleted authorization; house: subject still there.
 func TestConsent_WithdrawalEndsSilentApprovals(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -136,7 +137,7 @@ func TestConsent_WithdrawalEndsSilentApprovals(t *testing.T) {
 
 // Revoking one grant ends its code and its tokens, and keeps the consent.
 //
-// Holds S105.
+// Holds: house: deleted authorization.
 func TestConsent_OutlivesARevokedGrant(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -154,7 +155,7 @@ func TestConsent_OutlivesARevokedGrant(t *testing.T) {
 
 // Consents are listed in pages, by client and by user.
 //
-// Holds S151.
+// Holds: house: listed consents.
 func TestConsent_IsListedByClientAndUser(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -189,7 +190,7 @@ func TestConsent_IsListedByClientAndUser(t *testing.T) {
 // prompt=consent asks for every scope again. prompt=none shows no page and
 // returns the error that names what is missing.
 //
-// Holds S152, R53.
+// Holds: RFC 8252 section 8.6; OpenID Connect Core section 3.1.2.1.
 func TestConsent_PromptConsentAndNone(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -218,7 +219,7 @@ func TestConsent_PromptConsentAndNone(t *testing.T) {
 // prompt=login and max_age need a login that is newer than the request.
 // Opening the consent page or posting its form does not get round it.
 //
-// Holds R53.
+// Holds: OpenID Connect Core section 3.1.2.1.
 func TestConsent_NewLoginCannotBeSkipped(t *testing.T) {
 	t.Parallel()
 	for name, pairs := range map[string][]string{
@@ -264,7 +265,7 @@ func TestConsent_NewLoginCannotBeSkipped(t *testing.T) {
 // A public client whose answer goes to an app or to this machine is asked
 // every time, because another program can imitate it.
 //
-// Holds S152, R44, V69, V70.
+// Holds: RFC 8252 section 8.6.
 func TestConsent_PublicNativeClientIsAskedAgain(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -286,7 +287,7 @@ func TestConsent_PublicNativeClientIsAskedAgain(t *testing.T) {
 // A client with SkipConsent gets a code without the consent page, and no
 // consent is stored.
 //
-// Holds S34, V69.
+// Holds: RFC 8252 section 8.6; house: skipped consent.
 func TestConsent_IsSkippedForTrustedClients(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -320,7 +321,7 @@ func TestConsent_IsSkippedForTrustedClients(t *testing.T) {
 // A user whom the host has disabled gets no code and no token, with or without
 // a consent.
 //
-// Holds S94.
+// Holds: house: subject still there.
 func TestConsent_DisabledUserGetsNothing(t *testing.T) {
 	t.Parallel()
 	off := map[string]bool{}

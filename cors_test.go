@@ -13,7 +13,7 @@ import (
 
 // Only pages of a client's own origins may read its answers.
 //
-// Holds S22, R20.
+// Holds: RFC 7009 section 2.3.
 func TestCORS_OnlyTheClientsOwnOrigins(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) {

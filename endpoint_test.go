@@ -17,7 +17,7 @@ import (
 // Handlers are mounted one by one under paths of the host's choice, and no
 // other path answers.
 //
-// Holds S1.
+// Holds: house: mounted alone.
 func TestHandlers_MountedAlone(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
@@ -42,7 +42,7 @@ func TestHandlers_MountedAlone(t *testing.T) {
 // Paths are compared byte for byte, and an endpoint that is switched off does
 // not exist.
 //
-// Holds S2, V198.
+// Holds: house: limit by user; house: off unless named.
 func TestPaths_AreExactAndMayBeOff(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) {
@@ -71,7 +71,7 @@ func TestPaths_AreExactAndMayBeOff(t *testing.T) {
 
 // The token, revocation and introspection endpoints serve POST only.
 //
-// Holds S19, R81.
+// Holds: RFC 6749 section 3.2.
 func TestEndpoints_OnlyPost(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
@@ -91,7 +91,8 @@ func TestEndpoints_OnlyPost(t *testing.T) {
 // Every back-channel answer forbids caches and sniffing, sets no cookie and
 // names no version, also for a method that is not served.
 //
-// Holds R1, R17, R18, S14, S19.
+// Holds: RFC 6749 section 3.2; RFC 6749 section 5.1; RFC 9700 section 4.16;
+// house: cookies.
 func TestEndpoints_AnswersHaveSafeHeaders(t *testing.T) {
 	t.Parallel()
 	r := servertest.New(t, func(c *grantwell.Config) { c.Paths.TokenInfo = "/tokeninfo" })
@@ -129,7 +130,7 @@ func TestEndpoints_AnswersHaveSafeHeaders(t *testing.T) {
 // With RequireTLS a plain HTTP request is refused, unless a trusted proxy says
 // that it received it over TLS.
 //
-// Holds R14.
+// Holds: RFC 9700 section 2.6.
 func TestRequireTLS_OnlyATrustedProxyMaySaySo(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) {
@@ -157,7 +158,7 @@ func TestRequireTLS_OnlyATrustedProxyMaySaySo(t *testing.T) {
 
 // No header of a request changes the issuer.
 //
-// Holds R15.
+// Holds: RFC 9700 section 4.13.
 func TestIssuer_NotFromHeaders(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
@@ -188,7 +189,7 @@ func TestIssuer_NotFromHeaders(t *testing.T) {
 
 // No header or host of a request changes the metadata document.
 //
-// Holds S169, R252.
+// Holds: OpenID Connect Core section 2; house: issuer not from the host header.
 func TestMetadata_IndependentOfTheRequest(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)

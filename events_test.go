@@ -22,7 +22,7 @@ import (
 // Every request is one event, with its client and its user in fields of their
 // own.
 //
-// Holds S183, S186.
+// Holds: house: one event; house: reason for operators.
 func TestEvents_OneForEachRequest(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
@@ -127,7 +127,7 @@ func TestEvents_OneForEachRequest(t *testing.T) {
 // No event, log line or error answer has a token, code, secret, password,
 // verifier or assertion, whatever is sent to which endpoint.
 //
-// Holds S58, S184.
+// Holds: RFC 9700 section 2.4; house: no secret in words.
 func TestEvents_CarryNoSecret(t *testing.T) {
 	t.Parallel()
 	const canary = "CANARY-5ecret-c4n4ry"
@@ -203,7 +203,7 @@ func TestEvents_CarryNoSecret(t *testing.T) {
 // LogEvents writes what Config.Logger writes. The level tells a refusal from a
 // failure of the server.
 //
-// Holds S183.
+// Holds: house: one event.
 func TestLogEvents_WritesWhatTheLoggerWrites(t *testing.T) {
 	t.Parallel()
 	var own, adapted bytes.Buffer
@@ -236,7 +236,7 @@ func TestLogEvents_WritesWhatTheLoggerWrites(t *testing.T) {
 
 // The length of a reason is bounded, so that a caller cannot fill the log.
 //
-// Holds S186.
+// Holds: house: reason for operators.
 func TestEvents_ReasonsAreBounded(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, func(cfg *grantwell.Config) {

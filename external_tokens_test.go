@@ -31,7 +31,7 @@ func (e elsewhere) Introspect(context.Context, string) (*introspect.Token, error
 // That server's tokens then belong to the registered client, with no more
 // scope than it may have, while both are enabled.
 //
-// Holds S147, S141.
+// Holds: house: credentials apart; house: foreign tokens.
 func TestExternal_TokensResolveToTheClient(t *testing.T) {
 	t.Parallel()
 	o := servertest.NewAdmin(t, nil)

@@ -132,7 +132,9 @@ var sweeps = []sweep{
 // panics in turn. The answer is no success and has no token and no text of the
 // cause, no write is half done, and the next request succeeds.
 //
-// Holds S165, S188, R224, V86, I3, I7, I12, F3.
+// Holds: RFC 7009 section 2.2.1; house: bounded work; house: errors never grant;
+// house: fault of each call; house: one stuck store; house: one write;
+// house: store fails closed.
 func TestFaults_EveryCallOfEveryEndpoint(t *testing.T) {
 	t.Parallel()
 	ways := map[string]func(ctx context.Context) error{
@@ -220,7 +222,7 @@ func snapshot(d *servertest.Server) map[storage.Kind]int {
 
 // A store that takes too long is cut off by the deadline.
 //
-// Holds R12.
+// Holds: house: store fails closed.
 func TestFaults_DeadlineEndsASlowStore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -246,7 +248,7 @@ func TestFaults_DeadlineEndsASlowStore(t *testing.T) {
 // A store that is down is a 503 and one that panics a 500, without a token.
 // Once it works again, requests succeed.
 //
-// Holds R12, R13.
+// Holds: house: hooks refuse; house: store fails closed.
 func TestFaults_StoreDownOrPanicking(t *testing.T) {
 	t.Parallel()
 	l, store := servertest.NewHooked(t, nil)

@@ -18,7 +18,7 @@ import (
 // http://127.0.0.1:4711/cb. User information matched, paths were compared
 // decoded, and any address of 127/8 could have any port.
 //
-// Holds R24, R25, V36.
+// Holds: RFC 8252 section 7.3; RFC 9700 section 2.1.
 func TestFositeFinding_Endpoint_LoopbackIsMatchedLoosely(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -36,7 +36,7 @@ func TestFositeFinding_Endpoint_LoopbackIsMatchedLoosely(t *testing.T) {
 // In fosite every registered custom scheme counted as secure, javascript:
 // included.
 //
-// Holds R27.
+// Holds: house: safe redirect registration.
 func TestFositeFinding_Endpoint_AnySchemeIsSecure(t *testing.T) {
 	t.Parallel()
 	for _, uri := range []string{"javascript:alert(1)//", "data:text/html,x", "vbscript:x",
@@ -53,7 +53,7 @@ func TestFositeFinding_Endpoint_AnySchemeIsSecure(t *testing.T) {
 // In fosite scopes matched by wildcard and audiences by URL prefix:
 // https://api/../admin passed for https://api.
 //
-// Holds R33.
+// Holds: RFC 6749 section 3.3.
 func TestFositeFinding_Endpoint_ScopesAndAudiencesMatchByPattern(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -80,7 +80,7 @@ func TestFositeFinding_Endpoint_ScopesAndAudiencesMatchByPattern(t *testing.T) {
 // In fosite a state needed eight characters, and state= was added to an error
 // redirect although the client had sent none.
 //
-// Holds R36, S31.
+// Holds: RFC 6749 section 4.1.2.
 func TestFositeFinding_Endpoint_StateIsForcedAndInvented(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -95,7 +95,8 @@ func TestFositeFinding_Endpoint_StateIsForcedAndInvented(t *testing.T) {
 // In fosite form_post was a page without a policy, an unknown mode was
 // answered with JSON, and a custom scheme became #ZgotmplZ.
 //
-// Holds R51, R52.
+// Holds: OAuth 2.0 Form Post Response Mode section 2;
+// OAuth 2.0 Multiple Response Types section 2.1.
 func TestFositeFinding_Endpoint_ResponseModes(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -111,7 +112,7 @@ func TestFositeFinding_Endpoint_ResponseModes(t *testing.T) {
 
 // In fosite neither successes nor errors had iss (RFC 9207).
 //
-// Holds R37, S41.
+// Holds: RFC 9207 section 2.
 func TestFositeFinding_Endpoint_NoIssuer(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -132,7 +133,8 @@ func TestFositeFinding_Endpoint_NoIssuer(t *testing.T) {
 // In fosite a public client without PKCE got a code, the challenge was not
 // checked, and after a wrong verifier the same code was redeemed without one.
 //
-// Holds R48, R49, R50, S40.
+// Holds: RFC 7636 section 4.2; RFC 7636 section 4.3; RFC 7636 section 4.4.1;
+// RFC 7636 section 4.6.
 func TestFositeFinding_Endpoint_PKCE(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -156,7 +158,7 @@ func TestFositeFinding_Endpoint_PKCE(t *testing.T) {
 // In fosite the first of two equal parameters won: a request with two clients
 // or two redirect URIs got a code.
 //
-// Holds R23.
+// Holds: RFC 6749 section 3.1.2.4.
 func TestFositeFinding_Endpoint_FirstOfRepeatedParametersWins(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -176,7 +178,7 @@ func TestFositeFinding_Endpoint_FirstOfRepeatedParametersWins(t *testing.T) {
 
 // In fosite response types were compared without regard to case.
 //
-// Holds R31.
+// Holds: RFC 6749 section 3.1.1.
 func TestFositeFinding_Endpoint_LetterCase(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -191,7 +193,7 @@ func TestFositeFinding_Endpoint_LetterCase(t *testing.T) {
 // In fosite descriptions repeated what was sent, and some error codes stand in
 // no registry.
 //
-// Holds R19.
+// Holds: house: escaped text.
 func TestFositeFinding_Endpoint_ErrorsRepeatTheRequest(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)

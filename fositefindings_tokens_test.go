@@ -16,7 +16,7 @@ import (
 // In fosite handling a reuse removed the mark, so that a third use looked like
 // an unknown token. Here the mark stays.
 //
-// Holds R164.
+// Holds: RFC 6819 section 5.2.2.3.
 func TestFositeFinding_ReuseMarkStays(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
@@ -33,7 +33,7 @@ func TestFositeFinding_ReuseMarkStays(t *testing.T) {
 // In fosite reuse was handled before the client was checked, so that any
 // holder of an old token could end a family.
 //
-// Holds R160.
+// Holds: RFC 6749 section 6.
 func TestFositeFinding_ReuseChecksClientFirst(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
@@ -49,7 +49,7 @@ func TestFositeFinding_ReuseChecksClientFirst(t *testing.T) {
 // In fosite a lost race, a forged token and an inactive one had other codes
 // and statuses than RFC 6749 section 5.2 gives them.
 //
-// Holds R162.
+// Holds: RFC 6749 section 5.2.
 func TestFositeFinding_RefreshErrorCodes(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
@@ -67,7 +67,7 @@ func TestFositeFinding_RefreshErrorCodes(t *testing.T) {
 
 // In fosite the scope parameter of a refresh was ignored.
 //
-// Holds R161.
+// Holds: RFC 6749 section 6.
 func TestFositeFinding_RefreshScopeIsRead(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
@@ -78,7 +78,7 @@ func TestFositeFinding_RefreshScopeIsRead(t *testing.T) {
 // In fosite every registered client could ask about every token, also a
 // refresh token, and any bearer token was a credential for asking.
 //
-// Holds R231, R232, R228.
+// Holds: RFC 7662 section 2.1; RFC 7662 section 2.2.
 func TestFositeFinding_IntrospectionHasOwners(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
@@ -97,7 +97,7 @@ func TestFositeFinding_IntrospectionHasOwners(t *testing.T) {
 // In fosite the expiry of a refresh token was that of the access token, and
 // claims of the login could overwrite active and iss.
 //
-// Holds S113, R246.
+// Holds: RFC 7662 section 2.2; house: reserved claims.
 func TestFositeFinding_IntrospectionIsOfTheTokenItself(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
@@ -118,7 +118,7 @@ func TestFositeFinding_IntrospectionIsOfTheTokenItself(t *testing.T) {
 // In fosite a revocation without a token was accepted, and revoking an access
 // token ended the refresh token.
 //
-// Holds R218, R221.
+// Holds: RFC 7009 section 2.1; RFC 7009 section 2.2.1.
 func TestFositeFinding_RevocationOfAnAccessToken(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
@@ -132,7 +132,7 @@ func TestFositeFinding_RevocationOfAnAccessToken(t *testing.T) {
 // In fosite graceful rotation was left to the store and gave each retry a
 // token of its own, so that the family forked.
 //
-// Holds R165, V6.
+// Holds: house: one succession.
 func TestFositeFinding_GraceDoesNotFork(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, servertest.WithRefresh(grants.RefreshToken{RetryWindow: time.Minute}))

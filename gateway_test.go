@@ -16,7 +16,8 @@ import (
 // The preset Gateway has the paths, lengths, lifetimes and formats of that
 // gateway's clients, in errors too.
 //
-// Holds S16, S17, S23, S62.
+// Holds: house: delimiters; house: gateway formats; house: numeric lifetimes;
+// house: token settings.
 func TestGateway_Formats(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) {

@@ -21,7 +21,8 @@ import (
 // A live token with the scopes opens the handler, which reads the token from
 // its context. The credentials do not reach it.
 //
-// Holds S115, S124, S179.
+// Holds: RFC 6750 section 3.1; house: credentials removed;
+// house: data of the token.
 func TestGuard_LiveTokenOpensTheHandler(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
@@ -48,7 +49,7 @@ func TestGuard_LiveTokenOpensTheHandler(t *testing.T) {
 // A token that is missing, unknown, expired, or whose client is gone gets the
 // challenge of RFC 6750 section 3.
 //
-// Holds S116, S117.
+// Holds: RFC 6750 section 3; RFC 6750 section 3.1.
 func TestGuard_ChallengesABadToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -96,7 +97,7 @@ func TestGuard_ChallengesABadToken(t *testing.T) {
 
 // A route, a method or a request can need scopes, all of them or any of them.
 //
-// Holds S118, S119, S120, S122, S123.
+// Holds: RFC 6750 section 3.1; house: scopes by request.
 func TestGuard_NeedsAllOrAnyScopes(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
@@ -144,7 +145,7 @@ func TestGuard_NeedsAllOrAnyScopes(t *testing.T) {
 // A token is read in one place only, and from the query only if that is
 // configured.
 //
-// Holds S121.
+// Holds: RFC 6750 section 2.
 func TestGuard_ReadsTheTokenInOnePlace(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
@@ -182,7 +183,7 @@ func TestGuard_ReadsTheTokenInOnePlace(t *testing.T) {
 // same value, with the client's local name. Two tokens never share a cached
 // answer, and without a cache a revocation is seen at once.
 //
-// Holds S125, V100, V101.
+// Holds: house: cached answers; house: foreign tokens.
 func TestGuard_RemoteServer(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)

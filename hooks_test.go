@@ -22,7 +22,7 @@ import (
 // A hook adds claims and members. It cannot change the claims that the server
 // sets, nor a required member of the answer.
 //
-// Holds S18, R246, V102.
+// Holds: house: reserved claims; house: standard fields win.
 func TestHooks_CannotOverwrite(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"opaque", "jwt"} {
@@ -97,7 +97,7 @@ func TestHooks_CannotOverwrite(t *testing.T) {
 // Claims of the approval reach the token. If the hook of the issue sets the
 // same claim, the hook wins.
 //
-// Holds S42, S179.
+// Holds: house: data of the code; house: data of the token.
 func TestHooks_ClaimsMerge(t *testing.T) {
 	t.Parallel()
 	var seen map[string]any
@@ -136,7 +136,7 @@ func TestHooks_ClaimsMerge(t *testing.T) {
 // Each hook gets typed values and the context and may refuse with an OAuth
 // error. A panic in it is a 500 without a token.
 //
-// Holds S180, R13.
+// Holds: house: hooks refuse.
 func TestHooks_RefuseAndPanic(t *testing.T) {
 	t.Parallel()
 	type key struct{}
@@ -312,7 +312,7 @@ func (b *breaking) Mint(ctx context.Context, c tokens.Claims) (string, error) {
 // When the hook after the issue refuses, what was issued is revoked before the
 // answer is sent.
 //
-// Holds S180.
+// Holds: house: hooks refuse.
 func TestHooks_IssuedMayRefuse(t *testing.T) {
 	t.Parallel()
 	refuse := true

@@ -17,7 +17,7 @@ import (
 // A grant of the host's own is served at the same endpoint by the same rules
 // as the server's grants.
 //
-// Holds S3.
+// Holds: house: grants of the host.
 func TestHostGrant_IsServedByTheSameRules(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) {

@@ -20,7 +20,7 @@ import (
 
 // The token is returned in the fragment, without a refresh token.
 //
-// Holds S41, S48, S49, R127.
+// Holds: RFC 6749 section 4.2.2; RFC 9207 section 2.
 func TestImplicit_AnswersInTheFragment(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -50,7 +50,7 @@ func TestImplicit_AnswersInTheFragment(t *testing.T) {
 
 // Errors of an implicit request are returned in the fragment too.
 //
-// Holds S50, R128.
+// Holds: RFC 6749 section 4.2.2.1.
 func TestImplicit_ErrorsInTheFragment(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -80,7 +80,7 @@ func TestImplicit_ErrorsInTheFragment(t *testing.T) {
 
 // A server that does not list the grant refuses the response type.
 //
-// Holds S51, R126.
+// Holds: RFC 9700 section 2.1.2.
 func TestImplicit_OffByDefault(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) {
@@ -102,7 +102,7 @@ func TestImplicit_OffByDefault(t *testing.T) {
 
 // A request keeps its response type, whatever the browser posts later.
 //
-// Holds R130, V66.
+// Holds: house: consent only narrows.
 func TestImplicit_IsNotReachedFromACodeRequest(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -127,7 +127,7 @@ func TestImplicit_IsNotReachedFromACodeRequest(t *testing.T) {
 // code and a token in families of their own: the code is redeemed once, and
 // neither ends with the other.
 //
-// Holds R32, R131.
+// Holds: RFC 6749 section 3.1.1; RFC 6749 section 4.1.2.
 func TestImplicit_CodeAndTokenAreTwoFamilies(t *testing.T) {
 	t.Parallel()
 	for _, types := range []string{"code token", "token code"} {
@@ -153,7 +153,7 @@ func TestImplicit_CodeAndTokenAreTwoFamilies(t *testing.T) {
 
 // A token of the implicit grant ends with the consent.
 //
-// Holds S94, S105.
+// Holds: house: deleted authorization; house: subject still there.
 func TestImplicit_EndsWithTheConsent(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -165,7 +165,7 @@ func TestImplicit_EndsWithTheConsent(t *testing.T) {
 
 // An error of a hook is returned in the fragment, and no live record is left.
 //
-// Holds R35, R128.
+// Holds: RFC 6749 section 4.1.2.1; RFC 6749 section 4.2.2.1.
 func TestImplicit_HookMayRefuse(t *testing.T) {
 	t.Parallel()
 	for _, hooks := range []grantwell.Hooks{

@@ -106,7 +106,7 @@ func TestReadClients_RefusesUnusableHashes(t *testing.T) {
 // A file of clients is read by exact member names, each once. Secrets are
 // stored as hashes only.
 //
-// Holds V199.
+// Holds: house: names of members.
 func TestReadClients_NamesAreExactAndUnique(t *testing.T) {
 	t.Parallel()
 	const plain = "a-secret-of-some-length"

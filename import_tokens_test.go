@@ -44,7 +44,7 @@ func line(grant, client, access, refresh string) string {
 // A plain digest, in any of its encodings, is enough for access and refresh
 // tokens to stay valid.
 //
-// Holds S163.
+// Holds: RFC 6749 section 10.10.
 func TestImportTokens_DigestKeepsATokenAlive(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {

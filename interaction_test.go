@@ -21,7 +21,7 @@ import (
 // Two tabs of one browser keep their own state, client and scopes, whichever
 // is answered first.
 //
-// Holds S46.
+// Holds: house: two tabs.
 func TestInteraction_TabsAreIndependent(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -52,7 +52,7 @@ func TestInteraction_TabsAreIndependent(t *testing.T) {
 // An interaction belongs to the browser that began it. Its handle is worth
 // nothing in another one.
 //
-// Holds R45, V17, V62, V67.
+// Holds: house: consent only narrows; house: interaction of one browser.
 func TestInteraction_BelongsToItsBrowser(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -82,7 +82,7 @@ func TestInteraction_BelongsToItsBrowser(t *testing.T) {
 // A page that was made for one user is not answered by another user who signed
 // in since in the same browser.
 //
-// Holds R42, V73, V74, V75.
+// Holds: RFC 6749 section 10.12; house: proof of one user.
 func TestInteraction_AnotherUserInTheSameBrowser(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -103,7 +103,7 @@ func TestInteraction_AnotherUserInTheSameBrowser(t *testing.T) {
 // Signing out between the page and its post leads back to the login page, and
 // the request is not lost.
 //
-// Holds S25.
+// Holds: RFC 6749 section 4.1.1.
 func TestInteraction_SurvivesASignOut(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -121,7 +121,7 @@ func TestInteraction_SurvivesASignOut(t *testing.T) {
 // An interaction expires after its lifetime, counted from the request, while
 // its record still exists.
 //
-// Holds S25.
+// Holds: RFC 6749 section 4.1.1.
 func TestInteraction_Expires(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -144,7 +144,7 @@ func TestInteraction_Expires(t *testing.T) {
 // By default scripts cannot read the cookie, another subdomain cannot set it,
 // and it is not sent over plain HTTP or with another site's form.
 //
-// Holds S154.
+// Holds: house: cookies.
 func TestInteraction_CookieIsProtected(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -191,7 +191,7 @@ func TestInteraction_CookieIsProtected(t *testing.T) {
 // A browser that has the cookie keeps it, so that its other tabs go on. A
 // foreign cookie of the same name does not hide it.
 //
-// Holds S46, S154.
+// Holds: house: cookies; house: two tabs.
 func TestInteraction_CookieIsKept(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)

@@ -24,7 +24,8 @@ import (
 // The answer for an active token is complete. Stored claims are in it, and
 // cannot take the place of a registered member.
 //
-// Holds S112, S169, S179, R229.
+// Holds: RFC 7662 section 2.2; OpenID Connect Core section 2;
+// house: data of the token.
 func TestIntrospect_DescribesAnActiveToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -55,7 +56,7 @@ func TestIntrospect_DescribesAnActiveToken(t *testing.T) {
 
 // The answer for a token that is bound to a key has cnf.
 //
-// Holds S112, R229.
+// Holds: RFC 7662 section 2.2.
 func TestIntrospect_NamesTheKeyOfABoundToken(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
@@ -81,7 +82,7 @@ func TestIntrospect_NamesTheKeyOfABoundToken(t *testing.T) {
 // Every other token is answered with active=false and nothing else, whatever
 // the cause.
 //
-// Holds S112, R230.
+// Holds: RFC 7662 section 2.2.
 func TestIntrospect_InactiveSaysNothingElse(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -117,7 +118,7 @@ func TestIntrospect_InactiveSaysNothingElse(t *testing.T) {
 // A client may ask about its own refresh token and sees that token's own
 // expiry and kind. To other clients it is inactive.
 //
-// Holds S113, R231.
+// Holds: RFC 7662 section 2.2.
 func TestIntrospect_RefreshTokenIsItsClientsOnly(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -139,7 +140,7 @@ func TestIntrospect_RefreshTokenIsItsClientsOnly(t *testing.T) {
 // A resource server sees the tokens that are meant for it. The host may allow
 // authenticated callers more.
 //
-// Holds S114, R231, R232, V88, V89.
+// Holds: RFC 7662 section 2.1; RFC 7662 section 2.2.
 func TestIntrospect_OnlyEntitledCallers(t *testing.T) {
 	t.Parallel()
 	const api = "https://api.example"
@@ -180,7 +181,7 @@ func TestIntrospect_OnlyEntitledCallers(t *testing.T) {
 
 // A request needs an authenticated caller, a POST and one token.
 //
-// Holds R228, R233.
+// Holds: RFC 7662 section 2.1.
 func TestIntrospect_RequestsAreChecked(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
@@ -203,7 +204,8 @@ func TestIntrospect_RequestsAreChecked(t *testing.T) {
 // The end of a token is seen by the next request on every instance, and by the
 // server's own method.
 //
-// Holds S142, S167, R234, I6, V87, V92, V93.
+// Holds: house: any instance; house: deleted authorization; house: disabled client;
+// house: one state; house: subject still there.
 func TestIntrospect_EndsAreSeenAtOnce(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(d *servertest.Server, off *atomic.Bool){
@@ -258,7 +260,7 @@ func TestIntrospect_EndsAreSeenAtOnce(t *testing.T) {
 // The host's hook checks every live token. A refusal makes the token inactive,
 // an error is a 500, and a panic is not a pass.
 //
-// Holds S180.
+// Holds: house: hooks refuse.
 func TestIntrospect_ValidateHook(t *testing.T) {
 	t.Parallel()
 	var answer func(tok *introspect.Token) error

@@ -18,7 +18,7 @@ import (
 // Lengths and lifetimes are those of the configuration, and those of the
 // client take precedence.
 //
-// Holds S23, S24.
+// Holds: house: client settings win; house: token settings.
 func TestIssue_LengthsAndLifetimesAreConfigured(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -69,7 +69,7 @@ func TestIssue_LengthsAndLifetimesAreConfigured(t *testing.T) {
 
 // The configured token type stands in the token response and in introspection.
 //
-// Holds S178.
+// Holds: house: token type.
 func TestIssue_TokenType(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) { cfg.TokenType = "Custom" })

@@ -36,7 +36,8 @@ func offline(t *testing.T, d *servertest.Server) *introspect.LocalJWT {
 // resource server, the introspection endpoint and the server itself agree on
 // them.
 //
-// Holds S175, R242, R243, R244, S169.
+// Holds: RFC 9068 section 2; RFC 9068 section 2.1; RFC 9068 section 4;
+// OpenID Connect Core section 2.
 func TestJWT_AllChecksAgree(t *testing.T) {
 	t.Parallel()
 	for _, algorithm := range []string{tokens.RS256, tokens.ES256, tokens.EdDSA} {
@@ -95,7 +96,7 @@ func TestJWT_AllChecksAgree(t *testing.T) {
 // By default a signed token has a record and ends as any other: by revocation,
 // with its family, and with its client.
 //
-// Holds S104, S97, S98, R221.
+// Holds: RFC 7009 section 2.1; RFC 7009 section 2.2.1.
 func TestJWT_RevocableByDefault(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, servertest.Signed(servertest.Keys(t)))
@@ -115,7 +116,7 @@ func TestJWT_RevocableByDefault(t *testing.T) {
 // revoked, and the endpoint says so. Its client and its user are still
 // checked.
 //
-// Holds S104, R226.
+// Holds: RFC 7009 section 2.2.1.
 func TestJWT_UnrecordedCannotBeRevoked(t *testing.T) {
 	t.Parallel()
 	var off atomic.Bool
@@ -153,7 +154,7 @@ func TestJWT_UnrecordedCannotBeRevoked(t *testing.T) {
 // A JWT that the server's key signed is no access token if it has another type
 // or issuer, or no record.
 //
-// Holds R86.
+// Holds: house: kinds apart.
 func TestJWT_NotEveryJWTOfOurKey(t *testing.T) {
 	t.Parallel()
 	key, err := tokens.GenerateKey(tokens.ES256)
@@ -193,7 +194,7 @@ func TestJWT_NotEveryJWTOfOurKey(t *testing.T) {
 // A hook adds claims and members. It cannot change what a token is or what the
 // answer says.
 //
-// Holds S179, S180, R246, V102.
+// Holds: house: data of the token; house: hooks refuse; house: reserved claims.
 func TestJWT_HooksCannotOverwrite(t *testing.T) {
 	t.Parallel()
 	for _, config := range []func(*grantwell.Config){servertest.Signed(servertest.Keys(t)),
@@ -243,7 +244,7 @@ func TestJWT_HooksCannotOverwrite(t *testing.T) {
 // Two resources get two tokens. A token has no personal data but the subject
 // unless the host adds it.
 //
-// Holds R247.
+// Holds: RFC 9068 section 5.
 func TestJWT_OneAudienceNoPersonalData(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, servertest.Signed(servertest.Keys(t)))
@@ -262,7 +263,7 @@ func TestJWT_OneAudienceNoPersonalData(t *testing.T) {
 // While keys rotate under load, every token verifies by the JWK Set that is
 // served at that moment, and a key is published before it signs.
 //
-// Holds S172, R244, R245, I10.
+// Holds: RFC 9068 section 4; house: one key set; house: rotation under load.
 func TestJWT_RotationBreaksNoToken(t *testing.T) {
 	t.Parallel()
 	var schedule []tokens.ScheduledKey
@@ -319,7 +320,7 @@ func TestJWT_RotationBreaksNoToken(t *testing.T) {
 // A resource server checks signed tokens over HTTP with the published keys
 // alone.
 //
-// Holds S125, S175.
+// Holds: RFC 9068 section 2; house: foreign tokens.
 func TestJWT_GuardNeedsOnlyPublishedKeys(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, servertest.Signed(servertest.Keys(t)))

@@ -52,7 +52,7 @@ func shared(
 // guesses exactly the allowed number is made, for passwords and for client
 // secrets, and a refused caller is told when to come back.
 //
-// Holds S57, S187, R108, R134, V16.
+// Holds: RFC 6749 section 2.3.1; RFC 6749 section 4.3.2; house: shared limits.
 func TestSharedLimiter_TwoServersHaveOneLimit(t *testing.T) {
 	t.Parallel()
 	store := memstore.New()
@@ -132,7 +132,7 @@ func TestSharedLimiter_TwoServersHaveOneLimit(t *testing.T) {
 // With a store that fails, or that holds other data, no guess is made: the
 // answer is a 503, and neither the authenticator nor a hash is asked.
 //
-// Holds S187, R12.
+// Holds: house: shared limits; house: store fails closed.
 func TestSharedLimiter_StoreFailureIsNotOpen(t *testing.T) {
 	t.Parallel()
 	broken := servertest.HookedRecords(memstore.New())
@@ -168,7 +168,7 @@ func TestSharedLimiter_StoreFailureIsNotOpen(t *testing.T) {
 // A client can have a limit of its own in place of the default. A class
 // without a limit has the default, and never none.
 //
-// Holds S187.
+// Holds: house: shared limits.
 func TestSharedLimiter_ClientLimitReplacesTheDefault(t *testing.T) {
 	t.Parallel()
 	limits := map[string]limit.Limit{

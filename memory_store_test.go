@@ -23,7 +23,7 @@ import (
 
 // The store of the records may be another than that of the clients.
 //
-// Holds S158.
+// Holds: house: memory by default.
 func TestMemoryStore_RecordsMayLiveApart(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, func(cfg *grantwell.Config) { cfg.Records = memstore.New() })

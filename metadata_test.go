@@ -16,7 +16,7 @@ import (
 
 // The document lists what the configuration enables, and nothing else.
 //
-// Holds S181, R248, R250, R251.
+// Holds: RFC 8414 section 2; RFC 8414 section 3.2.
 func TestMetadata_ListsWhatIsEnabled(t *testing.T) {
 	t.Parallel()
 	list := func(v ...any) []any { return append([]any{}, v...) }
@@ -123,7 +123,7 @@ const wellKnown = "/.well-known/oauth-authorization-server"
 // Every listed endpoint answers, and a client can use every listed method. An
 // endpoint that is not listed does not answer.
 //
-// Holds S172, R250.
+// Holds: RFC 8414 section 2; RFC 9068 section 4.
 func TestMetadata_EveryListedEndpointWorks(t *testing.T) {
 	t.Parallel()
 	for _, path := range []string{"", "/tenant/a"} {
@@ -190,7 +190,7 @@ func TestMetadata_EveryListedEndpointWorks(t *testing.T) {
 // The path of the issuer stands after the well-known part, and the endpoints
 // are below the issuer (RFC 8414 section 3).
 //
-// Holds R249.
+// Holds: RFC 8414 section 3.1.
 func TestMetadata_IssuerWithPath(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, func(cfg *grantwell.Config) {

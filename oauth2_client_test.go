@@ -17,7 +17,7 @@ import (
 // Package golang.org/x/oauth2 works unchanged: code with PKCE, refresh by its
 // token source, client credentials and password.
 //
-// Holds S85, S115, S175.
+// Holds: RFC 6749 section 6; RFC 6750 section 3.1; RFC 9068 section 2.
 func TestOAuth2Client_WorksUnchanged(t *testing.T) {
 	t.Parallel()
 	r := servertest.New(t, nil).Listen()

@@ -17,7 +17,8 @@ import (
 // Every page and every redirect to a browser forbids framing, caching and a
 // Referer.
 //
-// Holds S45, R38, R39, R40, R41.
+// Holds: RFC 6749 section 10.12; RFC 6749 section 10.13; RFC 9700 section 2.6;
+// RFC 9700 section 4.11.2; RFC 9700 section 4.12.
 func TestPages_HaveSafeHeaders(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) {
@@ -53,7 +54,7 @@ func TestPages_HaveSafeHeaders(t *testing.T) {
 
 // An error page repeats nothing of the request.
 //
-// Holds R19, V58, V59, V60, V63, V76.
+// Holds: house: escaped text; house: literal text.
 func TestPages_ErrorPageRepeatsNothing(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -71,7 +72,7 @@ func TestPages_ErrorPageRepeatsNothing(t *testing.T) {
 
 // The host may replace the error page and its texts.
 //
-// Holds R19, S153, V76.
+// Holds: house: escaped text; house: pages of the host.
 func TestPages_HostsOwnErrorPageAndTexts(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) {
@@ -126,7 +127,7 @@ var shownCode = regexp.MustCompile(`<code id="authorization-code">([^<]+)</code>
 // The page that shows a code exists only if it is configured, and shows only a
 // code that this server issued.
 //
-// Holds S44, R19, V60.
+// Holds: house: escaped text; house: shown code.
 func TestPages_CodePageShowsOnlyCodes(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, nil)
@@ -168,7 +169,7 @@ func TestPages_CodePageShowsOnlyCodes(t *testing.T) {
 
 // A server whose grants have no authorization request answers one with a page.
 //
-// Holds R23.
+// Holds: RFC 6749 section 3.1.2.4.
 func TestPages_NoGrantUsesTheAuthorizationEndpoint(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) {
@@ -179,7 +180,7 @@ func TestPages_NoGrantUsesTheAuthorizationEndpoint(t *testing.T) {
 
 // With RequireTLS a page over plain HTTP is an error page.
 //
-// Holds R39.
+// Holds: RFC 6749 section 10.13.
 func TestPages_RequireTLS(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) { c.RequireTLS = true })
@@ -193,7 +194,7 @@ func TestPages_RequireTLS(t *testing.T) {
 
 // A server whose issuer has a path sends browsers to pages below it.
 //
-// Holds S25.
+// Holds: RFC 6749 section 4.1.1.
 func TestPages_IssuerWithAPath(t *testing.T) {
 	t.Parallel()
 	h := servertest.NewSite(t, func(c *grantwell.Config, _ *grantwell.Pages) {

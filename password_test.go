@@ -36,7 +36,8 @@ func newPassword(
 // The authenticator alone decides. It gets the client, the scopes and the
 // address, names the subject and may add claims.
 //
-// Holds S53, S54, S179.
+// Holds: RFC 6749 section 4.3.2; house: authenticator decides;
+// house: data of the token.
 func TestPassword_AuthenticatorDecides(t *testing.T) {
 	t.Parallel()
 	type key struct{}
@@ -85,7 +86,7 @@ func TestPassword_AuthenticatorDecides(t *testing.T) {
 // A wrong password, an unknown user and a locked one get the same answer. A
 // missing parameter and a failing user store have their own.
 //
-// Holds S55, S56, R133, R135, V96, V196.
+// Holds: RFC 6749 section 4.3.2; RFC 6749 section 5.2.
 func TestPassword_RefusalsDoNotNameTheCause(t *testing.T) {
 	t.Parallel()
 	calls := 0
@@ -135,7 +136,7 @@ func TestPassword_RefusalsDoNotNameTheCause(t *testing.T) {
 // The grant is served only if it is listed, to clients that are registered for
 // it, and only then stands in the metadata.
 //
-// Holds S58, R132.
+// Holds: RFC 9700 section 2.4.
 func TestPassword_OffUnlessListed(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) {
@@ -157,7 +158,7 @@ func TestPassword_OffUnlessListed(t *testing.T) {
 
 // A password is decoded once, whatever characters it has.
 //
-// Holds R136.
+// Holds: RFC 6749 appendix B.
 func TestPassword_DecodedOnce(t *testing.T) {
 	t.Parallel()
 	for _, p := range []string{"a+b", "a&b=c", "100%", "%41", "ü€\U0001F511", " lead and trail ",
@@ -170,7 +171,7 @@ func TestPassword_DecodedOnce(t *testing.T) {
 // Past the limit for a user the authenticator is not asked, however the name
 // is spelled. A success before it does not count.
 //
-// Holds S57, R134, V197.
+// Holds: RFC 6749 section 4.3.2; house: limit by user.
 func TestPassword_LimitByUser(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -206,7 +207,7 @@ func TestPassword_LimitByUser(t *testing.T) {
 // Guesses for many names from one address are limited too. The addresses of
 // one IPv6 network count as one.
 //
-// Holds S57, V198.
+// Holds: RFC 6749 section 4.3.2; house: limit by user.
 func TestPassword_LimitByAddress(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -229,7 +230,7 @@ func TestPassword_LimitByAddress(t *testing.T) {
 
 // Concurrent guesses do not pass the limit together.
 //
-// Holds R134, V16.
+// Holds: RFC 6749 section 4.3.2.
 func TestPassword_ConcurrentGuessesAreLimited(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

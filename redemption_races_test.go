@@ -23,7 +23,8 @@ var redemptions = flag.Int("redemptions", 300,
 // Codes and refresh tokens, each offered several times at once, are each
 // redeemed once.
 //
-// Holds R116, R165, V3, V5, V6, I1, I3, I11, S189.
+// Holds: RFC 6749 section 4.1.2; house: one succession; house: one winner;
+// house: one write; house: race free; house: used once.
 func TestRedemption_ConcurrentUsesHaveOneWinner(t *testing.T) {
 	t.Parallel()
 	const attempts = 4
@@ -69,7 +70,10 @@ func TestRedemption_ConcurrentUsesHaveOneWinner(t *testing.T) {
 // answered, no token of the family is live at either instance, and no family
 // ever has two live refresh tokens.
 //
-// Holds R165, R222, R227, R234, I4, I5, I6, F10, F11, V6, S189.
+// Holds: RFC 7009 section 2.1; RFC 9700 section 4.14.2;
+// house: deleted authorization; house: fault of a revocation race;
+// house: fault of late reuse; house: one state; house: one succession;
+// house: race free; house: reuse is remembered; house: revocation has no gap.
 func TestFamily_NothingOutlivesItsEnd(t *testing.T) {
 	t.Parallel()
 	ends := map[string]func(d *servertest.Server, spent, live string, off *atomic.Bool) bool{
@@ -169,7 +173,8 @@ func raceFamily(
 // Random requests run against the server and against a model of a family.
 // After each request the server says of every token what the model says.
 //
-// Holds I4, I5, I6, S86, S89, S98.
+// Holds: RFC 6819 section 5.2.2.3; RFC 7009 section 2.1; RFC 9700 section 2.2.2;
+// house: one state; house: reuse is remembered; house: revocation has no gap.
 func TestFamily_BehavesAsTheModel(t *testing.T) {
 	t.Parallel()
 	type token struct {
@@ -228,7 +233,7 @@ func TestFamily_BehavesAsTheModel(t *testing.T) {
 // Without any sweep no expired token is accepted, and with constant sweeps no
 // live token is lost.
 //
-// Holds I9, F13, V95.
+// Holds: RFC 6749 section 4.1.2; house: expiry at use; house: fault of sweeping.
 func TestFamily_SweepingChangesNoAnswer(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)

@@ -21,7 +21,8 @@ import (
 // Every retry within the window gets the same tokens, and there is one live
 // refresh token, however many requests come at once.
 //
-// Holds S89, S90, R165, V3, V6, I1, I11.
+// Holds: RFC 6819 section 5.2.2.3; house: one succession; house: one winner;
+// house: used once.
 func TestRetry_SameSuccessorForAll(t *testing.T) {
 	t.Parallel()
 	for range 20 {
@@ -49,7 +50,7 @@ func TestRetry_SameSuccessorForAll(t *testing.T) {
 // The window begins with the first use, and no retry prolongs it. A later use
 // is reuse. The lifetime in the answer counts down.
 //
-// Holds S89, R166.
+// Holds: RFC 6819 section 5.2.2.3; house: retry window.
 func TestRetry_WindowIsNotRenewed(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -71,7 +72,7 @@ func TestRetry_WindowIsNotRenewed(t *testing.T) {
 
 // The number of retries is bounded, also for concurrent requests.
 //
-// Holds R166.
+// Holds: house: retry window.
 func TestRetry_CountIsBounded(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, servertest.WithRefresh(grants.RefreshToken{MaxRetries: 3}))
@@ -121,7 +122,7 @@ func TestRetry_OtherParametersEndNothing(t *testing.T) {
 // Only the same request of the same client, before the successor was used, is
 // a retry. A second use after that is reuse.
 //
-// Holds S89, R164, R166.
+// Holds: RFC 6819 section 5.2.2.3; house: retry window.
 func TestRetry_OnlyTheSameRequest(t *testing.T) {
 	t.Parallel()
 	for name, again := range map[string]func(t *testing.T, d *servertest.Server, old, successor string) servertest.Reply{
@@ -175,7 +176,7 @@ func TestRetry_OnlyTheSameRequest(t *testing.T) {
 
 // Mode Once has retries too: they get the same access token.
 //
-// Holds S88, R166.
+// Holds: RFC 6749 section 6; house: retry window.
 func TestRetry_WorksInModeOnce(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, servertest.WithRefresh(grants.RefreshToken{Mode: grants.Once}))
@@ -188,7 +189,7 @@ func TestRetry_WorksInModeOnce(t *testing.T) {
 
 // A retry is refused once the user of the grant has been disabled.
 //
-// Holds R168.
+// Holds: house: subject still there.
 func TestRetry_EndsWithTheUser(t *testing.T) {
 	t.Parallel()
 	var disabled atomic.Bool
@@ -207,7 +208,7 @@ func TestRetry_EndsWithTheUser(t *testing.T) {
 // The answer that the store keeps for a retry is sealed: it opens only with
 // the token that was presented, and only in its own record.
 //
-// Holds R85, S163.
+// Holds: RFC 6749 section 10.10.
 func TestRetry_StoredAnswerNeedsTheToken(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, servertest.WithRefresh(grants.RefreshToken{}))

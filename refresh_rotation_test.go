@@ -20,7 +20,7 @@ import (
 
 // A refreshed token has the same user, scopes and audience.
 //
-// Holds S85.
+// Holds: RFC 6749 section 6.
 func TestRefresh_KeepsSubjectAndScope(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
@@ -39,7 +39,7 @@ func TestRefresh_KeepsSubjectAndScope(t *testing.T) {
 // The mode decides what becomes of a refresh token that was used. A public
 // client's token is rotated in every mode.
 //
-// Holds S86, S87, S88, R163.
+// Holds: RFC 6749 section 6; RFC 9700 section 2.2.2.
 func TestRefresh_ModeDecidesOnTheUsedToken(t *testing.T) {
 	t.Parallel()
 	t.Run("rotate", func(t *testing.T) {
@@ -94,7 +94,7 @@ func TestRefresh_ModeDecidesOnTheUsedToken(t *testing.T) {
 // A rotated token that is used again ends its family, access tokens included,
 // on every instance. A third use is refused too.
 //
-// Holds S89, R164, I4.
+// Holds: RFC 6819 section 5.2.2.3; house: reuse is remembered.
 func TestRefresh_ReuseEndsFamily(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
@@ -119,7 +119,7 @@ func TestRefresh_ReuseEndsFamily(t *testing.T) {
 // Of any number of concurrent requests one succeeds. Without a retry window
 // the others count as reuse, and the family does not fork.
 //
-// Holds S90, R165, V3, V6, I1, I11.
+// Holds: house: one succession; house: one winner; house: used once.
 func TestRefresh_ConcurrentUsesHaveOneWinner(t *testing.T) {
 	t.Parallel()
 	for range 20 {
@@ -144,7 +144,7 @@ func TestRefresh_ConcurrentUsesHaveOneWinner(t *testing.T) {
 // Another client's request changes nothing for the owner, also if it presents
 // a spent token.
 //
-// Holds S91, R160.
+// Holds: RFC 6749 section 6.
 func TestRefresh_OtherClientChangesNothing(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
@@ -161,7 +161,7 @@ func TestRefresh_OtherClientChangesNothing(t *testing.T) {
 
 // A confidential client must authenticate, by its one method.
 //
-// Holds R159.
+// Holds: RFC 6749 section 6.
 func TestRefresh_ClientAuthenticates(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
@@ -187,7 +187,7 @@ func TestRefresh_ClientAuthenticates(t *testing.T) {
 // A refresh token that is not live is refused with one error, whatever the
 // cause.
 //
-// Holds R162.
+// Holds: RFC 6749 section 5.2.
 func TestRefresh_DeadTokensAreInvalidGrant(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
@@ -215,7 +215,7 @@ func TestRefresh_DeadTokensAreInvalidGrant(t *testing.T) {
 // A narrower scope applies to the access token alone, a wider one is refused,
 // and neither changes the grant.
 //
-// Holds S93, R161.
+// Holds: RFC 6749 section 6.
 func TestRefresh_ScopeNarrowsOnly(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
@@ -238,7 +238,8 @@ func TestRefresh_ScopeNarrowsOnly(t *testing.T) {
 // A family ends at its absolute limit however often it is refreshed, and a
 // token at its idle limit. Both hold at use, without a sweep.
 //
-// Holds S92, R169, V95, V98, I9.
+// Holds: RFC 6749 section 4.1.2; RFC 9700 section 4.14.2; house: expiry at use;
+// house: numeric lifetimes.
 func TestRefresh_AbsoluteAndIdleLimits(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -285,7 +286,7 @@ func TestRefresh_AbsoluteAndIdleLimits(t *testing.T) {
 // A token that is not rotated lives by its idle time, and never past the end
 // that its family had from the start.
 //
-// Holds S87, S92.
+// Holds: RFC 6749 section 6; RFC 9700 section 4.14.2.
 func TestPreserve_NeverExtendsTheFamily(t *testing.T) {
 	t.Parallel()
 	for name, idle := range map[string]time.Duration{"idle": time.Hour, "no idle": 0} {
@@ -342,7 +343,7 @@ func TestPreserve_NeverExtendsTheFamily(t *testing.T) {
 // Each refresh checks again what the grant rests on. A client that is gone
 // fails its authentication before.
 //
-// Holds S94, R167, R168, V92, V93, V94, V96.
+// Holds: RFC 6749 section 5.2; house: subject still there; house: withdrawn grant.
 func TestRefresh_EndsWithWhatItRestsOn(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -406,7 +407,7 @@ func TestRefresh_EndsWithWhatItRestsOn(t *testing.T) {
 
 // A client that may no longer refresh gets no refresh token.
 //
-// Holds R167.
+// Holds: house: withdrawn grant.
 func TestRefresh_WithdrawnGrantTypeIssuesNone(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
@@ -423,7 +424,7 @@ func TestRefresh_WithdrawnGrantTypeIssuesNone(t *testing.T) {
 // Earlier access tokens of the family live on by default, and end at a refresh
 // with EndAccess.
 //
-// Holds S96.
+// Holds: house: refresh and older tokens.
 func TestRefresh_EndAccessEndsEarlierTokens(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []grants.Mode{grants.Rotate, grants.Preserve, grants.Once} {
@@ -446,7 +447,8 @@ func TestRefresh_EndAccessEndsEarlierTokens(t *testing.T) {
 // A token that is not rotated does not come back: a concurrent revocation
 // wins.
 //
-// Holds R227, I5, F10.
+// Holds: RFC 9700 section 4.14.2; house: fault of a revocation race;
+// house: revocation has no gap.
 func TestPreserve_RevocationWins(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, servertest.WithRefresh(grants.RefreshToken{Mode: grants.Preserve}))

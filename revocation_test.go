@@ -20,7 +20,7 @@ import (
 // Revoking an access token ends that token alone, at once on every instance.
 // The answer is an empty 200, also the second time.
 //
-// Holds S97, R216, R222, I5.
+// Holds: RFC 7009 section 2.1; RFC 7009 section 2.2; house: revocation has no gap.
 func TestRevoke_AccessTokenOnEveryInstance(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
@@ -42,7 +42,7 @@ func TestRevoke_AccessTokenOnEveryInstance(t *testing.T) {
 // Revoking a refresh token ends its whole family, whether the token is live,
 // spent or expired.
 //
-// Holds S98, R221, I4.
+// Holds: RFC 7009 section 2.1; house: reuse is remembered.
 func TestRevoke_RefreshTokenEndsTheFamily(t *testing.T) {
 	t.Parallel()
 	for _, which := range []int{0, 1} {
@@ -62,7 +62,7 @@ func TestRevoke_RefreshTokenEndsTheFamily(t *testing.T) {
 
 // A wrong token_type_hint does not change the result (RFC 7009 section 2.1).
 //
-// Holds S99, R220.
+// Holds: RFC 7009 section 2.1.
 func TestRevoke_HintIsOnlyAHint(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
@@ -77,7 +77,7 @@ func TestRevoke_HintIsOnlyAHint(t *testing.T) {
 
 // An unknown token is answered with 200 (RFC 7009 section 2.2).
 //
-// Holds S100, R217.
+// Holds: RFC 7009 section 2.2.
 func TestRevoke_UnknownTokenIsASuccess(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
@@ -92,7 +92,7 @@ func TestRevoke_UnknownTokenIsASuccess(t *testing.T) {
 // A caller that does not authenticate as the client revokes nothing. A public
 // client revokes its own tokens.
 //
-// Holds S101, S103, S106, R218, R223, R225, V26.
+// Holds: RFC 6749 section 3.2; RFC 7009 section 2.1; RFC 7009 section 2.2.1.
 func TestRevoke_OnlyTheAuthenticatedClient(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)
@@ -119,7 +119,7 @@ func TestRevoke_OnlyTheAuthenticatedClient(t *testing.T) {
 
 // Another client's token stays valid, whatever answer is configured for it.
 //
-// Holds S102, R219, V11.
+// Holds: RFC 7009 section 2.1; RFC 7009 section 2.2.
 func TestRevoke_ForeignTokenLives(t *testing.T) {
 	t.Parallel()
 	for option, want := range map[int]int{0: 400, 400: 400, 403: 403, 200: 200} {
@@ -150,7 +150,8 @@ func TestRevoke_ForeignTokenLives(t *testing.T) {
 // When the store fails the answer is a 503, and never says that the token is
 // revoked.
 //
-// Holds S165, R224, V86, I7.
+// Holds: RFC 7009 section 2.2.1; house: errors never grant;
+// house: store fails closed.
 func TestRevoke_StoreFailureIsNoSuccess(t *testing.T) {
 	t.Parallel()
 	down := errors.New("store down: dial tcp 10.0.0.7:5432")
@@ -183,7 +184,7 @@ func TestRevoke_StoreFailureIsNoSuccess(t *testing.T) {
 
 // Hooks run before and after a revocation, see the token, and may refuse.
 //
-// Holds S180.
+// Holds: house: hooks refuse.
 func TestRevoke_HooksSeeTheTokenAndMayRefuse(t *testing.T) {
 	t.Parallel()
 	var seen []string
@@ -215,7 +216,7 @@ func TestRevoke_HooksSeeTheTokenAndMayRefuse(t *testing.T) {
 
 // Each hook sees the token, with or without the other hook.
 //
-// Holds S180.
+// Holds: house: hooks refuse.
 func TestRevoke_EachHookWorksAlone(t *testing.T) {
 	t.Parallel()
 	var seen []string
@@ -237,7 +238,8 @@ func TestRevoke_EachHookWorksAlone(t *testing.T) {
 // When an authorization or a client ends, all its tokens stop at once. A
 // client that is enabled again has its tokens back.
 //
-// Holds S105, S142, R168, V92.
+// Holds: house: deleted authorization; house: disabled client;
+// house: subject still there.
 func TestRevoke_AuthorizationOrClientEndsAll(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)

@@ -61,7 +61,8 @@ func everyWay(t *testing.T, l *servertest.Server, scope string) map[string]strin
 
 // Every grant decides on scopes by the same rules with the same results.
 //
-// Holds S62, S128, S129, S130, S131, S132, S133, S135.
+// Holds: RFC 6749 section 3.3; house: delimiters; house: one scope engine;
+// house: openid is asked for.
 func TestScope_SameRulesForEveryGrant(t *testing.T) {
 	t.Parallel()
 	all, anyOf := grantwell.ScopeRules{}, grantwell.ScopeRules{Match: grantwell.MatchAny}
@@ -181,7 +182,7 @@ func many(n int) string {
 
 // A parameter whose name only begins with "scope" is not the scope.
 //
-// Holds V182.
+// Holds: house: bounded tokens.
 func TestScope_OtherNamesAreNotScope(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
@@ -206,7 +207,7 @@ func TestScope_MetadataListsPublicOnes(t *testing.T) {
 
 // A scope is shown by its description, and by its name if it has none.
 //
-// Holds S134.
+// Holds: house: described scopes.
 func TestScope_HasADescription(t *testing.T) {
 	t.Parallel()
 	rules := grantwell.ScopeRules{Known: []grantwell.Scope{

@@ -25,7 +25,7 @@ import (
 // A copy of the store has no usable token, code or secret, and the server
 // looks records up by digest.
 //
-// Holds R85, R88, V116, V117.
+// Holds: RFC 6749 section 10.10.
 func TestSecrets_StoreHoldsDigestsOnly(t *testing.T) {
 	t.Parallel()
 	l, store := servertest.NewHooked(t, nil)
@@ -72,7 +72,7 @@ func TestSecrets_StoreHoldsDigestsOnly(t *testing.T) {
 // A dump of the whole store after every flow has no token, code, secret,
 // password or verifier, whole or in part, and nothing in it works as a token.
 //
-// Holds R85, S163.
+// Holds: RFC 6749 section 10.10.
 func TestSecrets_DumpHoldsNothingUsable(t *testing.T) {
 	t.Parallel()
 	keys := servertest.Keys(t)
@@ -152,7 +152,7 @@ func TestSecrets_DumpHoldsNothingUsable(t *testing.T) {
 // A generated secret has 256 bits, and only its hash is stored.
 // client_secret_jwt needs a key besides.
 //
-// Holds S139.
+// Holds: house: secret shown once.
 func TestSecrets_GeneratedSecretIsStoredHashed(t *testing.T) {
 	t.Parallel()
 	plain, stored := grantwell.GenerateSecret()
@@ -174,7 +174,7 @@ func TestSecrets_GeneratedSecretIsStoredHashed(t *testing.T) {
 // Code that judges secrets never compares a secret, a verifier or a hash with
 // == or !=, which stop at the first difference.
 //
-// Holds R109.
+// Holds: house: constant time.
 func TestSecrets_AreComparedInConstantTime(t *testing.T) {
 	t.Parallel()
 	files := []string{"grants/pkce.go", "internal/frame/browser/cookie.go"}

@@ -28,7 +28,8 @@ func withTokenInfo(ti grantwell.TokenInfoConfig) func(*grantwell.Config) {
 // The answer for a live token has its client, user, scope and remaining
 // seconds.
 //
-// Holds S107, S111, S179, R237.
+// Holds: house: data of the token; house: token information;
+// house: token information fields.
 func TestTokenInfo_DescribesALiveToken(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -61,7 +62,7 @@ func TestTokenInfo_DescribesALiveToken(t *testing.T) {
 // A token that is not live, or not the caller's, is refused with one body.
 // Only a missing token has another.
 //
-// Holds S108, R238, R240.
+// Holds: house: token information; house: token information asks who.
 func TestTokenInfo_RefusesAlike(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -91,7 +92,7 @@ func TestTokenInfo_RefusesAlike(t *testing.T) {
 // The endpoint needs an entitled caller as introspection does unless the host
 // opens it, and does not exist unless its path is set.
 //
-// Holds S110, R240.
+// Holds: house: token information asks who.
 func TestTokenInfo_IsClosedByDefault(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, withTokenInfo(grantwell.TokenInfoConfig{}))
@@ -112,7 +113,7 @@ func TestTokenInfo_IsClosedByDefault(t *testing.T) {
 // A token in the query is read only if that is enabled, and no event or log
 // line has it.
 //
-// Holds S109, R239.
+// Holds: RFC 6750 section 2.3; house: token information by GET.
 func TestTokenInfo_QueryIsReadOnlyIfEnabled(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, withTokenInfo(grantwell.TokenInfoConfig{Open: true}))
@@ -144,7 +145,7 @@ func TestTokenInfo_QueryIsReadOnlyIfEnabled(t *testing.T) {
 // Invalid tokens of callers that do not authenticate are counted by address.
 // Authenticated callers are not affected.
 //
-// Holds R241.
+// Holds: RFC 7662 section 4.
 func TestTokenInfo_ScanIsBounded(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, withTokenInfo(grantwell.TokenInfoConfig{Open: true}))

@@ -18,7 +18,7 @@ import (
 // A secret of one kind is refused in every place of another kind, and still
 // works in its own place.
 //
-// Holds R86, V7, V8, V90.
+// Holds: RFC 7515 section 5.2; house: kinds apart.
 func TestTokenKinds_NoneStandsForAnother(t *testing.T) {
 	t.Parallel()
 	for _, config := range []func(*grantwell.Config){func(*grantwell.Config) {},
@@ -98,7 +98,7 @@ func contains(list []string, s string) bool {
 // A token that was cut, extended, changed in case or encoded again is no
 // token.
 //
-// Holds R87, V91.
+// Holds: RFC 7515 section 5.2.
 func TestTokenKinds_OnlyTheExactBytes(t *testing.T) {
 	t.Parallel()
 	for _, config := range []func(*grantwell.Config){func(*grantwell.Config) {},
@@ -152,7 +152,7 @@ func mutations(s string) []string {
 // A token or code with one changed character is refused, and so is a token of
 // another kind.
 //
-// Holds R86, R87, V91.
+// Holds: RFC 7515 section 5.2; house: kinds apart.
 func TestTokenKinds_ChangedCharacterIsRefused(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)

@@ -25,7 +25,8 @@ import (
 // Whatever is sent, the answer is one JSON object in the characters of RFC
 // 6749 section 5.2, which no cache keeps and which sets no cookie.
 //
-// Holds S4, S7, S14, S19, S20, R2, R5, R6, R9, R10, R11, R82.
+// Holds: RFC 6749 section 2.3.1; RFC 6749 section 3.2; RFC 6749 section 5.1;
+// RFC 6749 section 5.2; RFC 6749 appendix B.
 func TestTokenRequest_RefusalIsOneJSONObject(t *testing.T) {
 	t.Parallel()
 	const cc = "grant_type=client_credentials"
@@ -127,7 +128,7 @@ func TestTokenRequest_RefusalIsOneJSONObject(t *testing.T) {
 // An unknown parameter changes nothing, and an empty parameter counts as
 // absent (RFC 6749 section 3.2).
 //
-// Holds R3, R4.
+// Holds: RFC 6749 section 3.1.
 func TestTokenRequest_UnknownAndEmptyParametersAreIgnored(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)
@@ -149,7 +150,7 @@ func TestTokenRequest_UnknownAndEmptyParametersAreIgnored(t *testing.T) {
 // A success is JSON that no cache keeps, with every member that a client needs
 // and none that is null.
 //
-// Holds S14, S15, S16, R83, R84.
+// Holds: RFC 6749 section 5.1; house: numeric lifetimes.
 func TestTokenResponse_HasAllMembersAndNoNull(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) {
@@ -178,7 +179,7 @@ func TestTokenResponse_HasAllMembersAndNoNull(t *testing.T) {
 // The host's texts replace descriptions and URIs. Codes, statuses and the
 // allowed characters stay.
 //
-// Holds S21.
+// Holds: house: texts of the host.
 func TestErrorText_ReplacesTheTextOnly(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) {
@@ -210,7 +211,7 @@ func TestErrorText_ReplacesTheTextOnly(t *testing.T) {
 // A body that is too large is refused before it is read to its end, with or
 // without a Content-Length.
 //
-// Holds S19, R7, R8, V178, V187.
+// Holds: RFC 6749 section 3.2; house: bounded body; house: bounded parameters.
 func TestTokenRequest_SizeIsBounded(t *testing.T) {
 	t.Parallel()
 	r := servertest.New(t, nil).Listen()
@@ -264,7 +265,7 @@ func TestTokenRequest_SizeIsBounded(t *testing.T) {
 
 // Hostile input costs no more memory than its own size.
 //
-// Holds V149, V183.
+// Holds: house: bounded parameters; house: bounded tokens.
 func TestTokenRequest_MemoryIsBounded(
 	t *testing.T,
 ) {
@@ -300,7 +301,7 @@ var _ introspect.Introspector = (*grantwell.Server)(nil)
 
 // No answer has anything of a concurrent request.
 //
-// Holds V13, V15.
+// Holds: house: answers apart.
 func TestTokenRequest_ConcurrentRequestsDoNotMix(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, servertest.LongTimeout)
@@ -339,7 +340,7 @@ func TestTokenRequest_ConcurrentRequestsDoNotMix(t *testing.T) {
 // A user whose subject is the ID of a client gets no token, so that no user
 // passes for a client (RFC 9068 section 5).
 //
-// Holds R140.
+// Holds: RFC 9068 section 2.2.
 func TestTokenRequest_SubjectThatIsAClientIsRefused(t *testing.T) {
 	t.Parallel()
 	r := servertest.New(t, func(c *grantwell.Config) {

@@ -30,7 +30,8 @@ func privateKeyJWT(keys ...crypto.PublicKey) ClientCredentials {
 	return ClientCredentials{Method: methodPrivateKeyJWT, JWKS: jwksOf(list...)}
 }
 
-// Holds S12, S67, R100, RF9, RJ13.
+// Holds: RFC 7521 section 4.2; RFC 7523 section 3; RFC 7523 section 3.2;
+// RFC 7523 section 5; RFC 8725 section 3.1.
 func TestClientAuth_EveryAlgorithmOfItsMethod(t *testing.T) {
 	t.Parallel()
 	for alg, name := range jwtAlgKeys {
@@ -52,7 +53,8 @@ func TestClientAuth_EveryAlgorithmOfItsMethod(t *testing.T) {
 	}
 }
 
-// Holds S12, R100, R101, R102, RF6, RF8, RF14, RJ2, RJ3, RJ5, RJ6, RJ7, RJ8, RJ9, RB4, RB5, RB7, V134.
+// Holds: RFC 7521 section 4.1; RFC 7521 section 4.2; RFC 7521 section 4.2.1;
+// RFC 7523 section 3; RFC 7523 section 3.2; draft-ietf-oauth-rfc7523bis section 3.
 func TestClientAuth_ClaimsAreHeldToTheDraft(t *testing.T) {
 	t.Parallel()
 	at := func(d time.Duration) int64 { return jwtNow.Add(d).Unix() }
@@ -111,7 +113,7 @@ func TestClientAuth_ClaimsAreHeldToTheDraft(t *testing.T) {
 	}
 }
 
-// Holds R101, RJ5.
+// Holds: draft-ietf-oauth-rfc7523bis section 3.
 func TestClientAuth_LegacyAudienceIsAnOption(t *testing.T) {
 	t.Parallel()
 	for _, aud := range []any{jwtEndpoint, []string{jwtServer, jwtEndpoint}, jwtServer} {
@@ -124,7 +126,7 @@ func TestClientAuth_LegacyAudienceIsAnOption(t *testing.T) {
 	requireRefused(t, "invalid_client", ReasonAudience, a, err)
 }
 
-// Holds RJ11, R104, S67, V142, V156.
+// Holds: RFC 8725 section 3; RFC 8725 section 3.1.
 func TestClientAuth_TheMethodFixesTheFamilyOfAlgorithms(t *testing.T) {
 	t.Parallel()
 	key := jwtTestKeys()["rsa"]
@@ -164,7 +166,7 @@ func TestClientAuth_TheMethodFixesTheFamilyOfAlgorithms(t *testing.T) {
 // the code and the description are the same, and a verification is done for
 // each.
 //
-// Holds RF6, R99.
+// Holds: RFC 7521 section 4.2; RFC 7521 section 4.2.1.
 func TestClientAuth_AnUnknownClientDoesNotStandOut(t *testing.T) {
 	t.Parallel()
 	for alg, name := range jwtAlgKeys {
@@ -194,7 +196,7 @@ func TestClientAuth_AnUnknownClientDoesNotStandOut(t *testing.T) {
 // An assertion is accepted once, as authentication or as a grant. The same jti
 // of another client, and of an issuer with the client's name, is another entry.
 //
-// Holds R103, RJ9, S12.
+// Holds: RFC 7523 section 3; RFC 7523 section 3.2.
 func TestClientAuth_ReplayIsKeptPerClient(t *testing.T) {
 	t.Parallel()
 	key := jwtTestKeys()["p256"]
@@ -222,7 +224,7 @@ func TestClientAuth_ReplayIsKeptPerClient(t *testing.T) {
 	requireRefused(t, "invalid_client", ReasonReplay, a, err)
 }
 
-// Holds R269, V136.
+// Holds: house: audience is set.
 func TestNewJWT_RefusesAConfigurationThatSkipsChecks(t *testing.T) {
 	t.Parallel()
 	_, err := NewJWT(JWTConfig{LegacyAudience: true, ClockSkew: time.Hour, MaxLifetime: -1, MaxAge: -1, MaxSize: -1})
@@ -233,7 +235,7 @@ func TestNewJWT_RefusesAConfigurationThatSkipsChecks(t *testing.T) {
 	require.ErrorContains(t, err, "Replay", "client authentication is never reusable")
 }
 
-// Holds RF6.
+// Holds: RFC 7521 section 4.2.1.
 func TestJWT_EveryDecisionIsObservedWithoutTheToken(t *testing.T) {
 	t.Parallel()
 	var events []Event

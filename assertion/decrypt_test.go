@@ -92,7 +92,7 @@ func decrypting(c *SAMLConfig) {
 	c.Decrypters = []crypto.Decrypter{samlKeys().next, samlKeys().rsa}
 }
 
-// Holds RS23.
+// Holds: RFC 7522 section 3.
 func TestSAML_EncryptedAssertionIsReadLikeAPlainOne(t *testing.T) {
 	t.Parallel()
 	for name, s := range map[string]sealing{
@@ -117,7 +117,7 @@ func TestSAML_EncryptedAssertionIsReadLikeAPlainOne(t *testing.T) {
 
 // Every failure of decryption after a private key was used has the same error text.
 //
-// Holds RS23, V168, V175.
+// Holds: RFC 7522 section 2.1; RFC 7522 section 3; house: bounded parsers.
 func TestSAML_DecryptionFailuresAreIndistinct(t *testing.T) {
 	t.Parallel()
 	short := func(n int) func(_, _ []byte) ([]byte, []byte) {
@@ -190,7 +190,7 @@ func TestSAML_RefusedEncryptionIsNamedToTheOperator(t *testing.T) {
 // An assertion that was encrypted goes through every layer after it was
 // decrypted.
 //
-// Holds RS22, RS23, R152.
+// Holds: RFC 7522 section 3.
 func TestSAML_EncryptionDoesNotReplaceTheSignature(t *testing.T) {
 	t.Parallel()
 	for plain, want := range map[string]string{
@@ -207,7 +207,7 @@ func TestSAML_EncryptionDoesNotReplaceTheSignature(t *testing.T) {
 	requireReason(t, ReasonDecryption, err)
 }
 
-// Holds RS8, RS23.
+// Holds: RFC 7522 section 3.
 func TestSAML_EncryptedIDAndAttributeAreReadAfterVerification(t *testing.T) {
 	t.Parallel()
 	const declared = ` xmlns:saml="` + nsSAML + `"`

@@ -27,7 +27,8 @@ func jwtRemote(t testing.TB, h http.HandlerFunc) (*httptest.Server, *Fetcher) {
 // The names and addresses are in spellings that have passed other filters. The
 // server behind them would answer.
 //
-// Holds R106, R258, V78, V80, V81, V82, V85.
+// Holds: RFC 7591 section 3.2.2; RFC 8725 section 3.10; RFC 9101 section 5.2;
+// house: public addresses only.
 func TestFetcher_NothingPrivateIsReached(t *testing.T) {
 	t.Parallel()
 	var hits atomic.Int32
@@ -46,7 +47,7 @@ func TestFetcher_NothingPrivateIsReached(t *testing.T) {
 	require.NoError(t, err, "what is allowed is reached")
 }
 
-// Holds R106, V83, V81, R7.
+// Holds: RFC 8725 section 3.10; RFC 9101 section 5.2; house: bounded body.
 func TestFetcher_NoRedirectNoErrorPageNothingLarge(t *testing.T) {
 	t.Parallel()
 	var landed atomic.Int32
@@ -84,7 +85,7 @@ func TestFetcher_NoRedirectNoErrorPageNothingLarge(t *testing.T) {
 	require.ErrorContains(t, err, "certificate", "the server's certificate is checked")
 }
 
-// Holds R106.
+// Holds: RFC 8725 section 3.10.
 func TestFetcher_ASilentServerIsLeft(t *testing.T) {
 	t.Parallel()
 	release := make(chan struct{})

@@ -8,7 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Holds RF13, S81, S83: the functions of an issuer may map and narrow, and
+// The functions of an issuer may map and narrow, and.
+//
+// Holds: RFC 7521 section 4.1; house: issuers apart; house: verified data only.
 // cannot widen. An empty subject is refused.
 func TestIssuer_HooksMapAndNarrow(t *testing.T) {
 	t.Parallel()

@@ -40,7 +40,7 @@ func (s *keyServer) set(body []byte) { s.body.Store(&body) }
 
 func (s *keyServer) remote() *RemoteKeys { return &RemoteKeys{Fetcher: &Fetcher{AllowPrivate: true}} }
 
-// Holds S68, R105, V83.
+// Holds: RFC 8725 section 3.10.
 func TestRemoteKeys_AnUnknownKidFetchesAtMostOncePerInterval(t *testing.T) {
 	t.Parallel()
 	keys := jwtTestKeys()
@@ -73,7 +73,7 @@ func TestRemoteKeys_AnUnknownKidFetchesAtMostOncePerInterval(t *testing.T) {
 	})
 }
 
-// Holds R105, R106.
+// Holds: RFC 8725 section 3.10.
 func TestRemoteKeys_TheLastGoodSetOutlivesFailuresForATime(t *testing.T) {
 	t.Parallel()
 	keys := jwtTestKeys()
@@ -112,7 +112,7 @@ func TestRemoteKeys_TheLastGoodSetOutlivesFailuresForATime(t *testing.T) {
 	})
 }
 
-// Holds R105.
+// Holds: RFC 8725 section 3.10.
 func TestRemoteKeys_AFailingURLCoolsDownAndRefusesNothingElse(t *testing.T) {
 	t.Parallel()
 	server := newKeyServer(t)
@@ -132,7 +132,7 @@ func TestRemoteKeys_AFailingURLCoolsDownAndRefusesNothingElse(t *testing.T) {
 	})
 }
 
-// Holds R105.
+// Holds: RFC 8725 section 3.10.
 func TestRemoteKeys_TheNumberOfSetsIsBounded(t *testing.T) {
 	t.Parallel()
 	server := newKeyServer(t)

@@ -15,7 +15,7 @@ import (
 	"github.com/grantwell/grantwell/internal/base/jws"
 )
 
-// Holds S67, S68, R104, V154.
+// Holds: RFC 8725 section 3; RFC 8725 section 3.1; RFC 8725 section 3.10.
 func TestParseJWKS_TakesWhatVerifiesAndPassesOverTheRest(t *testing.T) {
 	t.Parallel()
 	keys := jwtTestKeys()
@@ -78,7 +78,7 @@ func TestParseJWKS_TakesWhatVerifiesAndPassesOverTheRest(t *testing.T) {
 // Every key with the right kid is tried, and every fitting key if the token
 // names none.
 //
-// Holds S68, RJ10.
+// Holds: RFC 8725 section 3; RFC 8725 section 3.10.
 func TestKeySet_KidSelectsAndMayBeShared(t *testing.T) {
 	t.Parallel()
 	keys := jwtTestKeys()
@@ -113,7 +113,7 @@ func TestKeySet_KidSelectsAndMayBeShared(t *testing.T) {
 
 // Algorithms of an issuer restricts its keys further.
 //
-// Holds S66, RJ10.
+// Holds: RFC 8725 section 3.
 func TestJWTGrant_AlgorithmsOfTheIssuerNarrow(t *testing.T) {
 	t.Parallel()
 	key := jwtTestKeys()["rsa"]
@@ -148,7 +148,7 @@ func TestNewKeySet_RefusesWhatDoesNotVerify(t *testing.T) {
 	require.Error(t, err)
 }
 
-// Holds S63.
+// Holds: RFC 7523 section 3.
 func TestParseCertificates_ReadsCertificatesOnly(t *testing.T) {
 	t.Parallel()
 	cert := certificateFor(t, jwtTestKeys()["p256"], jwtNow)

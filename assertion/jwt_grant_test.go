@@ -42,7 +42,7 @@ var jwtAlgKeys = map[string]string{
 	"ES256": "p256", "ES384": "p384", "ES512": "p521", "EdDSA": "ed", "Ed25519": "ed",
 }
 
-// Holds S63, S67, RJ13.
+// Holds: RFC 7523 section 3; RFC 7523 section 5; RFC 8725 section 3.1.
 func TestJWTGrant_EveryAlgorithmWithKeySetCertificateOrBareKey(t *testing.T) {
 	t.Parallel()
 	for alg, name := range jwtAlgKeys {
@@ -74,7 +74,8 @@ func TestJWTGrant_EveryAlgorithmWithKeySetCertificateOrBareKey(t *testing.T) {
 	}
 }
 
-// Holds S64, S65, R142, R143, R149, V133, V135, V147, V158, V179, RF14, RJ2, RJ3, RJ4, RJ6, RJ7, RJ8, RB3, RB7.
+// Holds: RFC 7521 section 4.1; RFC 7523 section 3;
+// draft-ietf-oauth-rfc7523bis section 3; draft-ietf-oauth-rfc7523bis section 4.
 func TestJWTGrant_ClaimsAreHeldToRFC7523(t *testing.T) {
 	t.Parallel()
 	at := func(d time.Duration) int64 { return jwtNow.Add(d).Unix() }
@@ -157,7 +158,7 @@ type jsonText string
 
 func (j jsonText) MarshalJSON() ([]byte, error) { return []byte(j), nil }
 
-// Holds RJ8, RF14.
+// Holds: RFC 7521 section 4.1; RFC 7523 section 3.
 func TestJWTGrant_MaxAgeDemandsARecentIat(t *testing.T) {
 	t.Parallel()
 	old := with(grantClaims(), "iat", jwtNow.Add(-10*time.Minute).Unix())
@@ -189,7 +190,7 @@ func TestJWTGrant_MaxAgeDemandsARecentIat(t *testing.T) {
 // Two issuers have keys with the same kid. Each key verifies only for its own
 // issuer.
 //
-// Holds R145, S71, S66, RJ10.
+// Holds: RFC 7523 section 3.1; RFC 8725 section 3; RFC 8725 section 3.10.
 func TestJWTGrant_AKeyOfOneIssuerNeverSignsForAnother(t *testing.T) {
 	t.Parallel()
 	other := Issuer{ID: "https://other.example", JWKS: jwksOf(jwkOf("k", jwtTestKeys()["p256b"].Public()))}
@@ -205,7 +206,7 @@ func TestJWTGrant_AKeyOfOneIssuerNeverSignsForAnother(t *testing.T) {
 // The source of issuers is asked for every assertion, so a removed issuer is
 // refused at once.
 //
-// Holds R142, V123.
+// Holds: RFC 7523 section 3.
 func TestJWTGrant_ADisabledIssuerIsUnknown(t *testing.T) {
 	t.Parallel()
 	var disabled atomic.Bool
@@ -229,7 +230,7 @@ type issuerFunc func(string) (*Issuer, error)
 
 func (f issuerFunc) Issuer(_ context.Context, id string) (*Issuer, error) { return f(id) }
 
-// Holds RF19, RJ9, S69, R148.
+// Holds: RFC 7521 section 4.1; RFC 7523 section 3.
 func TestJWTGrant_IsAcceptedOnce(t *testing.T) {
 	t.Parallel()
 	verify := func(j *JWTVerifier, claims jwtMap) error {
@@ -273,7 +274,7 @@ func TestJWTGrant_IsAcceptedOnce(t *testing.T) {
 	}
 }
 
-// Holds R103, S69, V1, V2, RJ9.
+// Holds: RFC 7523 section 3.
 func TestJWT_OfManyAtOnceOneWins(t *testing.T) {
 	t.Parallel()
 	key := jwtTestKeys()["p256"]
@@ -301,7 +302,7 @@ func TestJWT_OfManyAtOnceOneWins(t *testing.T) {
 	}
 }
 
-// Holds RF5, R141.
+// Holds: RFC 7521 section 4.1.
 func TestJWTGrant_AFailingStoreOrSourceNeverAccepts(t *testing.T) {
 	t.Parallel()
 	down := errors.New("down")

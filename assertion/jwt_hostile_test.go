@@ -153,7 +153,8 @@ func weakRSA() *rsa.PrivateKey {
 	}
 }
 
-// Holds R104, R144, R149, RJ1, RJ10, RJ11, RJ12, S66, V84, V125, V142, V143, V144, V145, V146, V148, V150, V151, V153, V154, V155, V156, V157.
+// Holds: RFC 7523 section 3; RFC 8725 section 3; RFC 8725 section 3.1;
+// house: bounded body; house: hash formats; house: strict JOSE.
 func TestJWT_HostileCorpusIsRefusedForBothUses(t *testing.T) {
 	t.Parallel()
 	keys := jwtTestKeys()
@@ -191,7 +192,7 @@ func TestJWT_HostileCorpusIsRefusedForBothUses(t *testing.T) {
 
 // A valid token is refused too if it is longer than allowed.
 //
-// Holds V149, V145, R7.
+// Holds: house: bounded body; house: bounded tokens.
 func TestJWT_SizeIsBoundedBeforeAnythingIsRead(t *testing.T) {
 	// It is not parallel, because it counts allocations.
 	j, _ := newJWT(t, func(c *JWTConfig) { c.Clients = jwtClients{} })

@@ -22,7 +22,7 @@ func selfIssued(change func(*Issuer)) Issuer {
 	})
 }
 
-// Holds S63, S65, S70, RF15, RF16.
+// Holds: RFC 7521 section 5.2; RFC 7521 section 6.2; RFC 7523 section 3.
 func TestJWTGrant_ASelfIssuedAssertionIsAboutItsClient(t *testing.T) {
 	t.Parallel()
 	permit := func(i *Issuer) {
@@ -66,7 +66,7 @@ func TestJWTGrant_ASelfIssuedAssertionIsAboutItsClient(t *testing.T) {
 // The settings of an issuer are sufficient for a profile of RFC 7523 such as
 // ID-JAG.
 //
-// Holds RJ14, RF15, R143, S71.
+// Holds: RFC 7521 section 5.2; RFC 7523 section 3; RFC 7523 section 3.1.
 func TestJWTGrant_AProfileHoldsTypeClientAndAudience(t *testing.T) {
 	t.Parallel()
 	profile := idp(func(i *Issuer) {
@@ -120,7 +120,8 @@ func orNil(s string) any {
 	return s
 }
 
-// Holds S71, RF12, RF15, RF16.
+// Holds: RFC 7521 section 4.1; RFC 7521 section 5.2; RFC 7521 section 6.2;
+// RFC 7523 section 3.1.
 func TestJWTGrant_IssuerIsBoundToClients(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -156,7 +157,8 @@ func TestJWTGrant_IssuerIsBoundToClients(t *testing.T) {
 	}
 }
 
-// Holds RJ14, RB6, R144.
+// Holds: RFC 7523 section 3; RFC 8725 section 3;
+// draft-ietf-oauth-rfc7523bis section 3.
 func TestJWT_TypeSeparatesKindsOfTokens(t *testing.T) {
 	t.Parallel()
 	key := jwtTestKeys()["p256"]
@@ -189,7 +191,7 @@ func TestJWT_TypeSeparatesKindsOfTokens(t *testing.T) {
 	}
 }
 
-// Holds S74.
+// Holds: RFC 7523 section 3.
 func TestJWT_LeniencyIsOffUnlessTheSenderHasIt(t *testing.T) {
 	t.Parallel()
 	key := jwtTestKeys()["p256"]
@@ -231,7 +233,7 @@ func TestJWT_LeniencyIsOffUnlessTheSenderHasIt(t *testing.T) {
 	}
 }
 
-// Holds S66, S67.
+// Holds: RFC 8725 section 3; RFC 8725 section 3.1.
 func TestJWTGrant_CertificateDatesCountWhenAskedFor(t *testing.T) {
 	t.Parallel()
 	key := jwtTestKeys()["rsa"]

@@ -383,7 +383,9 @@ func contentAttacks() []attack {
 // Each attack is refused by the layer that is meant for it. Without that layer
 // the test would see another layer, or an acceptance.
 //
-// Holds RS1, RS2, RS22, RS28, R150, R152, R153, R154, R155, R157, S78, S79, V161, V162, V163, V164, V165, V168, V169, V170, V171, V172, V173, V175, V177.
+// Holds: RFC 7522 section 2.1; RFC 7522 section 3; SAML Core section 5.4;
+// house: XML bounds; house: bounded parsers; house: empty canonical form;
+// house: hooks refuse; house: read whole.
 func TestSAML_EveryAttackIsStoppedByItsLayer(t *testing.T) {
 	t.Parallel()
 	groups := map[string][]attack{

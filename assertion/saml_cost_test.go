@@ -41,7 +41,7 @@ func costly(t testing.TB) map[string]string {
 // The memory that an unsigned request of the permitted size can allocate is
 // bounded. The test is not parallel, because it counts allocations.
 //
-// Holds R150, V166, V175, V176.
+// Holds: RFC 7522 section 2.1; house: bounded parsers.
 func TestSAML_UnsignedRequestsAreCheap(t *testing.T) {
 	s := newTestSAML(t, decrypting)
 	for name, doc := range costly(t) {

@@ -30,7 +30,7 @@ func TestSAML_LayersStandInOrder(t *testing.T) {
 // For each layer that is alone in stopping an attack, there is a document that
 // gets further without it.
 //
-// Holds R152, R153, R155, R156.
+// Holds: RFC 7522 section 3; house: XML bounds.
 func TestSAML_NoLayerIsSpare(t *testing.T) {
 	t.Parallel()
 	s := newTestSAML(t, nil)

@@ -15,7 +15,7 @@ import (
 	"github.com/grantwell/grantwell/internal/base/xmldsig"
 )
 
-// Holds RS18, RF19, S80, R156.
+// Holds: RFC 7521 section 4.1; RFC 7522 section 3.
 func TestSAML_SecondUseIsRefused(t *testing.T) {
 	t.Parallel()
 	s := newTestSAML(t, nil)
@@ -29,7 +29,7 @@ func TestSAML_SecondUseIsRefused(t *testing.T) {
 	requireReason(t, ReasonReplay, err)
 }
 
-// Holds RS18, S80, R156.
+// Holds: RFC 7522 section 3.
 func TestSAML_OfManyConcurrentUsesOneWins(t *testing.T) {
 	t.Parallel()
 	s := newTestSAML(t, nil)
@@ -49,7 +49,9 @@ func TestSAML_OfManyConcurrentUsesOneWins(t *testing.T) {
 	require.Equal(t, 1, n)
 }
 
-// Holds RS18: the entry lives as long as any confirmation could still hold.
+// The entry lives as long as any confirmation could still hold.
+//
+// Holds: RFC 7522 section 3.
 func TestSAML_ReplayEntryOutlivesEveryConfirmation(t *testing.T) {
 	t.Parallel()
 	memory := &replayMemory{}
@@ -65,7 +67,7 @@ func TestSAML_ReplayEntryOutlivesEveryConfirmation(t *testing.T) {
 	require.Equal(t, testNow.Add(31*time.Minute), memory.used[testIssuer+"\x00_a1"])
 }
 
-// Holds RS19, RF19.
+// Holds: RFC 7521 section 4.1; SAML Core section 2.5.1.5.
 func TestSAML_AllowReuseNeverOverridesOneTimeUse(t *testing.T) {
 	t.Parallel()
 	once := drafted(replace(inConditions, audience(testAudience), audience(testAudience)+"<saml:OneTimeUse/>"))(t)
@@ -84,7 +86,9 @@ func TestSAML_AllowReuseNeverOverridesOneTimeUse(t *testing.T) {
 	requireReason(t, ReasonReplay, err)
 }
 
-// Holds RS18: a store that fails refuses with server_error, and tells the client nothing.
+// A store that fails refuses with server_error, and tells the client nothing.
+//
+// Holds: RFC 7522 section 3.
 func TestSAML_ReplayStoreFailureRefuses(t *testing.T) {
 	t.Parallel()
 	s := newTestSAML(t, func(c *SAMLConfig) { c.Replay = &replayMemory{err: errors.New("dial 10.0.0.1: refused")} })
@@ -94,7 +98,7 @@ func TestSAML_ReplayStoreFailureRefuses(t *testing.T) {
 	require.NotContains(t, refusal.Description(), "10.0.0.1")
 }
 
-// Holds RS1, RF1, R150, S82, V166.
+// Holds: RFC 7521 section 4.1; RFC 7522 section 2.1.
 func TestSAML_ParameterIsStrictBase64URL(t *testing.T) {
 	t.Parallel()
 	doc := honest(t)
@@ -136,7 +140,9 @@ func TestSAML_ParameterIsStrictBase64URL(t *testing.T) {
 	}
 }
 
-// Holds R150: long lists of groups are a matter of the limits.
+// Long lists of groups are a matter of the limits.
+//
+// Holds: RFC 7522 section 2.1.
 func TestSAML_LimitsAreOptions(t *testing.T) {
 	t.Parallel()
 	doc := drafted(replace(inStatements, "<saml:AttributeValue>staff</saml:AttributeValue>",
@@ -150,7 +156,7 @@ func TestSAML_LimitsAreOptions(t *testing.T) {
 
 // The result has everything that the assertion says, as signed.
 //
-// Holds RS25, S75, S83.
+// Holds: RFC 7522 section 3; house: verified data only.
 func TestSAML_AssertionSaysWhatWasSigned(t *testing.T) {
 	t.Parallel()
 	var events []Event
@@ -178,7 +184,7 @@ func TestSAML_AssertionSaysWhatWasSigned(t *testing.T) {
 
 // NewSAML refuses an unsafe configuration and names each wrong field.
 //
-// Holds RS6.
+// Holds: RFC 7522 section 3.
 func TestNewSAML_NamesEveryWrongField(t *testing.T) {
 	t.Parallel()
 	_, err := NewSAML(SAMLConfig{

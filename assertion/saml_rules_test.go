@@ -65,7 +65,8 @@ func inConditions(d *draft) *string { return &d.conditions }
 func inStatements(d *draft) *string { return &d.statements }
 func inOpen(d *draft) *string       { return &d.open }
 
-// Holds RS4, RS5, RS6, RS7, RB2, RB7, RF14, S76, R151, V174.
+// Holds: RFC 7521 section 4.1; RFC 7522 section 3; SAML Core section 2.5.1.4;
+// draft-ietf-oauth-rfc7523bis section 3; draft-ietf-oauth-rfc7523bis section 4.
 func TestSAML_AudienceMustBeOursInEveryRestriction(t *testing.T) {
 	t.Parallel()
 	is := func(names ...string) func(*draft) {
@@ -93,7 +94,7 @@ func TestSAML_AudienceMustBeOursInEveryRestriction(t *testing.T) {
 	})
 }
 
-// Holds RS10, RS15, RS16, RS17, RS27, RF5, S77, R151.
+// Holds: RFC 7521 section 4.1; RFC 7522 section 3; SAML Core section 1.3.3.
 func TestSAML_TimesAreHeldToTheSecond(t *testing.T) {
 	t.Parallel()
 	const both = "2026-03-01T12:05:00Z"
@@ -137,7 +138,7 @@ func TestSAML_TimesAreHeldToTheSecond(t *testing.T) {
 	})
 }
 
-// Holds RS8, RS11, RS12, RS13, RS14, RS24, RS26, S76, S77, R151, V174.
+// Holds: RFC 7522 section 3.
 func TestSAML_OneBearerConfirmationMustHold(t *testing.T) {
 	t.Parallel()
 	const good = `NotOnOrAfter="2026-03-01T12:05:00Z"`
@@ -184,7 +185,7 @@ func TestSAML_OneBearerConfirmationMustHold(t *testing.T) {
 	})
 }
 
-// Holds RS19, RS20, RS21, RS25, RS27, R151.
+// Holds: RFC 7522 section 3; SAML Core section 1.3.3; SAML Core section 2.5.1.5.
 func TestSAML_SchemaIsKept(t *testing.T) {
 	t.Parallel()
 	condition := func(s string) func(*draft) {
@@ -222,7 +223,8 @@ func TestSAML_SchemaIsKept(t *testing.T) {
 	})
 }
 
-// Holds RF10, RF15, RF16, S81, S83.
+// Holds: RFC 7521 section 4.1; RFC 7521 section 5.2; RFC 7521 section 6.2;
+// house: issuers apart; house: verified data only.
 func TestSAML_AssertionsAreBoundToClients(t *testing.T) {
 	t.Parallel()
 	issuer := func(change func(*Issuer)) func(*SAMLConfig) {
@@ -261,7 +263,8 @@ func TestSAML_AssertionsAreBoundToClients(t *testing.T) {
 // Client authentication by SAML is off by default. If it is on, an issuer
 // vouches only for the clients that are configured for it.
 //
-// Holds RS9, RB1, RF6, RF8, RF9, R158.
+// Holds: RFC 7521 section 4.2; RFC 7521 section 4.2.1; RFC 7522 section 3.2;
+// draft-ietf-oauth-rfc7523bis section 4.
 func TestSAML_ClientAuthenticationIsOffByDefault(t *testing.T) {
 	t.Parallel()
 	on := func(clients ...string) func(*SAMLConfig) {
@@ -284,7 +287,7 @@ func TestSAML_ClientAuthenticationIsOffByDefault(t *testing.T) {
 // The issuer is looked up once, by the exact string. A source that fails, or
 // returns another issuer, refuses the assertion.
 //
-// Holds RS3, S81.
+// Holds: RFC 7522 section 3; house: issuers apart.
 func TestSAML_IssuerSourceIsHeldToItsContract(t *testing.T) {
 	t.Parallel()
 	key := []crypto.PublicKey{&samlKeys().rsa.PublicKey}

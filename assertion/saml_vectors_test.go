@@ -45,7 +45,7 @@ func vectorConfig(t testing.TB) func(*SAMLConfig) {
 // Assertions that xmlsec1 has signed and encrypted are accepted, unless their
 // algorithm is not.
 //
-// Holds RS23, S75, S78, S81.
+// Holds: RFC 7522 section 3; house: issuers apart.
 func TestSAML_VectorsOfXMLSec(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob(filepath.Join("testdata", "saml", "*.xml"))
@@ -76,7 +76,7 @@ func TestSAML_VectorsOfXMLSec(t *testing.T) {
 
 // Every signed octet counts: a vector is refused if one is changed.
 //
-// Holds R152.
+// Holds: RFC 7522 section 3.
 func TestSAML_NoSignedOctetCanChange(t *testing.T) {
 	t.Parallel()
 	s := newTestSAML(t, func(c *SAMLConfig) { vectorConfig(t)(c); c.AllowReuse = true })

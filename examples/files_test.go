@@ -67,7 +67,7 @@ func (r reply) object(t *testing.T) map[string]any {
 // Clients and users of files are served beside those of the demo. A client without
 // default_scope gets its whole scope if a request names none, one without grants
 // may introspect, and members that are not known are skipped.
-// Holds S53.
+// Holds: RFC 6749 section 4.3.2.
 func TestServer_ReadsClientsAndUsers(t *testing.T) {
 	t.Parallel()
 	for _, format := range []string{"opaque", "jwt"} {
@@ -115,7 +115,7 @@ func TestServer_ReadsClientsAndUsers(t *testing.T) {
 
 // A wrong command line or file is refused with a message that names it, and nothing
 // is served.
-// Holds S182.
+// Holds: house: configuration errors.
 func TestServer_RefusesWrongOptions(t *testing.T) {
 	t.Parallel()
 	const wrongClient = `[{"client_id":"c","client_secret":"0123456789abcdef",
@@ -160,7 +160,7 @@ func TestServer_RefusesWrongOptions(t *testing.T) {
 
 // An issuer with a path has every endpoint below it, and its metadata at the place
 // of RFC 8414 section 3.1.
-// Holds S181.
+// Holds: RFC 8414 section 2.
 func TestServer_IssuerWithPath(t *testing.T) {
 	t.Parallel()
 	p := &process{t: t, path: filepath.Join(t.TempDir(), "demo.json")}
@@ -208,7 +208,7 @@ func TestServer_ClientMustPush(t *testing.T) {
 
 // A lost refresh answer is given again within -retry-window, which is on by
 // default, and never with -strict-refresh.
-// Holds S89.
+// Holds: RFC 6819 section 5.2.2.3.
 func TestServer_RetryWindow(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -237,7 +237,7 @@ func TestServer_RetryWindow(t *testing.T) {
 }
 
 // With -log each outcome is a line of the log, and no line has a secret.
-// Holds S184.
+// Holds: house: no secret in words.
 func TestServer_LogHasNoSecret(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "demo.json")

@@ -64,7 +64,9 @@ func (p *process) code(redirect string) string {
 
 // The samples of the guide, with the secrets of this run, get the documented status
 // and fields from a server with the gateway preset.
-// Holds S196, S16, S17, S60, S62, S102, S107, S116.
+// Holds: RFC 6750 section 3; RFC 7009 section 2.1; house: client as user;
+// house: delimiters; house: gateway formats; house: gateway samples;
+// house: numeric lifetimes; house: token information.
 func TestGateway_GuideSamples(t *testing.T) {
 	t.Parallel()
 	p := serve(t, "-gateway")
@@ -245,7 +247,7 @@ func TestGateway_GuideSamples(t *testing.T) {
 
 // Without the preset, a secret is accepted only at the place that the client is
 // registered for, and the parameter format is ignored.
-// Holds S6.
+// Holds: RFC 6749 section 2.3.
 func TestGateway_DeviationsAreOff(t *testing.T) {
 	t.Parallel()
 	p := serve(t)

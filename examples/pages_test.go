@@ -28,7 +28,8 @@ func (p *process) redeem(q url.Values) reply {
 // A browser without a session is shown the login page and then consent, and comes
 // back with a code and the same state, byte for byte. With a session there is no
 // login page.
-// Holds S25, S26, S31.
+// Holds: RFC 6749 section 4.1.1; RFC 6749 section 4.1.2;
+// house: host knows the user.
 func TestPages_LoginConsentAndBack(t *testing.T) {
 	t.Parallel()
 	p := serve(t)
@@ -74,7 +75,7 @@ func TestPages_LoginConsentAndBack(t *testing.T) {
 }
 
 // A user who denies sends the client access_denied and the state, and no code.
-// Holds S33, S31.
+// Holds: RFC 6749 section 4.1.2; RFC 6749 section 4.1.2.1.
 func TestPages_DenyHasNoCode(t *testing.T) {
 	t.Parallel()
 	p := serve(t)
@@ -90,7 +91,7 @@ func TestPages_DenyHasNoCode(t *testing.T) {
 // Pages forbid framing and caching and send no Referer. A form that was not made
 // for this browser is refused: consent answers 403 and issues nothing, and login
 // shows the form again and signs no user in.
-// Holds S45.
+// Holds: RFC 6749 section 10.12.
 func TestPages_RefuseForgedForms(t *testing.T) {
 	t.Parallel()
 	p := serve(t)
@@ -161,7 +162,7 @@ func TestPages_RefuseForgedForms(t *testing.T) {
 
 // A wrong password is answered the same as a user who does not exist. Past the
 // limit, which the password grant shares, the answer is 429.
-// Holds S57.
+// Holds: RFC 6749 section 4.3.2.
 func TestPages_LimitGuesses(t *testing.T) {
 	t.Parallel()
 	p := serve(t)
@@ -190,7 +191,7 @@ func TestPages_LimitGuesses(t *testing.T) {
 }
 
 // Two tabs of one browser each end with their own state, client and scope.
-// Holds S46.
+// Holds: house: two tabs.
 func TestPages_TwoTabs(t *testing.T) {
 	t.Parallel()
 	p := serve(t)
@@ -219,7 +220,8 @@ func TestPages_TwoTabs(t *testing.T) {
 // escaped. The user may untick a scope. A scope that was allowed is not asked for
 // again, unless prompt=consent asks for it or the client is public, so that another
 // program could pretend to be it.
-// Holds S148, S149, S150, S152.
+// Holds: RFC 8252 section 8.6; house: consent page; house: remembered consent;
+// house: ticked scopes.
 func TestPages_ConsentIsEscapedPartialAndRemembered(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "clients.json")
@@ -286,7 +288,7 @@ func TestPages_ConsentIsEscapedPartialAndRemembered(t *testing.T) {
 // Cookies are HttpOnly and SameSite. Over https they are Secure and have a __Host-
 // name. The ID of the session changes when a user signs in, and the old ID is worth
 // nothing then.
-// Holds S154, S155.
+// Holds: OpenID Connect Core section 3.1.2.3; house: cookies.
 func TestPages_Cookies(t *testing.T) {
 	t.Parallel()
 	cert, key := selfSigned(t)

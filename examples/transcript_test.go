@@ -29,7 +29,7 @@ import (
 // Each program goes through its flow and prints token, type, expiry and then 200
 // from the protected resource. The output is the same with opaque tokens, with
 // signed ones, and over TLS.
-// Holds S194.
+// Holds: house: runnable samples.
 func TestPrograms_PrintTokenTypeExpiryAnd200(t *testing.T) {
 	t.Parallel()
 	cert, key := selfSigned(t)
@@ -61,7 +61,7 @@ func TestPrograms_PrintTokenTypeExpiryAnd200(t *testing.T) {
 
 // The programs need no argument: they find the demo file in the user's cache
 // directory.
-// Holds S194.
+// Holds: house: runnable samples.
 func TestPrograms_NeedNoArgument(t *testing.T) {
 	t.Parallel()
 	home := t.TempDir()
@@ -83,7 +83,7 @@ func TestPrograms_NeedNoArgument(t *testing.T) {
 
 // The sample clients have secrets that are new at each start, and no code outside
 // examples names them.
-// Holds S195.
+// Holds: house: runnable samples.
 func TestServer_SampleClientsHaveFreshSecrets(t *testing.T) {
 	t.Parallel()
 	first, second := serve(t), serve(t)
@@ -139,7 +139,7 @@ func inExamples(root, path string) bool {
 // A resource server in a process of its own accepts the same tokens, by asking or
 // by the public keys. One that asks sees a revocation at once. It compiles neither
 // fosite nor crewjam/saml.
-// Holds S125.
+// Holds: house: foreign tokens.
 func TestResource_AsksOrChecksKeys(t *testing.T) {
 	t.Parallel()
 	cert, key := selfSigned(t)

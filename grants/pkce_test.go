@@ -29,7 +29,7 @@ func TestPKCE_ListsTheMethodsThatItAccepts(t *testing.T) {
 // RFC 9700 section 2.1.1: a public client must send a challenge. The server or a
 // client may ask for more, and only the server may ask for less.
 //
-// Holds R48.
+// Holds: RFC 7636 section 4.4.1.
 func TestPKCE_WhoMustSendAChallenge(t *testing.T) {
 	t.Parallel()
 	public := &storage.Client{ID: "public", AuthMethod: storage.AuthNone}
@@ -59,7 +59,7 @@ func TestPKCE_WhoMustSendAChallenge(t *testing.T) {
 // RFC 7636 sections 4.2 and 4.3: a challenge has 43 to 128 unreserved characters, and
 // a method that is not sent is plain.
 //
-// Holds R49, R50.
+// Holds: RFC 7636 section 4.2; RFC 7636 section 4.3.
 func TestPKCE_ChallengeIsWellFormed(t *testing.T) {
 	t.Parallel()
 	client := &storage.Client{ID: "c"}

@@ -14,7 +14,7 @@ import (
 // Each header is answered by 200, 400 or 401, and by 200 only if it is the
 // scheme, one space and the token.
 //
-// Holds R267, V139.
+// Holds: RFC 9110 section 11.1.
 func FuzzAuthorizationHeader(f *testing.F) {
 	for _, seed := range []string{"Bearer good", "bearer good", "Bearer\tgood", "Bearer good,good", "Bearer  good", "Basic eA==", "Bearer", "", "\x00", "Bearer é"} {
 		f.Add(seed)
@@ -65,7 +65,7 @@ func FuzzParseResponse(f *testing.F) {
 
 // No token but the signed one is active. None makes Introspect panic.
 //
-// Holds V152.
+// Holds: house: hooks refuse.
 func FuzzJWT(f *testing.F) {
 	j := checker()
 	whole := sign(f, "ES256", p256(), "p256", good(nil))

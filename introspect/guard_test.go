@@ -22,7 +22,7 @@ import (
 // A request with a live token reaches the handler, which finds the whole token.
 // Further scopes do no harm.
 //
-// Holds S115, S119.
+// Holds: RFC 6750 section 3.1.
 func TestGuard_LiveTokenReachesHandler(t *testing.T) {
 	t.Parallel()
 	w, seen := serve(newGuard(), bearer("Bearer good"), "read")
@@ -42,7 +42,7 @@ func TestGuard_LiveTokenReachesHandler(t *testing.T) {
 // Each refusal has the status, code and challenge of RFC 6750 section 3, and
 // caches do not store it.
 //
-// Holds S116, S117, S118, S119, S120, R263, R265, R266.
+// Holds: RFC 6750 section 3; RFC 6750 section 3.1.
 func TestGuard_ChallengesByTheLetter(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -105,7 +105,7 @@ func TestGuard_ChallengesByTheLetter(t *testing.T) {
 
 // A token for another resource, for none, or of another kind gives no access.
 //
-// Holds R231, R265.
+// Holds: RFC 6750 section 3.1; RFC 7662 section 2.2.
 func TestGuard_OnlyAccessTokensForThisResource(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*introspect.Token){
@@ -132,7 +132,7 @@ func TestGuard_OnlyAccessTokensForThisResource(t *testing.T) {
 // A Guard whose configuration would check too little does not start. The error
 // names the wrong field.
 //
-// Holds R269.
+// Holds: house: audience is set.
 func TestGuard_RefusesToStartMisconfigured(t *testing.T) {
 	t.Parallel()
 	for field, change := range map[string]func(*introspect.Guard){
@@ -168,7 +168,7 @@ func TestGuard_RefusesToStartMisconfigured(t *testing.T) {
 // Scopes of ScopesFor are needed in addition to those of the route. Each route
 // has its own Guard.
 //
-// Holds S122, S123.
+// Holds: house: scopes by request.
 func TestGuard_ScopesPerRequestAndRoute(t *testing.T) {
 	t.Parallel()
 	g := newGuard(func(g *introspect.Guard) {
@@ -201,7 +201,7 @@ func TestGuard_ScopesPerRequestAndRoute(t *testing.T) {
 // A failure of the Introspector is answered by 503 and a panic by 500. Neither
 // gives access or reveals the cause.
 //
-// Holds R12, R13, I7.
+// Holds: house: errors never grant; house: hooks refuse; house: store fails closed.
 func TestGuard_FailsClosed(t *testing.T) {
 	t.Parallel()
 	secret := "dial tcp 10.1.2.3: good"
@@ -241,7 +241,7 @@ func TestGuard_FailsClosed(t *testing.T) {
 
 // A bound token is refused without proof, and under the wrong scheme.
 //
-// Holds S127, R208, R212.
+// Holds: RFC 8705 section 3; RFC 9449 section 7.2; RFC 9728 section 3.
 func TestGuard_BoundTokensNeedProof(t *testing.T) {
 	t.Parallel()
 	certificate, other := &x509.Certificate{Raw: []byte("one")}, &x509.Certificate{Raw: []byte("two")}
@@ -292,7 +292,7 @@ func TestGuard_BoundTokensNeedProof(t *testing.T) {
 // An error of Confirm can set the answer. Its text cannot end the quoted string
 // of the header.
 //
-// Holds R10, R207.
+// Holds: RFC 6749 section 5.2; RFC 9449 section 7.1.
 func TestGuard_ConfirmSetsTheAnswer(t *testing.T) {
 	t.Parallel()
 	own := &introspect.Refusal{Scheme: "DPoP", Code: "use_dpop_nonce", Description: "a\"b\r\nc", Header: http.Header{"DPoP-Nonce": {"n"}}}

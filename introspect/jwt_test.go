@@ -34,7 +34,7 @@ func want(t *testing.T, j *introspect.LocalJWT, token string, reason introspect.
 // A token of RFC 9068 is accepted with each type of key, and gives the same
 // value as another Introspector.
 //
-// Holds S115, S125, R242.
+// Holds: RFC 6750 section 3.1; RFC 9068 section 2; house: foreign tokens.
 func TestJWT_AcceptsRFC9068(t *testing.T) {
 	t.Parallel()
 	public, private, err := ed25519.GenerateKey(rand.Reader)
@@ -64,7 +64,8 @@ func TestJWT_AcceptsRFC9068(t *testing.T) {
 
 // The type and the value of every claim are checked.
 //
-// Holds S125, R149, R269, V99, V147, V158.
+// Holds: RFC 7523 section 3; house: audience is set; house: foreign tokens;
+// house: numeric lifetimes.
 func TestJWT_ChecksClaims(t *testing.T) {
 	t.Parallel()
 	now := time.Now().Unix()
@@ -114,7 +115,8 @@ func segment(s string) string { return base64.RawURLEncoding.EncodeToString([]by
 // A header cannot choose the key, the algorithm or a feature. A token has one
 // spelling.
 //
-// Holds R104, R236, R243, V142, V143, V145, V148, V150, V151, V153, V154, V155, V156, V157.
+// Holds: RFC 7523 section 3; RFC 8725 section 3; RFC 9068 section 2.1;
+// RFC 9701 section 5; house: bounded body; house: hash formats; house: strict JOSE.
 func TestJWT_HostileCorpus(t *testing.T) {
 	t.Parallel()
 	j := checker()
@@ -193,7 +195,7 @@ func TestJWT_HostileCorpus(t *testing.T) {
 
 // A token of many dots is refused without allocating for it.
 //
-// Holds V149.
+// Holds: house: bounded tokens.
 func TestJWT_DotsCostNothing(t *testing.T) {
 	j := checker()
 	dots := strings.Repeat(".", 1<<20)
@@ -204,7 +206,7 @@ func TestJWT_DotsCostNothing(t *testing.T) {
 // A key verifies only what its JWK allows, and a weak key verifies nothing. A
 // set with a symmetric or private key is refused.
 //
-// Holds R104, R243, V146, V154.
+// Holds: RFC 8725 section 3; RFC 9068 section 2.1.
 func TestJWT_KeysForTheirPurpose(t *testing.T) {
 	t.Parallel()
 	weak := must(rsa.GenerateKey(rand.Reader, 1024))
@@ -254,7 +256,7 @@ func TestJWT_KeysForTheirPurpose(t *testing.T) {
 // Algorithms, types, client IDs and the leeway follow the configuration. A
 // wrong configuration is refused.
 //
-// Holds S125, R269, V136.
+// Holds: house: audience is set; house: foreign tokens.
 func TestJWT_Configuration(t *testing.T) {
 	t.Parallel()
 	onlyPS := checker(func(j *introspect.LocalJWT) { j.Algorithms = []string{"PS256"} })

@@ -57,7 +57,7 @@ func fetching(p *publisher) *introspect.LocalJWT {
 // Unknown kids cause one fetch within an interval, however many there are. A
 // new key is then found.
 //
-// Holds R105, I10.
+// Holds: RFC 8725 section 3.10; house: one key set.
 func TestKeyring_UnknownKeyFetchesOncePerInterval(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -90,7 +90,7 @@ func TestKeyring_UnknownKeyFetchesOncePerInterval(t *testing.T) {
 // A key that was removed stops verifying after MaxAge. While fetches fail, the
 // last good keys stay in use for a day.
 //
-// Holds R12.
+// Holds: house: store fails closed.
 func TestKeyring_KeepsLastGoodKeys(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -129,7 +129,7 @@ func TestKeyring_KeepsLastGoodKeys(t *testing.T) {
 // Keys are fetched over https and within bounds. A redirect, another type, an
 // endless or a late response is not a key set.
 //
-// Holds R106, V83.
+// Holds: RFC 8725 section 3.10.
 func TestKeyring_FetchIsBounded(t *testing.T) {
 	t.Parallel()
 	var followed atomic.Int32
@@ -181,7 +181,7 @@ func TestKeyring_FetchIsBounded(t *testing.T) {
 
 // No connection is made to a private address, in any spelling.
 //
-// Holds R104, R106.
+// Holds: RFC 8725 section 3; RFC 8725 section 3.10.
 func TestKeyring_RefusesPrivateAddresses(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -17,7 +17,7 @@ import (
 // Only the exact form of RFC 6750 section 2.1 is read. A header that two
 // parsers could read differently is refused.
 //
-// Holds R264, R267.
+// Holds: RFC 6750 section 2; RFC 9110 section 11.1.
 func TestLookup_HeaderByTheLetter(t *testing.T) {
 	t.Parallel()
 	for header, status := range map[string]int{
@@ -47,7 +47,7 @@ func form(body string) *http.Request {
 
 // A place is read only if it is configured. Tokens at two places are refused.
 //
-// Holds S121, R264, R268.
+// Holds: RFC 6750 section 2; RFC 6750 section 2.3.
 func TestLookup_Places(t *testing.T) {
 	t.Parallel()
 	inQuery := introspect.Lookup{QueryField: "access_token"}
@@ -114,7 +114,7 @@ func TestLookup_Places(t *testing.T) {
 // The handler's request has no credentials and everything else. The original
 // request does not change.
 //
-// Holds S124.
+// Holds: house: credentials removed.
 func TestGuard_RemovesCredentials(t *testing.T) {
 	t.Parallel()
 	original := bearer("Bearer good")
@@ -145,7 +145,7 @@ func TestGuard_RemovesCredentials(t *testing.T) {
 // The handler can read the whole body after it was searched for a token. A form
 // that was parsed before is searched too.
 //
-// Holds S121.
+// Holds: RFC 6750 section 2.
 func TestLookup_BodyStaysReadable(t *testing.T) {
 	t.Parallel()
 	on := func(g *introspect.Guard) { g.Lookup.FormField, g.KeepCredentials = "access_token", true }

@@ -12,7 +12,7 @@ import (
 
 // The metadata is where RFC 9728 section 3 places it, and each challenge names that place.
 //
-// Holds S127.
+// Holds: RFC 9728 section 3.
 func TestMetadata_ServedAndNamedInChallenge(t *testing.T) {
 	t.Parallel()
 	m := introspect.Metadata{

@@ -20,7 +20,7 @@ import (
 
 // The question is a POST with a form body and Basic credentials whose parts are form-encoded.
 //
-// Holds S125, R230.
+// Holds: RFC 7662 section 2.2; house: foreign tokens.
 func TestRemote_AsksByRFC7662(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -56,7 +56,7 @@ func TestRemote_AsksByRFC7662(t *testing.T) {
 
 // The times, issuer and client of an active answer are compared here too.
 //
-// Holds S125, V99.
+// Holds: house: foreign tokens; house: numeric lifetimes.
 func TestRemote_JudgesAnswers(t *testing.T) {
 	t.Parallel()
 	now := time.Now().Unix()
@@ -87,7 +87,7 @@ func TestRemote_JudgesAnswers(t *testing.T) {
 // Anything but a proper response is an error, whose text has neither the token
 // nor the secret. Redirects are not followed.
 //
-// Holds R12, V83.
+// Holds: RFC 8725 section 3.10; house: store fails closed.
 func TestRemote_NoAnswerIsError(t *testing.T) {
 	t.Parallel()
 	var followed atomic.Int32
@@ -194,7 +194,7 @@ func (b *bench) want(t *testing.T, token string, active bool, asked int) *intros
 
 // A revocation is seen within MaxAge, and at once without a cache.
 //
-// Holds S126, V100, I5.
+// Holds: house: cached answers; house: revocation has no gap.
 func TestCache_RevocationSeenWithinMaxAge(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -218,7 +218,7 @@ func TestCache_RevocationSeenWithinMaxAge(t *testing.T) {
 
 // No cache entry outlives exp.
 //
-// Holds S126, V99, I9.
+// Holds: house: cached answers; house: expiry at use; house: numeric lifetimes.
 func TestCache_NeverPastExp(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -234,7 +234,7 @@ func TestCache_NeverPastExp(t *testing.T) {
 
 // MaxAge counts from the question and not from the answer.
 //
-// Holds S126.
+// Holds: house: cached answers.
 func TestCache_AgeCountsFromQuestion(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -260,7 +260,7 @@ func TestCache_AgeCountsFromQuestion(t *testing.T) {
 // Two tokens never share an answer, and no caller can change the answer of
 // another.
 //
-// Holds V100, V101.
+// Holds: house: cached answers.
 func TestCache_EntriesStayApart(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -290,7 +290,7 @@ func TestCache_EntriesStayApart(t *testing.T) {
 // The cache is bounded. Unknown tokens push no active one out of it, and errors
 // are not cached.
 //
-// Holds V100, V179.
+// Holds: RFC 7523 section 3; house: cached answers.
 func TestCache_Bounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -323,7 +323,7 @@ func TestCache_Bounded(t *testing.T) {
 // Concurrent calls about one token share one question. A caller that gives up
 // does not stop it for the others. A panic is an error.
 //
-// Holds S126, R13, I12.
+// Holds: house: cached answers; house: hooks refuse; house: one stuck store.
 func TestCache_OneAsksForAll(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 // The JSON of an active token has every member. That of an inactive one is
 // exactly {"active":false}, without its Reason.
 //
-// Holds S112, R229, R230.
+// Holds: RFC 7662 section 2.2.
 func TestToken_ResponseJSON(t *testing.T) {
 	t.Parallel()
 	at := time.Unix(1_800_000_000, 999)
@@ -46,7 +46,7 @@ func TestToken_ResponseJSON(t *testing.T) {
 
 // Extra can neither replace nor add a registered member.
 //
-// Holds R246.
+// Holds: house: reserved claims.
 func TestToken_ExtraOverwritesNothing(t *testing.T) {
 	t.Parallel()
 	extra := map[string]any{"x": 1}
@@ -60,7 +60,7 @@ func TestToken_ExtraOverwritesNothing(t *testing.T) {
 
 // A response that RFC 7662 does not allow is an error.
 //
-// Holds R149, V147, V158.
+// Holds: RFC 7523 section 3.
 func TestParseResponse_HostileCorpus(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{

@@ -14,7 +14,7 @@ import (
 
 // An invalid client is refused, and the reason names the field.
 //
-// Holds S138.
+// Holds: house: safe redirect registration.
 func TestClient_ValidateNamesTheField(t *testing.T) {
 	t.Parallel()
 	good := func() storage.Client {

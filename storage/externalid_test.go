@@ -11,7 +11,7 @@ import (
 
 // Two clients of other servers never have the same ID, and values that make no
 // valid ID return the empty string.
-// Holds S147.
+// Holds: house: foreign tokens.
 func TestExternalID_IsUnique(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "external:https://idp.example a b", storage.ExternalID("https://idp.example", "a b"))
@@ -23,7 +23,7 @@ func TestExternalID_IsUnique(t *testing.T) {
 
 // The entry for a client of another server has no field that an endpoint could
 // use.
-// Holds S138, S147.
+// Holds: house: foreign tokens; house: safe redirect registration.
 func TestClient_AliasHasNothingElse(t *testing.T) {
 	t.Parallel()
 	good := storage.Client{ID: storage.ExternalID("https://idp.example", "a"), AuthMethod: storage.AuthExternal, AliasOf: "web", Name: "At the IdP", Disabled: true,

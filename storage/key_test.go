@@ -15,7 +15,7 @@ import (
 
 // The store is given the digest of a secret, never the secret.
 //
-// Holds S163.
+// Holds: RFC 6749 section 10.10.
 func TestKey_IsADigest(t *testing.T) {
 	t.Parallel()
 	require.Equal(t, "ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0", storage.Key("abc"), "SHA-256, base64url")
@@ -27,7 +27,7 @@ func TestKey_IsADigest(t *testing.T) {
 
 // Two different lists of strings never have the same key.
 //
-// Holds I1.
+// Holds: house: used once.
 func TestJoinKey_ListsDoNotCollide(t *testing.T) {
 	t.Parallel()
 	seen := map[string][]string{}
@@ -44,7 +44,7 @@ func TestJoinKey_ListsDoNotCollide(t *testing.T) {
 // Of several uses of an identifier exactly one is the first, and a store that
 // fails returns an error, not an answer.
 //
-// Holds I1.
+// Holds: house: used once.
 func TestUseOnce_OneFirstUse(t *testing.T) {
 	t.Parallel()
 	ctx, s, until := t.Context(), memstore.New(), time.Now().Add(time.Minute)
@@ -70,7 +70,7 @@ func TestUseOnce_OneFirstUse(t *testing.T) {
 
 // A record has expired from its ExpiresAt on. Without one it never expires.
 //
-// Holds I9.
+// Holds: house: expiry at use.
 func TestRecord_ExpiresAtItsTime(t *testing.T) {
 	t.Parallel()
 	at := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)

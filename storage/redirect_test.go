@@ -11,7 +11,8 @@ import (
 
 // A redirect URI that a browser must not follow is refused at registration.
 //
-// Holds S138, R26, R27, R255.
+// Holds: RFC 7591 section 3.2.2; RFC 9700 section 2.6;
+// house: safe redirect registration.
 func TestCheckRedirectURI_RefusesWhatABrowserMustNotFollow(t *testing.T) {
 	t.Parallel()
 	for _, good := range []string{
@@ -70,7 +71,7 @@ func FuzzCheckRedirectURI(f *testing.F) {
 
 // A wildcard is refused in any part of a redirect URI.
 //
-// Holds V40, V42.
+// Holds: RFC 9700 section 2.1.
 func TestCheckRedirectURI_Wildcards(t *testing.T) {
 	t.Parallel()
 	for _, uri := range []string{"https://*.example/cb", "https://example.com*", "https://app.example/*", "https://app.example/cb?x=*", "com.example.app:/*"} {
@@ -80,7 +81,7 @@ func TestCheckRedirectURI_Wildcards(t *testing.T) {
 
 // A redirect URI whose query has a parameter of the response is refused at
 // registration, because the client would receive that parameter twice.
-// Holds R30, V41.
+// Holds: RFC 6749 section 3.1.2; RFC 6749 section 3.2.
 func TestCheckRedirectURI_ResponseParameters(t *testing.T) {
 	t.Parallel()
 	for query, ok := range map[string]bool{

@@ -101,7 +101,7 @@ func as(r storage.Record, s storage.State) storage.Record { r.State = s; return 
 
 // A router with one store for every kind keeps every promise of that store.
 //
-// Holds S160, S161.
+// Holds: house: one contract for stores; house: stores by kind.
 func TestRoute_OneStoreKeepsContract(t *testing.T) {
 	t.Parallel()
 	storagetest.RunWith(t, storagetest.Options{Rounds: 20, Objects: 100}, func(*testing.T) storage.Records {
@@ -113,7 +113,8 @@ func TestRoute_OneStoreKeepsContract(t *testing.T) {
 // With codes, access tokens and refresh tokens in one store, and each other
 // kind in a store of its own, every promise is kept.
 //
-// Holds S160, S161, I1, I3, I5.
+// Holds: house: one contract for stores; house: one write;
+// house: revocation has no gap; house: stores by kind; house: used once.
 func TestRoute_TokensTogetherKeepContract(t *testing.T) {
 	t.Parallel()
 	storagetest.RunWith(t, storagetest.Options{Rounds: 20, Objects: 100}, func(*testing.T) storage.Records {
@@ -128,7 +129,8 @@ func TestRoute_TokensTogetherKeepContract(t *testing.T) {
 // With tokens in different stores, one attempt succeeds, a revocation has no
 // gap, and a failed write leaves no usable record.
 //
-// Holds S161, I1, I3, I5.
+// Holds: house: one write; house: revocation has no gap; house: stores by kind;
+// house: used once.
 func TestRoute_TokensApartKeepReducedContract(t *testing.T) {
 	t.Parallel()
 	storagetest.RunWith(t, storagetest.Options{Rounds: 20, Objects: 100, Spread: true}, func(*testing.T) storage.Records {
@@ -139,7 +141,7 @@ func TestRoute_TokensApartKeepReducedContract(t *testing.T) {
 // A write across stores that could not be taken back is refused before it
 // reaches any store.
 //
-// Holds S161, I3.
+// Holds: house: one write; house: stores by kind.
 func TestRoute_RefusesIrrevocableWrites(t *testing.T) {
 	t.Parallel()
 	ctx, r := t.Context(), newRouted()
@@ -163,7 +165,8 @@ func TestRoute_RefusesIrrevocableWrites(t *testing.T) {
 // With codes, access tokens and refresh tokens in three stores, each record is
 // found, spent once, and revoked with its grant.
 //
-// Holds S161, I1, I5, I11.
+// Holds: house: one winner; house: revocation has no gap; house: stores by kind;
+// house: used once.
 func TestRoute_ThreeStores(t *testing.T) {
 	t.Parallel()
 	ctx, r := t.Context(), newRouted()
@@ -205,7 +208,7 @@ func TestRoute_ThreeStores(t *testing.T) {
 // revoked, and the call fails. The same happens if the caller has gone
 // meanwhile.
 //
-// Holds S161, I3.
+// Holds: house: one write; house: stores by kind.
 func TestRoute_FailureLeavesNoToken(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("disk full")
@@ -269,7 +272,7 @@ func TestRoute_FailureLeavesNoToken(t *testing.T) {
 // A revocation between the steps of an Advance, at any point, leaves nothing
 // active.
 //
-// Holds S161, I3, I5.
+// Holds: house: one write; house: revocation has no gap; house: stores by kind.
 func TestRoute_RevokeBetweenTheStepsOfAdvance(t *testing.T) {
 	t.Parallel()
 	points := map[string]func(r *routed, f func() error){
@@ -294,7 +297,7 @@ func TestRoute_RevokeBetweenTheStepsOfAdvance(t *testing.T) {
 // Advances between the steps of a Revoke leave nothing active, at any point and
 // even if one depends on another.
 //
-// Holds S161, I5.
+// Holds: house: revocation has no gap; house: stores by kind.
 func TestRoute_AdvanceBetweenTheStepsOfRevoke(t *testing.T) {
 	t.Parallel()
 	const steps = 18 // before and after each store, in each of three passes
@@ -326,7 +329,7 @@ func TestRoute_AdvanceBetweenTheStepsOfRevoke(t *testing.T) {
 
 // Revocations and chains of Advances at the same time leave nothing active.
 //
-// Holds S161, I5.
+// Holds: house: revocation has no gap; house: stores by kind.
 func TestRoute_RevokeRacesChains(t *testing.T) {
 	t.Parallel()
 	rounds := 100
@@ -377,7 +380,7 @@ func TestRoute_RevokeRacesChains(t *testing.T) {
 // A store that fails to revoke fails the call. The other stores are revoked all
 // the same.
 //
-// Holds I5.
+// Holds: house: revocation has no gap.
 func TestRoute_RevokeContinuesAfterAFailure(t *testing.T) {
 	t.Parallel()
 	ctx, r := t.Context(), newRouted()
@@ -391,7 +394,7 @@ func TestRoute_RevokeContinuesAfterAFailure(t *testing.T) {
 
 // Sweep and List reach every store.
 //
-// Holds S161, S164.
+// Holds: house: stores by kind; house: sweeping.
 func TestRoute_SweepsAndLists(t *testing.T) {
 	t.Parallel()
 	ctx, r := t.Context(), newRouted()

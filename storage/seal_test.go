@@ -34,7 +34,7 @@ func secret(kind storage.Kind, name string) storage.Record {
 
 // A sealed store keeps every promise of its store.
 //
-// Holds S160, S166.
+// Holds: house: encrypted records; house: one contract for stores.
 func TestSeal_KeepsContract(t *testing.T) {
 	t.Parallel()
 	storagetest.RunWith(t, storagetest.Options{Rounds: 20, Objects: 100}, func(t *testing.T) storage.Records { return sealed(t, memstore.New(), "a") })
@@ -43,7 +43,7 @@ func TestSeal_KeepsContract(t *testing.T) {
 // While keys rotate, records that were written before stay readable. Without
 // the key of a record, reading it is an error.
 //
-// Holds S166.
+// Holds: house: encrypted records.
 func TestSeal_KeysRotate(t *testing.T) {
 	t.Parallel()
 	ctx, inner := t.Context(), memstore.New()
@@ -74,7 +74,7 @@ func TestSeal_KeysRotate(t *testing.T) {
 // The store has no part of Data in the clear. Data that was moved, changed,
 // cut, or stored in the clear does not open.
 //
-// Holds S166.
+// Holds: house: encrypted records.
 func TestSeal_DataBelongsToItsRecord(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -217,7 +217,7 @@ func TestSealAndRoute_ImplementWhatTheirStoresDo(t *testing.T) {
 
 // Seal needs at least one key, and each has 32 bytes.
 //
-// Holds S166.
+// Holds: house: encrypted records.
 func TestSeal_RefusesBadKeys(t *testing.T) {
 	t.Parallel()
 	for _, keys := range [][][]byte{{}, {nil}, {make([]byte, 16)}, {make([]byte, 32), make([]byte, 31)}} {

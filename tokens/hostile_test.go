@@ -42,7 +42,7 @@ func goodPayload() string {
 // Verify accepts only the header that Mint writes. Each of these tokens has a
 // valid signature.
 //
-// Holds R104.
+// Holds: RFC 8725 section 3.
 func TestJWT_RefusesHostileHeaders(t *testing.T) {
 	t.Parallel()
 	es, p384, rs := keyFor(t, ES256), keyFor(t, ES384), keyFor(t, RS256)
@@ -128,7 +128,7 @@ func TestJWT_RefusesHostileHeaders(t *testing.T) {
 // A signed payload is refused if a claim is missing, repeated, of another type, or
 // out of time.
 //
-// Holds R242.
+// Holds: RFC 9068 section 2.
 func TestJWT_RefusesHostileClaims(t *testing.T) {
 	t.Parallel()
 	key := keyFor(t, EdDSA)
@@ -201,7 +201,7 @@ func TestJWT_RefusesHostileClaims(t *testing.T) {
 
 // A token has one spelling, the compact one, and no other signature fits it.
 //
-// Holds R87, R104.
+// Holds: RFC 7515 section 5.2; RFC 8725 section 3.
 func TestJWT_RefusesOtherSpellings(t *testing.T) {
 	t.Parallel()
 	key := keyFor(t, ES256)
@@ -250,7 +250,7 @@ func TestJWT_RefusesOtherSpellings(t *testing.T) {
 
 // A megabyte of dots is refused without a copy of it.
 //
-// Holds V149.
+// Holds: house: bounded tokens.
 func TestJWT_RefusesDotsWithoutAllocating(t *testing.T) {
 	j := strategy(t, keyFor(t, ES256))
 	for _, token := range []string{strings.Repeat(".", 1<<20), strings.Repeat(".", maxJWT)} {

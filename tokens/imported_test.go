@@ -27,7 +27,7 @@ func fositeToken(hash crypto.Hash, random []byte) (token, signature string) {
 
 // Stored and Digest agree on a token, in each spelling that the old server may have
 // stored. They agree on nothing else.
-// Holds S163.
+// Holds: RFC 6749 section 10.10.
 func TestDigest_StoredMeetsToken(t *testing.T) {
 	t.Parallel()
 	token := strings.Repeat("old token ", 4)

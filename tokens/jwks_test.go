@@ -21,7 +21,7 @@ func serve(h http.Handler, method string, ifNoneMatch ...string) *httptest.Respo
 // The document is JSON for GET and HEAD. It may be cached for a bounded time, and
 // scripts of any origin may read it.
 //
-// Holds S172, R244.
+// Holds: RFC 9068 section 4.
 func TestJWKSHandler_ServesTheSet(t *testing.T) {
 	t.Parallel()
 	keys, err := StaticKeys(keyFor(t, ES256))

@@ -52,7 +52,7 @@ func someClaims() Claims {
 
 // Verify returns the claims that were minted, for each algorithm.
 //
-// Holds S175, R242, R243.
+// Holds: RFC 9068 section 2; RFC 9068 section 2.1.
 func TestJWT_ReturnsWhatWasMinted(t *testing.T) {
 	t.Parallel()
 	full := someClaims()
@@ -80,7 +80,7 @@ func TestJWT_ReturnsWhatWasMinted(t *testing.T) {
 // go-jose and the standard library verify a minted token too, and its members are
 // those of RFC 9068.
 //
-// Holds R242, R243, I10.
+// Holds: RFC 9068 section 2; RFC 9068 section 2.1; house: one key set.
 func TestJWT_OthersVerifyIt(t *testing.T) {
 	t.Parallel()
 	for _, algorithm := range allAlgorithms {
@@ -190,7 +190,7 @@ func TestJWT_ValidateNamesEveryWrongField(t *testing.T) {
 
 // Extra cannot set a claim that has a field, in upper case or lower case.
 //
-// Holds R246.
+// Holds: house: reserved claims.
 func TestJWT_ExtraNeverOverwritesARegisteredClaim(t *testing.T) {
 	t.Parallel()
 	j := strategy(t, keyFor(t, ES256))
@@ -204,7 +204,7 @@ func TestJWT_ExtraNeverOverwritesARegisteredClaim(t *testing.T) {
 
 // Mint makes no token that Verify would refuse, and none without a required claim.
 //
-// Holds R242, R247.
+// Holds: RFC 9068 section 2; RFC 9068 section 5.
 func TestJWT_MintRefusesIncompleteClaims(t *testing.T) {
 	t.Parallel()
 	j := strategy(t, keyFor(t, ES256))

@@ -33,7 +33,7 @@ func (noKeys) Published(context.Context) ([]Key, error) { return nil, errNoKeys 
 
 // A key is used only with the algorithm, size and curve that fit it.
 //
-// Holds R104, R243.
+// Holds: RFC 8725 section 3; RFC 9068 section 2.1.
 func TestKey_AlgorithmFitsTheKey(t *testing.T) {
 	t.Parallel()
 	es, ed, rs := keyFor(t, ES256), keyFor(t, EdDSA), keyFor(t, RS256)
@@ -155,7 +155,7 @@ func TestThumbprint_MatchesTheRFCs(t *testing.T) {
 
 // A printed key does not show its private part, with any verb.
 //
-// Holds R244.
+// Holds: RFC 9068 section 4.
 func TestKey_PrintsNoPrivatePart(t *testing.T) {
 	t.Parallel()
 	for _, algorithm := range []string{EdDSA, ES256} {
@@ -193,7 +193,7 @@ func privateBytes(k Key) []byte {
 
 // The set has public members only, each key with its own kid.
 //
-// Holds R244, S172.
+// Holds: RFC 9068 section 4.
 func TestPublicJWKS_HasPublicMembersOnly(t *testing.T) {
 	t.Parallel()
 	rs := keyFor(t, PS256)

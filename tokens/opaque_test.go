@@ -9,7 +9,7 @@ import (
 
 // Tokens are as long as configured, begin with the prefix, and keep to URL-safe characters.
 //
-// Holds S23, R46, R85.
+// Holds: RFC 6749 section 10.10; house: token settings.
 func TestOpaque_ObeysPrefixAndLength(t *testing.T) {
 	t.Parallel()
 	for _, o := range []Opaque{{}, {Prefix: "gw_at_"}, {Length: 54}, {Length: 46}, {Length: 30}, {Length: 28}, {Prefix: "gw_at_", Length: 54}, {Prefix: "a.b~c-d_e", Length: 256}} {
@@ -29,7 +29,7 @@ func TestOpaque_ObeysPrefixAndLength(t *testing.T) {
 
 // A length that leaves less than 128 bits of entropy is refused.
 //
-// Holds S23, R85.
+// Holds: RFC 6749 section 10.10; house: token settings.
 func TestOpaque_RefusesLittleEntropy(t *testing.T) {
 	t.Parallel()
 	for _, o := range []Opaque{{Length: 27}, {Length: 1}, {Length: -1}, {Length: 257}, {Prefix: "gw_at_", Length: 33}, {Prefix: "a b"}, {Prefix: "é"}, {Prefix: strings.Repeat("a", 33)}} {
@@ -45,7 +45,7 @@ func TestOpaque_RefusesLittleEntropy(t *testing.T) {
 // A token with one character changed, of another length or in another case is
 // refused.
 //
-// Holds R87.
+// Holds: RFC 7515 section 5.2.
 func TestOpaque_RefusesEveryChange(t *testing.T) {
 	t.Parallel()
 	for _, o := range []Opaque{{}, {Prefix: "gw_at_"}, {Length: 30}} {
@@ -75,7 +75,7 @@ func TestOpaque_RefusesEveryChange(t *testing.T) {
 // A million tokens are all different. Each random position takes each of the 64
 // characters about equally often. Random strings of the same form are refused.
 //
-// Holds R46, R85.
+// Holds: RFC 6749 section 10.10.
 func TestOpaque_IsUniqueAndUnbiased(t *testing.T) {
 	t.Parallel()
 	n := 1_000_000

@@ -28,7 +28,7 @@ func newKey(t testing.TB) Key {
 // Each key is published before it signs and until its last token has expired, to
 // the second.
 //
-// Holds S172, R244.
+// Holds: RFC 9068 section 4.
 func TestRotation_PublishesBeforeUseAndUntilTheLastTokenEnds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -97,7 +97,7 @@ func (g *growing) add(k ScheduledKey) {
 // the source rarely. A token of any instance verifies on all of them, and with the
 // JWK Set of each, from the start until it expires.
 //
-// Holds R245, I10, S172.
+// Holds: RFC 9068 section 4; house: one key set; house: rotation under load.
 func TestRotation_NoTokenFailsWhileKeysChange(t *testing.T) {
 	t.Parallel()
 	made := make([]Key, 70)
@@ -180,7 +180,7 @@ func verifyWithJWKS(t *testing.T, keys Keys, token string) error {
 // Two instances that start at the same time agree, in whatever order the source
 // lists the keys.
 //
-// Holds I10.
+// Holds: house: one key set.
 func TestRotation_InstancesAgreeWhateverTheOrder(t *testing.T) {
 	t.Parallel()
 	now := time.Now()

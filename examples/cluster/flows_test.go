@@ -27,7 +27,8 @@ var stores = []string{"postgres", "redis", "sqlite", "mysql"}
 // Each request of a flow may go to either of two processes. Each process knows at
 // the next request what the other has issued, spent or refused.
 //
-// Holds S57, S162, S167, S69, S86, R103, R222, F11.
+// Holds: RFC 6749 section 4.3.2; RFC 7009 section 2.1; RFC 7523 section 3;
+// RFC 9700 section 2.2.2; house: any instance; house: fault of late reuse.
 func TestFlows_AnyRequestHitsEitherServer(t *testing.T) {
 	t.Parallel()
 	for _, store := range stores {
@@ -43,7 +44,7 @@ func TestFlows_AnyRequestHitsEitherServer(t *testing.T) {
 // If the answer to a refresh was lost, the other server gives the same answer
 // again.
 //
-// Holds S89, S162.
+// Holds: RFC 6819 section 5.2.2.3; house: any instance.
 func TestRetry_OtherServerGivesSameAnswer(t *testing.T) {
 	t.Parallel()
 	s := cluster(t, "sqlite", "--", "-retry-window", "1m")
@@ -65,7 +66,7 @@ func TestRetry_OtherServerGivesSameAnswer(t *testing.T) {
 // schema and no secrets yet. They agree on both, and each verifies the tokens that
 // the other has signed.
 //
-// Holds S162, S167, S69.
+// Holds: RFC 7523 section 3; house: any instance.
 func TestServers_StartTogetherOnOneFile(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -285,7 +286,7 @@ func (s *servers) resource(a at, token string, status int) {
 // Through the proxy, which sends no two requests in a row to the same server, the
 // client programs print the same as with one server.
 //
-// Holds S162, S194.
+// Holds: house: any instance; house: runnable samples.
 func TestPrograms_SameTranscriptsThroughProxy(t *testing.T) {
 	t.Parallel()
 	for store, args := range map[string][]string{

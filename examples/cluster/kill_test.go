@@ -41,7 +41,8 @@ func (s *servers) kill(n int) {
 // revocations. Only a request that the killed process was serving fails, and it is
 // not sent twice.
 //
-// Holds S162, R222, I4, F1.
+// Holds: RFC 7009 section 2.1; house: any instance;
+// house: fault of a killed server; house: reuse is remembered.
 func TestKilled_OtherServerGoesOn(t *testing.T) {
 	t.Parallel()
 	for _, store := range []string{"postgres", "redis", "sqlite"} {

@@ -23,7 +23,7 @@ const attempts = 2
 // comes more than once was stolen, so the tokens that it has bought end as well.
 // The flag -rounds says how often this is tried.
 //
-// Holds S162, I1, I4.
+// Holds: house: any instance; house: reuse is remembered; house: used once.
 func TestSingleUse_TwoServersOneWinner(t *testing.T) {
 	t.Parallel()
 	for _, store := range stores {
@@ -96,7 +96,7 @@ func (s *servers) offer(pairs ...string) reply {
 // request that begins afterwards, while further callers use it all the time. The
 // flag -revocations says how often this is tried.
 //
-// Holds S97, S162, R222, I5.
+// Holds: RFC 7009 section 2.1; house: any instance; house: revocation has no gap.
 func TestRevocation_OtherServerRefusesAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, store := range stores {

@@ -78,7 +78,8 @@ func (p *process) post(path, secret string, form ...string) (int, map[string]any
 // Everything that was answered outlives a killed process: the client, its tokens,
 // the mark of a spent refresh token, and a revocation.
 //
-// Holds S159, I1, I5.
+// Holds: house: one contract for stores; house: revocation has no gap;
+// house: used once.
 func TestServer_KeepsTokensAcrossKills(t *testing.T) {
 	t.Parallel()
 	db := filepath.Join(t.TempDir(), "grantwell.db")

@@ -22,7 +22,9 @@ func open(t *testing.T, path string) Store {
 // A store that was written from the contract alone passes the kit that tests the
 // stores of this repository.
 //
-// Holds S159, S160, S161, S164, I1, I3, I5, I9, I11.
+// Holds: house: expiry at use; house: one contract for stores; house: one winner;
+// house: one write; house: revocation has no gap; house: stores by kind;
+// house: sweeping; house: used once.
 func TestStore_KeepsContract(t *testing.T) {
 	storagetest.RunWith(
 		t,

@@ -146,7 +146,7 @@ func (r *rig) points(name string) map[string]uint64 {
 
 // A request is a span, with a span below it for each call that it made. Both are
 // counted with their outcome.
-// Holds S185.
+// Holds: house: measured without dependency.
 func TestTelemetry_SpansAndMetrics(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -208,7 +208,7 @@ func TestTelemetry_SpansAndMetrics(t *testing.T) {
 
 // A caller cannot make time series: no name, grant type, scope or path that it
 // sends becomes a label, and only some hundred clients have one.
-// Holds S185.
+// Holds: house: measured without dependency.
 func TestTelemetry_CardinalityIsBounded(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)
@@ -236,7 +236,7 @@ func TestTelemetry_CardinalityIsBounded(t *testing.T) {
 
 // No span and no metric has a secret, a user, a state or the text of an error in
 // it, for any request and any outcome.
-// Holds S184.
+// Holds: house: no secret in words.
 func TestTelemetry_HoldsNoSecret(t *testing.T) {
 	t.Parallel()
 	r := newRig(t)

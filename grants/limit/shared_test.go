@@ -46,7 +46,7 @@ func try(t *testing.T, l grants.Limiter, key string, ok bool, wait time.Duration
 // Right guesses do not count, whatever their number, and free slots for
 // guesses that wait on the other instance.
 //
-// Holds S187.
+// Holds: house: shared limits.
 func TestShared_SuccessesDoNotCount(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -89,7 +89,7 @@ func TestShared_SuccessesDoNotCount(t *testing.T) {
 // No period as long as the window has more failures than allowed, and every
 // failure expires in the end, also with new instances and random times.
 //
-// Holds S57, S187.
+// Holds: RFC 6749 section 4.3.2; house: shared limits.
 func TestShared_SlidingWindow(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -140,7 +140,7 @@ func TestShared_SlidingWindow(t *testing.T) {
 // A guess without a result counts as a failure: the process died, or the store
 // was not reachable.
 //
-// Holds S187.
+// Holds: house: shared limits.
 func TestShared_LostGuessCounts(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -166,7 +166,7 @@ func TestShared_LostGuessCounts(t *testing.T) {
 // What a caller can make the store keep and do is bounded: refused guesses
 // write nothing.
 //
-// Holds S187.
+// Holds: house: shared limits.
 func TestShared_WritesAreBounded(t *testing.T) {
 	t.Parallel()
 	store := memstore.New()
@@ -203,7 +203,7 @@ func TestShared_WritesAreBounded(t *testing.T) {
 
 // Data in the store that no limiter wrote are an error, so that no guess is made.
 //
-// Holds S187.
+// Holds: house: shared limits.
 func TestShared_DamagedTallyIsAnError(t *testing.T) {
 	t.Parallel()
 	l := shared(t, damagedStore{memstore.New()}, nil)
@@ -251,7 +251,7 @@ func TestShared_ConfigurationIsChecked(t *testing.T) {
 // Where one era of records ends and the next begins, a slow instance and a
 // fast one cannot both take the last slot.
 //
-// Holds S187.
+// Holds: house: shared limits.
 func TestShared_SlowWriterAtTheEndOfAnEra(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) { // synthetic time begins at the start of an era

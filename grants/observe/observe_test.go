@@ -75,7 +75,7 @@ func (b broken) Advance(context.Context, storage.State, storage.Record, ...stora
 func (b broken) Revoke(context.Context, string, ...storage.Kind) error { return b.err }
 
 // Every call is observed once, with its outcome and without a value of the request.
-// Holds S184, S185.
+// Holds: house: measured without dependency; house: no secret in words.
 func TestObserver_SeesEveryCallOnce(t *testing.T) {
 	t.Parallel()
 	var l log
@@ -177,7 +177,7 @@ type swapper interface {
 
 // An observed client store implements the interfaces that the store implements, and no
 // others.
-// Holds S185.
+// Holds: house: measured without dependency.
 func TestClients_KeepTheirInterfaces(t *testing.T) {
 	t.Parallel()
 	var l log
@@ -223,7 +223,7 @@ func TestClients_KeepTheirInterfaces(t *testing.T) {
 }
 
 // Observed records implement the interfaces that the store implements, and no others.
-// Holds S185.
+// Holds: house: measured without dependency.
 func TestRecords_KeepTheirInterfaces(t *testing.T) {
 	t.Parallel()
 	var l log
@@ -258,7 +258,7 @@ func TestRecords_KeepTheirInterfaces(t *testing.T) {
 }
 
 // If an observer panics or returns nil, the call is made all the same.
-// Holds S180.
+// Holds: house: hooks refuse.
 func TestObserver_FailureDoesNotStopTheCall(t *testing.T) {
 	t.Parallel()
 	for name, o := range map[string]observe.Observer{
@@ -288,7 +288,7 @@ func TestObserver_FailureDoesNotStopTheCall(t *testing.T) {
 }
 
 // Observed keys make valid signatures with every algorithm.
-// Holds S185.
+// Holds: house: measured without dependency.
 func TestKeys_SignaturesAreValid(t *testing.T) {
 	t.Parallel()
 	algorithms := []string{
@@ -339,7 +339,7 @@ func (v verifies) Verify(context.Context, assertion.Request) (*assertion.Asserti
 }
 
 // A refused assertion is no fault. A key source that is down is a fault.
-// Holds S185.
+// Holds: house: measured without dependency.
 func TestVerifier_Outcomes(t *testing.T) {
 	t.Parallel()
 	var l log

@@ -38,7 +38,7 @@ func serve(t *testing.T, format string) (issuer string) {
 }
 
 // A resource server that uses go-oidc verifies the server's access tokens by its key set.
-// Holds S172, S175, R244.
+// Holds: RFC 9068 section 2; RFC 9068 section 4.
 func TestGoOIDC_VerifiesAccessTokensByTheKeySet(t *testing.T) {
 	t.Parallel()
 	issuer := serve(t, "jwt")
@@ -66,7 +66,8 @@ func TestGoOIDC_VerifiesAccessTokensByTheKeySet(t *testing.T) {
 }
 
 // Widely used JavaScript clients work without a change.
-// Holds S25, S35, S37, S41, S85, S97, S98, S181.
+// Holds: RFC 6749 section 4.1.1; RFC 6749 section 4.1.3; RFC 6749 section 6;
+// RFC 7009 section 2.1; RFC 8414 section 2; RFC 9207 section 2.
 func TestJavaScriptClients(t *testing.T) {
 	t.Parallel()
 	if _, err := exec.LookPath("npm"); err != nil {

@@ -69,7 +69,7 @@ func moves(t *testing.T, test func(t *testing.T, m *move)) {
 }
 
 // The tokens of fosite are active at the new server, with their subject and scope.
-// Holds S163.
+// Holds: RFC 6749 section 10.10.
 func TestMove_TokensStayActive(t *testing.T) {
 	t.Parallel()
 	moves(t, func(t *testing.T, m *move) {
@@ -87,7 +87,7 @@ func TestMove_TokensStayActive(t *testing.T) {
 
 // A refresh token of fosite gives tokens of the new server. A second use ends its family
 // and no other.
-// Holds S163.
+// Holds: RFC 6749 section 10.10.
 func TestMove_RefreshTokensRotate(t *testing.T) {
 	t.Parallel()
 	moves(t, func(t *testing.T, m *move) {
@@ -109,7 +109,7 @@ func TestMove_RefreshTokensRotate(t *testing.T) {
 
 // A token of fosite can be revoked. With a refresh token its family ends. A second import
 // of the same file activates nothing.
-// Holds S163.
+// Holds: RFC 6749 section 10.10.
 func TestMove_RevocationsLast(t *testing.T) {
 	t.Parallel()
 	moves(t, func(t *testing.T, m *move) {

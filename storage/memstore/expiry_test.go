@@ -16,7 +16,7 @@ import (
 // not before. That time may be later than the first, earlier, none at all, or a
 // time again after none.
 //
-// Holds S164.
+// Holds: house: sweeping.
 func TestSweep_TimesThatChange(t *testing.T) {
 	t.Parallel()
 	ctx, s, start := t.Context(), New(), time.Now().Truncate(time.Second)

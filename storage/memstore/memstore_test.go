@@ -17,7 +17,9 @@ import (
 
 // The store in memory keeps the contract.
 //
-// Holds S158, S160, S164, S167, I1, I3, I5, I9, I11.
+// Holds: house: any instance; house: expiry at use; house: memory by default;
+// house: one contract for stores; house: one winner; house: one write;
+// house: revocation has no gap; house: sweeping; house: used once.
 func TestStore_KeepsContract(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(*testing.T) storage.Records { return New() })
@@ -94,7 +96,7 @@ func renamed(r storage.Record, name string) storage.Record {
 
 // A full store refuses new records, and evicts no live or spent one for them.
 //
-// Holds S158, I1.
+// Holds: house: memory by default; house: used once.
 func TestStore_FullRefusesAndForgetsNothing(t *testing.T) {
 	t.Parallel()
 	ctx, s, later := t.Context(), NewWith(Options{MaxRecords: 3}), time.Now().Add(time.Hour)
@@ -124,7 +126,7 @@ func TestStore_FullRefusesAndForgetsNothing(t *testing.T) {
 // The number of clients is bounded: a new one above the bound is refused, and the
 // stored ones are kept and can be changed.
 //
-// Holds S158.
+// Holds: house: memory by default.
 func TestStore_ClientsAreBounded(t *testing.T) {
 	t.Parallel()
 	ctx, s := t.Context(), NewWith(Options{MaxClients: 2})
@@ -153,7 +155,7 @@ func TestStore_ClientsAreBounded(t *testing.T) {
 
 // A full store removes expired records to make room for new ones.
 //
-// Holds S158, S164.
+// Holds: house: memory by default; house: sweeping.
 func TestStore_FullSweepsExpired(t *testing.T) {
 	t.Parallel()
 	ctx, s, now := t.Context(), NewWith(Options{MaxRecords: 100}), time.Now()
@@ -195,7 +197,7 @@ func TestStore_PlacesAreTakenAgain(t *testing.T) {
 // Writes sweep expired records, so that the store stays small without calls of
 // Sweep.
 //
-// Holds S158, S164.
+// Holds: house: memory by default; house: sweeping.
 func TestStore_WritesSweep(t *testing.T) {
 	t.Parallel()
 	ctx, s := t.Context(), New()
@@ -222,7 +224,7 @@ func TestStore_WritesSweep(t *testing.T) {
 
 // A second spelling of the same 32 bytes is another key.
 //
-// Holds S163.
+// Holds: RFC 6749 section 10.10.
 func TestStore_KeySpellingsDiffer(t *testing.T) {
 	t.Parallel()
 	ctx, s := t.Context(), New()
@@ -249,7 +251,7 @@ func TestStore_KeySpellingsDiffer(t *testing.T) {
 // Concurrent writes that share grants and shards all end, and leave lists, heaps
 // and counts consistent.
 //
-// Holds S158, I11.
+// Holds: house: memory by default; house: one winner.
 func TestStore_ConcurrentWritesKeepOrder(t *testing.T) {
 	t.Parallel()
 	for name, s := range map[string]*Store{"hashes": New(), "one hash": New()} {
@@ -376,7 +378,7 @@ func checkFamilies(t *testing.T, s *Store, sh *shard) int {
 // A record with its indexes takes at most 500 bytes, an access and a refresh
 // token of one grant together 900.
 //
-// Holds S158.
+// Holds: house: memory by default.
 func TestStore_RecordsAreSmall(t *testing.T) { // not parallel: it measures the heap
 	const n = 100_000
 	for _, c := range []struct {

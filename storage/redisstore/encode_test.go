@@ -23,7 +23,7 @@ func sample() storage.Record {
 // Every record survives encoding: with times long ago and far ahead, without
 // times, with binary and large data.
 //
-// Holds S160.
+// Holds: house: one contract for stores.
 func TestEncode_RoundTrip(t *testing.T) {
 	t.Parallel()
 	for name, change := range map[string]func(*storage.Record){
@@ -57,7 +57,7 @@ func TestEncode_RoundTrip(t *testing.T) {
 // The first moment of year 1 is the zero time, which never expires. A later time in
 // the same millisecond has expired.
 //
-// Holds S164.
+// Holds: house: sweeping.
 func TestEncode_OnlyZeroIsNever(t *testing.T) {
 	t.Parallel()
 	r := sample()

@@ -27,7 +27,8 @@ func answering(answer any, err error, calls *int) Eval {
 // A server that could lose acknowledged writes is refused, with a reason for each
 // setting, unless the host allows it.
 //
-// Holds I2, F14, F16.
+// Holds: house: durable before the answer; house: fault of Redis durability;
+// house: fault of eviction.
 func TestNew_RefusesForgetfulServer(t *testing.T) {
 	t.Parallel()
 	eval := answering(nil, nil, new(int))
@@ -111,7 +112,7 @@ func every(t *testing.T, s *Store, f func(error)) {
 // An error, or an answer that no script returns, is never a success and never one
 // of the errors of package storage.
 //
-// Holds I7, S165.
+// Holds: house: errors never grant; house: store fails closed.
 func TestStore_UnknownAnswerIsFailure(t *testing.T) {
 	t.Parallel()
 	down := errors.New("connection refused")

@@ -47,7 +47,7 @@ func (deadConnector) Driver() driver.Driver                        { return nil 
 // Every dialect has the same migrations and the same tables, with the prefix in
 // every name.
 //
-// Holds S159.
+// Holds: house: one contract for stores.
 func TestMigrations_SameOnEveryDialect(t *testing.T) {
 	t.Parallel()
 	var names []string
@@ -99,7 +99,7 @@ func (c coded) SQLState() string { return string(c) }
 // Only a write that the database has undone is tried again, never one on a broken
 // connection.
 //
-// Holds I8.
+// Holds: house: unknown outcome.
 func TestRetryable_OnlyWhatWasUndone(t *testing.T) {
 	t.Parallel()
 	for _, code := range []string{"40001", "40P01"} {

@@ -205,7 +205,9 @@ func casesByName() map[string]testCase {
 // A store with one of these faults fails each case that tests for it, and every
 // case has a store that fails it.
 //
-// Holds S160, S161, I1, I3, I5, I9, I11.
+// Holds: house: expiry at use; house: one contract for stores; house: one winner;
+// house: one write; house: revocation has no gap; house: stores by kind;
+// house: used once.
 func TestKit_WrongStoreFails(t *testing.T) {
 	t.Parallel()
 	byName := casesByName()
@@ -231,7 +233,8 @@ func TestKit_WrongStoreFails(t *testing.T) {
 // the same faults but one: it may show that a code is spent before it shows the
 // tokens.
 //
-// Holds S160, I3, I5.
+// Holds: house: one contract for stores; house: one write;
+// house: revocation has no gap.
 func TestKit_WrongSpreadStoreFails(t *testing.T) {
 	t.Parallel()
 	byName := casesByName()

@@ -10,7 +10,9 @@ import (
 
 // The store in memory, which every power of the contract is tried on, passes the whole kit.
 //
-// Holds S160, S164, S167, I1, I3, I5, I9, I11.
+// Holds: house: any instance; house: expiry at use; house: one contract for stores;
+// house: one winner; house: one write; house: revocation has no gap;
+// house: sweeping; house: used once.
 func TestKit_RightStorePasses(t *testing.T) {
 	t.Parallel()
 	storagetest.Run(t, func(*testing.T) storage.Records { return memstore.New() })

@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Holds R105, S68.
+// Holds: RFC 8725 section 3.10.
 func TestDocument_WaitingCallersShareOneFetch(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -55,7 +55,7 @@ func TestDocument_ItsOwnAgeIsBoundedByThePolicy(t *testing.T) {
 	}
 }
 
-// Holds R13.
+// Holds: house: hooks refuse.
 func TestDocument_APanicOfAParserIsAnError(t *testing.T) {
 	t.Parallel()
 	var c Document[int]

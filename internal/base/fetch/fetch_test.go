@@ -14,7 +14,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Holds R106, R258, V78, V79, V80, V81, V82, V85.
+// Holds: RFC 7591 section 3.2.2; RFC 8725 section 3.10; RFC 9101 section 5.2;
+// house: public addresses only.
 func TestIsPublic_RefusesEveryWayIntoTheNetwork(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []string{
@@ -43,7 +44,7 @@ func TestIsPublic_RefusesEveryWayIntoTheNetwork(t *testing.T) {
 	require.Error(t, allowed.checkDial("tcp4", "10.2.2.3:443"))
 }
 
-// Holds R106, V80.
+// Holds: RFC 7591 section 3.2.2; RFC 8725 section 3.10.
 func TestCheckURL_TakesPlainHTTPSURLs(t *testing.T) {
 	t.Parallel()
 	for _, bad := range []string{"", "jwks", "//as.example/jwks", "http://as.example/jwks", "HTTP://as.example", "ftp://as.example", "file:///etc/passwd", "javascript:alert(1)", "data:,x",

@@ -10,7 +10,8 @@ import (
 )
 
 // A form is refused if two readers could read it differently.
-// Holds R2, R4, R8, R9, R136, S20.
+// Holds: RFC 6749 section 3.1; RFC 6749 section 3.2; RFC 6749 appendix B;
+// house: bounded parameters.
 func TestParse_RefusesWhatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	for name, text := range map[string]string{
@@ -29,7 +30,7 @@ func TestParse_RefusesWhatCannotBeRead(t *testing.T) {
 
 // The values that Parse returns are valid, and are those of net/url if it
 // accepts the form.
-// Holds S189.
+// Holds: house: race free.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"", "a=1&b=2", "a=%41+&resource=1&resource=2", "%zz", "&&&=&=x", "a;b=1", "a=%00", "grant_type=password&username=%C3%A4"} {
 		f.Add(s)

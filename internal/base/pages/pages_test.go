@@ -12,7 +12,8 @@ import (
 )
 
 // A page has its own nonce, and no script at all.
-// Holds S45, R19, R39, V77.
+// Holds: RFC 6749 section 10.12; RFC 6749 section 10.13; house: escaped text;
+// house: no token in pages.
 func TestPages_PolicyAndEscaping(t *testing.T) {
 	t.Parallel()
 	const bad = `"><script>alert(1)</script>`

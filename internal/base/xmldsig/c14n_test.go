@@ -41,7 +41,7 @@ func TestCanonicalize_AgreesWithGoxmldsig(t *testing.T) {
 // A node that the canonicalizer does not support is an error, and is not left
 // out.
 //
-// Holds R154, R157.
+// Holds: house: empty canonical form; house: read whole.
 func TestCanonicalize_DropsNothing(t *testing.T) {
 	t.Parallel()
 	for _, doc := range []string{`<a>x<!-- y -->z</a>`, `<a><?x y?></a>`} {

@@ -16,7 +16,7 @@ import (
 
 // Keys that are too weak, too large or of another kind are not tried.
 //
-// Holds S78, R153.
+// Holds: RFC 7522 section 3.
 func TestCheckKey_RefusesWeakAndForeignKeys(t *testing.T) {
 	t.Parallel()
 	weak := &rsa.PublicKey{N: new(big.Int).Lsh(big.NewInt(1), 2046), E: 65537}

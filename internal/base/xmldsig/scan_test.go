@@ -12,7 +12,7 @@ import (
 // RoundTrip checks tags with names outside ASCII only, and a bounded number of
 // them.
 //
-// Holds R155, V161.
+// Holds: house: XML bounds.
 func TestRoundTrip_IsForUnusualNames(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, RoundTrip([]byte(`<a b="é>'" c='é">'>é</a>`)))
@@ -27,7 +27,9 @@ func TestRoundTrip_IsForUnusualNames(t *testing.T) {
 	require.True(t, isUnusual(xml.StartElement{Name: xml.Name{Space: "é", Local: "a"}}))
 }
 
-// Holds R155: what honest documents have is let through, without its declaration.
+// What honest documents have is let through, without its declaration.
+//
+// Holds: house: XML bounds.
 func TestScanXML_AcceptsHonestXML(t *testing.T) {
 	t.Parallel()
 	for doc, want := range map[string]string{
@@ -45,7 +47,9 @@ func TestScanXML_AcceptsHonestXML(t *testing.T) {
 	}
 }
 
-// Holds R155: depth and namespaces at their limits, and one beyond.
+// Depth and namespaces at their limits, and one beyond.
+//
+// Holds: house: XML bounds.
 func TestScanXML_LimitsAreExact(t *testing.T) {
 	t.Parallel()
 	limits := testLimits

@@ -13,7 +13,7 @@ import (
 
 // The state comes back as it was sent, and iss names the server (RFC 9207).
 //
-// Holds R36, R37, S31, S41.
+// Holds: RFC 6749 section 4.1.2; RFC 9207 section 2.
 func TestRespond_AddsStateAndIssuer(t *testing.T) {
 	t.Parallel()
 	for state, want := range map[string]seam.Params{
@@ -39,7 +39,7 @@ func TestRespond_AddsNothingTwice(t *testing.T) {
 // A page that is a redirect may not be framed, cached or read by a script (RFC 9700
 // section 2.6).
 //
-// Holds R38, R39, R40.
+// Holds: RFC 6749 section 10.13; RFC 9700 section 2.6; RFC 9700 section 4.12.
 func TestRespond_Headers(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()

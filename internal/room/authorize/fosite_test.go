@@ -107,7 +107,7 @@ func TestFositeFinding_UnsupportedModeIsAnsweredWithJSON(t *testing.T) {
 	require.True(t, strings.HasPrefix(res.Header.Get("Location"), callback+"?error=invalid_request&"))
 }
 
-// Holds R37.
+// Holds: RFC 9207 section 2.
 func TestFositeFinding_NoIssuerInResponses(t *testing.T) {
 	t.Parallel()
 	r := room(t, nil)
@@ -150,7 +150,7 @@ func TestFositeFinding_MissingResponseTypeIsUnsupported(t *testing.T) {
 	refusedAtClient(t, e, "invalid_request")
 }
 
-// Holds R50.
+// Holds: RFC 7636 section 4.2.
 func TestFositeFinding_ChallengeSyntaxUnchecked(t *testing.T) {
 	t.Parallel()
 	r := room(t, nil)
@@ -160,7 +160,7 @@ func TestFositeFinding_ChallengeSyntaxUnchecked(t *testing.T) {
 	}
 }
 
-// Holds R48.
+// Holds: RFC 7636 section 4.4.1.
 func TestFositeFinding_PublicClientWithoutPKCE(t *testing.T) {
 	t.Parallel()
 	_, e := parse(t, room(t, nil), request("client_id", "app", "redirect_uri", "http://127.0.0.1:1/cb"))

@@ -20,7 +20,7 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// Holds S29.
+// Holds: RFC 6749 section 3.1.2.3.
 func TestJudge_ResolvesARequest(t *testing.T) {
 	t.Parallel()
 	r := room(t, nil)
@@ -66,7 +66,7 @@ func TestJudge_ResolvesARequest(t *testing.T) {
 // A parameter without a value is a parameter that was not sent (RFC 6749 section
 // 3.1).
 //
-// Holds R4.
+// Holds: RFC 6749 section 3.1.
 func TestJudge_EmptyIsOmitted(t *testing.T) {
 	t.Parallel()
 	r := room(t, nil)
@@ -94,7 +94,7 @@ func TestJudge_EmptyIsOmitted(t *testing.T) {
 	}
 }
 
-// Holds R22, S27.
+// Holds: RFC 6749 section 3.1.2.4; RFC 6749 section 4.1.2.1.
 func TestJudge_UnknownClientIsAPage(t *testing.T) {
 	t.Parallel()
 	off := web()
@@ -168,7 +168,7 @@ func TestJudge_IsSafeForConcurrentUse(t *testing.T) {
 // RFC 6749 section 3.3: a scope is split at spaces, and has visible ASCII characters
 // without quote and backslash.
 //
-// Holds R33, S135.
+// Holds: RFC 6749 section 3.3.
 func TestJudge_Scope(t *testing.T) {
 	t.Parallel()
 	many := make([]string, 101)
@@ -298,7 +298,7 @@ func TestJudge_RegistrationIsRefused(t *testing.T) {
 	}
 }
 
-// Holds R194, R195.
+// Holds: RFC 8707 section 2.
 func TestJudge_Audience(t *testing.T) {
 	t.Parallel()
 	r := room(t, nil)
@@ -348,7 +348,7 @@ func TestJudge_Audience(t *testing.T) {
 	refusedAtClient(t, e, "invalid_target")
 }
 
-// Holds R48, R49, R50.
+// Holds: RFC 7636 section 4.2; RFC 7636 section 4.3; RFC 7636 section 4.4.1.
 func TestJudge_PKCE(t *testing.T) {
 	t.Parallel()
 	strict := web()
@@ -448,7 +448,7 @@ func TestJudge_RepeatedParametersAreRefused(t *testing.T) {
 
 // A parameter that the endpoint does not know changes nothing (RFC 6749 section 3.1).
 //
-// Holds R3.
+// Holds: RFC 6749 section 3.1.
 func TestJudge_HostileHintsChangeNothing(t *testing.T) {
 	t.Parallel()
 	r := room(t, nil)

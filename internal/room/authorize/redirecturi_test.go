@@ -42,7 +42,7 @@ var variants = []string{
 // A URI that is not registered is never redirected to, whatever else is wrong with
 // the request.
 //
-// Holds R23, R24, R28, S27, S28.
+// Holds: RFC 6749 section 3.1.2; RFC 6749 section 3.1.2.4; RFC 9700 section 2.1.
 func TestRedirectURI_MatchesByteForByte(t *testing.T) {
 	t.Parallel()
 	r := room(t, nil)
@@ -76,7 +76,7 @@ func matches(t testing.TB, registered, requested string) bool {
 
 // RFC 8252 section 7.3.
 //
-// Holds R25, S28.
+// Holds: RFC 8252 section 7.3; RFC 9700 section 2.1.
 func TestRedirectURI_LoopbackVariesInPortOnly(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -144,7 +144,8 @@ func TestRedirectURI_LoopbackVariesInPortOnly(t *testing.T) {
 	require.Equal(t, "http://127.0.0.1:4711/cb", a.RedirectURI)
 }
 
-// Holds R26, R27, R28.
+// Holds: RFC 6749 section 3.1.2; RFC 9700 section 2.6;
+// house: safe redirect registration.
 func TestRedirectURI_DangerousOneIsRefusedEvenIfRegistered(t *testing.T) {
 	t.Parallel()
 	for _, uri := range []string{
@@ -163,7 +164,7 @@ func TestRedirectURI_DangerousOneIsRefusedEvenIfRegistered(t *testing.T) {
 	}
 }
 
-// Holds R29, S29.
+// Holds: RFC 6749 section 3.1.2.3.
 func TestRedirectURI_MayBeAbsentIfOneIsRegistered(t *testing.T) {
 	t.Parallel()
 	none := web()
@@ -234,7 +235,7 @@ func TestRedirectURI_QueryMustNotHoldResponseParameters(t *testing.T) {
 
 // An error travels in the same way as a success.
 //
-// Holds S30, R31, R37.
+// Holds: RFC 6749 section 3.1.1; RFC 9207 section 2.
 func TestRedirectURI_ErrorTravelsAsASuccessWould(t *testing.T) {
 	t.Parallel()
 	r := room(t, nil)

@@ -12,7 +12,7 @@ import (
 
 // Response types are compared whole, byte for byte (RFC 6749 section 3.1.1).
 //
-// Holds R31, R32, S30.
+// Holds: RFC 6749 section 3.1.1.
 func TestResponseType_IsServedAndRegistered(t *testing.T) {
 	t.Parallel()
 	noGrant := web() // registered for the response type but not for the grant behind it
@@ -54,7 +54,7 @@ func TestResponseType_IsServedAndRegistered(t *testing.T) {
 // An error in the place of a token travels as the token would have, also where the
 // response type is not served (RFC 6749 section 4.2.2.1).
 //
-// Holds R126, R128, S50, S51.
+// Holds: RFC 6749 section 4.2.2.1; RFC 9700 section 2.1.2.
 func TestResponseType_ImplicitIsRefusedInTheFragment(t *testing.T) {
 	t.Parallel()
 	r := room(t, func(r *authorize.Room) { r.Types = r.Types[:1] })
@@ -72,7 +72,7 @@ func TestResponseType_ImplicitIsRefusedInTheFragment(t *testing.T) {
 // OAuth 2.0 Multiple Response Type Encoding Practices section 2.1: a response type
 // has a default mode, and a token is never in a query.
 //
-// Holds R51.
+// Holds: OAuth 2.0 Multiple Response Types section 2.1.
 func TestResponseMode_FitsTheResponseType(t *testing.T) {
 	t.Parallel()
 	r := room(t, nil)

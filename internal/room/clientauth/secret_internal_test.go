@@ -22,7 +22,7 @@ import (
 // work of exactly one comparison, whatever its reason is. Here all places for the work
 // are taken, so a caller that would compare waits until its deadline.
 //
-// Holds S8, R92, V196.
+// Holds: RFC 6749 section 5.2.
 func TestSlowHash_EveryFailurePays(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -41,7 +41,7 @@ func encode(t *testing.T, mode seam.Encoder, uri string, params ...seam.Param) *
 // A query that is registered stays byte for byte, and the parameters follow it in
 // their order (RFC 6749 section 3.1.2).
 //
-// Holds R30, R36, S31, S32, S41.
+// Holds: RFC 6749 section 3.1.2; RFC 6749 section 4.1.2; RFC 9207 section 2.
 func TestQuery_AppendsToTheVerifiedURI(t *testing.T) {
 	t.Parallel()
 	for uri, prefix := range map[string]string{
@@ -72,7 +72,7 @@ func TestQuery_AppendsToTheVerifiedURI(t *testing.T) {
 
 // A token goes into the fragment, whatever the mode of the request is.
 //
-// Holds R127, S48.
+// Holds: RFC 6749 section 4.2.2.
 func TestFragment_LeavesTheQueryAlone(t *testing.T) {
 	t.Parallel()
 	for _, state := range states {
@@ -93,7 +93,7 @@ func TestFragment_LeavesTheQueryAlone(t *testing.T) {
 // The status 303 makes a browser change to GET (RFC 9700 section 4.12), and no body
 // repeats the code.
 //
-// Holds R38.
+// Holds: RFC 9700 section 4.12.
 func TestRedirect_HasNoBody(t *testing.T) {
 	t.Parallel()
 	for _, mode := range []seam.Encoder{responsemode.Query{}, responsemode.Fragment{}} {
@@ -112,7 +112,7 @@ var (
 // OAuth 2.0 Form Post Response Mode: every value comes back byte for byte, and the
 // policy allows the page's own script by its hash and no other.
 //
-// Holds R52, R39.
+// Holds: RFC 6749 section 10.13; OAuth 2.0 Form Post Response Mode section 2.
 func TestFormPost_EscapesValuesAndAllowsItsScript(t *testing.T) {
 	t.Parallel()
 	for _, uri := range []string{

@@ -50,7 +50,8 @@ func twoInstances() map[string]func(t *testing.T) []instance {
 // a client that was created there gets tokens here, and a disabled or deleted
 // one gets none. Of two changes to the same version of a client one is refused.
 //
-// Holds S105, S142, S144.
+// Holds: house: admin behind the host; house: deleted authorization;
+// house: disabled client.
 func TestAdmin_OverEachStore(t *testing.T) {
 	for name, stores := range twoInstances() {
 		t.Run(name, func(t *testing.T) {

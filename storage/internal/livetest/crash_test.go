@@ -65,7 +65,8 @@ func (c *crashing) Revoke(ctx context.Context, grantID string, kinds ...storage.
 // request wholly or not at all. A client that tries again gets what it asked
 // for or a refusal, and never a second success.
 //
-// Holds R170, I1, I3, I5, I8, F2.
+// Holds: house: ended for good; house: fault between writes; house: one write;
+// house: revocation has no gap; house: unknown outcome; house: used once.
 func TestCrash_BetweenAnyTwoCalls(t *testing.T) {
 	if file := os.Getenv("GRANTWELL_LIVETEST_CRASH_FILE"); file != "" {
 		tellFlow(t, file)

@@ -187,7 +187,8 @@ type outcomes struct{ cuts, succeeded, failed, failedYetDone, failedNotDone int 
 // write is refused because of itself. Repeated with other tokens, it succeeds
 // once in total.
 //
-// Holds I1, I3, I5, I8, F6.
+// Holds: house: fault of a cut connection; house: one write;
+// house: revocation has no gap; house: unknown outcome; house: used once.
 func TestCut_BehindEveryByte(t *testing.T) {
 	for name, find := range cutStores() {
 		for _, warm := range []bool{true, false} {

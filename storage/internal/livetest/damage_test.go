@@ -71,7 +71,7 @@ func afterwards(t *testing.T, a *servertest.Server, code, access, refresh string
 // and requests that read succeed. Once it may write again, the refusals have
 // lost nothing.
 //
-// Holds F18, I7.
+// Holds: house: errors never grant; house: fault of a full disk.
 func TestNoWrites_FailClosedAndRecover(t *testing.T) {
 	t.Run("SQLiteIsReadOnly", func(t *testing.T) {
 		t.Parallel()
@@ -142,7 +142,7 @@ func TestNoWrites_FailClosedAndRecover(t *testing.T) {
 // for another: an empty file says nothing is valid, or
 // fails. Put back, it goes on.
 //
-// Holds F18, I7.
+// Holds: house: errors never grant; house: fault of a full disk.
 func TestSQLiteFile_Removed(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -175,7 +175,7 @@ func TestSQLiteFile_Removed(t *testing.T) {
 // After an operator emptied the tables nothing is valid, on instances that
 // keep running.
 //
-// Holds F17.
+// Holds: house: fault of an empty store.
 func TestTablesEmptied_NothingIsValid(t *testing.T) {
 	for _, d := range databases {
 		t.Run(d.name, func(t *testing.T) {
@@ -207,7 +207,7 @@ func TestTablesEmptied_NothingIsValid(t *testing.T) {
 // valid again. TokensNotBefore at the moment of the restore, for each client,
 // ends all of them.
 //
-// Holds F20.
+// Holds: house: fault of a restored backup.
 func TestRestore_EpochEndsWhatIsFreshAgain(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -240,7 +240,8 @@ func TestRestore_EpochEndsWhatIsFreshAgain(t *testing.T) {
 // that send nothing. Acknowledged revocations hold, requests that cannot be
 // served in time are a 503, and the next request after the flood succeeds.
 //
-// Holds F22, I5, I12.
+// Holds: house: fault of overload; house: one stuck store;
+// house: revocation has no gap.
 func TestOverload_NothingAcknowledgedIsLost(t *testing.T) {
 	t.Parallel()
 	db := open(t, "sqlite", sqliteDSN(filepath.Join(t.TempDir(), "grantwell.db")), 1)

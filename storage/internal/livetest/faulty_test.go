@@ -161,7 +161,8 @@ var written = regexp.MustCompile(`^(WITH|UPDATE|DELETE|INSERT)\b.*_(records|clie
 // Statements that the database undoes are tried again, and of several attempts
 // exactly one succeeds.
 //
-// Holds I1, I3, I11, F8.
+// Holds: house: fault of a lost transaction; house: one winner; house: one write;
+// house: used once.
 func TestUndone_TriedAgain(t *testing.T) {
 	undone := map[string]error{
 		"PostgreSQL": &pgconn.PgError{Severity: "ERROR", Code: "40001", Message: "could not serialize access"},
@@ -197,7 +198,8 @@ func TestUndone_TriedAgain(t *testing.T) {
 // PostgreSQL may have any default isolation level. Writes that it then undoes
 // are tried again.
 //
-// Holds I1, I3, I11, F8.
+// Holds: house: fault of a lost transaction; house: one winner; house: one write;
+// house: used once.
 func TestIsolation_AnyLevel(t *testing.T) {
 	for _, level := range []string{"repeatable read", "serializable"} {
 		t.Run(level, func(t *testing.T) {
@@ -219,7 +221,8 @@ var errCut = errors.New("connection reset by peer")
 // happened. If it did, the call succeeds. Otherwise it fails and is not
 // repeated.
 //
-// Holds I3, I8, F6.
+// Holds: house: fault of a cut connection; house: one write;
+// house: unknown outcome.
 func TestLostAnswer_SettledByReading(t *testing.T) {
 	for _, d := range databases {
 		t.Run(d.name, func(t *testing.T) {

@@ -59,7 +59,10 @@ func refreshing(token string) []string {
 // On every database, each request of a flow may go to either of two servers
 // that share only the tables.
 //
-// Holds S85, S86, S97, S159, S162, S167, I1, I4, I5, F9, F11.
+// Holds: RFC 6749 section 6; RFC 7009 section 2.1; RFC 9700 section 2.2.2;
+// house: any instance; house: fault of a race; house: fault of late reuse;
+// house: one contract for stores; house: reuse is remembered;
+// house: revocation has no gap; house: used once.
 func TestFlows_TwoServersOneDatabase(t *testing.T) {
 	for _, d := range databases {
 		t.Run(d.name, func(t *testing.T) {
@@ -150,7 +153,8 @@ func parallelRedemptions(t *testing.T, two []*servertest.Server) {
 // 503 that has no text of the cause. Once it is up again the endpoints work
 // without a restart.
 //
-// Holds S165, I7, I12, F5.
+// Holds: house: errors never grant; house: fault of a restarted database;
+// house: one stuck store; house: store fails closed.
 func TestDatabaseDown_FailsClosedAndRecovers(t *testing.T) {
 	for name, start := range map[string]func(testing.TB, ...string) *server{
 		"PostgreSQL": startPostgres,

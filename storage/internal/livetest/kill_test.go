@@ -94,7 +94,9 @@ func (l *ledger) progress(t testing.TB) {
 // Writes that a database has acknowledged survive its SIGKILL, completely, and
 // the others have happened completely or not at all.
 //
-// Holds I1, I2, I3, I4, I5, I8, F4.
+// Holds: house: durable before the answer; house: fault of a killed database;
+// house: one write; house: reuse is remembered; house: revocation has no gap;
+// house: unknown outcome; house: used once.
 func TestKill_NothingAcknowledgedIsLost(t *testing.T) {
 	for name, start := range map[string]func(testing.TB, ...string) *server{"PostgreSQL": startPostgres, "MariaDB": startMariaDB} {
 		t.Run(name, func(t *testing.T) {
@@ -117,7 +119,9 @@ func TestKill_NothingAcknowledgedIsLost(t *testing.T) {
 // During a restart of the database, orderly or not, calls fail. After it the
 // pool recovers by itself.
 //
-// Holds I1, I2, I3, I5, I7, F5.
+// Holds: house: durable before the answer; house: errors never grant;
+// house: fault of a restarted database; house: one write;
+// house: revocation has no gap; house: used once.
 func TestRestart_PoolHeals(t *testing.T) {
 	for name, d := range map[string]struct {
 		start   func(testing.TB, ...string) *server
@@ -147,7 +151,8 @@ func TestRestart_PoolHeals(t *testing.T) {
 // A process that uses SQLite may be killed at any moment: the writes that it
 // acknowledged are kept, and the others have happened completely or not at all.
 //
-// Holds I1, I2, I3, I5, F1.
+// Holds: house: durable before the answer; house: fault of a killed server;
+// house: one write; house: revocation has no gap; house: used once.
 func TestKill_ProcessOnSQLite(t *testing.T) {
 	if file := os.Getenv("GRANTWELL_LIVETEST_FILE"); file != "" {
 		printRedemptions(t, file)

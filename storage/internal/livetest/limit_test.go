@@ -22,7 +22,7 @@ import (
 // number of concurrent wrong guesses pass, and let right ones pass one after
 // the other.
 //
-// Holds S57, S187.
+// Holds: RFC 6749 section 4.3.2; house: shared limits.
 func TestSharedLimiter_OverEachStore(t *testing.T) {
 	for name, stores := range twoInstances() {
 		t.Run(name, func(t *testing.T) {

@@ -71,7 +71,8 @@ func redeem(s storage.Records, t testing.TB, from int, caller string) (won []str
 // Two processes redeem each of many codes twice. On every store exactly one of
 // the attempts succeeds, and only its token is stored.
 //
-// Holds S162, I1, I11, F9.
+// Holds: house: any instance; house: fault of a race; house: one winner;
+// house: used once.
 func TestContention_TwoProcesses(t *testing.T) {
 	if text := os.Getenv("GRANTWELL_LIVETEST_PLACE"); text != "" {
 		redeemBatches(t, text)

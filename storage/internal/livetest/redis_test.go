@@ -23,7 +23,9 @@ import (
 // Redis keeps the promises of package storage. The flags of the kit set the
 // size of a long run.
 //
-// Holds S160, S164, S167, I1, I3, I5, I9, I11.
+// Holds: house: any instance; house: expiry at use; house: one contract for stores;
+// house: one winner; house: one write; house: revocation has no gap;
+// house: sweeping; house: used once.
 func TestRedis_KeepsContract(t *testing.T) {
 	client := startRedis(t, durable...).client(t)
 	storagetest.RunWith(t, storagetest.Options{Rounds: 20, Objects: objects()}, func(t *testing.T) storage.Records {
@@ -35,7 +37,8 @@ func TestRedis_KeepsContract(t *testing.T) {
 // has the same results as one that sends it once. No write conflicts with
 // itself, and none is done twice.
 //
-// Holds I1, I3, I8, I11.
+// Holds: house: one winner; house: one write; house: unknown outcome;
+// house: used once.
 func TestRedis_SentTwiceIsDoneOnce(t *testing.T) {
 	client := startRedis(t, durable...).client(t)
 	storagetest.RunWith(t, storagetest.Options{Rounds: 20, Objects: objects()}, func(t *testing.T) storage.Records {
@@ -64,7 +67,7 @@ func freePort(t testing.TB) string {
 // In a cluster, a server refuses a script that uses keys of slots on another
 // server. No script of this package does.
 //
-// Holds S160, I3.
+// Holds: house: one contract for stores; house: one write.
 func TestRedisCluster_KeepsContract(t *testing.T) {
 	ctx := t.Context()
 	var nodes []*redis.Client
@@ -100,7 +103,7 @@ func TestRedisCluster_KeepsContract(t *testing.T) {
 // The indexes follow every change of a record. A record that no longer expires
 // is not swept, and a sweep leaves no key behind.
 //
-// Holds S164.
+// Holds: house: sweeping.
 func TestRedis_IndexesFollowRecords(t *testing.T) {
 	ctx := t.Context()
 	client := startRedis(t, durable...).client(t)
@@ -172,7 +175,7 @@ func TestRedis_ForgedCursorIsRefused(t *testing.T) {
 
 // A page of large records is read in several answers, and is complete.
 //
-// Holds S151.
+// Holds: house: listed consents.
 func TestRedis_LargePage(t *testing.T) {
 	ctx := t.Context()
 	store := redisStore(t, startRedis(t, durable...).client(t), "grantwell")
@@ -190,7 +193,7 @@ func TestRedis_LargePage(t *testing.T) {
 
 // An origin is found as long as a client that is not disabled has it.
 //
-// Holds S160.
+// Holds: house: one contract for stores.
 func TestRedis_OriginsFollowClients(t *testing.T) {
 	ctx := t.Context()
 	store := redisStore(t, startRedis(t, durable...).client(t), "grantwell")

@@ -28,7 +28,9 @@ const (
 // Writes that Redis has acknowledged survive its SIGKILL, with the settings
 // that the store requires.
 //
-// Holds I1, I2, I3, I4, I5, I8, F14.
+// Holds: house: durable before the answer; house: fault of Redis durability;
+// house: one write; house: reuse is remembered; house: revocation has no gap;
+// house: unknown outcome; house: used once.
 func TestRedisKill_NothingAcknowledgedIsLost(t *testing.T) {
 	t.Parallel()
 	s := startRedis(t, durable...)
@@ -60,7 +62,8 @@ func TestRedisKill_NothingAcknowledgedIsLost(t *testing.T) {
 // New refuses a server whose own settings allow the loss of acknowledged
 // writes.
 //
-// Holds I2, F14, F16.
+// Holds: house: durable before the answer; house: fault of Redis durability;
+// house: fault of eviction.
 func TestRedisSettings_ForgetfulServerIsRefused(t *testing.T) {
 	t.Parallel()
 	client := startRedis(t, durable...).client(t)
@@ -96,7 +99,8 @@ func notOurs(t testing.TB, err error) {
 // A full server refuses new records and keeps the others: a spent code stays
 // spent, revocations succeed, and a sweep makes room.
 //
-// Holds I3, I5, I7, F16.
+// Holds: house: errors never grant; house: fault of eviction; house: one write;
+// house: revocation has no gap.
 func TestRedisFull_FailsClosed(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -143,7 +147,7 @@ func TestRedisFull_FailsClosed(t *testing.T) {
 // If an operator empties the server, every token is invalid and every user has
 // to log in again. No token becomes valid, and the server continues to work.
 //
-// Holds I7, F17.
+// Holds: house: errors never grant; house: fault of an empty store.
 func TestRedisFlushed_NothingIsValid(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
@@ -182,7 +186,8 @@ func TestRedisFlushed_NothingIsValid(t *testing.T) {
 // If the server is down or stopped, calls end at their deadline with an error.
 // When it continues, so do they.
 //
-// Holds I7, I8, I12, S165.
+// Holds: house: errors never grant; house: one stuck store;
+// house: store fails closed; house: unknown outcome.
 func TestRedisDown_ErrorWithinDeadline(t *testing.T) {
 	t.Parallel()
 	s := startRedis(t, durable...)
@@ -231,7 +236,7 @@ func TestRedisDown_ErrorWithinDeadline(t *testing.T) {
 // A replica refuses writes, and the store does not read from it as if nothing
 // had changed.
 //
-// Holds I7.
+// Holds: house: errors never grant.
 func TestRedisReplica_WritesFail(t *testing.T) {
 	t.Parallel()
 	client := startRedis(t, durable...).client(t)

@@ -27,7 +27,9 @@ func redisSites(t testing.TB, s *redisServer) []*servertest.Server {
 // Each request of a flow may go to either server, and each server sees at once
 // what the other one did.
 //
-// Holds S85, S86, S97, S162, S167, I4, I5, F11.
+// Holds: RFC 6749 section 6; RFC 7009 section 2.1; RFC 9700 section 2.2.2;
+// house: any instance; house: fault of late reuse; house: reuse is remembered;
+// house: revocation has no gap.
 func TestRedisFlows_AnyRequestHitsEitherServer(t *testing.T) {
 	t.Parallel()
 	both := redisSites(t, startRedis(t, durable...))
@@ -67,7 +69,8 @@ func TestRedisFlows_AnyRequestHitsEitherServer(t *testing.T) {
 // Of 64 concurrent redemptions of one code on both servers one succeeds, and
 // the reuse ends its tokens.
 //
-// Holds S162, I1, I4, I11, F9.
+// Holds: house: any instance; house: fault of a race; house: one winner;
+// house: reuse is remembered; house: used once.
 func TestRedisFlows_OneRedemptionOfMany(t *testing.T) {
 	t.Parallel()
 	parallelRedemptions(t, redisSites(t, startRedis(t, durable...)))
@@ -76,7 +79,8 @@ func TestRedisFlows_OneRedemptionOfMany(t *testing.T) {
 // While Redis is down every endpoint answers with a 503 that has no text of
 // the cause. Once it is up again the endpoints work without a restart.
 //
-// Holds S165, I7, I12.
+// Holds: house: errors never grant; house: one stuck store;
+// house: store fails closed.
 func TestRedisDown_EveryEndpointFailsClosedAndRecovers(t *testing.T) {
 	t.Parallel()
 	s := startRedis(t, durable...)

@@ -57,7 +57,9 @@ func (m mix) apart(t *testing.T) storage.Records {
 // Four stores of four makes keep the whole contract for as long as codes,
 // access and refresh tokens are in one of them.
 //
-// Holds S159, S160, S161, S164, I1, I3, I5, I9, I11.
+// Holds: house: expiry at use; house: one contract for stores; house: one winner;
+// house: one write; house: revocation has no gap; house: stores by kind;
+// house: sweeping; house: used once.
 func TestRoute_TokensTogetherKeepContract(t *testing.T) {
 	m := newMix(t)
 	storagetest.RunWith(t, storagetest.Options{Rounds: 10, Objects: objects()}, m.together)
@@ -67,7 +69,8 @@ func TestRoute_TokensTogetherKeepContract(t *testing.T) {
 // transaction. One winner, no gap in a
 // revocation and nothing of use after a failure are kept all the same.
 //
-// Holds S161, I1, I3, I5, I11.
+// Holds: house: one winner; house: one write; house: revocation has no gap;
+// house: stores by kind; house: used once.
 func TestRoute_TokensApartKeepWhatTheyCan(t *testing.T) {
 	m := newMix(t)
 	storagetest.RunWith(t, storagetest.Options{
@@ -81,7 +84,7 @@ func TestRoute_TokensApartKeepWhatTheyCan(t *testing.T) {
 // take back and none can, is refused
 // before any of them has seen it.
 //
-// Holds S161, I3.
+// Holds: house: one write; house: stores by kind.
 func TestRoute_RefusesWhatNothingTakesBack(t *testing.T) {
 	t.Parallel()
 	ctx, s := t.Context(), newMix(t).apart(t)
@@ -105,7 +108,8 @@ func TestRoute_RefusesWhatNothingTakesBack(t *testing.T) {
 // Every flow works with its records in different stores and its clients in yet
 // another one.
 //
-// Holds S161, S85, S97, I1, I4, I5.
+// Holds: RFC 6749 section 6; RFC 7009 section 2.1; house: reuse is remembered;
+// house: revocation has no gap; house: stores by kind; house: used once.
 func TestRoute_FlowsOverDifferentStores(t *testing.T) {
 	t.Parallel()
 	m := newMix(t)

@@ -23,7 +23,7 @@ import (
 // New refuses a database that may lose acknowledged writes, or that is not the
 // primary, unless the options allow it.
 //
-// Holds I2.
+// Holds: house: durable before the answer.
 func TestNew_RefusesWhatMayForget(t *testing.T) {
 	t.Parallel()
 	// Each case has a file of its own, because a file keeps its journal mode.
@@ -129,7 +129,8 @@ func TestNew_RefusesOtherDatabases(t *testing.T) {
 // Instances that start at the same moment on an empty database create one
 // schema and share it.
 //
-// Holds S159, S162, F21.
+// Holds: house: any instance; house: fault of an upgrade;
+// house: one contract for stores.
 func TestMigrations_StartTogether(t *testing.T) {
 	for _, d := range databases {
 		t.Run(d.name, func(t *testing.T) {
@@ -172,7 +173,7 @@ func TestMigrations_StartTogether(t *testing.T) {
 // If a start ends in the middle of the migrations, at any point, the next start
 // completes them.
 //
-// Holds S159, F21.
+// Holds: house: fault of an upgrade; house: one contract for stores.
 func TestMigrations_CutAnywhere(t *testing.T) {
 	for _, d := range databases {
 		t.Run(d.name, func(t *testing.T) {
@@ -212,7 +213,7 @@ func TestMigrations_CutAnywhere(t *testing.T) {
 // An account that may not change the schema can use a complete one, and gets an
 // error on any other.
 //
-// Holds S159.
+// Holds: house: one contract for stores.
 func TestMigrations_ByHand(t *testing.T) {
 	t.Parallel()
 	for _, d := range databases {
@@ -266,7 +267,7 @@ func TestHasOrigin_FollowsClients(t *testing.T) {
 // A pool of one connection serves any number of concurrent calls, from the
 // first one on: no call holds a connection while it waits for another.
 //
-// Holds I11, I12.
+// Holds: house: one stuck store; house: one winner.
 func TestPool_OneConnectionIsEnough(t *testing.T) {
 	t.Parallel()
 	for _, d := range databases {

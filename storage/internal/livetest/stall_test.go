@@ -28,7 +28,8 @@ func (s *server) signalAll(signal syscall.Signal) {
 // its deadline and no more. All waiting requests are answered, and requests
 // succeed once the database goes on.
 //
-// Holds S165, I7, I12, F7.
+// Holds: house: errors never grant; house: fault of a stalled connection;
+// house: one stuck store; house: store fails closed.
 func TestDatabaseStalled_EveryRequestIsAnswered(t *testing.T) {
 	for name, start := range map[string]func(testing.TB, ...string) *server{
 		"PostgreSQL": startPostgres,
@@ -75,7 +76,7 @@ func TestDatabaseStalled_EveryRequestIsAnswered(t *testing.T) {
 // A revocation that finds nothing left to revoke still commits a write,
 // because another commit may be visible before it is durable.
 //
-// Holds I5.
+// Holds: house: revocation has no gap.
 func TestRevoke_SecondOneIsDurableByItself(t *testing.T) {
 	t.Parallel()
 	name, dsn := mariadb.open(t)

@@ -62,13 +62,16 @@ func contract(t *testing.T, d database) {
 	})
 }
 
-// Holds S159, S160, S164, S167, I1, I3, I11.
+// Holds: house: any instance; house: one contract for stores; house: one winner;
+// house: one write; house: sweeping; house: used once.
 func TestPostgreSQL_KeepsContract(t *testing.T) { contract(t, postgresql) }
 
-// Holds S159, S160, S164, S167, I1, I3, I11.
+// Holds: house: any instance; house: one contract for stores; house: one winner;
+// house: one write; house: sweeping; house: used once.
 func TestMariaDB_KeepsContract(t *testing.T) { contract(t, mariadb) }
 
-// Holds S159, S160, S164, S167, I1, I3, I11.
+// Holds: house: any instance; house: one contract for stores; house: one winner;
+// house: one write; house: sweeping; house: used once.
 func TestSQLite_KeepsContract(t *testing.T) {
 	storagetest.RunWith(t, storagetest.Options{Rounds: 20, Objects: objects()}, func(t *testing.T) storage.Records {
 		driver, dsn := sqlite.open(t)

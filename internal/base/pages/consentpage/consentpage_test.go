@@ -12,7 +12,7 @@ import (
 
 // Browsers apply form-action to every redirect that follows the form's answer, and the client chooses those: the policy
 // of the page does not name it, and nothing that a registered URI holds adds to the policy.
-// Holds S45.
+// Holds: RFC 6749 section 10.12.
 func TestWrite_PolicyHasNoFormAction(t *testing.T) {
 	t.Parallel()
 	for _, uri := range []string{"https://app.example/cb", "com.example.app:/cb", "https://a;script-src/cb", "://"} {
@@ -25,7 +25,7 @@ func TestWrite_PolicyHasNoFormAction(t *testing.T) {
 	}
 }
 
-// Holds S148.
+// Holds: house: consent page.
 func TestPage_RedirectHost(t *testing.T) {
 	t.Parallel()
 	for uri, want := range map[string]string{"https://app.example/cb": "app.example", "http://127.0.0.1:4711/cb": "127.0.0.1:4711", "com.example.app:/cb": "com.example.app", "com.example.app:cb": "com.example.app", "com.evil.app://accounts.bank.example/cb": "com.evil.app", "%zz": "%zz"} {
@@ -34,7 +34,7 @@ func TestPage_RedirectHost(t *testing.T) {
 }
 
 // Links and logos are https or an image; everything else is left out.
-// Holds R19, S148.
+// Holds: house: consent page; house: escaped text.
 func TestWrite_Links(t *testing.T) {
 	t.Parallel()
 	for link, ok := range map[string]bool{
@@ -54,7 +54,8 @@ func TestWrite_Links(t *testing.T) {
 
 // The page has no script, and it escapes everything.
 //
-// Holds S45, R19, R39, V77.
+// Holds: RFC 6749 section 10.12; RFC 6749 section 10.13; house: escaped text;
+// house: no token in pages.
 func TestWrite_EscapesEverything(t *testing.T) {
 	t.Parallel()
 	const bad = `"><script>alert(1)</script>`
