@@ -72,10 +72,10 @@ func checkCounts(assertions, signatures int, nested string) error {
 // rootAdvice returns a hint for documents that are often sent instead of an
 // assertion.
 func rootAdvice(root *etree.Element) string {
-	switch {
-	case root.Tag == "Response":
+	switch root.Tag {
+	case "Response":
 		return ": send the Assertion inside the Response alone (RFC 7522 section 2.1)"
-	case root.Tag == "Assertion":
+	case "Assertion":
 		return ": another version of SAML"
 	}
 	return ""

@@ -190,17 +190,12 @@ func (g RefreshToken) replay(
 	if s.Key != keyName(r) {
 		return nil, "with another key", nil
 	}
-	if next := s.RefreshToken; next != "" {
-		const successorGone = "its successor was used or is gone"
-		successor, err := r.Records.Get(ctx, storage.Refresh, storage.Key(next))
-		switch {
-		case errors.Is(err, storage.ErrNotFound):
-			return nil, successorGone, nil
-		case err != nil:
-			return nil, "", err
-		case successor.State != storage.Active || successor.Expired(r.Now):
-			return nil, successorGone, nil
-		}
+	fresh, err := unused(ctx, r, s.RefreshToken)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case !fresh:
+		return nil, "its successor was used or is gone", nil
 	}
 	if s.Request != requestName(r) {
 		// It is refused for its parameters, and such a request ends nothing as long as
@@ -214,6 +209,19 @@ func (g RefreshToken) replay(
 	}
 
 	return s.response(), "", nil
+}
+
+// unused reports whether a successor, if there is one, may still be given again.
+func unused(ctx context.Context, r *Request, successor string) (bool, error) {
+	if successor == "" {
+		return true, nil
+	}
+	rec, err := r.Records.Get(ctx, storage.Refresh, storage.Key(successor))
+	if errors.Is(err, storage.ErrNotFound) {
+		return false, nil
+	}
+
+	return err == nil && rec.State == storage.Active && !rec.Expired(r.Now), err
 }
 
 // unseal opens what seal wrote.

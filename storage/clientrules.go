@@ -218,14 +218,14 @@ func checkLifetimes(c *Client, fault report) {
 // checkTimes judges the points in time, which a store has to be able to keep.
 func checkTimes(c *Client, fault report) {
 	const reason = "is outside of the years 1 to 9999 (RFC 3339 section 1)"
-	if !keepable(c.CreatedAt, lastSecondJSON) {
+	if !keepable(lastSecondJSON, c.CreatedAt) {
 		fault("created_at", reason)
 	}
-	if !keepable(c.TokensNotBefore, lastSecondJSON) {
+	if !keepable(lastSecondJSON, c.TokensNotBefore) {
 		fault("tokens_not_before", reason)
 	}
 	for _, s := range c.Secrets {
-		if !keepable(s.ExpiresAt, lastSecondJSON) {
+		if !keepable(lastSecondJSON, s.ExpiresAt) {
 			fault("secrets", "expires_at %s", reason)
 		}
 	}

@@ -39,9 +39,9 @@ func (r Record) Validate() error {
 		return fmt.Errorf("storage: %s record: grant ID is above %d bytes", r.Kind, maxKey)
 	case len(r.Data) > MaxData:
 		return fmt.Errorf("storage: %s record: data is above %d bytes", r.Kind, MaxData)
-	case !keepable(r.IssuedAt, lastSecond) || !keepable(r.ExpiresAt, lastSecond):
+	case !keepable(lastSecond, r.IssuedAt, r.ExpiresAt):
 		return fmt.Errorf("storage: %s record: issue or expiry is outside of the years 1 to 294246", r.Kind)
-	case !storable(r.GrantID) || !storable(r.ClientID) || !storable(r.Subject):
+	case !allStorable([]string{r.GrantID, r.ClientID, r.Subject}):
 		return fmt.Errorf("storage: %s record: grant, client or subject is not UTF-8 without NUL", r.Kind)
 	case !allStorable(r.Scope) || !allStorable(r.Audience):
 		return fmt.Errorf("storage: %s record: scope or audience is not UTF-8 without NUL", r.Kind)
@@ -63,11 +63,16 @@ const (
 	lastSecondJSON = 253402300799
 )
 
-// keepable reports whether the time is not after the last second, nor before the
-// year 1. It compares seconds: the year of a time far beyond these bounds
+// keepable reports whether no time is after the last second, or before the year 1. It compares seconds: the year of a time far beyond these bounds
 // overflows.
-func keepable(t time.Time, last int64) bool {
-	return t.Unix() >= firstSecond && t.Unix() <= last
+func keepable(last int64, times ...time.Time) bool {
+	for _, t := range times {
+		if t.Unix() < firstSecond || t.Unix() > last {
+			return false
+		}
+	}
+
+	return true
 }
 
 // validKind reports whether a kind is short and plain enough to be a part of a

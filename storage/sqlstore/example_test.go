@@ -25,7 +25,10 @@ func ExampleNew() {
 		return
 	}
 	defer store.Close()
+
 	// Config.Clients and Config.Records of the server are both this store.
+	_, err = store.Client(ctx, "app")
+	fmt.Println(err)
 }
 
 // A host that changes its schema by hand finds the statements here.

@@ -95,7 +95,7 @@ func checkPooler(ctx context.Context, db *sql.DB) error {
 	if err != nil {
 		return fmt.Errorf("sqlstore: preparing a statement: %w", explainPooler(err))
 	}
-	defer stmt.Close()
+	defer func() { _ = stmt.Close() }() // the connection is closed after it
 	tx, err := second.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("sqlstore: asking PostgreSQL for a transaction: %w", explainPooler(err))

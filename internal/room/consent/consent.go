@@ -197,24 +197,10 @@ func (r *Room) Remember(
 		case !remember:
 			return 0, nil
 		case p.live:
-			rec.Scope = union(rec.Scope, scope)
-			rec.Audience = union(rec.Audience, audience)
-			d, problem := readData(rec.Data)
-			if problem != nil {
-				return 0, problem
-			}
-			d.Shown = given
-			if rec.Data, err = d.encode(); err != nil {
-				return 0, err
-			}
-			err = r.Records.Advance(ctx, storage.Active, rec)
+			err = r.extend(ctx, rec, scope, audience, given)
 		default:
-			shown, problem := data{Shown: given}.encode()
-			if problem != nil {
-				return 0, problem
-			}
 			generation = p.next()
-			err = r.begin(ctx, p, storage.Record{
+			err = r.begin(ctx, p, given, storage.Record{
 				Kind:     storage.Consent,
 				Key:      key(c.ID, subject, generation),
 				State:    storage.Active,
@@ -224,7 +210,6 @@ func (r *Room) Remember(
 				Scope:    scope,
 				Audience: audience,
 				IssuedAt: now,
-				Data:     shown,
 			})
 		}
 		if err == nil {
@@ -237,9 +222,28 @@ func (r *Room) Remember(
 	}
 }
 
+// extend adds what the user allowed to a live consent.
+func (r *Room) extend(ctx context.Context, rec storage.Record, scope, audience []string, given shown) error {
+	d, err := readData(rec.Data)
+	if err != nil {
+		return err
+	}
+	d.Shown = given
+	if rec.Data, err = d.encode(); err != nil {
+		return err
+	}
+	rec.Scope = union(rec.Scope, scope)
+	rec.Audience = union(rec.Audience, audience)
+
+	return r.Records.Advance(ctx, storage.Active, rec)
+}
+
 // begin stores a new generation and, in the same write, names it in the first one.
 // Of any number of calls at the same moment, one stores the generation.
-func (r *Room) begin(ctx context.Context, p place, next storage.Record) error {
+func (r *Room) begin(ctx context.Context, p place, given shown, next storage.Record) (err error) {
+	if next.Data, err = (data{Shown: given}).encode(); err != nil {
+		return err
+	}
 	if p.generation == 0 {
 		return r.Records.Insert(ctx, next)
 	}
@@ -257,7 +261,6 @@ func (r *Room) begin(ctx context.Context, p place, next storage.Record) error {
 		}
 	}
 
-	var err error
 	if p.first.Data, err = (data{Latest: p.next()}).encode(); err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package gateway_test
 
 import (
 	"encoding/xml"
+	"errors"
 	"io"
 	"net/url"
 	"strings"
@@ -82,7 +83,7 @@ func TestXML_IsWellFormed(t *testing.T) {
 	var names, texts []string
 	for dec := xml.NewDecoder(strings.NewReader(body)); ; {
 		token, err := dec.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		require.NoError(t, err, body)
