@@ -94,7 +94,7 @@ func newGrantwell(k *keys, form string) (http.Handler, error) {
 			grants.AuthorizationCode{},
 			grants.ClientCredentials{},
 			grants.Password{Authenticator: login{}},
-			grants.RefreshToken{},
+			grants.RefreshToken{Strict: true}, // as the other servers: no answer is kept for a retry
 			grants.JWTBearer{Verifier: bearer},
 			grants.SAMLBearer{Verifier: saml},
 		},
