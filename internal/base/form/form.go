@@ -72,11 +72,13 @@ func Parse(text string, multi ...string) (url.Values, error) {
 // authorization server must find out first where to report a repetition. All
 // values of a repeated name are kept, empty ones too.
 func ParseAll(text string) (url.Values, error) {
-	if strings.Count(text, "&")+1 > MaxParams {
+	pairs := strings.Count(text, "&") + 1
+	if pairs > MaxParams {
 		return nil, ErrTooMany
 	}
 
-	values := make(url.Values)
+	values := make(url.Values, min(pairs, 8))
+	first := make([]string, 0, pairs) // the first value of each name, in one allocation
 	for pair := range strings.SplitSeq(text, "&") {
 		if pair == "" {
 			continue
@@ -85,7 +87,12 @@ func ParseAll(text string) (url.Values, error) {
 		if err != nil {
 			return nil, err
 		}
-		values[name] = append(values[name], value)
+		if have, again := values[name]; again {
+			values[name] = append(have, value)
+			continue
+		}
+		first = append(first, value)
+		values[name] = first[len(first)-1 : len(first) : len(first)]
 	}
 	for name, all := range values {
 		if len(all) == 1 && all[0] == "" {

@@ -182,6 +182,9 @@ func (r *Room) Remember(
 			return 0, err
 		}
 
+		if !p.live && !remember {
+			return 0, nil
+		}
 		generation := p.generation
 		rec := p.latest
 		if !p.live {
@@ -194,8 +197,6 @@ func (r *Room) Remember(
 			// What is allowed only this time rests on the consent too, so that its
 			// withdrawal ends all that the client has.
 			return generation, nil
-		case !remember:
-			return 0, nil
 		case p.live:
 			err = r.extend(ctx, rec, scope, audience, given)
 		default:
