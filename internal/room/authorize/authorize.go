@@ -156,7 +156,7 @@ func (r *Room) begin(ctx context.Context, e *event.Event, sent url.Values) (*Req
 		return nil, err
 	}
 
-	return r.request(ctx, e, &seam.Authorization{
+	return r.request(ctx, e, seam.Authorization{
 		Params:    resolved.Params,
 		Source:    resolved.Source,
 		Once:      resolved.Once,
@@ -169,8 +169,8 @@ func (r *Room) begin(ctx context.Context, e *event.Event, sent url.Values) (*Req
 // A repetition is refused later, when it is known where the answer goes. A repeated
 // reference names no request, so it is not resolved. The other repeated parameters
 // stay visible beside what was resolved.
-func (r *Room) resolve(ctx context.Context, sent url.Values, now time.Time) (*seam.Resolution, error) {
-	as := &seam.Resolution{Params: sent}
+func (r *Room) resolve(ctx context.Context, sent url.Values, now time.Time) (seam.Resolution, error) {
+	as := seam.Resolution{Params: sent}
 	for _, name := range []string{"client_id", "request", "request_uri"} {
 		if len(sent[name]) > 1 {
 			return as, nil
@@ -180,14 +180,14 @@ func (r *Room) resolve(ctx context.Context, sent url.Values, now time.Time) (*se
 	for _, resolver := range r.Resolvers {
 		found, err := resolver.Resolve(ctx, sent, now)
 		if err != nil {
-			return nil, err
+			return as, err
 		}
 		if found == nil {
 			continue
 		}
 		found.Params = withRepeated(found.Params, sent)
 
-		return found, nil
+		return *found, nil
 	}
 
 	return as, nil
@@ -206,7 +206,13 @@ func withRepeated(resolved, sent url.Values) url.Values {
 }
 
 // request judges a request whose parameters are resolved.
-func (r *Room) request(ctx context.Context, e *event.Event, a *seam.Authorization) (*Request, error) {
+func (r *Room) request(ctx context.Context, e *event.Event, begun seam.Authorization) (*Request, error) {
+	// One allocation holds both.
+	both := &struct {
+		to Request
+		a  seam.Authorization
+	}{a: begun}
+	a := &both.a
 	err := r.judge(ctx, a)
 	if a.Client != nil {
 		e.ClientID = a.Client.ID
@@ -216,7 +222,11 @@ func (r *Room) request(ctx context.Context, e *event.Event, a *seam.Authorizatio
 		return nil, err
 	}
 
-	return &Request{Authorization: a, Own: r.own(a), event: *e}, nil
+	both.to.Authorization = a
+	both.to.Own = r.own(a)
+	both.to.event = *e
+
+	return &both.to, nil
 }
 
 // grantType returns the grant that a response type begins; "" if it is not known.

@@ -163,7 +163,7 @@ func (r *Room) resume(
 		return nil, elsewhere(r.Frame.Browser(req) != "")
 	}
 
-	out, err := r.request(ctx, e, &seam.Authorization{
+	out, err := r.request(ctx, e, seam.Authorization{
 		Params:         wait.Params,
 		Source:         wait.Source,
 		Once:           wait.Once,
