@@ -51,7 +51,7 @@ func newBrowser(t *testing.T) *browser {
 	t.Helper()
 	allocator, stop := chromedp.NewExecAllocator(t.Context(),
 		chromedp.ExecPath(chromium(t)),
-		chromedp.UserDataDir(t.TempDir()),
+		chromedp.UserDataDir(profile(t)),
 		chromedp.Flag("headless", true),
 		chromedp.Flag("no-sandbox", true),
 		chromedp.Flag("disable-gpu", true),
@@ -66,6 +66,19 @@ func newBrowser(t *testing.T) *browser {
 	b.tab = b.newTab(allocator)
 
 	return b
+}
+
+// profile returns a directory for a browser. Processes of the browser may still write to
+// it after the browser was stopped, so its removal is tried again.
+func profile(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "browsertest")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		require.Eventually(t, func() bool { return os.RemoveAll(dir) == nil }, 20*time.Second, 50*time.Millisecond)
+	})
+
+	return dir
 }
 
 // newTab opens a tab. Each step in it ends within a minute.
