@@ -211,16 +211,6 @@ func lessThanFosite() []lacking {
 			},
 		},
 		{
-			what: "Pushed authorization requests (RFC 9126)",
-			try: func(c *contender) (string, bool) {
-				res := c.send(c.request("/par", demoBasic, authorizeQuery("conf")))
-				if res.str("request_uri") != "" {
-					return "a `request_uri`", true
-				}
-				return noEndpoint(res)
-			},
-		},
-		{
 			what: "A signed request object, with `scope=openid`",
 			try: func(c *contender) (string, bool) {
 				_ = c.register(objectClient())

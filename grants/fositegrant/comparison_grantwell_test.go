@@ -105,6 +105,7 @@ func newGrantwell(t testing.TB, claims map[string]any, change func(*grantwell.Co
 		cfg.ClientAuth = []grantwell.ClientAuthenticator{
 			grantwell.AssertionAuth{Verifier: verifier},
 		}
+		cfg.PAR = grantwell.PARConfig{Path: "/par", Lifetime: pushedLifetime}
 		cfg.Events = nil
 		if change != nil {
 			change(cfg)

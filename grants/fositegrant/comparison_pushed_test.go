@@ -3,10 +3,15 @@ package fositegrant_test
 import (
 	"net/http"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 // withoutPushing is the setting of a host that does not offer pushed requests.
 const withoutPushing = "leaving `PushedAuthorizeHandlerFactory` out"
+
+// pushedLifetime is how long a pushed request lives at Grantwell: the least that it takes.
+const pushedLifetime = 5 * time.Second
 
 // push sends a pushed authorization request (RFC 9126).
 func (c *contender) push(as, rawQuery, body string) response {
@@ -20,7 +25,7 @@ func parFindings() []finding {
 			try: func(c *contender) (string, bool) {
 				res := c.push("other:"+demoSecret, "", authorizeQuery("conf"))
 				if res.status != http.StatusCreated {
-					return noEndpoint(res)
+					return res.brief(), false
 				}
 				code := c.authorize("client_id=conf&request_uri=" + res.str("request_uri"))
 				saw := "accepted: " + code.brief() + " for the other client"
@@ -36,9 +41,14 @@ func parFindings() []finding {
 			try: func(c *contender) (string, bool) {
 				res := c.push(demoBasic, "", authorizeQuery("conf"))
 				if res.status != http.StatusCreated {
-					return noEndpoint(res)
+					return res.brief(), false
 				}
-				time.Sleep(50 * time.Millisecond)
+				fresh := c.push(demoBasic, "", authorizeQuery("conf")).str("request_uri")
+				used := c.authorize("client_id=conf&request_uri=" + fresh)
+				require.NotEmpty(c.t, used.params().Get("code"), "a fresh one is usable: %s", used.body)
+
+				seconds, _ := res.json["expires_in"].(float64)
+				time.Sleep(time.Duration(seconds)*time.Second + 50*time.Millisecond)
 				code := c.authorize("client_id=conf&request_uri=" + res.str("request_uri"))
 				return code.brief(), code.params().Get("code") != ""
 			},
@@ -50,19 +60,11 @@ func parFindings() []finding {
 				credentials := "?client_id=conf&client_secret=" + demoSecret
 				res := c.push("", credentials, authorizeQuery("conf", "client_id", "-"))
 				if res.status != http.StatusCreated {
-					return noEndpoint(res)
+					return res.brief(), false
 				}
 				return res.brief(), true
 			},
 			closes: withoutPushing,
 		},
 	}
-}
-
-// noEndpoint returns a refusal in words.
-func noEndpoint(r response) (string, bool) {
-	if r.status == http.StatusNotFound {
-		return "no such endpoint", false
-	}
-	return r.brief(), false
 }
