@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/base/peer"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/tokens"
@@ -143,11 +144,14 @@ type Config struct {
 	// OriginHeaders are request headers that a preflight allows besides Authorization,
 	// Content-Type and DPoP, for example "traceparent".
 	OriginHeaders []string
-	// TrustedProxies are the peers whose X-Forwarded-For and X-Forwarded-Proto are
-	// believed. Empty: none.
+	// TrustedProxies are the peers whose X-Forwarded-For, X-Forwarded-Proto and Forwarded
+	// (RFC 7239) are believed; TrustedSocket believes those of a unix-domain socket.
 	TrustedProxies []netip.Prefix
+	TrustedSocket  bool
 	// Compat has deviations that clients of other servers may need. See [Gateway].
 	Compat Compat
+
+	peers *peer.Proxies
 }
 
 // Paths are the paths of the endpoints, below the issuer's own. An issuer

@@ -9,6 +9,7 @@ import (
 	"github.com/grantwell/grantwell/grants/limit"
 	"github.com/grantwell/grantwell/internal/base/endpointpath"
 	"github.com/grantwell/grantwell/internal/base/faults"
+	"github.com/grantwell/grantwell/internal/base/peer"
 	"github.com/grantwell/grantwell/internal/seam"
 )
 
@@ -30,6 +31,7 @@ func (c *Config) prepare() error {
 	f.Duration("CodeLifetime", &c.CodeLifetime, time.Minute, 10*time.Minute)
 	f.Duration("InteractionLifetime", &c.InteractionLifetime, 10*time.Minute, 24*time.Hour)
 	f.Duration("Timeout", &c.Timeout, 2*time.Second, time.Minute)
+	c.peers = &peer.Proxies{Networks: c.TrustedProxies, Socket: c.TrustedSocket, Logger: c.Logger}
 	endpointpath.Fill(&c.Paths, DefaultPaths())
 	if c.Keys == nil {
 		c.Paths.JWKS = ""

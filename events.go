@@ -74,7 +74,7 @@ func LogEvents(l *slog.Logger) func(ctx context.Context, e Event) {
 
 // sink returns where events go; nil: nowhere.
 func (c *Config) sink() *event.Sink {
-	sink := &event.Sink{Addr: c.proxies().Addr, RequestID: c.RequestID}
+	sink := &event.Sink{Addr: c.peers.Addr, RequestID: c.RequestID}
 	if c.Events == nil && c.Logger == nil {
 		return sink
 	}

@@ -50,10 +50,10 @@ func (s *Server) Paths() Paths { return s.cfg.Paths }
 func (s *Server) Limiter() grants.Limiter { return s.cfg.Limiter }
 
 // RemoteAddr returns the address that a request came from: the connection's peer or,
-// if that is one of Config.TrustedProxies, the last address of X-Forwarded-For that
-// no trusted proxy added. Limits count by it, those of a host's login page too: see
-// grants.Guess. It is the zero address if the request names none.
-func (s *Server) RemoteAddr(r *http.Request) netip.Addr { return s.cfg.proxies().Addr(r) }
+// if that is one of Config.TrustedProxies, the last address of X-Forwarded-For or
+// Forwarded that no trusted proxy added. Limits count by it, those of a host's login
+// page too: see grants.Guess. It is the zero address if the request names none.
+func (s *Server) RemoteAddr(r *http.Request) netip.Addr { return s.cfg.peers.Addr(r) }
 
 // Introspect answers for an access token of this server, so that a resource in the
 // same process needs no HTTP: introspect.Guard{Introspector: srv}. A dead token is an

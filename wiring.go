@@ -12,7 +12,6 @@ import (
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/base/ids"
 	"github.com/grantwell/grantwell/internal/base/pages"
-	"github.com/grantwell/grantwell/internal/base/peer"
 	"github.com/grantwell/grantwell/internal/frame"
 	"github.com/grantwell/grantwell/internal/frame/backchannel"
 	"github.com/grantwell/grantwell/internal/frame/browser"
@@ -45,7 +44,7 @@ func specifications(c *Config) []any {
 		responsemode.Fragment{},
 		responsemode.FormPost{Texts: &pages.Texts{Added: c.Messages, Layout: c.PageLayout}},
 		gateway.Formats{On: c.Compat.Formats},
-		&par.PAR{Path: c.PAR.Path, Required: c.PAR.Required, Lifetime: c.PAR.Lifetime, Waiting: c.InteractionLifetime, Limiter: c.Limiter, Peers: c.proxies()},
+		&par.PAR{Path: c.PAR.Path, Required: c.PAR.Required, Lifetime: c.PAR.Lifetime, Waiting: c.InteractionLifetime, Limiter: c.Limiter, Peers: c.peers},
 	}
 }
 
@@ -75,7 +74,7 @@ func build(c *Config) (*house, error) {
 		Timeout:    c.Timeout,
 		MaxBody:    c.MaxBody,
 		RequireTLS: c.RequireTLS,
-		Peers:      c.proxies(),
+		Peers:      c.peers,
 		ErrorText:  c.ErrorText,
 		Events:     c.sink(),
 	}
@@ -84,7 +83,7 @@ func build(c *Config) (*house, error) {
 	errs := []error{
 		wrong,
 		c.checkPaths(powers.Endpoints),
-		c.proxies().Check(),
+		c.peers.Check(),
 		discovery.CheckIssuer(c.Issuer, c.AllowHTTP),
 		token.Check(c.Grants),
 		backchannel.CheckOrigins(c.Origins, c.OriginHeaders),
@@ -122,8 +121,6 @@ func build(c *Config) (*house, error) {
 // url returns the URL of a path below the issuer, which may end with a slash.
 func (c *Config) url(path string) string { return strings.TrimSuffix(c.Issuer, "/") + path }
 
-func (c *Config) proxies() peer.Proxies { return peer.Proxies(c.TrustedProxies) }
-
 func (h *house) buildLive(c *Config) error {
 	clients := seam.ByPointer(c.Clients)
 	families := ids.FamiliesOf(c.Issuer)
@@ -159,7 +156,7 @@ func (h *house) buildAuth(c *Config) error {
 		Methods:        c.AuthMethods,
 		Limiter:        c.Limiter,
 		LimitClass:     c.LimitClass,
-		Peers:          c.proxies(),
+		Peers:          c.peers,
 		AnySecretPlace: c.Compat.AnySecretPlace,
 	}
 	for i, a := range c.ClientAuth {

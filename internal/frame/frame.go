@@ -21,7 +21,7 @@ type Settings struct {
 	Timeout    time.Duration // of one request
 	MaxBody    int64         // bytes
 	RequireTLS bool
-	Peers      peer.Proxies
+	Peers      *peer.Proxies
 	// ErrorText replaces public error descriptions; nil: none are replaced.
 	ErrorText func(code, description string) (text, uri string)
 	Events    *event.Sink

@@ -123,11 +123,9 @@ func (a *app) config(o options, keys tokens.Keys) (grantwell.Config, error) {
 		}
 	}
 	if o.proxy != "" {
-		proxy, err := netip.ParsePrefix(o.proxy)
-		if err != nil {
+		if err := o.trustProxies(&cfg); err != nil {
 			return cfg, fmt.Errorf("-trusted-proxy: %w", err)
 		}
-		cfg.TrustedProxies = []netip.Prefix{proxy}
 	}
 	if o.log {
 		cfg.Logger = slog.New(slog.NewTextHandler(os.Stderr, nil))

@@ -3,9 +3,12 @@ package server
 import (
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
+	"strings"
 	"time"
 
+	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 )
 
@@ -54,8 +57,8 @@ func parseFlags(flags *flag.FlagSet, args []string, stores Stores) options {
 		"`file` that describes this server to the client programs; "+
 			"default: in the user's cache directory; \"-\": none")
 	flags.StringVar(&o.proxy, "trusted-proxy", "",
-		"`prefix` of the addresses whose X-Forwarded-For and X-Forwarded-Proto are believed, "+
-			"for example 127.0.0.1/32")
+		"`addresses` or networks whose X-Forwarded-For, X-Forwarded-Proto and Forwarded are believed, "+
+			"with commas between them, for example 127.0.0.1,10.0.0.0/8")
 	flags.BoolVar(&o.gateway, "gateway", false,
 		"answer as an API gateway's OAuth service does: its paths, formats and lifetimes")
 	flags.BoolVar(&o.log, "log", false, "log every outcome to standard error")
@@ -92,4 +95,21 @@ func (o options) refresh() grants.RefreshToken {
 		RetryWindow: o.retryWindow,
 		Strict:      o.strictRefresh || o.retryWindow == 0,
 	}
+}
+
+// trustProxies adds the proxies of the flag to the configuration.
+func (o options) trustProxies(cfg *grantwell.Config) error {
+	for text := range strings.SplitSeq(o.proxy, ",") {
+		text = strings.TrimSpace(text)
+		network, err := netip.ParsePrefix(text)
+		if addr, one := netip.ParseAddr(text); one == nil {
+			network, err = addr.Prefix(addr.BitLen())
+		}
+		if err != nil {
+			return fmt.Errorf("%q is neither an address nor a network", text)
+		}
+		cfg.TrustedProxies = append(cfg.TrustedProxies, network)
+	}
+
+	return nil
 }

@@ -4,39 +4,73 @@
 package peer
 
 import (
+	"log/slog"
 	"net/http"
 	"net/netip"
 	"strings"
+	"sync"
 )
 
-// Proxies are the addresses whose X-Forwarded-For and X-Forwarded-Proto headers
-// are believed. The zero value believes no headers.
-type Proxies []netip.Prefix
+// Proxies are the peers whose forwarding headers are believed: X-Forwarded-For,
+// X-Forwarded-Proto and Forwarded (RFC 7239). The zero value believes none.
+type Proxies struct {
+	Networks []netip.Prefix
+	// Socket believes a request that came over a unix-domain socket.
+	Socket bool
+	// Logger gets one line when headers of a peer that is not believed are ignored
+	// for the first time; nil: none.
+	Logger *slog.Logger
+
+	ignored sync.Once
+}
+
+// contradictory stands for the sender if the headers of a trusted proxy contradict
+// each other or cannot be parsed. Proxies write no such headers, so a sender did.
+// All of these senders share the one address, and none can claim another.
+var contradictory = netip.IPv6Unspecified()
 
 // Addr returns the address that a request came from. It is the connection's peer
-// or, if that peer is a trusted proxy, the last address of X-Forwarded-For that no
-// trusted proxy added. It is the zero address if the request names none.
-func (p Proxies) Addr(r *http.Request) netip.Addr {
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
+// or, if that peer is a trusted proxy, the last address of X-Forwarded-For or
+// Forwarded that no trusted proxy added. It is the zero address if the request names
+// none, which includes a trusted proxy that calls the sender "unknown", and "::" if
+// the two headers name different addresses.
+func (p *Proxies) Addr(r *http.Request) netip.Addr {
+	peer := host(r.RemoteAddr)
+	xff, forwarded := r.Header["X-Forwarded-For"], r.Header["Forwarded"]
+	switch {
+	case len(xff) == 0 && len(forwarded) == 0:
+		return peer
+	case !p.trustsSender(r, peer):
+		p.ignore(r)
+		return peer
+	case len(forwarded) == 0:
+		return p.last(peer, xff, listed)
+	case len(xff) == 0:
+		return p.last(peer, forwarded, forwardedFor)
 	}
 
-	addr := peer.Addr().Unmap()
-	if !p.trust(addr) {
-		return addr
+	// The proxy writes one of the headers, and the sender may have written the other.
+	addr := p.last(peer, xff, listed)
+	if addr != p.last(peer, forwarded, forwardedFor) {
+		return contradictory
 	}
 
-	// Any sender may have written what stands before the last address that no
-	// trusted proxy added, so the list is read from its end.
-	chain := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
-	for i := len(chain) - 1; i >= 0; i-- {
-		a, err := netip.ParseAddr(strings.TrimSpace(chain[i]))
-		if err != nil {
-			break
+	return addr
+}
+
+// last returns the last address of a header that no trusted proxy added. Any sender
+// may have written what stands before it. List splits one line of the header.
+func (p *Proxies) last(peer netip.Addr, lines []string, list func(line string) ([]string, bool)) netip.Addr {
+	addr := peer
+	for i := len(lines) - 1; i >= 0; i-- {
+		names, ok := list(lines[i])
+		if !ok {
+			return contradictory
 		}
-		if addr = a.Unmap(); !p.trust(addr) {
-			break
+		for j := len(names) - 1; j >= 0; j-- {
+			if addr = host(names[j]); !p.trusts(addr) {
+				return addr
+			}
 		}
 	}
 
@@ -44,28 +78,81 @@ func (p Proxies) Addr(r *http.Request) netip.Addr {
 }
 
 // Secure reports whether a request came over TLS, either to this process or to a
-// trusted proxy that says so.
-func (p Proxies) Secure(r *http.Request) bool {
+// trusted proxy that says so. Of several proxies, all must say it.
+func (p *Proxies) Secure(r *http.Request) bool {
 	if r.TLS != nil {
 		return true
 	}
-
-	peer, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil || !p.trust(peer.Addr().Unmap()) {
+	proto, forwarded := r.Header["X-Forwarded-Proto"], r.Header["Forwarded"]
+	if len(proto) == 0 && len(forwarded) == 0 {
+		return false
+	}
+	if !p.trustsSender(r, host(r.RemoteAddr)) {
+		p.ignore(r)
 		return false
 	}
 
-	return strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https")
+	return allHTTPS(proto, listed) && allHTTPS(forwarded, forwardedProto) && (len(proto) > 0 || namesProto(forwarded))
 }
 
-func (p Proxies) trust(a netip.Addr) bool {
-	for _, prefix := range p {
+// allHTTPS reports whether every protocol that a header names is https.
+func allHTTPS(lines []string, list func(line string) ([]string, bool)) bool {
+	for _, line := range lines {
+		names, ok := list(line)
+		if !ok {
+			return false
+		}
+		for _, name := range names {
+			if !strings.EqualFold(name, "https") {
+				return false
+			}
+		}
+	}
+
+	return true
+}
+
+func namesProto(lines []string) bool {
+	for _, line := range lines {
+		if names, _ := forwardedProto(line); len(names) > 0 {
+			return true
+		}
+	}
+
+	return false
+}
+
+// trustsSender reports whether the headers of a request are believed.
+func (p *Proxies) trustsSender(r *http.Request, peer netip.Addr) bool {
+	return p.trusts(peer) || p.Socket && !peer.IsValid() && overSocket(r.RemoteAddr)
+}
+
+// overSocket reports whether net/http would name a peer on a unix-domain socket so:
+// "" or "@" without a name, "@name" or "/path" with one.
+func overSocket(remote string) bool {
+	return remote == "" || remote[0] == '@' || remote[0] == '/'
+}
+
+func (p *Proxies) trusts(a netip.Addr) bool {
+	a = a.WithZone("")
+	for _, prefix := range p.Networks {
 		if prefix.Contains(a) {
 			return true
 		}
 	}
 
 	return false
+}
+
+// ignore says once that a proxy seems to be missing in the configuration.
+func (p *Proxies) ignore(r *http.Request) {
+	if p.Logger == nil {
+		return
+	}
+	p.ignored.Do(func() {
+		p.Logger.WarnContext(r.Context(), "oauth: forwarding headers are ignored, because their sender is no trusted proxy. "+
+			"If it is one, all its users share one limit. This is said once.", slog.String("sender", r.RemoteAddr))
+	})
 }
 
 // Neighbourhood returns the text by which a limit counts an address: an IPv4

@@ -31,7 +31,7 @@ type Room struct {
 	Limiter grants.Limiter
 	// LimitClass names the class of a client's limit; nil: all have one limit.
 	LimitClass func(clientID string) string
-	Peers      peer.Proxies
+	Peers      *peer.Proxies
 	// AnySecretPlace takes a secret from the header or the body, whichever of both
 	// the client is registered for.
 	AnySecretPlace bool

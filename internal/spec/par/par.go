@@ -40,7 +40,7 @@ type PAR struct {
 	// Limiter bounds how many requests the public clients at one address push. They do
 	// not authenticate, and each request is stored.
 	Limiter grants.Limiter
-	Peers   peer.Proxies
+	Peers   *peer.Proxies
 
 	kernel seam.Kernel
 }
