@@ -1,6 +1,7 @@
 package limit
 
 import (
+	"container/list"
 	"context"
 	"sync"
 	"time"
@@ -14,12 +15,21 @@ import (
 type Memory struct {
 	limits map[string]Limit // by kind
 
-	mu   sync.Mutex
-	keys map[string]*tries
+	mu    sync.Mutex
+	kinds map[string]*table
+}
+
+// table holds the guesses of one kind of keys. Callers with many invented keys of one
+// kind can push out keys of that kind only, those first that were tried longest ago.
+type table struct {
+	keys   map[string]*tries
+	oldest list.List // of *tries
 }
 
 // tries are the guesses of one key.
 type tries struct {
+	key      string
+	place    *list.Element
 	failed   []time.Time // in the window, oldest first
 	underway int
 	wake     chan struct{} // closed, and replaced, when a guess ends
@@ -30,25 +40,26 @@ var _ grants.Limiter = (*Memory)(nil)
 // NewMemory returns a limiter with limits by kind of key: "user", "client", "addr",
 // and "client/" with a class for the classes of Config.LimitClass. A class that has
 // no limit has that of "client". A kind without a limit, or whose Failures is not
-// above zero, is not limited. Nil limits are those of [Default].
+// above zero, is not limited; but "assertion" and "waiting" have the limits of
+// [Default] unless they are named. Nil limits are those of [Default].
+//
+// It keeps at most 100,000 keys of a kind. Beyond that the keys that were tried
+// longest ago are forgotten.
 func NewMemory(limits map[string]Limit) *Memory {
-	if limits == nil {
-		limits = Default()
-	}
-
-	return &Memory{limits: limits, keys: make(map[string]*tries)}
+	return &Memory{limits: complete(limits), kinds: make(map[string]*table)}
 }
 
 // Attempt implements [grants.Limiter].
 func (l *Memory) Attempt(ctx context.Context, key string) (func(bool), time.Duration, error) {
-	limit := of(l.limits, key)
+	kind := kindOf(l.limits, key)
+	limit := l.limits[kind]
 	if limit.Failures <= 0 {
 		return func(bool) {}, 0, nil
 	}
 
 	for {
 		l.mu.Lock()
-		t := l.tries(key, limit, time.Now())
+		t := l.kind(kind).tries(key, limit, time.Now())
 		if len(t.failed) >= limit.Failures {
 			wait := max(time.Until(t.failed[0].Add(limit.Window)), time.Millisecond)
 			l.mu.Unlock()
@@ -58,7 +69,7 @@ func (l *Memory) Attempt(ctx context.Context, key string) (func(bool), time.Dura
 			t.underway++
 			l.mu.Unlock()
 			var once sync.Once
-			return func(success bool) { once.Do(func() { l.done(key, t, success) }) }, 0, nil
+			return func(success bool) { once.Do(func() { l.done(kind, t, success) }) }, 0, nil
 		}
 		wake := t.wake
 		l.mu.Unlock()
@@ -74,14 +85,15 @@ func (l *Memory) Attempt(ctx context.Context, key string) (func(bool), time.Dura
 
 // tries returns the key's guesses without failures that are older than the window.
 // The caller holds the lock.
-func (l *Memory) tries(key string, limit Limit, now time.Time) *tries {
-	t := l.keys[key]
+func (k *table) tries(key string, limit Limit, now time.Time) *tries {
+	t := k.keys[key]
 	if t == nil {
-		if len(l.keys) >= maxKeys {
-			l.makeRoom(now)
-		}
-		t = &tries{wake: make(chan struct{})}
-		l.keys[key] = t
+		k.makeRoom()
+		t = &tries{key: key, wake: make(chan struct{})}
+		t.place = k.oldest.PushBack(t)
+		k.keys[key] = t
+	} else {
+		k.oldest.MoveToBack(t.place)
 	}
 	for len(t.failed) > 0 && now.Sub(t.failed[0]) >= limit.Window {
 		t.failed = t.failed[1:]
@@ -90,33 +102,42 @@ func (l *Memory) tries(key string, limit Limit, now time.Time) *tries {
 	return t
 }
 
-// makeRoom removes keys: first those whose failures no longer count and then, if all
-// of them count, any key without a guess under way.
-func (l *Memory) makeRoom(now time.Time) {
-	for pass := range 2 {
-		for key, t := range l.keys {
-			stale := len(t.failed) == 0 ||
-				now.Sub(t.failed[len(t.failed)-1]) >= of(l.limits, key).Window
-			if t.underway == 0 && (stale || pass == 1) {
-				delete(l.keys, key)
-			}
-			if len(l.keys) < maxKeys*9/10 {
-				return
-			}
+// kind returns the table of a kind. The caller holds the lock.
+func (l *Memory) kind(name string) *table {
+	if l.kinds[name] == nil {
+		l.kinds[name] = &table{keys: make(map[string]*tries)}
+	}
+
+	return l.kinds[name]
+}
+
+// makeRoom removes the keys that were tried longest ago, as long as there are too
+// many. A key with a guess under way stays.
+func (k *table) makeRoom() {
+	for e := k.oldest.Front(); e != nil && len(k.keys) >= maxKeys; {
+		next := e.Next()
+		if old, _ := e.Value.(*tries); old.underway == 0 {
+			k.remove(old)
 		}
+		e = next
 	}
 }
 
+func (k *table) remove(old *tries) {
+	k.oldest.Remove(old.place)
+	delete(k.keys, old.key)
+}
+
 // done records the outcome of a guess.
-func (l *Memory) done(key string, t *tries, success bool) {
+func (l *Memory) done(kind string, t *tries, success bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 
 	t.underway--
 	if !success {
 		t.failed = append(t.failed, time.Now())
-	} else if t.underway == 0 && len(t.failed) == 0 && l.keys[key] == t {
-		delete(l.keys, key)
+	} else if table := l.kind(kind); t.underway == 0 && len(t.failed) == 0 && table.keys[t.key] == t {
+		table.remove(t)
 	}
 	close(t.wake)
 	t.wake = make(chan struct{})

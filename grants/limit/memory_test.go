@@ -10,7 +10,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/grants/limit"
+	"github.com/grantwell/grantwell/storage"
 )
 
 // Each failure counts for its own window. Successes do not count.
@@ -83,24 +85,96 @@ func TestMemory_GuessesWaitNearTheLimit(t *testing.T) {
 	})
 }
 
-// Many names take no more memory than the bound allows, and do not evict
-// guesses in progress.
-func TestMemory_IsBounded(t *testing.T) {
-	t.Parallel()
-	l := limit.NewMemory(map[string]limit.Limit{"user": {
-		Failures: 1,
-		Window:   time.Hour,
-	}})
-	held, _, err := l.Attempt(t.Context(), "user:held")
+// fail makes one wrong guess and reports whether it was allowed.
+func fail(t *testing.T, l grants.Limiter, key string) bool {
+	t.Helper()
+	done, wait, err := l.Attempt(t.Context(), key)
 	require.NoError(t, err)
-	for i := range 101_000 {
-		done, wait, err := l.Attempt(t.Context(), fmt.Sprint("user:", i))
-		require.NoError(t, err)
-		require.Zero(t, wait)
+	if wait == 0 {
 		done(false)
 	}
-	held(false)
-	_, wait, err := l.Attempt(t.Context(), "user:held")
+
+	return wait == 0
+}
+
+// Many names take no more memory than the bound allows. They push out the names that
+// were tried longest ago, none of another kind, and no guess in progress.
+func TestMemory_IsBounded(t *testing.T) {
+	t.Parallel()
+	l := limit.NewMemory(map[string]limit.Limit{
+		"user": {Failures: 1, Window: time.Hour},
+		"addr": {Failures: 1, Window: time.Hour},
+	})
+	require.True(t, fail(t, l, "addr:victim"))
+	require.True(t, fail(t, l, "user:old"))
+	require.True(t, fail(t, l, "user:tried again"))
+	held, _, err := l.Attempt(t.Context(), "user:held")
 	require.NoError(t, err)
-	require.Positive(t, wait)
+	for i := range 60_000 {
+		require.True(t, fail(t, l, fmt.Sprint("user:a", i)))
+	}
+	require.False(t, fail(t, l, "user:tried again"))
+	for i := range 60_000 {
+		require.True(t, fail(t, l, fmt.Sprint("user:b", i)))
+	}
+
+	held(false)
+	require.False(t, fail(t, l, "user:held"))
+	require.False(t, fail(t, l, "user:tried again"))
+	require.False(t, fail(t, l, "addr:victim"))
+	require.False(t, fail(t, l, "user:b0"))
+	require.True(t, fail(t, l, "user:old"), "a key beyond the bound is kept")
+}
+
+// A class of clients without a limit of its own shares the table of "client", so that
+// classes take no more memory than clients.
+func TestMemory_ClassesShareTheirTable(t *testing.T) {
+	t.Parallel()
+	l := limit.NewMemory(map[string]limit.Limit{
+		"client":       {Failures: 1, Window: time.Hour},
+		"client/batch": {Failures: 2, Window: time.Hour},
+	})
+	require.True(t, fail(t, l, "client/other:old"))
+	require.True(t, fail(t, l, "client/batch:a"))
+	for i := range 100_000 {
+		require.True(t, fail(t, l, fmt.Sprintf("client/class%d:a", i)))
+	}
+	require.True(t, fail(t, l, "client/other:old"), "a key beyond the bound is kept")
+	require.True(t, fail(t, l, "client/batch:a"))
+	require.False(t, fail(t, l, "client/batch:a"))
+}
+
+// Work without a limit of the host has that of Default; guesses have none. A host may
+// turn it off. Shared counts work without its store, which is nil here.
+func TestWork_IsLimitedByDefault(t *testing.T) {
+	t.Parallel()
+	for name, with := range map[string]func(limits map[string]limit.Limit) grants.Limiter{
+		"memory": func(limits map[string]limit.Limit) grants.Limiter { return limit.NewMemory(limits) },
+		"shared": func(limits map[string]limit.Limit) grants.Limiter {
+			l, err := limit.NewShared(struct{ storage.Records }{}, limits)
+			require.NoError(t, err)
+			return l
+		},
+	} {
+		for kind, want := range map[string]int{"assertion": 300, "waiting": 1000} {
+			l := with(map[string]limit.Limit{})
+			got := 0
+			for got < 2000 && fail(t, l, kind+":192.0.2.1") {
+				got++
+			}
+			require.Equal(t, want, got, "%s: %s", name, kind)
+			require.True(t, fail(t, l, kind+":192.0.2.2"), "%s: %s", name, kind)
+
+			off := with(map[string]limit.Limit{kind: {}})
+			for range want + 1 {
+				require.True(t, fail(t, off, kind+":192.0.2.1"), "%s: %s", name, kind)
+			}
+		}
+		if name == "memory" {
+			require.True(t, fail(t, with(map[string]limit.Limit{}), "user:a"))
+		}
+	}
+	own := map[string]limit.Limit{"user": {Failures: 1, Window: time.Second}}
+	limit.NewMemory(own)
+	require.Len(t, own, 1, "the host's map is its own")
 }

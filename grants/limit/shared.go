@@ -20,7 +20,8 @@ const Guesses storage.Kind = "guess"
 // Shared counts failed guesses in a store, for all instances of a server together:
 // no number of guesses at the same moment, on any number of instances, passes a
 // limit. It refuses and waits as [Memory] does. If the store fails, Attempt fails
-// too, and the request is answered with status 503.
+// too, and the request is answered with status 503. What bounds work ("assertion" and
+// "waiting") is counted in this process alone, without the store.
 //
 // # Cost
 //
@@ -38,6 +39,7 @@ const Guesses storage.Kind = "guess"
 type Shared struct {
 	records storage.Records
 	limits  map[string]Limit
+	work    *Memory // counts what bounds the work of this process
 
 	mu    sync.Mutex
 	known map[string]*counter // a cache: the store has all of it
@@ -61,9 +63,7 @@ func NewShared(records storage.Records, limits map[string]Limit) (*Shared, error
 	if records == nil {
 		return nil, errors.New("limit: records are missing")
 	}
-	if limits == nil {
-		limits = Default()
-	}
+	limits = complete(limits)
 	for kind, limit := range limits {
 		if limit.Failures > maxFailures || limit.Failures > 0 && limit.Window < time.Second {
 			return nil, fmt.Errorf("limit: the limit of %q allows above %d failures, or its window is below a second",
@@ -71,14 +71,22 @@ func NewShared(records storage.Records, limits map[string]Limit) (*Shared, error
 		}
 	}
 
-	return &Shared{records: records, limits: limits, known: make(map[string]*counter)}, nil
+	return &Shared{
+		records: records,
+		limits:  limits,
+		work:    NewMemory(limits),
+		known:   make(map[string]*counter),
+	}, nil
 }
 
 // Attempt implements [grants.Limiter].
 func (l *Shared) Attempt(ctx context.Context, key string) (func(bool), time.Duration, error) {
-	limit := of(l.limits, key)
+	limit := l.limits[kindOf(l.limits, key)]
 	if limit.Failures <= 0 {
 		return func(bool) {}, 0, nil
+	}
+	if isWork(key) {
+		return l.work.Attempt(ctx, key)
 	}
 
 	c := l.counter(key, limit)
