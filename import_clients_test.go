@@ -123,7 +123,7 @@ func TestReadClients_NamesAreExactAndUnique(t *testing.T) {
 	require.Equal(t, []string{"read", "write"}, cs[0].Scope)
 	require.False(t, cs[0].Disabled)
 	require.Equal(t, map[string]string{"K": "1", "k": "2"}, cs[0].Metadata)
-	require.Equal(t, []storage.Secret{storage.HashSecret(plain)}, cs[0].Secrets)
+	require.Equal(t, []storage.Secret{{Hash: storage.HashSecret(plain).Hash, Chosen: true}}, cs[0].Secrets)
 	require.False(t, cs[1].AllowsGrant("authorization_code"))
 	require.Equal(t, []string{storage.ExternalID("https://idp.example", "4711"), "a"},
 		[]string{cs[2].ID, cs[2].AliasOf})

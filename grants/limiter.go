@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"strings"
 	"time"
 
 	"github.com/grantwell/grantwell/internal/base/peer"
+	"github.com/grantwell/grantwell/internal/base/visible"
 	"github.com/grantwell/grantwell/storage"
 )
 
@@ -44,8 +44,13 @@ func Guess(
 	}
 
 	// The address comes first: past its limit, a caller must not be able to lock
-	// users out by naming them.
-	for _, key := range []string{"addr:" + peer.Neighbourhood(remote), "user:" + canonical(username)} {
+	// users out by naming them. Requests without an address are not counted by it, or
+	// one caller could lock out all of them.
+	keys := []string{"addr:" + peer.Neighbourhood(remote), "user:" + storage.Key(visible.Fold(username))}
+	if !remote.IsValid() {
+		keys = keys[1:]
+	}
+	for _, key := range keys {
 		done, wait, err := l.Attempt(ctx, key)
 		if err != nil || wait > 0 {
 			finish(true) // no guess was made, so none counts
@@ -71,10 +76,4 @@ func Guess(
 	ok = true
 
 	return user, nil
-}
-
-// canonical folds the spellings of a user name, so that a caller cannot pass a
-// limit by varying them.
-func canonical(username string) string {
-	return storage.Key(strings.ToLower(strings.Join(strings.Fields(username), " ")))
 }

@@ -20,6 +20,11 @@ type Secret struct {
 	// ("$pbkdf2-sha256$", "$pbkdf2-sha512$") string.
 	Hash string `json:"hash"`
 
+	// Chosen says that people may have chosen a secret whose hash is "sha256:", so that
+	// it can be guessed: the server then compares it within the limits of guesses.
+	// Slow hashes are always compared so.
+	Chosen bool `json:"chosen,omitempty"`
+
 	// ExpiresAt is when the secret stops working. Zero means never.
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 }
@@ -63,7 +68,10 @@ func ImportSecret(hash string) (Secret, error) {
 	if err != nil || len(sum) != sha256.Size {
 		return Secret{}, errors.New("storage: the hash of a secret is not bcrypt, argon2id, PBKDF2 or SHA-256")
 	}
-	return digestSecret(sum), nil
+	stored := digestSecret(sum)
+	stored.Chosen = true // a digest does not show how its secret was made
+
+	return stored, nil
 }
 
 // knownHash reports whether the text has the form of a stored hash. Whether a

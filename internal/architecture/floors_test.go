@@ -166,6 +166,7 @@ var foreign = map[string][]string{
 		"github.com/mattermost/xml-roundtrip-validator",
 		"golang.org/x/crypto/",
 		"golang.org/x/sync/singleflight",
+		"golang.org/x/text/unicode/norm",
 	},
 	"tokens": {
 		"github.com/go-jose/go-jose/v4",

@@ -48,7 +48,9 @@ type FileOptions struct {
 // ReadFile reads a JSON array of clients, in the names and types of
 // [storage.Client]. A client of the method client_secret_basic or
 // client_secret_post has its plain secret in client_secret, which is hashed, or
-// a hash of it in client_secret_hash: see [storage.ImportSecret]. A client of
+// a hash of it in client_secret_hash: see [storage.ImportSecret]. A plain secret is
+// taken for one that a person chose unless it has the form of those that the server
+// generates, 32 random bytes in base64url. A client of
 // the method client_secret_jwt has its key in client_secret, which is stored as
 // it is. A client that names no created_at was created now.
 //
@@ -210,7 +212,9 @@ func setSecret(c *storage.Client, plain, hash string) error {
 		return fmt.Errorf("%s: has more than %d bytes, which no endpoint reads", plainMember, maxSecret)
 
 	case plain != "":
-		c.Secrets = []storage.Secret{storage.HashSecret(plain)}
+		stored := storage.HashSecret(plain)
+		stored.Chosen = !looksRandom(plain)
+		c.Secrets = []storage.Secret{stored}
 
 	case len(c.Secrets) == 0:
 		return fmt.Errorf("%s: is missing", plainMember)

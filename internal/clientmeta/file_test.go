@@ -54,7 +54,7 @@ func TestReadFile_ObeysEveryMember(t *testing.T) {
 	require.Len(t, clients, 3)
 
 	web := clients[0]
-	require.Equal(t, []storage.Secret{storage.HashSecret(secret)}, web.Secrets)
+	require.Equal(t, []storage.Secret{chosen(secret)}, web.Secrets)
 	require.Equal(t, []string{"read", "write"}, web.Scope)
 	require.Equal(t, 10*time.Minute, web.AccessTokenLifetime)
 	require.Equal(t, 30500*time.Millisecond, web.CodeLifetime)
@@ -68,14 +68,26 @@ func TestReadFile_ObeysEveryMember(t *testing.T) {
 	require.Equal(t, 2020, clients[2].CreatedAt.Year())
 }
 
+// chosen is what is stored of a secret that a person may have chosen.
+func chosen(secret string) storage.Secret {
+	stored := storage.HashSecret(secret)
+	stored.Chosen = true
+
+	return stored
+}
+
 // A plain secret is stored in the form that the method needs: a hash of what
 // the client sends, and the key of what it signs with.
 func TestReadFile_StoresSecretsByMethod(t *testing.T) {
 	t.Parallel()
 	hash := storage.HashSecret(secret).Hash
+	random, _ := clientmeta.NewSecret()
 	for members, want := range map[string]storage.Client{
-		`"client_secret":"` + secret + `"`:                                                                {Secrets: []storage.Secret{{Hash: hash}}},
-		`"client_secret":"` + secret + `","token_endpoint_auth_method":"client_secret_post"`:              {Secrets: []storage.Secret{{Hash: hash}}},
+		`"client_secret":"` + secret + `"`:                                                                {Secrets: []storage.Secret{chosen(secret)}},
+		`"client_secret":"` + random + `"`:                                                                {Secrets: []storage.Secret{storage.HashSecret(random)}},
+		`"client_secret":"` + strings.Repeat("ab", 30) + `"`:                                              {Secrets: []storage.Secret{chosen(strings.Repeat("ab", 30))}},
+		`"client_secret":"` + random[:40] + `"`:                                                           {Secrets: []storage.Secret{chosen(random[:40])}},
+		`"client_secret":"` + secret + `","token_endpoint_auth_method":"client_secret_post"`:              {Secrets: []storage.Secret{chosen(secret)}},
 		`"client_secret_hash":"` + hash + `"`:                                                             {Secrets: []storage.Secret{{Hash: hash}}},
 		`"secrets":[{"hash":"` + hash + `"}]`:                                                             {Secrets: []storage.Secret{{Hash: hash}}},
 		`"client_secret":"` + secret + `","token_endpoint_auth_method":"client_secret_jwt"`:               {SharedKey: []byte(secret)},

@@ -22,6 +22,18 @@ func NewSecret() (plain string, stored storage.Secret) {
 	return plain, storage.HashSecret(plain)
 }
 
+// looksRandom reports whether a secret has the form of [NewSecret], and as many different
+// characters as random ones always have. People do not choose such secrets.
+func looksRandom(plain string) bool {
+	raw, err := base64.RawURLEncoding.DecodeString(plain)
+	different := make(map[rune]bool)
+	for _, c := range plain {
+		different[c] = true
+	}
+
+	return err == nil && len(raw) >= 32 && len(different) >= 16
+}
+
 // UsesSecret reports whether a client with this method sends its secret, so
 // that the server stores a hash of it.
 func UsesSecret(method string) bool {

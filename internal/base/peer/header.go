@@ -41,9 +41,12 @@ func listed(line string) ([]string, bool) {
 	if len(line) > maxLine {
 		_, line, _ = strings.Cut(line[len(line)-maxLine:], ",")
 	}
-	names := strings.Split(line, ",")
-	for i, name := range names {
-		names[i] = strings.TrimSpace(name)
+	var names []string
+	for name := range strings.SplitSeq(line, ",") {
+		// Empty elements of a list are ignored (RFC 9110 section 5.6.1).
+		if name = strings.TrimSpace(name); name != "" {
+			names = append(names, name)
+		}
 	}
 
 	return names, true

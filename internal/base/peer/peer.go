@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -92,34 +93,25 @@ func (p *Proxies) Secure(r *http.Request) bool {
 		return false
 	}
 
-	return allHTTPS(proto, listed) && allHTTPS(forwarded, forwardedProto) && (len(proto) > 0 || namesProto(forwarded))
+	by := protocols(proto, listed)
+	by = append(by, protocols(forwarded, forwardedProto)...)
+
+	return len(by) > 0 && !slices.ContainsFunc(by, func(name string) bool { return !strings.EqualFold(name, "https") })
 }
 
-// allHTTPS reports whether every protocol that a header names is https.
-func allHTTPS(lines []string, list func(line string) ([]string, bool)) bool {
+// protocols returns the protocols that a header names. A line that cannot be parsed is
+// one that is not https.
+func protocols(lines []string, list func(line string) ([]string, bool)) []string {
+	var out []string
 	for _, line := range lines {
 		names, ok := list(line)
 		if !ok {
-			return false
+			names = []string{"malformed"}
 		}
-		for _, name := range names {
-			if !strings.EqualFold(name, "https") {
-				return false
-			}
-		}
+		out = append(out, names...)
 	}
 
-	return true
-}
-
-func namesProto(lines []string) bool {
-	for _, line := range lines {
-		if names, _ := forwardedProto(line); len(names) > 0 {
-			return true
-		}
-	}
-
-	return false
+	return out
 }
 
 // trustsSender reports whether the headers of a request are believed.

@@ -1,6 +1,7 @@
 package visible
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -22,4 +23,32 @@ func TestCheck_RefusesWhatIsNotSeen(t *testing.T) {
 		require.Equal(t, good, Only(good))
 	}
 	require.Equal(t, "Bank App", Only("Bank\nApp"))
+}
+
+// All spellings of a name fold to one text (NFKC, Unicode Standard Annex 15), and
+// different names stay apart.
+func TestFold_SpellingsOfOneName(t *testing.T) {
+	t.Parallel()
+	for name, spellings := range map[string][]string{
+		"j\u00f6hndoe": {
+			"J\u00d6HNDOE", "jo\u0308hndoe", "JO\u0308HNDOE", "j\u00f6hn\u200bdoe", "\ufeffj\u00f6hndoe", " j\u00f6hndoe\t",
+			"\uff4a\u00f6\uff48\uff4e\uff44\uff4f\uff45", "j\u00f6hndoe\ufe0f", "j\u00f6hn\u00addoe", "j\u00f6hndoe\xff", "j\u00f6hn\u202edoe",
+		},
+		"alice smith": {"Alice  Smith", "alice\u00a0smith", "ALICE\u2003SMITH", "alice \u200d smith"},
+		"k":           {"K", "\u212a", "\uff2b"},
+		"\u03c3":      {"\u03a3", "\u03c2"},
+		"ffi":         {"\ufb03", "FFI"},
+		"1":           {"\u2460", "\uff11", "\u00b9"},
+	} {
+		for _, spelling := range spellings {
+			require.Equal(t, Fold(name), Fold(spelling), "%+q", spelling)
+		}
+	}
+	seen := map[string]string{}
+	for _, name := range []string{"", "alice", "alicf", "ali ce", "al\u00efce", "\u0430lice", "alice1", "alice\x00x"} {
+		folded := Fold(name)
+		require.NotContains(t, seen, folded, "%q and %q", name, seen[folded])
+		seen[folded] = name
+	}
+	require.LessOrEqual(t, len(Fold(strings.Repeat("\ufdfa", 100_000))), 64<<10)
 }

@@ -8,7 +8,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"time"
 
 	"github.com/grantwell/grantwell/assertion"
 	"github.com/grantwell/grantwell/grants"
@@ -53,11 +52,11 @@ func (r *Room) Authenticate(ctx context.Context, c *seam.Call) (*storage.Client,
 	client, err := r.Clients.Client(ctx, p.clientID)
 	switch {
 	case errors.Is(err, storage.ErrNotFound):
-		return nil, false, r.fail(ctx, c, &p, grants.ReasonClientUnknown)
+		return nil, false, r.fail(ctx, c, &p, nil, grants.ReasonClientUnknown)
 	case err != nil:
 		return nil, false, grants.Unavailable(err)
 	case client.Disabled:
-		return nil, false, r.fail(ctx, c, &p, grants.ReasonClientDisabled)
+		return nil, false, r.fail(ctx, c, &p, client, grants.ReasonClientDisabled)
 	}
 
 	authenticated, err := r.verify(ctx, c, &p, client)
@@ -70,50 +69,55 @@ func (r *Room) verify(ctx context.Context, c *seam.Call, p *presented, client *s
 	registered := client.Method()
 	switch {
 	case !slices.Contains(r.Methods, registered):
-		return false, r.fail(ctx, c, p, grants.ReasonClientMethod)
+		return false, r.fail(ctx, c, p, client, grants.ReasonClientMethod)
 	case p.by != nil:
 		return r.verifyOther(ctx, c, p, client)
 	case p.method != registered && !(r.AnySecretPlace && bySecret(p.method) && bySecret(registered)):
-		return false, r.fail(ctx, c, p, grants.ReasonClientMethod)
+		return false, r.fail(ctx, c, p, client, grants.ReasonClientMethod)
 	case p.method == storage.AuthNone:
 		return false, nil
+	case p.secret == "":
+		return false, refusal(grants.ReasonClientSecret) // no secret is no guess
 	}
 
-	ok, counted, err := r.checkSecret(ctx, c, client, p.secret)
-	switch {
-	case err != nil:
-		return false, err
-	case ok:
-		return true, nil
-	case counted:
-		return false, refusal(grants.ReasonClientSecret)
+	ok, err := r.checkSecret(ctx, c, p, client)
+	if err == nil && !ok {
+		err = refusal(grants.ReasonClientSecret)
 	}
 
-	return false, r.fail(ctx, c, p, grants.ReasonClientSecret)
+	return ok, err
 }
 
 // verifyOther checks credentials that are no shared secret.
 func (r *Room) verifyOther(ctx context.Context, c *seam.Call, p *presented, client *storage.Client) (bool, error) {
 	if !slices.Contains(p.by.Methods(), client.Method()) {
-		return false, r.fail(ctx, c, p, grants.ReasonClientMethod)
+		return false, r.fail(ctx, c, p, client, grants.ReasonClientMethod)
 	}
 
-	err := p.by.Verify(ctx, c.Request, c.Form, client)
-	if err == nil {
+	done, err := r.ByAddress(ctx, Proofs, c.Request)
+	if err != nil {
+		return false, err
+	}
+	refused := false
+	defer func() { done(!refused) }()
+
+	if err = p.by.Verify(ctx, c.Request, c.Form, client); err == nil {
 		return true, nil
 	}
 	// What could not be decided is no failed authentication.
 	if e := grants.ErrorOf(err); e.Status >= http.StatusInternalServerError && e.Code != "server_error" {
 		return false, err
 	}
+	refused = true
 
 	out := grants.InvalidClient("%w", err).For(grants.ReasonClientProof)
 	// The owner of a key may learn which claim was refused. Before the signature
 	// holds there is no such text.
-	var refused *assertion.Error
-	if errors.As(err, &refused) && refused.ClaimRefused() != "" {
-		out.Description = refused.Description()
+	var claim *assertion.Error
+	if errors.As(err, &claim) && claim.ClaimRefused() != "" {
+		out.Description = claim.Description()
 	}
+
 	return false, out
 }
 
@@ -122,10 +126,16 @@ func bySecret(method string) bool {
 	return method == storage.AuthClientSecretBasic || method == storage.AuthClientSecretPost
 }
 
-// fail is every failed authentication that compared no slow hash. If a secret was
-// sent, it does the work of one comparison and counts the guess, so that the caller
-// learns nothing from the time or from a limit.
-func (r *Room) fail(ctx context.Context, c *seam.Call, p *presented, reason grants.Reason) error {
+// fail is every failed authentication but that of a wrong secret in the right place. A
+// secret that was sent is compared and counted all the same, so that the caller learns
+// nothing from the time or from a limit. The client is nil if it is unknown.
+func (r *Room) fail(
+	ctx context.Context,
+	c *seam.Call,
+	p *presented,
+	client *storage.Client,
+	reason grants.Reason,
+) error {
 	refused := refusal(reason)
 	if reason == grants.ReasonClientUnknown {
 		refused.Details = map[string]string{"sent_client_id": p.clientID}
@@ -133,16 +143,9 @@ func (r *Room) fail(ctx context.Context, c *seam.Call, p *presented, reason gran
 	if p.secret == "" {
 		return refused
 	}
-
-	r.slow.pay(ctx, p.secret)
-	done, wait, err := r.Limiter.Attempt(ctx, r.guessKey(c.Request, p.clientID))
-	switch {
-	case err != nil:
-		return grants.Unavailable(err)
-	case wait > 0:
-		return tooManyGuesses(wait)
+	if _, err := r.checkSecret(ctx, c, p, client); err != nil {
+		return err
 	}
-	done(false)
 
 	return refused
 }
@@ -157,30 +160,6 @@ var causes = map[grants.Reason]string{
 
 func refusal(reason grants.Reason) *grants.Error {
 	return grants.InvalidClient("grantwell: %s", causes[reason]).For(reason)
-}
-
-func tooManyGuesses(wait time.Duration) error {
-	return &grants.Error{
-		// A client that reads invalid_client throws its registration away.
-		Code:        "temporarily_unavailable",
-		Description: "Too many failed tries. Wait before the next one.",
-		Status:      http.StatusTooManyRequests,
-		RetryAfter:  wait,
-		Reason:      grants.ReasonLimit,
-	}
-}
-
-// guessKey counts by client and address, so that a caller cannot lock a client out
-// from elsewhere.
-func (r *Room) guessKey(req *http.Request, clientID string) string {
-	kind := "client:"
-	if r.LimitClass != nil {
-		if class := r.LimitClass(clientID); class != "" {
-			kind = "client/" + class + ":"
-		}
-	}
-
-	return kind + storage.JoinKey(clientID, peer.Neighbourhood(r.Peers.Addr(req)))
 }
 
 // SigningAlgorithms returns the algorithms of the authenticators that are in use and

@@ -5,12 +5,10 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
-	"runtime"
 	"strings"
-	"sync/atomic"
 
 	"github.com/grantwell/grantwell/grants"
-	"github.com/grantwell/grantwell/internal/base/secrethash"
+	"github.com/grantwell/grantwell/internal/base/peer"
 	"github.com/grantwell/grantwell/internal/seam"
 	"github.com/grantwell/grantwell/storage"
 )
@@ -18,59 +16,66 @@ import (
 // maxSecret bounds a client secret in bytes.
 const maxSecret = 512
 
-// generated marks the hash of a secret that the server generated. It has 256 random
-// bits, so one SHA-256 is enough.
-const generated = "sha256:"
+// digest begins a hash that is one SHA-256. For a secret that the server generated,
+// with 256 random bits, it is enough.
+const digest = "sha256:"
 
-// checkSecret compares a secret with the client's live ones. Secrets that people
-// chose have slow hashes and are guessed within a limit: counted says that the
-// limiter has counted this guess.
-func (r *Room) checkSecret(ctx context.Context, c *seam.Call, client *storage.Client, secret string) (ok, counted bool, err error) {
-	if secret == "" || len(secret) > maxSecret {
-		return false, false, nil
-	}
-
-	var slow []string
-	for _, s := range client.Secrets {
-		switch {
-		case !s.ExpiresAt.IsZero() && !c.Now.Before(s.ExpiresAt):
-		case strings.HasPrefix(s.Hash, generated):
-			ok = equalSHA256(s.Hash, secret) || ok
-		default:
-			slow = append(slow, s.Hash)
+// checkSecret compares a secret with the client's live ones; the client is nil if it is
+// unknown. A right secret that the server generated passes at once, because it cannot
+// be guessed. Everything else is a guess, which is made within the limits. The error
+// says that none was made.
+func (r *Room) checkSecret(ctx context.Context, c *seam.Call, p *presented, client *storage.Client) (bool, error) {
+	var chosen, slow []string
+	if client != nil && len(p.secret) <= maxSecret {
+		for _, s := range client.Secrets {
+			switch {
+			case !s.ExpiresAt.IsZero() && !c.Now.Before(s.ExpiresAt):
+			case !strings.HasPrefix(s.Hash, digest):
+				slow = append(slow, s.Hash)
+			case s.Chosen:
+				chosen = append(chosen, s.Hash)
+			case equalSHA256(s.Hash, p.secret):
+				return true, nil
+			}
 		}
 	}
-	if ok || len(slow) == 0 {
-		return ok, false, nil
-	}
 
-	ok, err = r.guess(ctx, c, client.ID, slow, secret)
-
-	return ok, true, err
+	return r.guess(ctx, c, p, chosen, slow)
 }
 
-// guess compares a secret with slow hashes, within the limit.
-func (r *Room) guess(ctx context.Context, c *seam.Call, clientID string, hashes []string, secret string) (ok bool, err error) {
-	r.slow.learn(hashes[0])
-	done, wait, err := r.Limiter.Attempt(ctx, r.guessKey(c.Request, clientID))
+// guess compares a secret with those that people may have chosen, within the limits.
+// A wrong one costs the time of a slow hash, also where there is none.
+func (r *Room) guess(ctx context.Context, c *seam.Call, p *presented, chosen, slow []string) (ok bool, err error) {
+	// The address comes first: past its limit, a caller must not be able to lock
+	// clients out by naming them.
+	done, err := r.attempt(ctx, r.addrKey("addr:", c.Request), r.guessKey(c.Request, p.clientID))
 	if err != nil {
-		return false, grants.Unavailable(err)
+		return false, err
 	}
-	if wait > 0 {
-		return false, tooManyGuesses(wait)
-	}
-
 	// The failure is counted before the limiter's place is given up, so that the next
-	// caller that waits for the place sees it.
-	counts := true
-	defer func() { done(ok || !counts) }()
-	for _, h := range hashes {
-		match, err := r.slow.compare(ctx, h, secret)
-		if err != nil {
-			counts = false
-			return false, grants.Unavailable(err)
+	// caller that waits for the place sees it. A guess that could not be made does not
+	// count.
+	defer func() { done(ok || err != nil) }()
+
+	for _, h := range chosen {
+		ok = equalSHA256(h, p.secret) || ok
+	}
+	if ok {
+		return true, nil
+	}
+	if len(slow) == 0 {
+		err = r.slow.pay(ctx, p.secret)
+	}
+	for _, h := range slow {
+		r.slow.learn(h)
+		var match bool
+		if match, err = r.slow.compare(ctx, peer.Neighbourhood(r.Peers.Addr(c.Request)), h, p.secret); err != nil {
+			break
 		}
 		ok = match || ok
+	}
+	if err != nil {
+		return false, grants.Unavailable(err)
 	}
 
 	return ok, nil
@@ -81,47 +86,9 @@ func equalSHA256(hash, secret string) bool {
 	var buf [maxSecret]byte
 	sum := sha256.Sum256(append(buf[:0], secret...))
 
-	var got, want [len(generated) + 43]byte
-	copy(got[:], generated)
-	base64.RawURLEncoding.Encode(got[len(generated):], sum[:])
+	var got, want [len(digest) + 43]byte
+	copy(got[:], digest)
+	base64.RawURLEncoding.Encode(got[len(digest):], sum[:])
 
 	return subtle.ConstantTimeCompare(got[:], append(want[:0], hash...)) == 1
-}
-
-// slowHash compares secrets with bcrypt, argon2id and PBKDF2 hashes, few at a time.
-// Once it has seen such a hash it makes every failed authentication cost the same:
-// otherwise the time would show which clients exist.
-type slowHash struct {
-	seen atomic.Pointer[string]
-	gate atomic.Pointer[chan struct{}]
-}
-
-func (h *slowHash) learn(hash string) { h.seen.CompareAndSwap(nil, &hash) }
-
-// pay does the work of one comparison for a failure that had none.
-func (h *slowHash) pay(ctx context.Context, secret string) {
-	secret = secret[:min(len(secret), maxSecret)]
-	equalSHA256("", secret)
-	if hash := h.seen.Load(); hash != nil {
-		_, _ = h.compare(ctx, *hash, secret)
-	}
-}
-
-// compare waits until one of the few places is free: these hashes are expensive on
-// purpose, and callers are many.
-func (h *slowHash) compare(ctx context.Context, hash, secret string) (bool, error) {
-	gate := h.gate.Load()
-	if gate == nil {
-		places := make(chan struct{}, max(runtime.GOMAXPROCS(0), 1))
-		h.gate.CompareAndSwap(nil, &places)
-		gate = h.gate.Load()
-	}
-	select {
-	case *gate <- struct{}{}:
-		defer func() { <-*gate }()
-	case <-ctx.Done():
-		return false, ctx.Err()
-	}
-
-	return secrethash.Compare(hash, secret)
 }

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -45,7 +46,8 @@ func TestSlowHash_EveryFailurePays(t *testing.T) {
 		_, err := try("slow", "wrong") // the first slow hash that is seen
 		require.Error(t, err)
 		taken := make(chan struct{}) // every comparison waits here for ever
-		room.slow.gate.Store(&taken)
+		room.slow.decoy = taken
+		room.slow.senders["192.0.2.1"] = &sender{places: taken, users: 1}
 		for _, id := range []string{"slow", "off", "post", "quick", "quickoff", "expired", "public", "unknown"} {
 			waited, err := try(id, "wrong")
 			require.Error(t, err, id)
@@ -79,4 +81,61 @@ func slowClients(t *testing.T) *memstore.Store {
 	}
 
 	return store
+}
+
+// comparisons counts those that succeeded, by the name that each was started with.
+type comparisons struct {
+	ended map[string]int
+	mu    sync.Mutex
+}
+
+func (c *comparisons) start(compare func() error, name string) {
+	go func() {
+		err := compare()
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if err == nil {
+			c.ended[name]++
+		}
+	}()
+}
+
+// Many callers at one address, and many with failures that pay for a comparison, never
+// keep another caller from comparing.
+func TestSlowHash_NoCallerTakesAllPlaces(t *testing.T) {
+	t.Parallel()
+	const hash = "$pbkdf2-sha256$i=1,l=32$c2FsdHNhbHRzYWx0c2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+	synctest.Test(t, func(t *testing.T) {
+		var h slowHash
+		h.learn(hash)
+		h.prepare()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+
+		// The address has all its places in use, and the failures theirs.
+		s := h.sender("192.0.2.1")
+		for range cap(s.places) {
+			s.places <- struct{}{}
+			h.places <- struct{}{}
+		}
+		h.decoy <- struct{}{}
+		require.Less(t, len(h.places), cap(h.places))
+
+		c := comparisons{ended: map[string]int{}}
+		for range 100 {
+			c.start(func() error { return h.pay(ctx, "x") }, "failure")
+			c.start(func() error { _, err := h.compare(ctx, "192.0.2.1", hash, "x"); return err }, "same address")
+		}
+		for range 10 {
+			c.start(func() error { _, err := h.compare(ctx, "192.0.2.2", hash, "x"); return err }, "other address")
+		}
+		synctest.Wait()
+		require.Equal(t, map[string]int{"other address": 10}, c.ended)
+		time.Sleep(time.Second) // the others give up at their deadline
+		synctest.Wait()
+		require.Equal(t, map[string]int{"other address": 10}, c.ended)
+
+		h.forget("192.0.2.1", s)
+		require.Empty(t, h.senders, "an address without comparisons is kept")
+	})
 }

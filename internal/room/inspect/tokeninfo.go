@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/grantwell/grantwell/grants"
-	"github.com/grantwell/grantwell/internal/base/peer"
 	"github.com/grantwell/grantwell/internal/room/live"
 	"github.com/grantwell/grantwell/internal/seam"
 	"github.com/grantwell/grantwell/storage"
@@ -95,19 +94,9 @@ func anonymous(c *seam.Call) bool {
 // could try strings without end.
 func (r *Room) infoOf(ctx context.Context, c *seam.Call, token string, open bool) (found live.Found, err error) {
 	if open {
-		key := "addr:tokeninfo " + peer.Neighbourhood(r.Auth.Peers.Addr(c.Request))
-		done, wait, err := r.Auth.Limiter.Attempt(ctx, key)
+		done, err := r.Auth.ByAddress(ctx, "addr:tokeninfo ", c.Request)
 		if err != nil {
-			return found, grants.Unavailable(err)
-		}
-		if wait > 0 {
-			return found, &grants.Error{
-				Code:        "temporarily_unavailable",
-				Description: "Too many tokens that are not valid. Wait before the next one.",
-				Status:      http.StatusTooManyRequests,
-				RetryAfter:  wait,
-				Reason:      grants.ReasonLimit,
-			}
+			return found, err
 		}
 		// A failure of the store is no guess of the caller.
 		defer func() { done(found.Token == nil || found.Token.Active) }()

@@ -4,6 +4,7 @@ package token
 import (
 	"context"
 	"errors"
+	"net/http"
 	"reflect"
 	"strconv"
 	"strings"
@@ -232,9 +233,28 @@ func (x *exchange) checkGrant(context.Context) error {
 	return nil
 }
 
-// redeem lets the grant decide and issues what it decided. If another request was
-// first, a second look tells an honest retry from a second use.
+// redeem lets the grant decide and issues what it decided. Assertions that do not hold
+// are counted, because it takes work to find out.
 func (x *exchange) redeem(ctx context.Context) error {
+	if x.call.Form.Get("assertion") == "" {
+		return x.settle(ctx)
+	}
+
+	done, err := x.Auth.ByAddress(ctx, clientauth.Proofs, x.call.Request)
+	if err != nil {
+		return err
+	}
+	held := true // also if a hook panics
+	defer func() { done(held) }()
+	err = x.settle(ctx)
+	held = err == nil || grants.ErrorOf(err).Status >= http.StatusInternalServerError
+
+	return err
+}
+
+// settle decides. If another request was first, a second look tells an honest retry
+// from a second use.
+func (x *exchange) settle(ctx context.Context) error {
 	err := x.decide(ctx)
 	if errors.Is(err, storage.ErrConflict) {
 		err = x.decide(ctx)

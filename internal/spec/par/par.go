@@ -149,11 +149,12 @@ func (p *PAR) push(ctx context.Context, c *seam.Call) (seam.Reply, error) {
 
 // count bounds what public clients push (RFC 9126 section 2.3, status 429).
 func (p *PAR) count(ctx context.Context, c *seam.Call) error {
-	if c.Authenticated {
+	addr := p.Peers.Addr(c.Request)
+	if c.Authenticated || !addr.IsValid() {
 		return nil
 	}
 
-	done, wait, err := p.Limiter.Attempt(ctx, "addr:par "+peer.Neighbourhood(p.Peers.Addr(c.Request)))
+	done, wait, err := p.Limiter.Attempt(ctx, "addr:par "+peer.Neighbourhood(addr))
 	if err != nil {
 		return grants.Unavailable(err)
 	}
