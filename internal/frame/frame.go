@@ -3,7 +3,6 @@
 package frame
 
 import (
-	"errors"
 	"fmt"
 	"mime"
 	"net/http"
@@ -101,16 +100,6 @@ func TooLarge() error {
 		Status:      http.StatusRequestEntityTooLarge,
 		Reason:      grants.ReasonTooLarge,
 	}
-}
-
-// Unreadable returns the error for a body that could not be read.
-func Unreadable(err error) error {
-	var big *http.MaxBytesError
-	if errors.As(err, &big) {
-		return TooLarge()
-	}
-
-	return grants.InvalidRequest("The body could not be read.").For(grants.ReasonMalformed).Because("%w", err)
 }
 
 // Malformed returns the error for parameters that are not a form as the server

@@ -17,6 +17,10 @@ const maxHeaders = 1 << 10
 // it, so the names that were asked for are repeated.
 func Public(w http.ResponseWriter, r *http.Request) bool {
 	h := w.Header()
+	if r.ContentLength != 0 {
+		// net/http would wait for a body, which no public document reads.
+		h.Set("Connection", "close")
+	}
 	h.Set("Access-Control-Allow-Origin", "*") // no cookie counts, so none is allowed
 	method := r.Header.Get("Access-Control-Request-Method")
 	if r.Method != http.MethodOptions || r.Header.Get("Origin") == "" || method == "" {

@@ -92,6 +92,7 @@ func (f *Frame) serve(
 	x.ctx.Parent = r.Context()
 	x.ctx.At = now.Add(f.Timeout)
 	defer x.ctx.End()
+	frame.BoundBody(w, r, x.ctx.At)
 
 	h := w.Header()
 	h["Cache-Control"] = noStore

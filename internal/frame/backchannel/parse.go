@@ -1,7 +1,6 @@
 package backchannel
 
 import (
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -29,7 +28,7 @@ func (f *Frame) parse(x *exchange) error {
 			return err
 		}
 		var err error
-		if text, err = Body(x.w, r, f.MaxBody); err != nil {
+		if text, err = frame.Body(x.w, r, f.MaxBody); err != nil {
 			return err
 		}
 	} else if int64(len(text)) > f.MaxBody {
@@ -48,30 +47,6 @@ func (f *Frame) parse(x *exchange) error {
 	}
 
 	return nil
-}
-
-// Body reads the body of a request, at most limit bytes.
-func Body(w http.ResponseWriter, r *http.Request, limit int64) (string, error) {
-	if r.ContentLength > limit {
-		w.Header().Set("Connection", "close") // the rest of the body is not read
-		return "", frame.TooLarge()
-	}
-
-	if n := r.ContentLength; n > 0 { // nearly every client says how long the body is
-		text := make([]byte, n)
-		if _, err := io.ReadFull(r.Body, text); err != nil {
-			return "", frame.Unreadable(err)
-		}
-		return string(text), nil
-	}
-
-	var b strings.Builder
-	// io.Copy would allocate 32 KiB for each request.
-	if _, err := io.CopyBuffer(&b, http.MaxBytesReader(w, r.Body, limit), make([]byte, 4<<10)); err != nil {
-		return "", frame.Unreadable(err)
-	}
-
-	return b.String(), nil
 }
 
 // inURL are the parameters that must never travel in a URL, where logs keep them

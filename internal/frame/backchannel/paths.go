@@ -45,6 +45,9 @@ func (p Paths) Handler() http.Handler {
 			h.ServeHTTP(w, r)
 			return
 		}
+		if r.ContentLength != 0 {
+			w.Header().Set("Connection", "close") // net/http would wait for the body
+		}
 		http.NotFound(w, r)
 	})
 }

@@ -46,6 +46,7 @@ func Event(endpoint string) event.Event {
 func (f *Frame) Page(w http.ResponseWriter, r *http.Request, e *event.Event, do func(ctx context.Context) error) bool {
 	ctx := &deadline.Context{Parent: r.Context(), At: e.Time.Add(f.Timeout)}
 	defer ctx.End()
+	frame.BoundBody(w, r, ctx.At)
 
 	pages.Headers(w.Header())
 	err := f.guarded(ctx, w, r, do)
@@ -200,7 +201,7 @@ func (f *Frame) text(w http.ResponseWriter, r *http.Request) (string, error) {
 			return "", err
 		}
 		var err error
-		if text, err = readAll(w, r, f.MaxBody); err != nil {
+		if text, err = frame.Body(w, r, f.MaxBody); err != nil {
 			return "", err
 		}
 	}

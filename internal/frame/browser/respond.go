@@ -1,11 +1,8 @@
 package browser
 
 import (
-	"io"
 	"net/http"
-	"strings"
 
-	"github.com/grantwell/grantwell/internal/frame"
 	"github.com/grantwell/grantwell/internal/seam"
 )
 
@@ -37,14 +34,4 @@ func (f *Frame) Respond(w http.ResponseWriter, to *seam.Authorization, params se
 	}
 
 	return encoder.Encode(w, to, params)
-}
-
-// readAll reads the form that a browser posted.
-func readAll(w http.ResponseWriter, r *http.Request, limit int64) (string, error) {
-	var b strings.Builder
-	if _, err := io.Copy(&b, http.MaxBytesReader(w, r.Body, limit)); err != nil {
-		return "", frame.Unreadable(err)
-	}
-
-	return b.String(), nil
 }

@@ -17,7 +17,10 @@ import (
 func (r *Room) DisplayCode(w http.ResponseWriter, req *http.Request, codes tokens.Opaque) {
 	e := browser.Event("displaycode")
 	r.Frame.Page(w, req, &e, func(ctx context.Context) error {
-		q := req.URL.Query()
+		q, err := r.Frame.FormAll(w, req)
+		if err != nil {
+			return malformed(err)
+		}
 		code := q.Get("code")
 		if _, err := codes.Verify(ctx, code); err == nil && q.Get("iss") == r.Frame.Issuer {
 			pages.Code(w, r.Frame.Language(&seam.Authorization{}, req), code)
