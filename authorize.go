@@ -106,8 +106,8 @@ func (s *Server) DenyError(w http.ResponseWriter, r *http.Request, req *Authoriz
 
 // Suspend puts a valid request aside while the user signs in or decides, and returns
 // the handle by which [Server.Resume] finds it. The handle works in this browser only,
-// which gets a cookie, and until Config.InteractionLifetime has passed. Put it into
-// the URL of your login page as the parameter interaction.
+// which gets a cookie, and until Config.InteractionLifetime has passed. Put it into the
+// URL of your login page as the parameter interaction. Status 429: too many of one address.
 func (s *Server) Suspend(w http.ResponseWriter, r *http.Request, req *AuthorizeRequest) (handle string, err error) {
 	return s.authorize.Suspend(w, r, req.room)
 }

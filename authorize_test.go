@@ -462,7 +462,7 @@ func TestAuthorize_HintsAreOnlyText(t *testing.T) {
 			require.Equal(t, http.StatusSeeOther, res.Status, "%s=%s", name, value)
 			require.True(t, strings.HasPrefix(to, "/login?interaction=") || strings.HasPrefix(to,
 				servertest.Redirect+"?error=invalid_request"), to)
-			require.NotContains(t, to, "evil")
+			require.NotContains(t, to, "evil.example")
 		}
 	}
 	require.Zero(t, h.CountOf(storage.Code))

@@ -94,8 +94,7 @@ type Config struct {
 	// Events gets the events themselves; nil: it does not.
 	Events func(ctx context.Context, e Event)
 	// RequestID names a request in events, on error pages and in their header X-Request-Id.
-	// Nil: the X-Request-Id header if it is short
-	// and plain, or else a random name.
+	// Nil: the X-Request-Id header if it is short and plain, or else a random name.
 	RequestID func(r *http.Request) string
 
 	// Limiter bounds guesses at passwords and client secrets: see package

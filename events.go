@@ -62,9 +62,8 @@ func (e Event) LogValue() slog.Value {
 
 // LogEvents returns a function for Config.Events that writes one line for each event:
 // at level Info if it is ok or a user decided, Debug if a resource server asked about a
-// token, Warn if it was refused, Error if it failed. The message
-// is "oauth", the fields are a group named "event". Config.Logger does the same; this
-// is for hosts that do more with their events, or choose among them.
+// token, Warn if it was refused, Error if it failed. The message is "oauth", the fields
+// are a group named "event". Config.Logger does the same; this is for hosts that do more.
 func LogEvents(l *slog.Logger) func(ctx context.Context, e Event) {
 	return func(ctx context.Context, e Event) {
 		inner := event.Event(e)

@@ -210,6 +210,7 @@ func (h *house) buildAuthorize(c *Config, settings frame.Settings, powers *seam.
 		Own:                 c.AuthorizeParameters,
 		Resolvers:           powers.Resolvers,
 		Checkers:            powers.Checkers,
+		Limiter:             c.Limiter,
 		InteractionLifetime: c.InteractionLifetime,
 	}
 	for _, e := range powers.Encoders {

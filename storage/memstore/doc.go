@@ -10,7 +10,8 @@
 // would exceed the bound of records first removes expired records, and fails if
 // there are none. A live or spent record is never evicted, because a spent code
 // that is forgotten could be used again. A new client above the bound is
-// refused, and the others are kept.
+// refused, and the others are kept. Requests that wait for a user have a bound of
+// their own, so that a flood of them leaves room for codes and tokens.
 //
 // The store has no goroutine and nothing to close. Above a few thousand records,
 // writes remove on average up to two expired records for each one that they add.

@@ -107,6 +107,13 @@ func (t *kindTable) number(k storage.Kind) (uint16, bool) {
 	return uint16(len(l) - 1), true
 }
 
+// waitingKinds are the kinds of records that callers without credentials can make.
+// They have the first numbers.
+var waitingKinds = [...]storage.Kind{storage.Interaction, storage.Pushed}
+
+// waits reports whether the record is of one of the [waitingKinds].
+func (n id) waits() bool { return int(n.kind) < len(waitingKinds) }
+
 // kind returns the kind with a number that find or number returned.
 func (t *kindTable) kind(n uint16) storage.Kind { return (*t.list.Load())[n] }
 

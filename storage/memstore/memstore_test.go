@@ -153,6 +153,38 @@ func TestStore_ClientsAreBounded(t *testing.T) {
 	require.EqualValues(t, DefaultMaxRecords, New().max)
 }
 
+// Requests that wait cannot take the room of codes and tokens. Their bound makes room
+// when they expire, and forgets none before.
+//
+// Holds: house: memory by default.
+func TestStore_WaitingRequestsHaveTheirOwnBound(t *testing.T) {
+	t.Parallel()
+	ctx, now := t.Context(), time.Now()
+	later := now.Add(time.Hour)
+	for _, kind := range []storage.Kind{storage.Interaction, storage.Pushed} {
+		s := NewWith(Options{MaxRecords: 100, MaxWaiting: 3})
+		for i, expires := range []time.Time{now.Add(-time.Minute), later, later} {
+			require.NoError(t, s.Insert(ctx, token(kind, fmt.Sprint(i), "", expires)))
+		}
+		require.ErrorIs(t, s.Insert(ctx, token(kind, "2", "", later)), storage.ErrExists)
+		require.NoError(t, s.Insert(ctx, token(kind, "3", "", later)), "the expired one made room")
+		require.ErrorContains(t, s.Insert(ctx, token(kind, "4", "", later)), "MaxWaiting")
+		require.ErrorContains(t, s.Insert(ctx, token(storage.Interaction, "5", "", later)), "MaxWaiting", "both kinds together")
+		for i := range 97 {
+			require.NoError(t, s.Insert(ctx, token(storage.Access, fmt.Sprint(i), "g", later)))
+		}
+		require.ErrorContains(t, s.Insert(ctx, token(storage.Access, "one more", "g", later)), "MaxRecords")
+		require.Equal(t, 100, s.Len())
+		_, err := s.Sweep(ctx, later.Add(time.Second), 1000)
+		require.NoError(t, err)
+		for i := range 3 {
+			require.NoError(t, s.Insert(ctx, token(kind, fmt.Sprint("again", i), "", later)))
+		}
+	}
+	require.EqualValues(t, 50, NewWith(Options{MaxRecords: 100}).maxWaiting)
+	require.EqualValues(t, DefaultMaxWaiting, New().maxWaiting)
+}
+
 // A full store removes expired records to make room for new ones.
 //
 // Holds: house: memory by default; house: sweeping.

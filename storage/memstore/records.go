@@ -10,6 +10,7 @@ import (
 
 var (
 	errFull  = errors.New("memstore: full: the bound is reached and no record has expired (see Options.MaxRecords)")
+	errWaits = errors.New("memstore: full: as many requests wait as the bound allows (see Options.MaxWaiting)")
 	errKinds = errors.New("memstore: too many kinds")
 )
 
@@ -87,7 +88,7 @@ func (s *Store) write(ctx context.Context, from storage.State, next *storage.Rec
 		switch {
 		case !held.covers(need):
 			held |= need // and try again
-		case errors.Is(err, errFull) && s.makeRoom(len(added)):
+		case (errors.Is(err, errFull) || errors.Is(err, errWaits)) && s.makeRoom(len(added)):
 		case err == nil:
 			s.tidy(added)
 			return nil
@@ -131,11 +132,9 @@ func (s *Store) tryWrite(held shardSet, from storage.State, next *storage.Record
 		places = append(places, s.place(e))
 		records[e.id] = places[i]
 	}
-	// Counted before the check, because writers of other shards count too.
-	if n := int64(len(added)); n > 0 && s.count.Add(n) > s.max {
-		s.count.Add(-n)
+	if err := s.reserve(added); err != nil {
 		s.unplace(added)
-		return 0, errFull
+		return 0, err
 	}
 
 	// Nothing fails from here on.
@@ -146,6 +145,28 @@ func (s *Store) tryWrite(held shardSet, from storage.State, next *storage.Record
 		s.replace(old, replacement, next)
 	}
 	return 0, nil
+}
+
+// reserve counts entries that are added, unless there are too many. It counts before it
+// checks, because writers of other shards count too.
+func (s *Store) reserve(added []entry) error {
+	n, waiting := int64(len(added)), int64(0)
+	for i := range added {
+		if added[i].id.waits() {
+			waiting++
+		}
+	}
+	if waiting > 0 && s.waiting.Add(waiting) > s.maxWaiting {
+		s.waiting.Add(-waiting)
+		return errWaits
+	}
+	if n > 0 && s.count.Add(n) > s.max {
+		s.count.Add(-n)
+		s.waiting.Add(-waiting)
+		return errFull
+	}
+
+	return nil
 }
 
 // place copies an entry into its shard, which is locked, and returns its ref.

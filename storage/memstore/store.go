@@ -27,11 +27,21 @@ const DefaultMaxRecords = 10_000_000
 // take more than 5 kB, so all of them take less than 0.5 GB.
 const DefaultMaxClients = 100_000
 
+// DefaultMaxWaiting is the bound of authorization requests that wait, if [Options]
+// names none. One takes at most about 10 kB, so all of them take less than 1 GB.
+const DefaultMaxWaiting = 100_000
+
 // Options bounds a store. The zero value is the default.
 type Options struct {
 	// MaxRecords is the largest number of records. Below 1 it is
 	// [DefaultMaxRecords].
 	MaxRecords int
+
+	// MaxWaiting is the largest number of records of the kinds
+	// [storage.Interaction] and [storage.Pushed], which callers without
+	// credentials can make. It keeps the rest for codes and tokens. Below 1 it is
+	// [DefaultMaxWaiting]; it is at most half of MaxRecords.
+	MaxWaiting int
 
 	// MaxClients is the largest number of clients. Below 1 it is
 	// [DefaultMaxClients].
@@ -47,6 +57,9 @@ const shardCount = 64
 type Store struct {
 	max   int64
 	count atomic.Int64 // of records
+
+	maxWaiting int64
+	waiting    atomic.Int64 // of records of waitingKinds
 
 	// sweepFrom is the shard that the next Sweep begins with.
 	sweepFrom atomic.Uint32
@@ -76,12 +89,20 @@ func NewWith(o Options) *Store {
 		o.MaxClients = DefaultMaxClients
 	}
 
+	if o.MaxWaiting < 1 {
+		o.MaxWaiting = DefaultMaxWaiting
+	}
+
 	seed := maphash.MakeSeed()
 	s := &Store{
-		max:  int64(o.MaxRecords),
-		hash: func(grantID string) uint64 { return maphash.String(seed, grantID) },
+		max:        int64(o.MaxRecords),
+		maxWaiting: int64(min(o.MaxWaiting, max(o.MaxRecords/2, 1))),
+		hash:       func(grantID string) uint64 { return maphash.String(seed, grantID) },
 	}
 	_, _ = rand.Read(s.cursorKey[:]) // never fails
+	for _, k := range waitingKinds {
+		s.kinds.number(k)
+	}
 	for i := range s.shards {
 		s.shards[i].records = map[id]ref{}
 		s.shards[i].grants = map[uint64]ref{}

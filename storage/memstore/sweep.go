@@ -111,6 +111,9 @@ func (s *Store) trySweep(number int, held shardSet, before int64, steps int) (re
 
 		heap.Pop(&sh.expiry)
 		s.leave(r)
+		if e.id.waits() {
+			s.waiting.Add(-1)
+		}
 		delete(sh.records, e.id)
 		delete(sh.odd, e.id)
 		sh.entries.put(r)

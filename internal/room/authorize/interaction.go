@@ -11,6 +11,7 @@ import (
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/base/ids"
 	"github.com/grantwell/grantwell/internal/base/pages"
+	"github.com/grantwell/grantwell/internal/base/peer"
 	"github.com/grantwell/grantwell/internal/event"
 	"github.com/grantwell/grantwell/internal/frame"
 	"github.com/grantwell/grantwell/internal/frame/browser"
@@ -70,6 +71,9 @@ func (r *Room) Suspend(w http.ResponseWriter, req *http.Request, to *Request) (s
 	}
 	ctx, cancel := context.WithTimeout(req.Context(), r.Frame.Timeout)
 	defer cancel()
+	if err := r.count(ctx, req); err != nil {
+		return "", err
+	}
 	if err := r.Live.Records.Insert(ctx, rec); err != nil {
 		return "", err
 	}
@@ -79,16 +83,45 @@ func (r *Room) Suspend(w http.ResponseWriter, req *http.Request, to *Request) (s
 	return handle, nil
 }
 
+// count bounds how many requests of one address wait: each is stored, and any caller can
+// send them.
+func (r *Room) count(ctx context.Context, req *http.Request) error {
+	addr := r.Frame.Peers.Addr(req)
+	if !addr.IsValid() {
+		return nil
+	}
+	done, wait, err := r.Limiter.Attempt(ctx, "waiting:"+peer.Neighbourhood(addr))
+	switch {
+	case err != nil:
+		return grants.Unavailable(err)
+	case wait > 0:
+		return &grants.Error{
+			Code:        "temporarily_unavailable",
+			Description: "Too many requests from this address wait for a user. Try again later.",
+			Status:      http.StatusTooManyRequests,
+			RetryAfter:  wait,
+			Reason:      grants.ReasonLimit,
+		}
+	}
+	done(false) // every request counts
+
+	return nil
+}
+
 // kept returns those parameters that are read.
 func (r *Room) kept(sent url.Values) url.Values {
 	out := make(url.Values, len(sent))
 	for name, values := range sent {
-		if slices.Contains(parameters, name) || slices.Contains(r.Parameters, name) || slices.Contains(r.Own, name) {
+		if r.keeps(name) {
 			out[name] = values
 		}
 	}
 
 	return out
+}
+
+func (r *Room) keeps(name string) bool {
+	return slices.Contains(parameters, name) || slices.Contains(r.Parameters, name) || slices.Contains(r.Own, name)
 }
 
 // Resume finds a suspended request by the parameter interaction, in the query or in

@@ -41,7 +41,7 @@ func certain() [3]step {
 
 // steps returns the steps after that. Their errors go back to the client. How the
 // answer travels is settled first, so that every error finds its way.
-func steps() [11]step {
+func steps() [12]step {
 	return [...]step{
 		{"state", (*judgement).readState},
 		{"response mode", (*judgement).chooseMode},
@@ -53,6 +53,7 @@ func steps() [11]step {
 		{"challenge", (*judgement).checkChallenge},
 		{"prompt", (*judgement).readPrompt},
 		{"scope", (*judgement).decideScope},
+		{"size", (*judgement).checkSize},
 		{"specifications", (*judgement).askSpecifications},
 	}
 }
@@ -137,12 +138,53 @@ func validClientID(id string) bool {
 	return true
 }
 
-// readState keeps the state as it was sent.
+// readState keeps the state as it was sent. One that is too long is not sent back.
 func (j *judgement) readState(context.Context) error {
-	j.State = j.once("state")
-	j.StateGiven = j.State != ""
+	if state := j.once("state"); storedSize(state) <= maxState {
+		j.State = state
+		j.StateGiven = state != ""
+	}
 
 	return nil
+}
+
+// The bounds of what a request that waits for the user takes in the store, in bytes:
+// all parameters that are kept, and state among them. Any caller can send such requests.
+const (
+	maxKept  = 8 << 10
+	maxState = 4 << 10
+)
+
+// checkSize refuses a request that would take too much in the store.
+func (j *judgement) checkSize(context.Context) error {
+	size := 0
+	for name, values := range j.Params {
+		if !j.keeps(name) {
+			continue
+		}
+		for _, value := range values {
+			size += len(name) + storedSize(value)
+		}
+	}
+	if size <= maxKept && storedSize(j.once("state")) <= maxState {
+		return nil
+	}
+
+	return grants.InvalidRequest("The request has more than 8 KiB of parameters, or 4 KiB of state.").
+		For(grants.ReasonTooLarge)
+}
+
+// storedSize returns how many bytes a value takes in JSON, in which one character can
+// take six.
+func storedSize(value string) int {
+	size := len(value)
+	for i := range len(value) {
+		if c := value[i]; c < 0x20 || c == '<' || c == '>' || c == '&' {
+			size += 5
+		}
+	}
+
+	return size
 }
 
 // checkRepeated refuses a parameter that occurs twice (RFC 6749 section 3.1).

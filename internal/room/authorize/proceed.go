@@ -2,6 +2,7 @@ package authorize
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"net/url"
 	"slices"
@@ -159,7 +160,11 @@ func (r *Room) logIn(w http.ResponseWriter, req *http.Request, to *Request, user
 func (r *Room) send(w http.ResponseWriter, req *http.Request, to *Request, path, prompt string) error {
 	handle, err := r.Suspend(w, req, to)
 	if err != nil {
-		return &seam.Redirected{Err: grants.Unavailable(err), To: to.Authorization}
+		var refused *grants.Error
+		if !errors.As(err, &refused) {
+			refused = grants.ErrorOf(grants.Unavailable(err))
+		}
+		return &seam.Redirected{Err: refused, To: to.Authorization}
 	}
 	w.Header().Set("Location", pageURL(path, handle, prompt))
 	w.WriteHeader(http.StatusSeeOther)
