@@ -9,12 +9,12 @@ import (
 
 // maxFold bounds the part of a name that is folded, in bytes. Compatible forms of a
 // character can be 18 times as long.
-const maxFold = 1 << 10
+const maxFold = 256
 
 // Fold returns one text for all spellings of a name that a host may take for the same:
 // composed and decomposed letters, full-width and other compatible forms (NFKC, Unicode
 // Standard Annex 15), upper and lower case, with and without characters that cannot be
-// seen, and with more or fewer blanks. Names that differ after their first KiB are one.
+// seen, and with more or fewer blanks. Names that differ after 256 bytes are one.
 func Fold(name string) string {
 	name = strings.ToValidUTF8(name[:min(len(name), maxFold)], "")
 	name = strings.Map(unseen, norm.NFKC.String(name))

@@ -6,6 +6,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"errors"
+	"iter"
 	"net/http"
 	"strings"
 	"time"
@@ -78,19 +79,54 @@ const maxCookies = 64
 // request that came before the browser had any.
 func (f *Frame) browsers(r *http.Request) []string {
 	var values []string
-	for _, c := range r.Cookies() {
-		suffix, ours := strings.CutPrefix(c.Name, f.Cookie.Name)
-		// Another program on the host may have set a cookie of the same name. Only a
-		// value of this form is one of ours.
-		if ours && (suffix == "" || suffix[0] == '-' && len(suffix) == 9) && len(c.Value) == 43 {
-			values = append(values, c.Value)
-		}
-		if len(values) == maxCookies {
-			break
+	for _, line := range r.Header["Cookie"] {
+		for pair := range pairsOf(line, f.Cookie.Name) {
+			name, value, _ := strings.Cut(pair, "=")
+			suffix := strings.TrimPrefix(name, f.Cookie.Name)
+			// Another program on the host may have set a cookie of the same name. Only a
+			// value of this form is one of ours.
+			if (suffix == "" || suffix[0] == '-' && len(suffix) == 9) && isSecret(value) {
+				values = append(values, value)
+			}
+			if len(values) == maxCookies {
+				return values
+			}
 		}
 	}
 
 	return values
+}
+
+// pairsOf yields the cookies of a header line whose names have a prefix, each as
+// "name=value". A line may be long, and http.Request.Cookies would make an object for
+// each of its cookies.
+func pairsOf(line, prefix string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for from := 0; ; {
+			i := strings.Index(line[from:], prefix)
+			if i < 0 {
+				return
+			}
+			before := strings.TrimRight(line[from:from+i], " \t")
+			begins := before == "" && from == 0 || strings.HasSuffix(before, ";")
+			at := from + i
+			from = at + len(prefix)
+			if !begins {
+				continue
+			}
+			pair, _, _ := strings.Cut(line[at:], ";")
+			if !yield(strings.TrimRight(pair, " \t")) {
+				return
+			}
+		}
+	}
+}
+
+// isSecret reports whether a value has the form of those of ids.Secret.
+func isSecret(value string) bool {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+
+	return len(value) == 43 && strings.Trim(value, letters) == ""
 }
 
 // Browser returns the value of the browser's first cookie, or "".

@@ -80,6 +80,52 @@ func TestCookie_OfAnotherFormIsIgnored(t *testing.T) {
 	require.Equal(t, own, r.Browser(req))
 }
 
+// The cookie is found among others as browsers and proxies send them, and only as a
+// cookie of its own (RFC 6265 section 4.2.1).
+func TestCookie_IsFoundAmongOthers(t *testing.T) {
+	t.Parallel()
+	r := newRig()
+	value := strings.Repeat("v", 43)
+	for line, found := range map[string]bool{
+		"b=" + value:                      true,
+		" b=" + value + " ":               true,
+		"a=1; b=" + value:                 true,
+		"a=1;b=" + value + ";c=2":         true,
+		"bb=1; b=" + value:                true,
+		"b-12345678=" + value:             true,
+		"b=x; b-12345678=" + value:        true,
+		"b=" + value + "; b=x":            true,
+		"a=b; b=" + value:                 true,
+		"ab=" + value:                     false,
+		"bb=" + value:                     false,
+		"a b=" + value:                    false,
+		"a=1, b=" + value:                 false,
+		"a=b=" + value:                    false,
+		"b-1234567=" + value:              false,
+		"b-123456789=" + value:            false,
+		"b12345678=" + value:              false,
+		"b=" + value[1:] + `"`:            false,
+		"b=" + value[1:] + "/":            false,
+		`b="` + value + `"`:               false,
+		"b =" + value:                     false,
+		"b":                               false,
+		"":                                false,
+		strings.Repeat("b", 1<<16):        false,
+		strings.Repeat("b=;", 1<<16) + "": false,
+	} {
+		req := httptest.NewRequest(http.MethodGet, issuer, nil)
+		req.Header.Set("Cookie", line)
+		want := ""
+		if found {
+			want = value
+		}
+		require.Equal(t, want, r.Browser(req), line)
+	}
+	req := httptest.NewRequest(http.MethodGet, issuer, nil)
+	req.Header["Cookie"] = []string{"a=1", "b=" + value} // HTTP/2 may send several
+	require.Equal(t, value, r.Browser(req))
+}
+
 // A waiting request belongs to the browser whose key it keeps.
 func TestOwns_OnlyItsBrowser(t *testing.T) {
 	t.Parallel()
