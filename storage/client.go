@@ -56,6 +56,13 @@ type Client struct {
 	// means [AuthClientSecretBasic].
 	AuthMethod string `json:"token_endpoint_auth_method,omitempty"`
 
+	// LiteralBasic reads the client's Basic header also as it is (RFC 7617), for
+	// libraries that do not form-encode the ID and the secret in it (RFC 6749
+	// section 2.3.1). It matters for an imported client whose ID or secret has '%',
+	// '+', blanks or other odd characters; what the server generates has none. An ID
+	// with a colon cannot be sent so.
+	LiteralBasic bool `json:"literal_basic,omitempty"`
+
 	// Secrets are the secrets that are live, at most 2: the second one keeps
 	// working for a while when a secret is replaced.
 	Secrets []Secret `json:"secrets,omitempty"`

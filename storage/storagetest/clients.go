@@ -21,10 +21,10 @@ func fullClients() []storage.Client {
 	web := storage.Client{
 		ID: "web app/1", Disabled: true,
 		AuthMethod:   storage.AuthClientSecretPost,
-		Secrets:      []storage.Secret{{Hash: storage.HashSecret("one").Hash, ExpiresAt: at}, storage.HashSecret("two")},
+		Secrets:      []storage.Secret{{Hash: storage.HashSecret("one").Hash, ExpiresAt: at}, {Hash: storage.HashSecret("two").Hash, Chosen: true}},
 		JWKS:         json.RawMessage(`{"keys": [{"kty":"oct","kid":"é"}]}`),
 		Certificates: "-----BEGIN CERTIFICATE-----\nMAo=\n-----END CERTIFICATE-----\n", SharedKey: []byte("\x00a shared key of 33 octets and \xff\x01"),
-		AuthSigningAlg: "HS256", LenientAssertions: true,
+		AuthSigningAlg: "HS256", LenientAssertions: true, LiteralBasic: true,
 		GrantTypes: []string{"refresh_token", "authorization_code"}, ResponseTypes: []string{"code", "code id_token"},
 		RedirectURIs: []string{"https://app.example/cb?a=1&b=2", "http://127.0.0.1:8080/cb"},
 		Scope:        []string{"write", "read", "!#$%&'()*+,-./:;<=>?@[]^_`{|}~"}, DefaultScope: []string{"read"},

@@ -45,12 +45,14 @@ func (r *Room) Authenticate(ctx context.Context, c *seam.Call) (*storage.Client,
 	if err != nil {
 		return nil, false, err
 	}
-	if p.clientID == "" {
+	if p.clientID == "" && p.plain.id == "" {
 		return nil, false, grants.InvalidClient("%w", ErrNoCredentials).For(grants.ReasonNoCredentials)
 	}
 
-	client, err := r.Clients.Client(ctx, p.clientID)
+	client, err := r.find(ctx, &p)
 	switch {
+	case errors.Is(err, storage.ErrNotFound) && p.clientID == "":
+		return nil, false, grants.InvalidClient("%w", errBasic).For(grants.ReasonCredentials)
 	case errors.Is(err, storage.ErrNotFound):
 		return nil, false, r.fail(ctx, c, &p, nil, grants.ReasonClientUnknown)
 	case err != nil:
@@ -62,6 +64,31 @@ func (r *Room) Authenticate(ctx context.Context, c *seam.Call) (*storage.Client,
 	authenticated, err := r.verify(ctx, c, &p, client)
 
 	return client, authenticated, err
+}
+
+// find looks the client up. A Basic header that is not form-encoded names a client, or
+// carries a secret, only if the client's registration says that it is to be read so.
+func (r *Room) find(ctx context.Context, p *presented) (*storage.Client, error) {
+	if p.clientID != "" && (p.named == "" || p.named == p.clientID) {
+		client, err := r.Clients.Client(ctx, p.clientID)
+		if err == nil && client.LiteralBasic && p.plain.id == client.ID {
+			p.second = p.plain.secret
+		}
+		if !errors.Is(err, storage.ErrNotFound) || p.plain.id == "" {
+			return client, err
+		}
+	}
+
+	client, err := r.Clients.Client(ctx, p.plain.id)
+	switch {
+	case err == nil && client.LiteralBasic && (p.named == "" || p.named == client.ID):
+		p.clientID, p.secret = p.plain.id, p.plain.secret
+		return client, nil
+	case err != nil && !errors.Is(err, storage.ErrNotFound):
+		return nil, err
+	}
+
+	return nil, storage.ErrNotFound
 }
 
 // verify checks what was presented for a client that exists.
@@ -179,8 +206,11 @@ func (r *Room) SigningAlgorithms() []string {
 
 // presented are the credentials that a request carries.
 type presented struct {
+	named    string // the parameter client_id
 	clientID string
 	secret   string
+	second   string             // the same secret read in another way; "" if there is none
+	plain    basic              // what a Basic header says without decoding, if that is another text
 	method   string             // of a secret, or storage.AuthNone
 	by       seam.Authenticator // verifies them; nil: a secret, or none
 }
@@ -188,8 +218,8 @@ type presented struct {
 // present reads which credentials the request carries. More than one kind is refused
 // (RFC 6749 section 2.3).
 func (r *Room) present(c *seam.Call) (presented, error) {
-	named := c.Form.Get("client_id")
-	p := presented{clientID: named, method: storage.AuthNone}
+	p := presented{named: c.Form.Get("client_id"), method: storage.AuthNone}
+	p.clientID = p.named
 	count := 0
 
 	if h := c.Request.Header["Authorization"]; len(h) > 0 {
@@ -199,9 +229,13 @@ func (r *Room) present(c *seam.Call) (presented, error) {
 			}
 			return p, several("More than one Authorization header was sent.")
 		}
-		var err error
-		if p.clientID, p.secret, err = parseBasic(h[0]); err != nil {
+		decoded, plain, err := parseBasic(h[0])
+		if err != nil {
 			return p, grants.InvalidClient("%w", err).For(grants.ReasonCredentials)
+		}
+		p.clientID, p.secret = decoded.id, decoded.secret
+		if plain != decoded {
+			p.plain = plain
 		}
 		p.method = storage.AuthClientSecretBasic
 		count++
@@ -218,7 +252,7 @@ func (r *Room) present(c *seam.Call) (presented, error) {
 		return p, grants.InvalidClient("client_assertion of a type that is not enabled").For(grants.ReasonCredentials)
 	case count > 1:
 		return p, p.conflict("More than one method of client authentication was used.")
-	case named != "" && p.clientID != named:
+	case p.named != "" && p.clientID != p.named && p.plain.id != p.named:
 		return p, p.conflict("client_id names another client than the credentials.")
 	}
 

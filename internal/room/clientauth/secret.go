@@ -26,7 +26,7 @@ const digest = "sha256:"
 // says that none was made.
 func (r *Room) checkSecret(ctx context.Context, c *seam.Call, p *presented, client *storage.Client) (bool, error) {
 	var chosen, slow []string
-	if client != nil && len(p.secret) <= maxSecret {
+	if client != nil && max(len(p.secret), len(p.second)) <= maxSecret {
 		for _, s := range client.Secrets {
 			switch {
 			case !s.ExpiresAt.IsZero() && !c.Now.Before(s.ExpiresAt):
@@ -34,7 +34,7 @@ func (r *Room) checkSecret(ctx context.Context, c *seam.Call, p *presented, clie
 				slow = append(slow, s.Hash)
 			case s.Chosen:
 				chosen = append(chosen, s.Hash)
-			case equalSHA256(s.Hash, p.secret):
+			case p.digestEquals(s.Hash):
 				return true, nil
 			}
 		}
@@ -58,7 +58,7 @@ func (r *Room) guess(ctx context.Context, c *seam.Call, p *presented, chosen, sl
 	defer func() { done(ok || err != nil) }()
 
 	for _, h := range chosen {
-		ok = equalSHA256(h, p.secret) || ok
+		ok = p.digestEquals(h) || ok
 	}
 	if ok {
 		return true, nil
@@ -68,17 +68,31 @@ func (r *Room) guess(ctx context.Context, c *seam.Call, p *presented, chosen, sl
 	}
 	for _, h := range slow {
 		r.slow.learn(h)
-		var match bool
-		if match, err = r.slow.compare(ctx, peer.Neighbourhood(r.Peers.Addr(c.Request)), h, p.secret); err != nil {
+		if ok, err = r.compare(ctx, c, p, h); ok || err != nil {
 			break
 		}
-		ok = match || ok
 	}
 	if err != nil {
 		return false, grants.Unavailable(err)
 	}
 
 	return ok, nil
+}
+
+// digestEquals reports whether a digest is that of the secret, in either reading.
+func (p *presented) digestEquals(hash string) bool {
+	return equalSHA256(hash, p.secret) || p.second != "" && equalSHA256(hash, p.second)
+}
+
+// compare compares the secret, in either reading, with a slow hash.
+func (r *Room) compare(ctx context.Context, c *seam.Call, p *presented, hash string) (bool, error) {
+	from := peer.Neighbourhood(r.Peers.Addr(c.Request))
+	ok, err := r.slow.compare(ctx, from, hash, p.secret)
+	if err == nil && !ok && p.second != "" {
+		return r.slow.compare(ctx, from, hash, p.second)
+	}
+
+	return ok, err
 }
 
 // equalSHA256 compares in constant time.
