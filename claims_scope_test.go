@@ -91,8 +91,8 @@ func TestMetadata_ListsNoMethodThatIsRefused(t *testing.T) {
 	}
 }
 
-// A revocation is answered 200 without content (RFC 7009 section 2.2). It has the type of
-// the other answers, which simple-oauth2 requires.
+// A revocation is answered 200 without content (RFC 7009 section 2.2), and without a type:
+// clients that see one parse what is not there.
 func TestRevoke_AnswerIsEmpty(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t, nil).Listen()
@@ -101,6 +101,6 @@ func TestRevoke_AnswerIsEmpty(t *testing.T) {
 		res := s.Revoke("conf", token)
 		require.Equal(t, 200, res.Status)
 		require.Empty(t, res.Body)
-		require.Equal(t, "application/json", res.Header.Get("Content-Type"))
+		require.NotContains(t, res.Header, "Content-Type")
 	}
 }

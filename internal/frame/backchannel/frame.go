@@ -235,12 +235,9 @@ func (f *Frame) answer(x *exchange, reply *seam.Reply) {
 	}
 
 	h := x.w.Header()
-	switch {
-	case len(body) > 0 || reply.Status == http.StatusOK:
-		// The empty answer to a revocation has the type too: simple-oauth2 takes an
-		// answer without it for a failure.
+	if len(body) > 0 {
 		h["Content-Type"] = contentType
-	default:
+	} else {
 		h["Content-Type"] = nil // or net/http would add one
 	}
 	if len(body) > 1<<10 { // net/http itself adds the length of a shorter body

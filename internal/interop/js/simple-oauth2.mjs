@@ -4,7 +4,9 @@ import assert from 'node:assert/strict'
 
 const [issuer, id, secret] = process.argv.slice(2)
 const auth = { tokenHost: issuer, tokenPath: '/token', revokePath: '/revoke' }
-const config = { client: { id, secret }, auth }
+// The answer to a revocation has no content (RFC 7009 section 2.2), and so no type. By
+// default this library takes every answer that is not JSON for a failure.
+const config = { client: { id, secret }, auth, http: { json: true } }
 const redirect = 'https://app.example/cb'
 
 // Client credentials.
