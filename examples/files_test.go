@@ -120,6 +120,7 @@ func TestServer_RefusesWrongOptions(t *testing.T) {
 	t.Parallel()
 	const wrongClient = `[{"client_id":"c","client_secret":"0123456789abcdef",
 		"redirect_uris":["javascript:alert(1)"]}]`
+	const misspelt = `[{"client_id":"c","client_secret":"0123456789abcdef","redirect_uri":["https://a.example/cb"]}]`
 	for name, c := range map[string]struct {
 		args []string
 		says string
@@ -133,7 +134,11 @@ func TestServer_RefusesWrongOptions(t *testing.T) {
 		"no such clients":      {[]string{"-clients", "nowhere.json"}, "nowhere.json"},
 		"wrong client":         {[]string{"-clients", write(t, wrongClient)}, "redirect_uris"},
 		"window and strict":    {[]string{"-strict-refresh", "-retry-window", "9s"}, "RetryWindow"},
-		"wrong users":          {[]string{"-users", write(t, `{"username":"x"}`)}, "file.json"},
+		"clients, no array":    {[]string{"-clients", write(t, `{"client_id":"c"}`)}, "not a JSON array of clients"},
+		"misspelt member":      {[]string{"-clients", write(t, misspelt)}, `"c": "redirect_uri": there is no such member`},
+		"wrong users":          {[]string{"-users", write(t, `{"username":"x"}`)}, "not a JSON array of objects with username"},
+		"users of other types": {[]string{"-users", write(t, `[{"username":1}]`)}, "of type number"},
+		"proxy, no address":    {[]string{"-trusted-proxy", "127.0.0.1,proxy.example"}, `"proxy.example" is neither`},
 		"user without name":    {[]string{"-users", write(t, `[{"password":"x"}]`)}, "username"},
 		"too many users":       {[]string{"-users", write(t, "["+strings.Repeat("{},", 10_000)+"{}]")}, "too many"},
 		"too large":            {[]string{"-users", write(t, strings.Repeat(" ", 4<<20+1))}, "too large"},

@@ -139,6 +139,7 @@ func (a *app) config(o options, keys tokens.Keys) (grantwell.Config, error) {
 		}
 		cfg.Limiter = shared
 	}
+	cfg.Compat.AnySecretPlace = o.anyPlace
 	if o.gateway {
 		cfg = grantwell.Gateway(cfg)
 		// The gateway's samples ask for token information without credentials.

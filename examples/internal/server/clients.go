@@ -146,14 +146,20 @@ func demoClients(o options, certificate string) []storage.Client {
 // grant ("grant_types": []) is a resource server, which may introspect the tokens that
 // are meant for this issuer.
 func (a *app) readClients(path string) ([]storage.Client, error) {
-	f, err := os.Open(path)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	defer f.Close()
-	clients, err := grantwell.ClientFile{IgnoreUnknown: true}.Read(f)
+	clients, err := grantwell.ClientFile{}.Read(bytes.NewReader(text))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		// The file may be the export of another server, whose members are not all known
+		// here. A misspelt member is unknown too, so it is not ignored in silence.
+		lenient, wrong := grantwell.ClientFile{IgnoreUnknown: true}.Read(bytes.NewReader(text))
+		if wrong != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		fmt.Fprintf(os.Stderr, "server: %s: ignored, with any further one: %v\n", path, err)
+		clients = lenient
 	}
 
 	served := []string{

@@ -30,6 +30,7 @@ type options struct {
 	retryWindow   time.Duration
 	strictRefresh bool
 	gateway       bool
+	anyPlace      bool
 	log           bool
 }
 
@@ -61,6 +62,8 @@ func parseFlags(flags *flag.FlagSet, args []string, stores Stores) options {
 			"with commas between them, for example 127.0.0.1,10.0.0.0/8")
 	flags.BoolVar(&o.gateway, "gateway", false,
 		"answer as an API gateway's OAuth service does: its paths, formats and lifetimes")
+	flags.BoolVar(&o.anyPlace, "any-secret-place", false,
+		"take a client's secret from the Basic header or the body, wherever it is registered for")
 	flags.BoolVar(&o.log, "log", false, "log every outcome to standard error")
 	flags.DurationVar(&o.retryWindow, "retry-window", grants.DefaultRetryWindow,
 		"time in which a lost refresh answer is given again; "+

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"crypto/hmac"
 	"crypto/rand"
@@ -10,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/grantwell/grantwell/grants"
 )
@@ -109,7 +111,16 @@ func (u users) read(r io.Reader) ([]string, error) {
 		Claims   map[string]any `json:"claims"`
 	}
 	if err := json.Unmarshal(b, &list); err != nil {
-		return nil, err
+		var wrongType *json.UnmarshalTypeError
+		if errors.As(err, &wrongType) { // its text has Go types
+			err = fmt.Errorf("the value at byte %d is of type %s", wrongType.Offset, wrongType.Value)
+		}
+		return nil, fmt.Errorf("not a JSON array of objects with username, password, sub and claims: %w", err)
+	}
+	strict := json.NewDecoder(bytes.NewReader(b))
+	strict.DisallowUnknownFields()
+	if err := strict.Decode(&list); err != nil {
+		fmt.Fprintln(os.Stderr, "server: users: ignored, with any further one:", strings.TrimPrefix(err.Error(), "json: "))
 	}
 	if len(list) > maxUsers {
 		return nil, errors.New("there are too many users")
