@@ -27,8 +27,9 @@ const (
 //
 //	go storage.SweepEvery(ctx, store, time.Minute, logger)
 //
-// Without it, a store of package sqlstore, redisstore or memstore keeps every
-// record for ever. An expired record is never valid, swept or not.
+// Without it, a store of package sqlstore or redisstore keeps every record for ever; one
+// of package memstore removes some with each write. An expired record is never valid,
+// swept or not.
 //
 // # Sizes
 //

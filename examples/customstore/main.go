@@ -56,7 +56,7 @@ func run(ctx context.Context, path, addr string) error {
 	if err := register(ctx, store, srv.URL(srv.Paths().Token)); err != nil {
 		return err
 	}
-	go sweep(ctx, store)
+	go storage.SweepEvery(ctx, store, time.Minute, nil) // removes what has expired
 	fmt.Println("ready", srv.Issuer())
 
 	mux := http.NewServeMux()
@@ -102,20 +102,4 @@ func (s Store) PutClient(ctx context.Context, c storage.Client) error {
 	}
 
 	return s.write(ctx, func(tx *bbolt.Tx) error { return save(tx, clients, []byte(c.ID), c) })
-}
-
-// sweep removes expired records once a minute, in batches of bounded size. It only
-// saves space: an expired record never validates, whether it was removed or not.
-func sweep(ctx context.Context, store Store) {
-	for now := range time.Tick(time.Minute) {
-		for {
-			n, err := store.Sweep(ctx, now, 1000)
-			if err != nil {
-				log.Print(err)
-			}
-			if n < 1000 {
-				break
-			}
-		}
-	}
 }

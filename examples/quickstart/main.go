@@ -40,6 +40,8 @@ func main() {
 		log.Fatal(err)
 	}
 
+	go storage.SweepEvery(context.Background(), store, time.Minute, nil) // removes what has expired
+
 	mux := http.NewServeMux()
 	srv.Mount(mux) // POST /token and the other endpoints
 	guard := introspect.Guard{Introspector: srv, Audience: []string{srv.Issuer()}}

@@ -31,6 +31,8 @@ func main() {
 		log.Fatal(err)
 	}
 
+	go storage.SweepEvery(context.Background(), store, time.Minute, nil) // removes what has expired
+
 	mux := http.NewServeMux()
 	for _, name := range []string{"red", "blue"} {
 		srv, err := tenant(store, name)

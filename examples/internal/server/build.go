@@ -10,7 +10,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/examples/internal/demo"
@@ -177,25 +176,4 @@ func loopback(raw string) bool {
 	ip, err := netip.ParseAddr(u.Hostname())
 
 	return u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
-}
-
-// sweep removes expired records once a minute, in batches of bounded size. It only
-// saves space: an expired record never validates, whether it was removed or not.
-func (a *app) sweep(ctx context.Context) {
-	tick := time.NewTicker(time.Minute)
-	defer tick.Stop()
-
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case now := <-tick.C:
-			for {
-				n, err := a.store.Sweep(ctx, now, 1000)
-				if err != nil || n < 1000 {
-					break
-				}
-			}
-		}
-	}
 }

@@ -17,6 +17,8 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"github.com/grantwell/grantwell/storage"
 )
 
 // Main is the program. It serves on one of the stores until it is interrupted.
@@ -62,7 +64,7 @@ func run(ctx context.Context, o options, stores Stores) error {
 	if err := as.announce(os.Stdout, o, ln.Addr()); err != nil {
 		return err
 	}
-	go as.sweep(ctx)
+	go storage.SweepEvery(ctx, as.store, time.Minute, nil)
 
 	return serve(ctx, o, ln, as.mux)
 }
