@@ -181,3 +181,21 @@ func TestRoutes_HandlersStandAlone(t *testing.T) {
 	require.Equal(t, 200, res.Status, res.Body)
 	require.Equal(t, 1, s.ActiveOf(storage.Access))
 }
+
+// A handler that is mounted below a prefix which the issuer has already is not found, and
+// the answer says why. A path that is served nowhere is a plain 404.
+func TestHandler_BelowAStrippedPrefix(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t, func(cfg *grantwell.Config) { cfg.Issuer = servertest.Issuer + "/auth" })
+	mux := http.NewServeMux()
+	mux.Handle("/auth/", http.StripPrefix("/auth", s.AS.Handler()))
+	s.Handler = mux
+	res := s.Post("/auth/token", servertest.Conf, "grant_type", "client_credentials")
+	require.Equal(t, http.StatusNotFound, res.Status)
+	require.Contains(t, res.Body, "http.StripPrefix")
+	require.NotContains(t, s.Post("/auth/nowhere", "").Body, "StripPrefix")
+
+	s.Handler = s.AS.Handler()
+	require.Equal(t, http.StatusOK, s.Post("/auth/token", servertest.Conf, "grant_type", "client_credentials").Status)
+	require.Equal(t, "404 page not found\n", s.Post("/token", "").Body)
+}

@@ -2,6 +2,7 @@ package backchannel
 
 import (
 	"net/http"
+	"net/url"
 
 	"github.com/grantwell/grantwell/internal/seam"
 )
@@ -33,7 +34,8 @@ func (p *Paths) Add(base, path string, h http.Handler) {
 	}
 }
 
-// Handler returns a handler of all paths. It compares paths byte for byte.
+// Handler returns a handler of all paths. It compares paths byte for byte. If a host has
+// stripped a prefix from the path, the answer says so.
 func (p Paths) Handler() http.Handler {
 	handlers := make(map[string]http.Handler, len(p))
 	for _, e := range p {
@@ -47,6 +49,11 @@ func (p Paths) Handler() http.Handler {
 		}
 		if r.ContentLength != 0 {
 			w.Header().Set("Connection", "close") // net/http would wait for the body
+		}
+		if sent, err := url.ParseRequestURI(r.RequestURI); err == nil && handlers[sent.Path] != nil {
+			http.Error(w, "404 page not found: the path was changed on its way to the server, whose paths "+
+				"begin with that of the issuer; mount the handler without http.StripPrefix", http.StatusNotFound)
+			return
 		}
 		http.NotFound(w, r)
 	})
