@@ -345,3 +345,33 @@ func TestJWT_GuardNeedsOnlyPublishedKeys(t *testing.T) {
 	opaque, _ := servertest.New(t, nil).Family("conf")
 	require.Equal(t, 401, servertest.Bearer(h, opaque).Status)
 }
+
+// A client's own lifetime does not make a signed token outlive the publication of its
+// key, after which resources would refuse it. Opaque tokens have no such bound.
+func TestJWTAccessTokens_EndWithTheirKey(t *testing.T) {
+	t.Parallel()
+	key, err := tokens.GenerateKey(tokens.ES256)
+	require.NoError(t, err)
+	s := servertest.New(t, servertest.Signed(&tokens.Rotation{
+		Source: tokens.Schedule(tokens.ScheduledKey{Key: key}),
+		Keep:   2 * time.Hour,
+	}))
+	for id, c := range map[string]struct {
+		format string
+		own    time.Duration
+		want   float64
+	}{
+		"long":   {"", 5 * time.Hour, 7200},
+		"exact":  {"jwt", 2 * time.Hour, 7200},
+		"short":  {"jwt", 30 * time.Minute, 1800},
+		"opaque": {"opaque", 5 * time.Hour, 18000},
+		"none":   {"", 0, 3600},
+	} {
+		s.AddClient(id, func(client *storage.Client) {
+			client.AccessTokenFormat, client.AccessTokenLifetime = c.format, c.own
+		})
+		got := s.ClientCredentials(id + ":" + servertest.Secret)
+		require.Equal(t, 200, got.Status)
+		require.EqualValues(t, c.want, got.JSON["expires_in"], id)
+	}
+}

@@ -178,6 +178,7 @@ func (h *house) buildIssue(c *Config) {
 			Access:  c.AccessTokenLifetime,
 			Refresh: c.RefreshTokenLifetime,
 			Idle:    c.RefreshTokenIdle,
+			Signed:  live.KeptFor(c.Keys),
 		},
 		Refreshes: slices.ContainsFunc(c.Grants, func(g grants.Handler) bool { return g.GrantType() == "refresh_token" }),
 		Timeout:   c.Timeout,

@@ -128,7 +128,8 @@ type Client struct {
 
 	// AccessTokenLifetime, RefreshTokenLifetime and CodeLifetime win over the
 	// server's lifetimes. Zero means the server's. A code lives for at most 10
-	// minutes. In JSON they are seconds.
+	// minutes, and a signed access token no longer than its key stays published. In
+	// JSON they are seconds.
 	AccessTokenLifetime  time.Duration `json:"access_token_lifetime,omitempty"`
 	RefreshTokenLifetime time.Duration `json:"refresh_token_lifetime,omitempty"`
 	CodeLifetime         time.Duration `json:"code_lifetime,omitempty"`

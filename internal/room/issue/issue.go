@@ -36,6 +36,7 @@ type Lifetimes struct {
 	Access  time.Duration
 	Refresh time.Duration // of a whole family
 	Idle    time.Duration // of a refresh token that is not used; 0: no limit but the family's
+	Signed  time.Duration // the longest of a token that the server signs; 0: no limit
 }
 
 // run is one decision on its way to tokens.

@@ -29,6 +29,10 @@ func (r *run) plan(context.Context) error {
 	life := r.Lifetimes.Access
 	if own := r.in.Client.AccessTokenLifetime; own > 0 {
 		life = own
+		// A resource verifies a token for as long as its key is published.
+		if kept := r.Lifetimes.Signed; kept > 0 && r.Live.Forms.Signs(r.in.Client) {
+			life = min(life, kept)
+		}
 	}
 	r.expires = r.in.Now.Add(life)
 	for _, bound := range [...]time.Time{g.NotAfter, g.FamilyEnd} {

@@ -11,20 +11,30 @@ import (
 	"github.com/grantwell/grantwell/tokens"
 )
 
-// CheckKeys refuses keys that are not complete, and those that leave the published set before the tokens that they
-// signed have expired, because resources would then refuse live tokens.
+// CheckKeys refuses keys that are not complete, and those that leave the published set
+// before the tokens that they signed have expired, because resources would then refuse
+// live tokens.
 func CheckKeys(keys tokens.Keys, lifetime time.Duration) error {
 	if v, ok := keys.(interface{ Validate() error }); ok {
 		if err := v.Validate(); err != nil {
 			return fmt.Errorf("Keys: %w", err)
 		}
 	}
-	r, ok := keys.(interface{ KeepFor() time.Duration })
-	if ok && r.KeepFor() < lifetime {
-		return fmt.Errorf("Keys: are kept for %v after they signed, and access tokens live for %v", r.KeepFor(), lifetime)
+	if kept := KeptFor(keys); kept > 0 && kept < lifetime {
+		return fmt.Errorf("Keys: are kept for %v after they signed, and access tokens live for %v", kept, lifetime)
 	}
 
 	return nil
+}
+
+// KeptFor returns how long keys stay published after they signed last; 0: for ever, or
+// it is not known.
+func KeptFor(keys tokens.Keys) time.Duration {
+	if r, ok := keys.(interface{ KeepFor() time.Duration }); ok {
+		return r.KeepFor()
+	}
+
+	return 0
 }
 
 // Check reports whether the records, the clients and, if tokens are signed, the keys

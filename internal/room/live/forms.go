@@ -102,6 +102,14 @@ func (f *Forms) Strategy(c *storage.Client) (strategy tokens.Strategy, recorded 
 	return f.JWT, !f.Unrecorded
 }
 
+// Signs reports whether the server signs the client's access tokens with its keys.
+func (f *Forms) Signs(c *storage.Client) bool {
+	strategy, _ := f.Strategy(c)
+	signed, ok := strategy.(*tokens.JWT)
+
+	return ok && signed != nil
+}
+
 // Signed returns the strategy of tokens that are not recorded.
 func (f *Forms) Signed() tokens.Strategy {
 	if f.Own != nil {
