@@ -83,8 +83,8 @@ type ImportResult struct {
 // Each grant is stored with all of its tokens or not at all. A run that was cut off is
 // repeated with the same file: what is stored stays as it is, revocations included.
 // Other members, a name that occurs twice and malformed values end the run with an
-// error that names the line; what was counted before it is stored. Memory does not
-// grow with the file.
+// error that names the line; what was counted before it is stored. Memory does not grow
+// with the file. Issuers that share a store pass it by storage.ForIssuer.
 func ImportTokens(ctx context.Context, records storage.Records, form tokens.Imported, r io.Reader) (ImportResult, error) {
 	res, err := migrate.Tokens(ctx, records, form, issue.Registered, r)
 	if err != nil {

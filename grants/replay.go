@@ -11,7 +11,8 @@ import (
 // Replay implements [assertion.ReplayStore] by records, so that an assertion that was used
 // at one instance is refused at all others.
 type Replay struct {
-	// Records is the store that the instances share. Required.
+	// Records is the store that the instances share. Required. Issuers that share one
+	// wrap it by storage.ForIssuer, so that each remembers its own assertions.
 	Records storage.Records
 }
 

@@ -55,7 +55,9 @@ var (
 )
 
 // Store returns a storage for fosite's handlers over Grantwell's records and clients. Call
-// [Configure] with the configuration, and wrap the provider with [Provider].
+// [Configure] with the configuration, and wrap the provider with [Provider]. Records are
+// the store itself and not a part of it that storage.ForIssuer returns: fosite names
+// grants by IDs of its own, which have no issuer's mark.
 func Store(records storage.Records, clients storage.Clients) *Storage {
 	return &Storage{records: records, clients: clients}
 }

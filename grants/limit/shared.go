@@ -34,7 +34,8 @@ const Guesses storage.Kind = "guess"
 // # Requirements
 //
 // The store keeps the contract of storage.Records, and the instances' clocks differ
-// by less than the shortest window. If a process dies during a guess, that guess
+// by less than the shortest window. Issuers that share a store count apart if each
+// wraps it by storage.ForIssuer. If a process dies during a guess, that guess
 // counts as a failure.
 type Shared struct {
 	records storage.Records
