@@ -17,6 +17,7 @@ import (
 	"github.com/beevik/etree"
 	"github.com/crewjam/saml"
 
+	"github.com/grantwell/grantwell/internal/base/keycost"
 	"github.com/grantwell/grantwell/internal/base/xmldsig"
 )
 
@@ -32,6 +33,7 @@ var metadataLimits = xmldsig.Limits{
 	Elements:   100_000,
 	Attributes: 64,
 	Namespaces: 256,
+	Canonical:  4 * maxMetadata,
 }
 
 const maxMetadata = 4 << 20 // octets
@@ -229,9 +231,9 @@ func IssuerFromMetadata(ed *saml.EntityDescriptor, now time.Time) (*Issuer, erro
 			}
 		}
 	}
-	if n := len(issuer.Keys); n == 0 || n > xmldsig.MaxKeys {
+	if n := len(issuer.Keys); n == 0 || n > keycost.MaxKeys {
 		return nil, fmt.Errorf("assertion: metadata: %s has %d usable signing keys, expected 1 to %d",
-			shown(ed.EntityID), n, xmldsig.MaxKeys)
+			shown(ed.EntityID), n, keycost.MaxKeys)
 	}
 	return issuer, nil
 }

@@ -125,7 +125,8 @@ func (c SAMLConfig) check() error {
 				err := xmldsig.CheckKey(key)
 				wrong(err != nil, "Issuers: %q: Keys[%d]: %v", id, i, err)
 			}
-			wrong(len(issuer.Keys) > xmldsig.MaxKeys, "Issuers: %q: more than %d keys", id, xmldsig.MaxKeys)
+			err := xmldsig.CheckKeys(issuer.Keys)
+			wrong(err != nil, "Issuers: %q: Keys: %v", id, err)
 		}
 	}
 	return errors.Join(errs...)

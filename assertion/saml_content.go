@@ -120,7 +120,7 @@ func (r *samlRun) readStatement(e *etree.Element, c *samlContent) error {
 		// read.
 	default:
 		// This includes a second Subject or Conditions.
-		return fmt.Errorf("%s is unknown or out of place", e.Tag)
+		return fmt.Errorf("%.60s is unknown or out of place", e.Tag)
 	}
 	return nil
 }
@@ -193,7 +193,7 @@ func readClassRef(e *etree.Element) (string, error) {
 			}
 		case part.NamespaceURI() == nsSAML && part.Tag != "AuthnContextClassRef":
 		default:
-			return "", fmt.Errorf("%s inside AuthnContext", part.Tag)
+			return "", fmt.Errorf("%.60s inside AuthnContext", part.Tag)
 		}
 	}
 	return classRef, nil
@@ -219,7 +219,7 @@ func (r *samlRun) readAttributes(e *etree.Element) ([]Attribute, error) {
 			}
 		}
 		if !xmldsig.Is(part, nsSAML, "Attribute") {
-			return nil, fmt.Errorf("%s inside AttributeStatement", part.Tag)
+			return nil, fmt.Errorf("%.60s inside AttributeStatement", part.Tag)
 		}
 		a, err := readAttribute(part)
 		if err != nil {
@@ -247,7 +247,7 @@ func readAttribute(e *etree.Element) (Attribute, error) {
 	}
 	for _, value := range values {
 		if !xmldsig.Is(value, nsSAML, "AttributeValue") {
-			return a, fmt.Errorf("%s inside Attribute", value.Tag)
+			return a, fmt.Errorf("%.60s inside Attribute", value.Tag)
 		}
 		if s, err := xmldsig.Text(value); err == nil && !isNil(value) {
 			a.Values = append(a.Values, s)

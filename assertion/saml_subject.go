@@ -53,7 +53,7 @@ func (r *samlRun) readSubject(e *etree.Element, c *samlContent) error {
 	c.subject = name
 	for _, part := range parts {
 		if !xmldsig.Is(part, nsSAML, "SubjectConfirmation") {
-			return contentError{ReasonSubject, part.Tag + " inside Subject, or out of place"}
+			return contentError{ReasonSubject, shown(part.Tag) + " inside Subject, or out of place"}
 		}
 		confirmation, err := r.readConfirmation(part)
 		if err != nil {
@@ -139,7 +139,7 @@ func (r *samlRun) readConfirmation(e *etree.Element) (confirmation, error) {
 	}
 	data := parts[0]
 	if len(parts) > 1 || !xmldsig.Is(data, nsSAML, "SubjectConfirmationData") {
-		return c, fmt.Errorf("%s inside SubjectConfirmation, or more than one", data.Tag)
+		return c, fmt.Errorf("%.60s inside SubjectConfirmation, or more than one", data.Tag)
 	}
 	if err := xmldsig.OnlyAttributes(data, "NotBefore", "NotOnOrAfter", "Recipient", "InResponseTo", "Address"); err != nil {
 		return c, err
@@ -208,7 +208,7 @@ func readAudiences(e *etree.Element) ([]string, error) {
 	audiences := make([]string, 0, len(parts))
 	for _, part := range parts {
 		if !xmldsig.Is(part, nsSAML, "Audience") {
-			return nil, fmt.Errorf("%s inside AudienceRestriction", part.Tag)
+			return nil, fmt.Errorf("%.60s inside AudienceRestriction", part.Tag)
 		}
 		audience, err := xmldsig.Text(part)
 		if err != nil {

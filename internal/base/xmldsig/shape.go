@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/beevik/etree"
 )
@@ -23,6 +24,7 @@ type Signature struct {
 	element    *etree.Element
 	signedInfo *etree.Element
 	value      []byte
+	info       *SignedInfo // of signedInfo, read once
 }
 
 // method is an algorithm with the parameters that it may carry.
@@ -63,7 +65,7 @@ func ReadSignature(e *etree.Element) (*Signature, error) {
 		return nil, err
 	}
 	// An empty value is an error too.
-	value, err := base64Text(parts[1])
+	value, err := base64Text(parts[1], maxSignatureValue)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +74,14 @@ func ReadSignature(e *etree.Element) (*Signature, error) {
 
 // SignedInfo takes the signature's SignedInfo apart, as it was sent. It judges
 // the shape only; see [SignedInfo.CheckAlgorithms].
-func (s *Signature) SignedInfo() (*SignedInfo, error) { return readSignedInfo(s.signedInfo) }
+func (s *Signature) SignedInfo() (*SignedInfo, error) {
+	if s.info != nil {
+		return s.info, nil
+	}
+	var err error
+	s.info, err = readSignedInfo(s.signedInfo)
+	return s.info, err
+}
 
 // readSignedInfo reads CanonicalizationMethod, SignatureMethod and one Reference. A
 // second Reference could cover something that the caller does not read.
@@ -126,7 +135,7 @@ func (info *SignedInfo) readReference(e *etree.Element) error {
 	if info.digest, err = readPlainMethod(parts[1]); err != nil {
 		return err
 	}
-	info.digestValue, err = base64Text(parts[2])
+	info.digestValue, err = base64Text(parts[2], maxDigestValue)
 	return err
 }
 
@@ -139,7 +148,7 @@ func readTransforms(e *etree.Element) ([]method, error) {
 	transforms := make([]method, 0, len(parts))
 	for _, part := range parts {
 		if !Is(part, Namespace, "Transform") {
-			return nil, fmt.Errorf("xmldsig: %s among the transforms", part.Tag)
+			return nil, fmt.Errorf("xmldsig: %.60s among the transforms", part.Tag)
 		}
 		transform, err := readMethod(part)
 		if err != nil {
@@ -171,9 +180,22 @@ func readMethod(e *etree.Element) (method, error) {
 		return m, errors.New("xmldsig: InclusiveNamespaces is not empty")
 	}
 	if list, _ := Attribute(parts[0], "PrefixList"); exclusive {
-		m.prefixes = strings.Fields(list)
+		m.prefixes, err = readPrefixes(list)
 	}
-	return m, nil
+	return m, err
+}
+
+// readPrefixes reads a PrefixList. The number of prefixes is bounded, because each
+// costs a look-up for each element that declares namespaces.
+func readPrefixes(list string) ([]string, error) {
+	var prefixes []string
+	for prefix := range strings.FieldsSeq(list) {
+		if len(prefixes) == MaxPrefixes {
+			return nil, LimitError(fmt.Sprintf("a PrefixList of more than %d prefixes", MaxPrefixes))
+		}
+		prefixes = append(prefixes, prefix)
+	}
+	return prefixes, nil
 }
 
 // readPlainMethod reads an algorithm that has no parameter.
@@ -223,17 +245,31 @@ func areNamed(elements []*etree.Element, names ...string) bool {
 	return true
 }
 
-// base64Text reads base64 that may be broken into lines.
-func base64Text(e *etree.Element) ([]byte, error) {
+// base64Text reads base64 of at most the given number of characters, white space
+// included, which may be broken into lines.
+func base64Text(e *etree.Element, most int) ([]byte, error) {
 	s, err := Text(e)
 	if err != nil {
 		return nil, err
 	}
+	if len(s) > most {
+		return nil, LimitError(fmt.Sprintf("%s of more than %d characters", e.Tag, most))
+	}
 	// The decoder skips line ends. The other white space of XML is removed
 	// here.
-	value, err := base64.StdEncoding.Strict().DecodeString(strings.Join(strings.Fields(s), ""))
+	value, err := base64.StdEncoding.Strict().DecodeString(WithoutSpace(s))
 	if err != nil || len(value) == 0 {
-		return nil, fmt.Errorf("xmldsig: %s is not base64", e.Tag)
+		return nil, fmt.Errorf("xmldsig: %.60s is not base64", e.Tag)
 	}
 	return value, nil
+}
+
+// WithoutSpace returns a text without its white space. It allocates at most once.
+func WithoutSpace(s string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.IsSpace(c) {
+			return -1
+		}
+		return c
+	}, s)
 }

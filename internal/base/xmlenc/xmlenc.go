@@ -20,7 +20,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/beevik/etree"
 
@@ -324,7 +323,7 @@ func readCipherData(e *etree.Element) ([]byte, error) {
 	if err != nil {
 		return nil, unsupported("%v", err)
 	}
-	octets, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(value), ""))
+	octets, err := base64.StdEncoding.DecodeString(xmldsig.WithoutSpace(value))
 	if err != nil {
 		return nil, unsupported("CipherValue is not base64")
 	}
