@@ -49,8 +49,8 @@
 //
 // [Error.Code] is for the OAuth response, and [Error.Description] may be sent to the
 // client. [Error.Reason] is a stable name for logs and counters. The text of the
-// error has what was found and what was expected. [SAMLVerifier.Explain] reports
-// every step.
+// error has what was found and what was expected. [SAMLVerifier.Explain] and
+// [JWTVerifier.Explain] report every step, for operators.
 //
 // # Trusting an identity provider
 //

@@ -328,7 +328,8 @@ func (r *samlRun) checkReplay() *Error {
 	if r.accepted == nil {
 		return r.fail(ReasonUnavailable, "nothing was read")
 	}
-	if r.config.AllowReuse && !r.accepted.OneTimeUse {
+	reusable := r.config.AllowReuse || r.req.Use == Grant && r.issuer != nil && r.issuer.AllowReuse
+	if reusable && !r.accepted.OneTimeUse {
 		return nil
 	}
 	if r.config.Replay == nil {

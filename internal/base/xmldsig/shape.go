@@ -18,13 +18,14 @@ const envelopedTransform = Namespace + "enveloped-signature"
 const exclusiveWithComments = ExclusiveC14N + "WithComments"
 
 // Signature is a ds:Signature of the one shape that is accepted: SignedInfo
-// with a single Reference, SignatureValue, and at most a KeyInfo, which is not
-// read.
+// with a single Reference, SignatureValue, and at most a KeyInfo, which [Signature.Verify]
+// does not read.
 type Signature struct {
 	element    *etree.Element
 	signedInfo *etree.Element
 	value      []byte
-	info       *SignedInfo // of signedInfo, read once
+	info       *SignedInfo    // of signedInfo, read once
+	keyInfo    *etree.Element // or nil; for reports only
 }
 
 // method is an algorithm with the parameters that it may carry.
@@ -55,7 +56,9 @@ func ReadSignature(e *etree.Element) (*Signature, error) {
 		return nil, err
 	}
 	// KeyInfo names a key that the sender would like to be used. It is dropped.
+	var keyInfo *etree.Element
 	if len(parts) == 3 && Is(parts[2], Namespace, "KeyInfo") {
+		keyInfo = parts[2]
 		parts = parts[:2]
 	}
 	if !areNamed(parts, "SignedInfo", "SignatureValue") {
@@ -69,7 +72,33 @@ func ReadSignature(e *etree.Element) (*Signature, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Signature{element: e, signedInfo: parts[0], value: value}, nil
+	return &Signature{element: e, signedInfo: parts[0], value: value, keyInfo: keyInfo}, nil
+}
+
+// ClaimedCertificate returns the first X509Certificate of the KeyInfo, in DER, or nil. It
+// is for reports that tell an administrator which certificate the signer believes in.
+// Nothing in it may be believed, and [Signature.Verify] does not read it.
+func (s *Signature) ClaimedCertificate() []byte {
+	if s.keyInfo == nil {
+		return nil
+	}
+	for _, data := range s.keyInfo.ChildElements() {
+		for _, e := range data.ChildElements() {
+			if !Is(e, Namespace, "X509Certificate") {
+				continue
+			}
+			text, err := Text(e)
+			if err != nil {
+				return nil
+			}
+			der, err := base64.StdEncoding.DecodeString(WithoutSpace(text))
+			if err != nil {
+				return nil
+			}
+			return der
+		}
+	}
+	return nil
 }
 
 // SignedInfo takes the signature's SignedInfo apart, as it was sent. It judges
