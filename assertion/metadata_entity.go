@@ -79,7 +79,7 @@ func limitsAround(e *etree.Element) (until time.Time, age time.Duration, err err
 	for ; e != nil && e.Tag != ""; e = e.Parent() {
 		if text, ok := xmldsig.Attribute(e, "validUntil"); ok {
 			var t saml.RelaxedTime
-			if err := t.UnmarshalText([]byte(text)); err != nil {
+			if err := t.UnmarshalText([]byte(text)); err != nil || text == "" {
 				return until, age, fmt.Errorf("validUntil %s of the %s is not a time", shown(text), e.Tag)
 			}
 			until = earliest(until, time.Time(t))

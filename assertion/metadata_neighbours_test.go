@@ -134,6 +134,7 @@ func TestParseMetadata_NamesTheEntityAndTheElement(t *testing.T) {
 		says []string
 	}{
 		"validUntil":              {entity(` validUntil="soon"`, idpRole("", key)), []string{`validUntil "soon" of the EntityDescriptor`}},
+		"empty validUntil":        {entity(` validUntil=""`, idpRole("", key)), []string{`validUntil "" of the EntityDescriptor`}},
 		"cacheDuration":           {entity(` cacheDuration="P1DT"`, idpRole("", key)), []string{`cacheDuration "P1DT" of the EntityDescriptor`}},
 		"validUntil around it":    {federation(` validUntil="soon"`, entity("", idpRole("", key))), []string{`validUntil "soon" of the EntitiesDescriptor`}},
 		"cacheDuration around it": {federation(` cacheDuration="1h"`, entity("", idpRole("", key))), []string{`cacheDuration "1h" of the EntitiesDescriptor`}},

@@ -3,6 +3,7 @@ package assertion
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -177,9 +178,16 @@ func readAuthn(e *etree.Element) (Authn, error) {
 	return a, err
 }
 
+// contextElements are the other elements of an AuthnContext (SAML core section 2.7.2.2),
+// which are passed over.
+var contextElements = []string{"AuthnContextDecl", "AuthnContextDeclRef", "AuthenticatingAuthority"}
+
 // readClassRef returns the AuthnContextClassRef of an AuthnContext, "" if there is
-// none. The other elements of the context are passed over.
+// none.
 func readClassRef(e *etree.Element) (string, error) {
+	if err := xmldsig.OnlyAttributes(e); err != nil {
+		return "", err
+	}
 	parts, err := xmldsig.Children(e)
 	if err != nil {
 		return "", err
@@ -188,10 +196,13 @@ func readClassRef(e *etree.Element) (string, error) {
 	for i, part := range parts {
 		switch {
 		case xmldsig.Is(part, nsSAML, "AuthnContextClassRef") && i == 0:
+			if err := xmldsig.OnlyAttributes(part); err != nil {
+				return "", err
+			}
 			if classRef, err = xmldsig.Text(part); err != nil {
 				return "", err
 			}
-		case part.NamespaceURI() == nsSAML && part.Tag != "AuthnContextClassRef":
+		case part.NamespaceURI() == nsSAML && slices.Contains(contextElements, part.Tag):
 		default:
 			return "", fmt.Errorf("%.60s inside AuthnContext", part.Tag)
 		}

@@ -182,7 +182,7 @@ func readConditions(e *etree.Element) (*conditions, error) {
 				return nil, err
 			}
 			c.restrictions = append(c.restrictions, audiences)
-		case xmldsig.Is(part, nsSAML, "OneTimeUse") && !c.oneTimeUse && len(part.Child) == 0:
+		case xmldsig.Is(part, nsSAML, "OneTimeUse") && !c.oneTimeUse && isBare(part):
 			c.oneTimeUse = true
 		case xmldsig.Is(part, nsSAML, "ProxyRestriction") && proxies == 0:
 			// It restricts servers that issue SAML assertions from this one.
@@ -210,6 +210,9 @@ func readAudiences(e *etree.Element) ([]string, error) {
 		if !xmldsig.Is(part, nsSAML, "Audience") {
 			return nil, fmt.Errorf("%.60s inside AudienceRestriction", part.Tag)
 		}
+		if err := xmldsig.OnlyAttributes(part); err != nil {
+			return nil, err
+		}
 		audience, err := xmldsig.Text(part)
 		if err != nil {
 			return nil, err
@@ -218,6 +221,9 @@ func readAudiences(e *etree.Element) ([]string, error) {
 	}
 	return audiences, nil
 }
+
+// isBare reports whether an element has neither content nor attributes.
+func isBare(e *etree.Element) bool { return len(e.Child) == 0 && xmldsig.OnlyAttributes(e) == nil }
 
 // describeCondition names a condition by its element, namespace and xsi:type, because
 // most unknown ones are a Condition with a type of the sender's own.

@@ -67,6 +67,9 @@ func ReadSignature(e *etree.Element) (*Signature, error) {
 	if err := OnlyAttributes(e, "Id"); err != nil {
 		return nil, err
 	}
+	if err := OnlyAttributes(parts[1], "Id"); err != nil {
+		return nil, err
+	}
 	// An empty value is an error too.
 	value, err := base64Text(parts[1], maxSignatureValue)
 	if err != nil {
@@ -164,12 +167,18 @@ func (info *SignedInfo) readReference(e *etree.Element) error {
 	if info.digest, err = readPlainMethod(parts[1]); err != nil {
 		return err
 	}
+	if err := OnlyAttributes(parts[2]); err != nil {
+		return err
+	}
 	info.digestValue, err = base64Text(parts[2], maxDigestValue)
 	return err
 }
 
 // readTransforms reads the transforms in their order.
 func readTransforms(e *etree.Element) ([]method, error) {
+	if err := OnlyAttributes(e); err != nil {
+		return nil, err
+	}
 	parts, err := Children(e)
 	if err != nil {
 		return nil, err
@@ -207,6 +216,9 @@ func readMethod(e *etree.Element) (method, error) {
 	}
 	if inner, err := Children(parts[0]); err != nil || len(inner) > 0 {
 		return m, errors.New("xmldsig: InclusiveNamespaces is not empty")
+	}
+	if err := OnlyAttributes(parts[0], "PrefixList"); err != nil {
+		return m, err
 	}
 	if list, _ := Attribute(parts[0], "PrefixList"); exclusive {
 		m.prefixes, err = readPrefixes(list)
