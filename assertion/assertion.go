@@ -223,5 +223,8 @@ func (l Limits) document() xmldsig.Limits {
 		Elements:   l.Elements,
 		Attributes: l.Attributes,
 		Namespaces: l.Namespaces,
+		// The document has at most three quarters of the parameter's size, so that
+		// its canonical form may be twice as large.
+		Canonical: l.Size + l.Size/2,
 	}
 }

@@ -1,6 +1,7 @@
 package assertion
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -53,6 +54,9 @@ type ClientCredentials struct {
 	Lenient          bool
 	// MaxLifetime replaces that of the configuration if it is positive.
 	MaxLifetime time.Duration
+	// LegacyAudience is as in [JWTConfig], for this client alone. Without
+	// JWTConfig.TokenEndpoint it has no effect.
+	LegacyAudience bool
 }
 
 // signer returns what may verify the client's tokens. The method alone fixes the
@@ -79,28 +83,18 @@ func (c ClientCredentials) signer() jwtSigner {
 // draft-ietf-oauth-rfc7523bis changes it).
 func (j *JWTVerifier) verifyClient(ctx context.Context, r Request, t *jwtToken, now time.Time) (*Assertion, *Error) {
 	id := claimed(t)
-	if sub, _ := t.claims["sub"].(string); sub != id {
-		return nil, newError(ClientAuth, ReasonSubject, "iss is %s and sub %s, where both are the client", shown(id), shown(sub))
-	}
-	if r.ClientID != "" && r.ClientID != id {
-		return nil, newError(ClientAuth, ReasonClient, "client_id is %s, but the assertion is of %s", shown(r.ClientID), shown(id))
-	}
-
-	credentials, err := j.c.Clients.ClientKeys(ctx, id)
-	if err != nil && !errors.Is(err, ErrUnknownClient) {
-		return nil, newError(ClientAuth, ReasonUnavailable, "looking up client %s", shown(id)).because(err)
-	}
-	if err != nil {
-		// The signature of an unknown client is checked too, against nothing,
-		// so that it takes the same time.
-		credentials = ClientCredentials{}
-	}
-	key, refusal := j.checkSignature(ctx, ClientAuth, t, credentials.signer(), now)
+	credentials, unknown, refusal := j.findClient(ctx, r, t)
 	if refusal != nil {
 		return nil, refusal
 	}
+	// The signature of an unknown client is checked too, against nothing, so that it
+	// takes the same time.
+	key, refusal := j.checkSignature(ctx, ClientAuth, t, credentials.signer(), now)
+	if refusal != nil {
+		return nil, refusal.because(cmp.Or(refusal.Err, unknown))
+	}
 
-	c, refusal := j.checkClientClaims(t, credentials, now)
+	c, refusal := applyRules(j.clientRules(t, credentials, now))
 	if refusal != nil {
 		return nil, claimsRefused(refusal)
 	}
@@ -110,36 +104,52 @@ func (j *JWTVerifier) verifyClient(ctx context.Context, r Request, t *jwtToken, 
 	return t.assertion(c, key), nil
 }
 
-// checkClientClaims judges the type, the times, the audience and the jti of a
-// token whose signature was verified.
-func (j *JWTVerifier) checkClientClaims(t *jwtToken, credentials ClientCredentials, now time.Time) (*jwtClaims, *Error) {
-	if t.Padded && !credentials.Lenient {
-		return nil, newError(ClientAuth, ReasonEncoding, "base64 padding, which only a lenient client may send")
+// findClient returns the credentials of the client that the token names. For a client
+// that is not known they are empty, and unknown may say why.
+func (j *JWTVerifier) findClient(ctx context.Context, r Request, t *jwtToken) (c ClientCredentials, unknown error, refusal *Error) {
+	id := claimed(t)
+	if sub, _ := t.claims["sub"].(string); sub != id {
+		return c, nil, newError(ClientAuth, ReasonSubject, "iss is %s and sub %s, where both are the client", shown(id), shown(sub))
 	}
-	if refusal := checkType(ClientAuth, t.Header.Type, "", "JWT", "client-authentication+jwt"); refusal != nil {
-		return nil, refusal
+	if r.ClientID != "" && r.ClientID != id {
+		return c, nil, newError(ClientAuth, ReasonClient, "client_id is %s, but the assertion is of %s", shown(r.ClientID), shown(id))
 	}
-	c, err := readClaims(t.claims, credentials.Lenient)
-	if err != nil {
-		return nil, newError(ClientAuth, ReasonContent, "%v", err)
+
+	credentials, err := j.c.Clients.ClientKeys(ctx, id)
+	switch {
+	case errors.Is(err, ErrUnknownClient):
+		return c, err, nil
+	case err != nil:
+		return c, nil, newError(ClientAuth, ReasonUnavailable, "looking up client %s", shown(id)).because(err)
 	}
+	return credentials, nil, nil
+}
+
+// clientRules are the rules for a token whose signature was verified.
+func (j *JWTVerifier) clientRules(t *jwtToken, credentials ClientCredentials, now time.Time) jwtRules {
 	lifetime := positive(credentials.MaxLifetime, j.c.MaxLifetime)
-	if refusal := j.checkTimes(ClientAuth, c, now, lifetime, j.c.MaxAge); refusal != nil {
-		return nil, refusal
+	return jwtRules{
+		use:     ClientAuth,
+		token:   t,
+		lenient: credentials.Lenient,
+		types:   []string{"", "JWT", "client-authentication+jwt"},
+		list: []jwtRule{
+			{"times", func(c *jwtClaims) *Error { return j.checkTimes(ClientAuth, c, now, lifetime, j.c.MaxAge) }},
+			{"audience", func(c *jwtClaims) *Error { return j.checkClientAudience(credentials, c) }},
+			{"jti", func(c *jwtClaims) *Error {
+				if c.jti == "" {
+					return newError(ClientAuth, ReasonContent, "no jti")
+				}
+				return nil
+			}},
+		},
 	}
-	if refusal := j.checkClientAudience(c); refusal != nil {
-		return nil, refusal
-	}
-	if c.jti == "" {
-		return nil, newError(ClientAuth, ReasonContent, "no jti")
-	}
-	return c, nil
 }
 
 // checkClientAudience demands this server's issuer identifier and nothing else,
-// unless the configuration allows what RFC 7523 did.
-func (j *JWTVerifier) checkClientAudience(c *jwtClaims) *Error {
-	if j.c.LegacyAudience {
+// unless the configuration or that of the client allows what RFC 7523 did.
+func (j *JWTVerifier) checkClientAudience(credentials ClientCredentials, c *jwtClaims) *Error {
+	if j.c.LegacyAudience || credentials.LegacyAudience {
 		return someAudience(ClientAuth, c, []string{j.c.Issuer, j.c.TokenEndpoint})
 	}
 	return onlyAudience(ClientAuth, c, j.c.Issuer)

@@ -126,6 +126,38 @@ func TestClientAuth_LegacyAudienceIsAnOption(t *testing.T) {
 	requireRefused(t, "invalid_client", ReasonAudience, a, err)
 }
 
+// The older audience can be allowed to one client.
+//
+// Holds: draft-ietf-oauth-rfc7523bis section 3.
+func TestClientAuth_LegacyAudienceOfOneClient(t *testing.T) {
+	t.Parallel()
+	old := privateKeyJWT(jwtTestKeys()["p256"].Public())
+	old.LegacyAudience = true
+	clients := jwtClients{jwtClient: privateKeyJWT(jwtTestKeys()["p256"].Public()), "old": old}
+	j, _ := newJWT(t, func(c *JWTConfig) { c.Clients = clients })
+	claims := with(clientClaims(), "aud", jwtEndpoint)
+	a, err := j.Verify(t.Context(), clientOf(signGrant(t, claims)))
+	requireRefused(t, "invalid_client", ReasonAudience, a, err)
+	claims["iss"], claims["sub"] = "old", "old"
+	_, err = j.Verify(t.Context(), clientOf(signGrant(t, claims)))
+	require.NoError(t, err)
+
+	// Without a token endpoint there is no further audience, not even an empty one.
+	for _, aud := range []any{jwtEndpoint, ""} {
+		j, _ = newJWT(t, func(c *JWTConfig) {
+			c.Clients = clients
+			c.TokenEndpoint = ""
+		})
+		a, err = j.Verify(t.Context(), clientOf(signGrant(t, with(claims, "aud", aud))))
+		requireRefused(t, "invalid_client", ReasonAudience, a, err)
+	}
+}
+
+// clientFunc is a ClientKeys.
+type clientFunc func(string) (ClientCredentials, error)
+
+func (f clientFunc) ClientKeys(_ context.Context, id string) (ClientCredentials, error) { return f(id) }
+
 // Holds: RFC 8725 section 3; RFC 8725 section 3.1.
 func TestClientAuth_TheMethodFixesTheFamilyOfAlgorithms(t *testing.T) {
 	t.Parallel()

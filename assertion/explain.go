@@ -3,6 +3,8 @@ package assertion
 import (
 	"context"
 	"strings"
+
+	"github.com/grantwell/grantwell/internal/base/xmldsig"
 )
 
 // Report describes how an assertion was judged, step by step. It may name subjects
@@ -20,7 +22,7 @@ type Report struct {
 // Step is one check of a [Report].
 type Step struct {
 	Name string
-	// Note is "" for a plain success.
+	// Note says what the step has found. It may be "".
 	Note string
 	// Err is nil if the step was passed.
 	Err *Error
@@ -33,7 +35,8 @@ func (r *Report) String() string {
 		outcome := "ok"
 		if step.Err != nil {
 			outcome = "REFUSED " + step.Err.Error()
-		} else if step.Note != "" {
+		}
+		if step.Note != "" {
 			outcome += " (" + step.Note + ")"
 		}
 		b.WriteString(step.Name + ": " + outcome + "\n")
@@ -90,6 +93,28 @@ func (r *samlRun) note(layer string) string {
 		return "claims issuer " + shown(r.claimedIssuer) + " and ID " + shown(r.claimedID)
 	case layer == layerSignature && r.keyID != "":
 		return "verified by key " + r.keyID
+	case layer == layerSignature && r.signature != nil && r.issuer != nil:
+		return r.describeCertificate()
 	}
 	return ""
+}
+
+// describeCertificate says whether the certificate that the signer sends along is that
+// of a configured key, which shows whether a change of keys was missed.
+func (r *samlRun) describeCertificate() string {
+	der := r.signature.ClaimedCertificate()
+	if der == nil {
+		return "its KeyInfo has no certificate"
+	}
+	key, err := certifiedKey(der)
+	if err != nil {
+		return "the certificate in its KeyInfo cannot be read"
+	}
+	claimed := xmldsig.Thumbprint(key)
+	for _, configured := range r.issuer.Keys {
+		if xmldsig.Thumbprint(configured) == claimed {
+			return "the certificate in its KeyInfo is of a configured key, " + claimed
+		}
+	}
+	return "the certificate in its KeyInfo is of key " + claimed + ", which is not configured"
 }

@@ -64,6 +64,10 @@ type Issuer struct {
 
 	// MaxLifetime replaces that of the configuration if it is positive.
 	MaxLifetime time.Duration
+	// AllowReuse accepts a grant of this issuer again until it expires (RFC 7521 section
+	// 4.1), as the setting of the configuration does for every issuer. A SAML assertion
+	// with OneTimeUse is accepted once, and so is one that authenticates a client.
+	AllowReuse bool
 	// RefreshToken allows a refresh token with this issuer's grants. RFC 7521
 	// section 4.1 advises against it.
 	RefreshToken bool
@@ -113,7 +117,12 @@ func findIssuer(ctx context.Context, source IssuerSource, use Use, id string) (*
 	issuer, err := source.Issuer(ctx, id)
 	switch {
 	case errors.Is(err, ErrUnknownIssuer):
-		return nil, newError(use, ReasonIssuer, "issuer %s is not configured", shown(id))
+		refusal := newError(use, ReasonIssuer, "issuer %s is not configured", shown(id))
+		if err.Error() != ErrUnknownIssuer.Error() {
+			// The source says why, for example that a client has no keys.
+			refusal.Err = err
+		}
+		return nil, refusal
 	case err != nil:
 		return nil, newError(use, ReasonUnavailable, "looking up issuer %s", shown(id)).because(err)
 	case issuer == nil:

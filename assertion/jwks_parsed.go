@@ -11,17 +11,21 @@ import (
 // is public, and does not change, so all servers of a process can share it.
 var parsedSets setCache
 
-const (
-	maxParsed = 1024 // sets
-	// maxParsedKeys is the number of keys in a set that is kept. Larger sets
-	// are rare, and would fill the memory.
-	maxParsedKeys = 4
-)
+// maxParsedKeys is the number of keys in all sets that are kept, those that were left
+// out included. A set counts as one key more, so that sets without keys are bounded too.
+//
+// Large sets are kept as well as small ones: to read 64 keys for each token that names
+// their owner would cost more than the signatures that the bound on tries allows.
+const maxParsedKeys = 8192
 
 type setCache struct {
 	mu   sync.RWMutex
 	sets map[[sha256.Size]byte]*KeySet
+	keys int // of all sets, each counted as weight does
 }
+
+// weight returns what a set counts for.
+func weight(set *KeySet) int { return 1 + len(set.keys) + len(set.dropped) }
 
 func (c *setCache) find(digest [sha256.Size]byte) *KeySet {
 	c.mu.RLock()
@@ -30,14 +34,17 @@ func (c *setCache) find(digest [sha256.Size]byte) *KeySet {
 }
 
 func (c *setCache) keep(digest [sha256.Size]byte, set *KeySet) {
-	if len(set.keys) > maxParsedKeys || len(set.dropped) > maxParsedKeys {
-		return
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.sets == nil || len(c.sets) >= maxParsed {
+	if c.sets[digest] != nil {
+		// Another caller has read the same text meanwhile.
+		return
+	}
+	if c.sets == nil || c.keys+weight(set) > maxParsedKeys {
 		// All sets are dropped at once. Those in use are soon parsed again.
 		c.sets = make(map[[sha256.Size]byte]*KeySet)
+		c.keys = 0
 	}
 	c.sets[digest] = set
+	c.keys += weight(set)
 }

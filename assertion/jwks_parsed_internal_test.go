@@ -39,23 +39,36 @@ func TestParseJWKS_RemembersByTheWholeText(t *testing.T) {
 	require.NotNil(t, first.PublicKeys()[0], "what a caller does to its list does not reach the next one")
 }
 
-// The cache holds a bounded number of small sets.
-func TestParseJWKS_RemembersLittle(t *testing.T) {
+// The cache holds a bounded number of keys, in small and in large sets.
+//
+// Holds: house: bounded parsers.
+func TestParseJWKS_RemembersABoundedNumberOfKeys(t *testing.T) {
 	t.Parallel()
-	var c setCache
-	var wg sync.WaitGroup
-	for g := range 4 {
-		wg.Go(func() {
-			for i := range maxParsed {
-				digest := [32]byte{byte(g), byte(i), byte(i >> 8)}
-				c.keep(digest, &KeySet{keys: make([]jws.Key, 1)})
-				c.find(digest)
-			}
-		})
+	for name, set := range map[string]*KeySet{
+		"no keys":       {},
+		"one key":       {keys: make([]jws.Key, 1)},
+		"keys left out": {dropped: make([]string, 9)},
+		"large":         {keys: make([]jws.Key, maxJWKSKeys)},
+	} {
+		var c setCache
+		var wg sync.WaitGroup
+		most := maxParsedKeys / weight(set)
+		for g := range 4 {
+			wg.Go(func() {
+				for i := range most {
+					digest := [32]byte{byte(g), byte(i), byte(i >> 8)}
+					c.keep(digest, set)
+					c.keep(digest, set)
+					c.find(digest)
+				}
+			})
+		}
+		wg.Wait()
+		require.LessOrEqual(t, len(c.sets), most, name)
+		require.Equal(t, len(c.sets)*weight(set), c.keys, name)
+
+		last := [32]byte{255}
+		c.keep(last, set)
+		require.Same(t, set, c.find(last), name)
 	}
-	wg.Wait()
-	require.LessOrEqual(t, len(c.sets), maxParsed)
-	large := [32]byte{255}
-	c.keep(large, &KeySet{keys: make([]jws.Key, maxParsedKeys+1)})
-	require.Nil(t, c.find(large))
 }

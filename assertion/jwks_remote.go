@@ -2,6 +2,7 @@ package assertion
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,6 +31,11 @@ type RemoteKeys struct {
 	// MaxURLs is the number of sets that are kept. The least recently used one
 	// is dropped first. Zero means 1000.
 	MaxURLs int
+	// Dropped is called after a fetch with the keys of a set that were left out, as
+	// [KeySet.Dropped] returns them, if they are not those of the last fetch: once when
+	// a key becomes unusable, and once with an empty list when none is left out any
+	// more. It runs in the goroutine of the fetch, so it must be quick. It may be nil.
+	Dropped func(url string, reasons []string)
 
 	mu   sync.Mutex
 	own  Fetcher
@@ -46,6 +52,20 @@ const (
 type remoteSet struct {
 	fetch.Document[*KeySet]
 	used time.Time // guarded by RemoteKeys.mu
+	said changes   // the keys that were left out
+}
+
+// changes remembers a list of reasons, so that the same ones are said once. Fetches of
+// one document do not overlap, so that it needs no lock.
+type changes []string
+
+// say calls the function, which may be nil, if the reasons are not the last ones.
+func (c *changes) say(report func(name string, reasons []string), name string, reasons []string) {
+	if report == nil || slices.Equal(*c, reasons) {
+		return
+	}
+	*c = slices.Clone(reasons)
+	report(name, slices.Clone(reasons))
 }
 
 // Keys returns the key set of the URL for a token that names kid, or that names no
@@ -61,6 +81,9 @@ func (r *RemoteKeys) Keys(ctx context.Context, url, kid string) (*KeySet, error)
 			return nil, 0, err
 		}
 		keys, err := ParseJWKS(body)
+		if err == nil {
+			set.said.say(r.Dropped, url, keys.dropped)
+		}
 		return keys, 0, err
 	}
 	return set.Get(ctx, refreshPolicy(r.MaxAge, r.Interval, r.MaxStale), enough, load)

@@ -27,18 +27,19 @@ type JWTConfig struct {
 	// Nil: no client authentication.
 	Clients ClientKeys
 
-	// LegacyAudience also accepts client assertions whose audience is the token
+	// LegacyAudience also accepts client assertions of every client whose audience is the token
 	// endpoint, alone or in a list with others, as RFC 7523 allowed. A
 	// malicious server can have such an assertion made for it and use it at
-	// this server (CVE-2025-27370). Turn it on for old clients only, and off
-	// again.
+	// this server (CVE-2025-27370). Prefer ClientCredentials.LegacyAudience, which
+	// is for one old client.
 	LegacyAudience bool
 
 	// RequireJTI demands a jti of every grant. Client authentication always
 	// needs one.
 	RequireJTI bool
-	// AllowReuse accepts a grant again until it expires (RFC 7521 section 4.1).
-	// A client assertion is never accepted again.
+	// AllowReuse accepts a grant of every issuer again until it expires (RFC 7521
+	// section 4.1). A client assertion is never accepted again. Issuer.AllowReuse
+	// is for one issuer.
 	AllowReuse bool
 	// Replay remembers the assertions that were used. Required, unless only
 	// reusable grants are verified.
@@ -139,15 +140,9 @@ func (j *JWTVerifier) Verify(ctx context.Context, r Request) (*Assertion, error)
 }
 
 func (j *JWTVerifier) verify(ctx context.Context, r Request, event *Event) (*Assertion, *Error) {
-	switch {
-	case !j.enabled(r.Use):
-		return nil, newError(r.Use, ReasonDisabled, "JWTs are not accepted as %s", r.Use)
-	case r.Assertion == "":
-		return nil, newError(r.Use, ReasonMissing, "no assertion")
-	case len(r.Assertion) > j.c.MaxSize:
-		return nil, newError(r.Use, ReasonSize, "%d characters, more than %d", len(r.Assertion), j.c.MaxSize)
+	if refusal := j.checkParameter(r); refusal != nil {
+		return nil, refusal
 	}
-
 	t, refusal := parseJWT(r.Use, r.Assertion)
 	if refusal != nil {
 		return nil, refusal
@@ -163,6 +158,19 @@ func (j *JWTVerifier) verify(ctx context.Context, r Request, event *Event) (*Ass
 		return j.verifyClient(ctx, r, t, now)
 	}
 	return j.verifyGrant(ctx, r, t, now)
+}
+
+// checkParameter judges what is known before the token is read.
+func (j *JWTVerifier) checkParameter(r Request) *Error {
+	switch {
+	case !j.enabled(r.Use):
+		return newError(r.Use, ReasonDisabled, "JWTs are not accepted as %s", r.Use)
+	case r.Assertion == "":
+		return newError(r.Use, ReasonMissing, "no assertion")
+	case len(r.Assertion) > j.c.MaxSize:
+		return newError(r.Use, ReasonSize, "%d characters, more than %d", len(r.Assertion), j.c.MaxSize)
+	}
+	return nil
 }
 
 // enabled reports whether the configuration allows the use.

@@ -10,6 +10,55 @@ import (
 	"github.com/grantwell/grantwell/internal/base/jws"
 )
 
+// jwtRules are the rules for a token whose signature was verified.
+type jwtRules struct {
+	use     Use
+	token   *jwtToken
+	lenient bool
+	types   []string // the values of typ that are accepted
+	list    []jwtRule
+}
+
+// jwtRule is one rule about the claims of a token.
+type jwtRule struct {
+	name  string
+	check func(*jwtClaims) *Error
+}
+
+// form judges what stands before the claims.
+func (r jwtRules) form() *Error {
+	if r.token.Padded && !r.lenient {
+		return newError(r.use, ReasonEncoding, "base64 padding, which only a lenient sender may use")
+	}
+	return checkType(r.use, r.token.Header.Type, r.types...)
+}
+
+// claims reads the claims.
+func (r jwtRules) claims() (*jwtClaims, *Error) {
+	c, err := readClaims(r.token.claims, r.lenient)
+	if err != nil {
+		return nil, newError(r.use, ReasonContent, "%v", err)
+	}
+	return c, nil
+}
+
+// applyRules returns the claims, or the first refusal.
+func applyRules(r jwtRules) (*jwtClaims, *Error) {
+	if refusal := r.form(); refusal != nil {
+		return nil, refusal
+	}
+	c, refusal := r.claims()
+	if refusal != nil {
+		return nil, refusal
+	}
+	for _, rule := range r.list {
+		if refusal := rule.check(c); refusal != nil {
+			return nil, refusal
+		}
+	}
+	return c, nil
+}
+
 // checkType refuses every type of token that is not accepted as an assertion, so
 // that an access token, a logout token or a proof of the same issuer is not taken
 // for one (RFC 8725 section 3.11).
@@ -88,16 +137,18 @@ func shownList(list []string) string {
 // others can vary it.
 func (j *JWTVerifier) spend(ctx context.Context, use Use, namespace string, t *jwtToken, c *jwtClaims) *Error {
 	id := "jti:" + c.jti
+	advice := ""
 	if c.jti == "" {
 		sum := sha256.Sum256([]byte(t.Signed))
 		id = "sha256:" + base64.RawURLEncoding.EncodeToString(sum[:])
+		advice = "; without a jti, two assertions with the same claims are the same one: add a random jti to each"
 	}
 	first, err := j.c.Replay.Use(ctx, namespace, id, c.exp.Add(j.c.ClockSkew))
 	switch {
 	case err != nil:
 		return newError(use, ReasonUnavailable, "the replay store").because(err)
 	case !first:
-		return newError(use, ReasonReplay, "%s of %s was used before", shown(id), shown(c.iss))
+		return newError(use, ReasonReplay, "%s of %s was used before%s", shown(id), shown(c.iss), advice)
 	}
 	return nil
 }

@@ -165,5 +165,5 @@ func ExampleParseMetadata() {
 	fmt.Println(err)
 	// Output:
 	// https://idp.example
-	// assertion: metadata: "https://idp.example" has 0 usable signing keys, expected 1 to 8
+	// assertion: metadata: "https://idp.example" has no usable signing key: it has no IDPSSODescriptor, so it is no identity provider
 }

@@ -31,7 +31,7 @@ func (j *JWTVerifier) verifyGrant(ctx context.Context, r Request, t *jwtToken, n
 		return nil, refusal
 	}
 
-	c, refusal := j.checkGrant(issuer, t, now)
+	c, refusal := applyRules(j.grantRules(issuer, t, now))
 	if refusal != nil {
 		return nil, claimsRefused(refusal)
 	}
@@ -57,36 +57,25 @@ func (i *Issuer) signer() jwtSigner {
 	}
 }
 
-// checkGrant judges a token whose signature was verified, apart from the client
-// that presents it. It completes the subject of a self-issued assertion.
-func (j *JWTVerifier) checkGrant(issuer *Issuer, t *jwtToken, now time.Time) (*jwtClaims, *Error) {
-	rules := issuer.JWT
-	if t.Padded && !rules.Lenient {
-		return nil, newError(Grant, ReasonEncoding, "base64 padding, which only a lenient issuer may send")
-	}
+// grantRules are the rules for a token whose signature was verified, apart from the
+// client that presents it. The last completes the subject of a self-issued assertion.
+func (j *JWTVerifier) grantRules(issuer *Issuer, t *jwtToken, now time.Time) jwtRules {
 	accepted := []string{"", "JWT"}
-	if rules.Type != "" {
-		accepted = []string{rules.Type}
-	}
-	if refusal := checkType(Grant, t.Header.Type, accepted...); refusal != nil {
-		return nil, refusal
-	}
-
-	c, err := readClaims(t.claims, rules.Lenient)
-	if err != nil {
-		return nil, newError(Grant, ReasonContent, "%v", err)
+	if issuer.JWT.Type != "" {
+		accepted = []string{issuer.JWT.Type}
 	}
 	lifetime, age := j.grantLimits(issuer)
-	if refusal := j.checkTimes(Grant, c, now, lifetime, age); refusal != nil {
-		return nil, refusal
+	return jwtRules{
+		use:     Grant,
+		token:   t,
+		lenient: issuer.JWT.Lenient,
+		types:   accepted,
+		list: []jwtRule{
+			{"times", func(c *jwtClaims) *Error { return j.checkTimes(Grant, c, now, lifetime, age) }},
+			{"audience", func(c *jwtClaims) *Error { return j.checkGrantAudience(issuer, c) }},
+			{"subject and claims", func(c *jwtClaims) *Error { return j.checkGrantClaims(issuer, t, c) }},
+		},
 	}
-	if refusal := j.checkGrantAudience(issuer, c); refusal != nil {
-		return nil, refusal
-	}
-	if refusal := j.checkGrantClaims(issuer, t, c); refusal != nil {
-		return nil, refusal
-	}
-	return c, nil
 }
 
 // grantLimits returns how far in the future exp may be, and how long ago iat.
@@ -146,7 +135,7 @@ func checkPresenter(issuer *Issuer, a *Assertion, clientID string, t *jwtToken) 
 
 // spendGrant enters the grant into the replay store unless it may be used again.
 func (j *JWTVerifier) spendGrant(ctx context.Context, issuer *Issuer, t *jwtToken, c *jwtClaims) *Error {
-	if j.c.AllowReuse {
+	if j.c.AllowReuse || issuer.AllowReuse {
 		return nil
 	}
 	namespace := issuerNamespace(issuer.ID)

@@ -274,6 +274,50 @@ func TestJWTGrant_IsAcceptedOnce(t *testing.T) {
 	}
 }
 
+// Reuse can be allowed to one issuer. It never applies to client authentication.
+//
+// Holds: RFC 7521 section 4.1.
+func TestJWTGrant_ReuseOfOneIssuer(t *testing.T) {
+	t.Parallel()
+	other := idp(func(i *Issuer) { i.ID, i.AllowReuse = "https://reuse.example", true })
+	j, replay := newJWT(t, func(c *JWTConfig) {
+		c.Issuers = Issuers(idp(nil), other, idp(func(i *Issuer) { i.ID, i.AllowReuse = jwtClient, true }))
+		c.Clients = jwtClients{jwtClient: privateKeyJWT(jwtTestKeys()["p256"].Public())}
+	})
+	again := func(r Request) error {
+		_, err := j.Verify(t.Context(), r)
+		require.NoError(t, err)
+		_, err = j.Verify(t.Context(), r)
+		return err
+	}
+	require.NoError(t, again(grantOf(signGrant(t, with(grantClaims(), "iss", other.ID)))))
+	require.Zero(t, replay.calls)
+	requireReason(t, ReasonReplay, again(grantOf(signGrant(t, grantClaims()))))
+	requireReason(t, ReasonReplay, again(clientOf(signGrant(t, clientClaims()))))
+}
+
+// The same claims without a jti, signed by two processes in one second, are one
+// assertion (RFC 7521 section 4.1). The text names the way out.
+func TestJWTGrant_TheSameClaimsWithoutJTIAreOneAssertion(t *testing.T) {
+	t.Parallel()
+	bare := with(grantClaims(), "jti", nil)
+	j, _ := grantVerifier(t, nil, idp(nil))
+	_, err := j.Verify(t.Context(), grantOf(signGrant(t, bare)))
+	require.NoError(t, err)
+	_, err = j.Verify(t.Context(), grantOf(signGrant(t, bare)))
+	requireReason(t, ReasonReplay, err)
+	require.ErrorContains(t, err, "add a random jti")
+
+	// Assertions that differ in anything are two.
+	_, err = j.Verify(t.Context(), grantOf(signGrant(t, with(bare, "sub", "bob"))))
+	require.NoError(t, err)
+	_, err = j.Verify(t.Context(), grantOf(signGrant(t, grantClaims())))
+	require.NoError(t, err)
+	_, err = j.Verify(t.Context(), grantOf(signGrant(t, grantClaims())))
+	requireReason(t, ReasonReplay, err)
+	require.NotContains(t, err.Error(), "random")
+}
+
 // Holds: RFC 7523 section 3.
 func TestJWT_OfManyAtOnceOneWins(t *testing.T) {
 	t.Parallel()

@@ -36,7 +36,10 @@ type JWTRules struct {
 	// Required names claims that must be present besides iss, sub, aud and exp.
 	Required []string
 	// RequireJTI demands a jti. Without a jti, the signed text identifies the
-	// assertion in the replay store, so it is accepted once in any case.
+	// assertion in the replay store, so it is accepted once in any case. Two
+	// processes that sign the same claims in the same second, without a jti, make one
+	// assertion twice, and the second is refused as a replay. The way out is a
+	// random jti in each, or Issuer.AllowReuse.
 	RequireJTI bool
 	// MaxAge replaces that of the configuration if it is positive.
 	MaxAge time.Duration

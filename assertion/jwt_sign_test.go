@@ -247,3 +247,5 @@ func requireRefused(t testing.TB, code string, reason Reason, a *Assertion, err 
 }
 
 func newP256() (*ecdsa.PrivateKey, error) { return ecdsa.GenerateKey(elliptic.P256(), rand.Reader) }
+
+func newP521() (*ecdsa.PrivateKey, error) { return ecdsa.GenerateKey(elliptic.P521(), rand.Reader) }

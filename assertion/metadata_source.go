@@ -34,6 +34,11 @@ type MetadataSource struct {
 	// its limits. It must not change ID. If it changes Keys, those of the
 	// metadata are not used. It may be nil.
 	Configure func(*Issuer)
+	// Dropped is called after a fetch with the roles and keys that were left out, as
+	// [DroppedKeys] returns them, if they are not those of the last fetch: once when a
+	// key becomes unusable, and once with an empty list when none is left out any more.
+	// It runs in the goroutine of the fetch, so it must be quick. It may be nil.
+	Dropped func(entityID string, reasons []string)
 
 	// Fetcher fetches the metadata. Nil means one with defaults.
 	Fetcher *Fetcher
@@ -49,6 +54,7 @@ type MetadataSource struct {
 	own   Fetcher
 	once  sync.Once
 	cache fetch.Document[*metadataIssuer]
+	said  changes // the keys that were left out
 }
 
 // metadataIssuer is an issuer with the validUntil of its metadata, which is zero if
@@ -100,7 +106,9 @@ func (m *MetadataSource) load(ctx context.Context) (*metadataIssuer, time.Durati
 		return nil, 0, err
 	}
 
-	issuer, err := IssuerFromMetadata(ed, time.Now())
+	now := time.Now()
+	m.said.say(m.Dropped, m.EntityID, DroppedKeys(ed, now))
+	issuer, err := IssuerFromMetadata(ed, now)
 	if err != nil {
 		return nil, 0, err
 	}

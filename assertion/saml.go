@@ -34,8 +34,9 @@ type SAMLConfig struct {
 	// Replay remembers the assertions that were used. Required, unless
 	// AllowReuse is set.
 	Replay ReplayStore
-	// AllowReuse accepts an assertion again until it expires (RFC 7521 section
-	// 4.1). One with OneTimeUse is accepted once, and only with Replay.
+	// AllowReuse accepts an assertion of every issuer again until it expires (RFC
+	// 7521 section 4.1). One with OneTimeUse is accepted once, and only with Replay.
+	// Issuer.AllowReuse is for one issuer.
 	AllowReuse bool
 
 	// Decrypters are the RSA keys for encrypted assertions, identifiers and
@@ -125,7 +126,8 @@ func (c SAMLConfig) check() error {
 				err := xmldsig.CheckKey(key)
 				wrong(err != nil, "Issuers: %q: Keys[%d]: %v", id, i, err)
 			}
-			wrong(len(issuer.Keys) > xmldsig.MaxKeys, "Issuers: %q: more than %d keys", id, xmldsig.MaxKeys)
+			err := xmldsig.CheckKeys(issuer.Keys)
+			wrong(err != nil, "Issuers: %q: Keys: %v", id, err)
 		}
 	}
 	return errors.Join(errs...)

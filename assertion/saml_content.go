@@ -3,6 +3,7 @@ package assertion
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -120,7 +121,7 @@ func (r *samlRun) readStatement(e *etree.Element, c *samlContent) error {
 		// read.
 	default:
 		// This includes a second Subject or Conditions.
-		return fmt.Errorf("%s is unknown or out of place", e.Tag)
+		return fmt.Errorf("%.60s is unknown or out of place", e.Tag)
 	}
 	return nil
 }
@@ -177,9 +178,16 @@ func readAuthn(e *etree.Element) (Authn, error) {
 	return a, err
 }
 
+// contextElements are the other elements of an AuthnContext (SAML core section 2.7.2.2),
+// which are passed over.
+var contextElements = []string{"AuthnContextDecl", "AuthnContextDeclRef", "AuthenticatingAuthority"}
+
 // readClassRef returns the AuthnContextClassRef of an AuthnContext, "" if there is
-// none. The other elements of the context are passed over.
+// none.
 func readClassRef(e *etree.Element) (string, error) {
+	if err := xmldsig.OnlyAttributes(e); err != nil {
+		return "", err
+	}
 	parts, err := xmldsig.Children(e)
 	if err != nil {
 		return "", err
@@ -188,12 +196,15 @@ func readClassRef(e *etree.Element) (string, error) {
 	for i, part := range parts {
 		switch {
 		case xmldsig.Is(part, nsSAML, "AuthnContextClassRef") && i == 0:
+			if err := xmldsig.OnlyAttributes(part); err != nil {
+				return "", err
+			}
 			if classRef, err = xmldsig.Text(part); err != nil {
 				return "", err
 			}
-		case part.NamespaceURI() == nsSAML && part.Tag != "AuthnContextClassRef":
+		case part.NamespaceURI() == nsSAML && slices.Contains(contextElements, part.Tag):
 		default:
-			return "", fmt.Errorf("%s inside AuthnContext", part.Tag)
+			return "", fmt.Errorf("%.60s inside AuthnContext", part.Tag)
 		}
 	}
 	return classRef, nil
@@ -219,7 +230,7 @@ func (r *samlRun) readAttributes(e *etree.Element) ([]Attribute, error) {
 			}
 		}
 		if !xmldsig.Is(part, nsSAML, "Attribute") {
-			return nil, fmt.Errorf("%s inside AttributeStatement", part.Tag)
+			return nil, fmt.Errorf("%.60s inside AttributeStatement", part.Tag)
 		}
 		a, err := readAttribute(part)
 		if err != nil {
@@ -247,7 +258,7 @@ func readAttribute(e *etree.Element) (Attribute, error) {
 	}
 	for _, value := range values {
 		if !xmldsig.Is(value, nsSAML, "AttributeValue") {
-			return a, fmt.Errorf("%s inside Attribute", value.Tag)
+			return a, fmt.Errorf("%.60s inside Attribute", value.Tag)
 		}
 		if s, err := xmldsig.Text(value); err == nil && !isNil(value) {
 			a.Values = append(a.Values, s)

@@ -26,7 +26,8 @@ func (r *samlRun) decryptAssertion() *Error {
 
 	r.encrypted = true
 	r.octets = plain
-	for _, layer := range []func(*samlRun) *Error{(*samlRun).scan, (*samlRun).checkRoundTrip, (*samlRun).buildTree} {
+	r.root = nil
+	for _, layer := range []func(*samlRun) *Error{(*samlRun).scan, (*samlRun).checkRoundTrip, (*samlRun).checkTree} {
 		if refusal := layer(r); refusal != nil {
 			return refusal
 		}
@@ -52,12 +53,8 @@ func (r *samlRun) decryptInner(e *etree.Element) (*etree.Element, error) {
 	if err != nil {
 		return nil, indistinct
 	}
-	octets, err := xmldsig.Scan(plain, r.config.Limits.document())
+	octets, root, err := xmldsig.ScanTree(plain, r.config.Limits.document())
 	if err != nil || xmldsig.RoundTrip(octets) != nil {
-		return nil, indistinct
-	}
-	root, err := xmldsig.Parse(octets, r.config.Limits.document())
-	if err != nil {
 		return nil, indistinct
 	}
 	return root, nil

@@ -35,7 +35,7 @@ func samlLayers() []samlLayer {
 		{layerParameter, (*samlRun).decodeParameter},
 		{layerLexical, (*samlRun).scan},
 		{layerRoundTrip, (*samlRun).checkRoundTrip},
-		{layerTree, (*samlRun).buildTree},
+		{layerTree, (*samlRun).checkTree},
 		{layerDecryption, (*samlRun).decryptAssertion},
 		{layerStructure, (*samlRun).checkStructure},
 		{layerAlgorithms, (*samlRun).checkAlgorithms},
@@ -140,30 +140,40 @@ func isBase64URL(c rune) bool {
 	return 'A' <= c && c <= 'Z' || 'a' <= c && c <= 'z' || '0' <= c && c <= '9' || c == '-' || c == '_'
 }
 
-// scan refuses XML that parsers could read differently.
+// scan refuses XML that parsers could read differently. What is accepted becomes the
+// tree, which the next layers may read only after the round trip was checked.
 func (r *samlRun) scan() *Error {
-	octets, err := xmldsig.Scan(r.octets, r.config.Limits.document())
+	octets, root, err := xmldsig.ScanTree(r.octets, r.config.Limits.document())
 	if err != nil {
-		reason := ReasonSyntax
-		if limit := xmldsig.LimitError(""); errors.As(err, &limit) {
-			reason = ReasonSize
-		}
-		return r.fail(reason, "not acceptable XML").because(err)
+		return r.fail(limited(err, ReasonSyntax), "not acceptable XML").because(err)
 	}
 	r.octets = octets
+	r.root = root
 	return nil
+}
+
+// limited returns ReasonSize if the error is that of a limit, and the other reason if it
+// is not.
+func limited(err error, otherwise Reason) Reason {
+	if limit := xmldsig.LimitError(""); errors.As(err, &limit) {
+		return ReasonSize
+	}
+	return otherwise
 }
 
 // checkRoundTrip refuses a document about which Go's encoder and decoder disagree.
 func (r *samlRun) checkRoundTrip() *Error {
 	if err := xmldsig.RoundTrip(r.octets); err != nil {
-		return r.fail(ReasonSyntax, "not stable when written and read again").because(err)
+		return r.fail(limited(err, ReasonSyntax), "not stable when written and read again").because(err)
 	}
 	return nil
 }
 
-// buildTree parses the document.
-func (r *samlRun) buildTree() *Error {
+// checkTree demands the tree that the lexical layer has built from what it accepted.
+func (r *samlRun) checkTree() *Error {
+	if r.root != nil {
+		return nil
+	}
 	root, err := xmldsig.Parse(r.octets, r.config.Limits.document())
 	if err != nil {
 		return r.fail(ReasonSyntax, "not one XML tree").because(err)
@@ -210,11 +220,11 @@ func (r *samlRun) checkSignatureShape(root *etree.Element, id string) *Error {
 		return r.fail(ReasonStructure, "in the Issuer").because(err)
 	}
 	if r.signature, err = xmldsig.ReadSignature(parts[1]); err != nil {
-		return r.fail(ReasonStructure, "in the Signature").because(err)
+		return r.fail(limited(err, ReasonStructure), "in the Signature").because(err)
 	}
 	info, err := r.signature.SignedInfo()
 	if err != nil {
-		return r.fail(ReasonStructure, "in the Signature").because(err)
+		return r.fail(limited(err, ReasonStructure), "in the Signature").because(err)
 	}
 	if info.Reference != "#"+id {
 		return r.fail(ReasonStructure, "the Reference is to %s, not to the Assertion %s", shown(info.Reference), shown(id))
@@ -264,7 +274,7 @@ func (r *samlRun) checkSignature() *Error {
 	r.issuer = issuer
 	covered, key, err := r.signature.Verify(r.root, r.claimedID, keys, r.config.Limits.document())
 	if err != nil {
-		return r.fail(ReasonSignature, "issuer %s", shown(issuer.ID)).because(err)
+		return r.fail(limited(err, ReasonSignature), "issuer %s", shown(issuer.ID)).because(err)
 	}
 	verified, err := xmldsig.Parse(covered, r.config.Limits.document())
 	if err != nil {
@@ -318,7 +328,8 @@ func (r *samlRun) checkReplay() *Error {
 	if r.accepted == nil {
 		return r.fail(ReasonUnavailable, "nothing was read")
 	}
-	if r.config.AllowReuse && !r.accepted.OneTimeUse {
+	reusable := r.config.AllowReuse || r.req.Use == Grant && r.issuer != nil && r.issuer.AllowReuse
+	if reusable && !r.accepted.OneTimeUse {
 		return nil
 	}
 	if r.config.Replay == nil {

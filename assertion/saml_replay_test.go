@@ -86,6 +86,43 @@ func TestSAML_AllowReuseNeverOverridesOneTimeUse(t *testing.T) {
 	requireReason(t, ReasonReplay, err)
 }
 
+// Reuse can be allowed to one issuer, for grants that have no OneTimeUse.
+//
+// Holds: RFC 7521 section 4.1; SAML Core section 2.5.1.5.
+func TestSAML_ReuseOfOneIssuer(t *testing.T) {
+	t.Parallel()
+	once := drafted(replace(inConditions, audience(testAudience), audience(testAudience)+"<saml:OneTimeUse/>"))(t)
+	for name, c := range map[string]struct {
+		allow bool
+		use   Use
+		doc   string
+		want  Reason
+	}{
+		"allowed":      {true, Grant, honest(t), ""},
+		"not allowed":  {false, Grant, honest(t), ReasonReplay},
+		"one time use": {true, Grant, once, ReasonReplay},
+		"client":       {true, ClientAuth, honest(t), ReasonReplay},
+	} {
+		issuer := Issuer{ID: testIssuer, Keys: []crypto.PublicKey{&samlKeys().rsa.PublicKey}, AllowReuse: c.allow, Clients: []string{testName, "c"}}
+		s := newTestSAML(t, func(config *SAMLConfig) {
+			config.Issuers = Issuers(issuer)
+			config.AllowClientAuth = true
+		})
+		r := Request{Use: c.use, Assertion: encoded(c.doc), ClientID: "c"}
+		if c.use == ClientAuth {
+			r.ClientID = testName
+		}
+		_, err := s.Verify(t.Context(), r)
+		require.NoError(t, err, name)
+		_, err = s.Verify(t.Context(), r)
+		if c.want == "" {
+			require.NoError(t, err, name)
+		} else {
+			requireReason(t, c.want, err)
+		}
+	}
+}
+
 // A store that fails refuses with server_error, and tells the client nothing.
 //
 // Holds: RFC 7522 section 3.

@@ -36,7 +36,7 @@ func checkTreeNames(root *etree.Element) error {
 				continue
 			}
 			if own++; own > 1 || a.Space != "" && e == root {
-				return fmt.Errorf("%s has several IDs", e.Tag)
+				return fmt.Errorf("%.60s has several IDs", e.Tag)
 			}
 			if ids[a.Value] {
 				return fmt.Errorf("ID %s occurs twice", shown(a.Value))

@@ -53,7 +53,7 @@ func (r *samlRun) readSubject(e *etree.Element, c *samlContent) error {
 	c.subject = name
 	for _, part := range parts {
 		if !xmldsig.Is(part, nsSAML, "SubjectConfirmation") {
-			return contentError{ReasonSubject, part.Tag + " inside Subject, or out of place"}
+			return contentError{ReasonSubject, shown(part.Tag) + " inside Subject, or out of place"}
 		}
 		confirmation, err := r.readConfirmation(part)
 		if err != nil {
@@ -139,7 +139,7 @@ func (r *samlRun) readConfirmation(e *etree.Element) (confirmation, error) {
 	}
 	data := parts[0]
 	if len(parts) > 1 || !xmldsig.Is(data, nsSAML, "SubjectConfirmationData") {
-		return c, fmt.Errorf("%s inside SubjectConfirmation, or more than one", data.Tag)
+		return c, fmt.Errorf("%.60s inside SubjectConfirmation, or more than one", data.Tag)
 	}
 	if err := xmldsig.OnlyAttributes(data, "NotBefore", "NotOnOrAfter", "Recipient", "InResponseTo", "Address"); err != nil {
 		return c, err
@@ -182,7 +182,7 @@ func readConditions(e *etree.Element) (*conditions, error) {
 				return nil, err
 			}
 			c.restrictions = append(c.restrictions, audiences)
-		case xmldsig.Is(part, nsSAML, "OneTimeUse") && !c.oneTimeUse && len(part.Child) == 0:
+		case xmldsig.Is(part, nsSAML, "OneTimeUse") && !c.oneTimeUse && isBare(part):
 			c.oneTimeUse = true
 		case xmldsig.Is(part, nsSAML, "ProxyRestriction") && proxies == 0:
 			// It restricts servers that issue SAML assertions from this one.
@@ -208,7 +208,10 @@ func readAudiences(e *etree.Element) ([]string, error) {
 	audiences := make([]string, 0, len(parts))
 	for _, part := range parts {
 		if !xmldsig.Is(part, nsSAML, "Audience") {
-			return nil, fmt.Errorf("%s inside AudienceRestriction", part.Tag)
+			return nil, fmt.Errorf("%.60s inside AudienceRestriction", part.Tag)
+		}
+		if err := xmldsig.OnlyAttributes(part); err != nil {
+			return nil, err
 		}
 		audience, err := xmldsig.Text(part)
 		if err != nil {
@@ -218,6 +221,9 @@ func readAudiences(e *etree.Element) ([]string, error) {
 	}
 	return audiences, nil
 }
+
+// isBare reports whether an element has neither content nor attributes.
+func isBare(e *etree.Element) bool { return len(e.Child) == 0 && xmldsig.OnlyAttributes(e) == nil }
 
 // describeCondition names a condition by its element, namespace and xsi:type, because
 // most unknown ones are a Condition with a type of the sender's own.

@@ -66,6 +66,7 @@ func (s ClientIssuers) Issuer(ctx context.Context, id string) (*assertion.Issuer
 		BindClient:  assertion.ClientBinding{Issuer: true},
 		MaxLifetime: s.MaxLifetime,
 		Subject:     s.subject(c),
+		AllowReuse:  c.ReuseAssertions,
 		JWT: assertion.JWTRules{
 			SelfIssued:       true,
 			Keys:             source,

@@ -40,6 +40,7 @@ func (s RegisteredKeys) ClientKeys(ctx context.Context, id string) (assertion.Cl
 		CertificateDates: true,
 		Lenient:          c.LenientAssertions,
 		MaxLifetime:      c.AssertionLifetime,
+		LegacyAudience:   c.LegacyAssertionAudience,
 	}
 	switch c.Method() {
 	case storage.AuthPrivateKeyJWT:

@@ -80,14 +80,11 @@ func writeRefusal(w http.ResponseWriter, answer *Refusal) {
 		w.WriteHeader(answer.Status)
 		return
 	}
-	body, err := json.Marshal(struct {
+	// Strings always have a JSON form, so there is no error.
+	body, _ := json.Marshal(struct {
 		Error       string `json:"error"`
 		Description string `json:"error_description,omitempty"`
 	}{sendable(answer.Code), sendable(answer.Description)})
-	if err != nil {
-		// Strings always have a JSON form.
-		body = []byte(`{"error":"server_error"}`)
-	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(answer.Status)
 	// An error means that the client has closed the connection.

@@ -201,9 +201,8 @@ func (j *LocalJWT) judge(claims object, now time.Time) (*Token, Reason) {
 		return nil, ReasonMalformed
 	}
 	if t.ClientID == "" && len(j.Types) > 0 {
-		if t.ClientID, err = claims.text("azp"); err != nil {
-			return nil, ReasonMalformed
-		}
+		// An azp that is not a string is none, and a token without one is malformed.
+		t.ClientID, _ = claims.text("azp")
 	}
 	leeway := j.Leeway
 	if leeway == 0 {

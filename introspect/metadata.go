@@ -93,6 +93,29 @@ func (m Metadata) Path() string {
 	return wellKnown + strings.TrimSuffix(u.Path, "/")
 }
 
+// wellKnownServer is the part of the metadata URL of an authorization server between
+// the host and the path of its issuer identifier (RFC 8414 section 3).
+const wellKnownServer = "/.well-known/oauth-authorization-server"
+
+// ServerMetadataURL returns the URL of the metadata of an authorization server (RFC 8414
+// section 3.1), which have jwks_uri and introspection_endpoint: for the issuer
+// "https://as.example.com/tenant" it is
+// "https://as.example.com/.well-known/oauth-authorization-server/tenant". A slash at the
+// end of the issuer is not a part of it.
+//
+// An issuer that is not an https URL in ASCII, or http to this machine, or that has a
+// query or a fragment (RFC 8414 section 2), is an error.
+func ServerMetadataURL(issuer string) (string, error) {
+	u, err := url.Parse(issuer)
+	switch {
+	case err != nil || !isSecureURL(issuer) || u.User != nil:
+		return "", errors.New("introspect: the issuer is not an https URL")
+	case strings.ContainsAny(issuer, "?#"):
+		return "", errors.New("introspect: the issuer has a query or a fragment (RFC 8414 section 2)")
+	}
+	return u.Scheme + "://" + u.Host + wellKnownServer + strings.TrimSuffix(u.EscapedPath(), "/"), nil
+}
+
 // Handler serves the document to GET and HEAD, and answers other methods by 405. It
 // panics if [Metadata.Check] returns an error.
 func (m Metadata) Handler() http.Handler {

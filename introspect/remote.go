@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
@@ -38,8 +39,11 @@ type Remote struct {
 	// and ClientSecret. It may set headers. A client certificate belongs into
 	// Client.
 	Authenticate func(*http.Request) error
-	// Client sends the calls. Nil means one with bounded defaults. Its redirect
-	// policy is not used.
+	// RootCAs are the authorities that verify the server of Endpoint. Nil means
+	// those of the system.
+	RootCAs *x509.CertPool
+	// Client sends the calls. Nil means one with bounded defaults. With it RootCAs
+	// has no effect. Its redirect policy is not used.
 	Client *http.Client
 	// Timeout bounds one call, including the reading of the response. Zero
 	// means 2 seconds.
@@ -115,7 +119,7 @@ func (m *Remote) start() {
 		return
 	}
 
-	m.client = &http.Client{Transport: plainTransport()}
+	m.client = &http.Client{Transport: plainTransport(m.RootCAs)}
 	if m.Client != nil {
 		own := *m.Client
 		m.client = &own
@@ -272,7 +276,7 @@ func isVisible(s string) bool {
 
 // plainTransport returns a transport with bounds where http.DefaultTransport has
 // none.
-func plainTransport() *http.Transport {
+func plainTransport(roots *x509.CertPool) *http.Transport {
 	return &http.Transport{
 		Proxy:                  http.ProxyFromEnvironment,
 		TLSHandshakeTimeout:    defaultTimeout,
@@ -280,7 +284,7 @@ func plainTransport() *http.Transport {
 		MaxConnsPerHost:        64,
 		IdleConnTimeout:        time.Minute,
 		MaxResponseHeaderBytes: 16 << 10,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots},
 		// A small response must not unfold into a large one.
 		DisableCompression: true,
 	}

@@ -16,4 +16,16 @@ type ClientAssertion struct {
 	// Some client libraries sign assertions of one hour and cannot be configured.
 	// A stolen assertion is worth a token until it was used or has expired.
 	AssertionLifetime time.Duration `json:"assertion_lifetime,omitempty"`
+
+	// LegacyAssertionAudience also accepts the token endpoint's URL as the audience of
+	// the assertions by which the client authenticates, alone or in a list with others,
+	// as RFC 7523 section 3 allowed. It is for a client that cannot be configured: a
+	// malicious server can have such an assertion made for it and use it at this server
+	// (draft-ietf-oauth-rfc7523bis section 1).
+	LegacyAssertionAudience bool `json:"legacy_assertion_audience,omitempty"`
+
+	// ReuseAssertions accepts an assertion of the client, as a grant, again until it
+	// expires (RFC 7521 section 4.1). An assertion by which the client authenticates is
+	// never accepted again.
+	ReuseAssertions bool `json:"reuse_assertions,omitempty"`
 }

@@ -121,10 +121,10 @@ func decodeClaims(data []byte) (Claims, error) {
 		ID:           r.text("jti"),
 		Audience:     r.audience(),
 		Scope:        r.scope(),
-		IssuedAt:     r.time("iat", true),
-		NotBefore:    r.time("nbf", false),
-		ExpiresAt:    r.time("exp", true),
-		AuthTime:     r.time("auth_time", false),
+		IssuedAt:     r.time("iat"),
+		NotBefore:    r.time("nbf"),
+		ExpiresAt:    r.time("exp"),
+		AuthTime:     r.time("auth_time"),
 		Confirmation: r.confirmation(),
 	}
 	if r.err != nil {
@@ -286,10 +286,11 @@ func (r *reader) scope() []string {
 }
 
 // time accepts whole seconds in plain digits, which is the form that this package
-// writes. A fraction, an exponent or a sign is refused and not rounded.
-func (r *reader) time(name string, required bool) time.Time {
+// writes. A fraction, an exponent or a sign is refused and not rounded. A time that is
+// absent is zero: [Claims.check] knows which ones are required.
+func (r *reader) time(name string) time.Time {
 	v, ok := r.take(name)
-	if !ok && !required {
+	if !ok {
 		return time.Time{}
 	}
 	n, ok := v.(json.Number)

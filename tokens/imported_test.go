@@ -136,3 +136,59 @@ func FuzzImported(f *testing.F) {
 		}
 	})
 }
+
+// The shortest and the longest length that may be configured are inside of the bound.
+//
+// Holds: RFC 6749 section 10.10.
+func TestDigest_LengthsAtTheBounds(t *testing.T) {
+	t.Parallel()
+	for n, ok := range map[int]bool{21: false, 22: true, 512: true, 513: false} {
+		form := tokens.Hashed{Hash: crypto.SHA256, Lengths: []int{n}}
+		require.Equal(t, ok, form.Validate() == nil, n)
+		_, got := form.Digest(strings.Repeat("a", n))
+		require.Equal(t, ok, got, n)
+	}
+}
+
+// A text that has the digest at its beginning, or an HMAC of another length, is not what
+// the old server stored.
+//
+// Holds: house: hash formats.
+func TestDigest_StoredIsReadToTheEnd(t *testing.T) {
+	t.Parallel()
+	sum := bytes.Repeat([]byte{7}, crypto.SHA384.Size())
+	form := tokens.Hashed{Hash: crypto.SHA384}
+	text := base64.StdEncoding.EncodeToString(sum)
+	_, err := form.Stored(text)
+	require.NoError(t, err)
+	for _, more := range []string{"!", "A", "AA", "AAAA", "=A", " "} {
+		_, err := form.Stored(text + more)
+		require.Error(t, err, more)
+	}
+	// The last character has bits that no octet has.
+	odd := tokens.Hashed{Hash: crypto.SHA256}
+	spelling := strings.TrimRight(base64.StdEncoding.EncodeToString(make([]byte, 32)), "=")
+	_, err = odd.Stored(spelling)
+	require.NoError(t, err)
+	_, err = odd.Stored(spelling[:len(spelling)-1] + "B")
+	require.Error(t, err)
+
+	fosite := tokens.FositeHMAC{Secrets: [][]byte{oldSecret}}
+	for length, ok := range map[int]bool{31: false, 32: true, 33: false, 64: false, 0: false} {
+		_, err := fosite.Stored(base64.RawURLEncoding.EncodeToString(make([]byte, length)))
+		require.Equal(t, ok, err == nil, length)
+	}
+	mac := base64.RawURLEncoding.EncodeToString(make([]byte, 32))
+	for _, spoiled := range []string{mac + "=", mac + "!", mac[:20] + "\n" + mac[20:], mac[:len(mac)-1] + "B"} {
+		_, err := fosite.Stored(spoiled)
+		require.Error(t, err, spoiled)
+	}
+
+	// The decoder returns what it has read before the fault.
+	whole := tokens.FositeHMAC{Secrets: [][]byte{oldSecret}, Hash: crypto.SHA384}
+	mac = base64.RawURLEncoding.EncodeToString(make([]byte, 48))
+	_, err = whole.Stored(mac)
+	require.NoError(t, err)
+	_, err = whole.Stored(mac + "!")
+	require.Error(t, err)
+}

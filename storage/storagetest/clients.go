@@ -30,7 +30,7 @@ func fullClients() []storage.Client {
 		Scope:        []string{"write", "read", "!#$%&'()*+,-./:;<=>?@[]^_`{|}~"}, DefaultScope: []string{"read"},
 		Audience: []string{"https://b.example", "https://a.example"}, Resources: []string{"https://a.example"},
 		Origins:             []string{"https://app.example:8443"},
-		AccessTokenLifetime: 90 * time.Second, RefreshTokenLifetime: 400 * 24 * time.Hour, CodeLifetime: 1500 * time.Millisecond, ClientPAR: storage.ClientPAR{RequirePushed: true}, ClientAssertion: storage.ClientAssertion{AssertionLifetime: 90 * time.Second}, RefreshRetryWindow: 90 * time.Second,
+		AccessTokenLifetime: 90 * time.Second, RefreshTokenLifetime: 400 * 24 * time.Hour, CodeLifetime: 1500 * time.Millisecond, ClientPAR: storage.ClientPAR{RequirePushed: true}, ClientAssertion: storage.ClientAssertion{AssertionLifetime: 90 * time.Second, LegacyAssertionAudience: true, ReuseAssertions: true}, RefreshRetryWindow: 90 * time.Second,
 		AccessTokenFormat: "jwt", RequirePKCE: true, SkipConsent: true, ForceSkipConsent: true,
 		Name: "Ünïcode \U0001F642 <b>", Description: "two  spaces", LogoURI: "https://app.example/logo.png",
 		ClientURI: "https://app.example", PolicyURI: "https://app.example/policy", TOSURI: "https://app.example/tos",

@@ -17,6 +17,8 @@ import (
 
 	jose "github.com/go-jose/go-jose/v4"
 	"github.com/stretchr/testify/require"
+
+	"github.com/grantwell/grantwell/internal/base/keycost"
 )
 
 func must[T any](v T, err error) T {
@@ -195,15 +197,15 @@ func TestVerify_TriesFewKeys(t *testing.T) {
 	t.Parallel()
 	token, err := Parse(sign(ES256, testKeys()[ES256], `{"alg":"ES256"}`, `{}`), Rules{})
 	require.NoError(t, err)
-	keys := make([]Key, 0, MaxTries+1)
-	for range MaxTries {
+	keys := make([]Key, 0, keycost.MaxKeys+1)
+	for range keycost.MaxKeys {
 		keys = append(keys, must(NewKey(must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader)).Public())))
 	}
 	_, ok := token.Verify(append(keys, verifier(ES256)))
 	require.False(t, ok)
 	_, ok = token.Verify(append(keys[1:], verifier(ES256)))
 	require.True(t, ok)
-	require.Len(t, Candidates(append(keys, keys...), token.Header), MaxTries)
+	require.Len(t, Candidates(append(keys, keys...), token.Header), keycost.MaxKeys)
 }
 
 func TestParse_RefusesOtherFormsAndHeaders(t *testing.T) {

@@ -10,15 +10,12 @@ import (
 
 	jose "github.com/go-jose/go-jose/v4"
 
+	"github.com/grantwell/grantwell/internal/base/keycost"
 	"github.com/grantwell/grantwell/internal/base/strictjson"
 )
 
 // MaxSetSize is the size of the largest JWK Set that is read, in octets.
 const MaxSetSize = 512 << 10
-
-// MaxTries is how many keys are tried on one token. It matters only to tokens
-// without kid, and to sets whose keys share one.
-const MaxTries = 8
 
 // setDepth bounds the nesting of a JWK Set. Four levels are usual.
 const setDepth = 16
@@ -32,7 +29,7 @@ var errSecret = errors.New("it is private or secret, and must be replaced")
 // number of keys.
 //
 // Keys that cannot verify a signature are left out, as the RFC recommends:
-// other key types and curves, RSA outside 2048 to 4096 bits, a use other than
+// other key types and curves, RSA outside 2048 to 8192 bits, a use other than
 // sig, key_ops without verify, an alg that is unknown or does not fit the key.
 // A set with private or symmetric key material is refused as a whole, because
 // it was published by mistake. A set without a usable key is no error.
@@ -194,19 +191,21 @@ func (h *Header) readKey(value any) (fault string) {
 	return ""
 }
 
-// Candidates returns the keys that may have signed a token with this header, at
-// most [MaxTries]. A kid selects; several keys may bear the same, and a key
-// without one is always a candidate.
+// Candidates returns the keys that may have signed a token with this header, as many
+// as package keycost lets one token cost. A kid selects; several keys may bear the
+// same, and a key without one is always a candidate.
 func Candidates(keys []Key, h Header) []Key {
 	var fit []Key
+	var budget keycost.Budget
 	for _, k := range keys {
 		named := h.KeyID == "" || k.ID == "" || k.ID == h.KeyID
 		if !named || !k.Serves(h.Algorithm) {
 			continue
 		}
-		if fit = append(fit, k); len(fit) == MaxTries {
+		if !budget.Take(k.Key) {
 			break
 		}
+		fit = append(fit, k)
 	}
 	return fit
 }

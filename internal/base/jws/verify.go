@@ -11,11 +11,13 @@ import (
 	"math/big"
 	"strings"
 	"sync"
+
+	"github.com/grantwell/grantwell/internal/base/keycost"
 )
 
 // Verify returns the first of the keys that verifies the signature, and reports
 // whether there is one. It tries those that serve the token's algorithm, at
-// most [MaxTries] of them.
+// most as many as package keycost lets one token cost.
 func (t *Token) Verify(keys []Key) (Key, bool) {
 	alg := algorithms[t.Header.Algorithm]
 	if alg.family == 0 {
@@ -23,12 +25,12 @@ func (t *Token) Verify(keys []Key) (Key, bool) {
 	}
 
 	digest := alg.digest(t.Signed)
-	tries := 0
+	var budget keycost.Budget
 	for _, k := range keys {
 		if !k.Serves(t.Header.Algorithm) {
 			continue
 		}
-		if tries++; tries > MaxTries {
+		if !budget.Take(k.Key) {
 			break
 		}
 		if alg.verify(k.Key, digest, t.Signature) {

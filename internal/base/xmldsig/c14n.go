@@ -2,6 +2,7 @@ package xmldsig
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -17,7 +18,14 @@ import (
 // afterwards is parsed from the octets that are returned, and the digest of the
 // signature covers them.
 func Canonicalize(e *etree.Element, inclusive []string, omit *etree.Element) ([]byte, error) {
-	c := canonicalizer{omit: omit, inclusive: make([]string, 0, len(inclusive))}
+	return canonicalize(e, inclusive, omit, math.MaxInt)
+}
+
+// canonicalize is [Canonicalize] with a bound on the size of the result in octets.
+// Without one, a document of 60 KB could have a canonical form of many megabytes: a
+// long namespace that the root declares and that each of its children uses.
+func canonicalize(e *etree.Element, inclusive []string, omit *etree.Element, most int) ([]byte, error) {
+	c := canonicalizer{omit: omit, most: most, inclusive: make([]string, 0, len(inclusive))}
 	for _, prefix := range inclusive {
 		if prefix == "#default" {
 			prefix = ""
@@ -33,6 +41,7 @@ func Canonicalize(e *etree.Element, inclusive []string, omit *etree.Element) ([]
 	for _, p := range slices.Backward(ancestors) {
 		c.scope = declarations(c.scope, p)
 	}
+	c.apex = e
 
 	if err := c.element(e); err != nil {
 		return nil, err
@@ -45,6 +54,8 @@ type canonicalizer struct {
 	out       strings.Builder
 	inclusive []string
 	omit      *etree.Element
+	apex      *etree.Element
+	most      int
 	scope     []binding // declarations in scope, the innermost last
 	written   []binding // declarations in the output around here, the innermost last
 }
@@ -93,6 +104,9 @@ func (c *canonicalizer) element(e *etree.Element) error {
 		c.written = c.written[:outerWritten]
 	}()
 	c.scope = declarations(c.scope, e)
+	if c.out.Len() > c.most {
+		return LimitError(fmt.Sprintf("a canonical form of more than %d octets", c.most))
+	}
 
 	// Namespace declarations stand before the attributes, each in its order.
 	attributes, used, err := c.attributes(e)
@@ -101,7 +115,7 @@ func (c *canonicalizer) element(e *etree.Element) error {
 	}
 	name := qualified(e.Space, e.Tag)
 	c.out.WriteString("<" + name)
-	for _, prefix := range c.visible(e.Space, used) {
+	for _, prefix := range c.visible(e, used, c.scope[outerScope:]) {
 		if err := c.namespace(prefix); err != nil {
 			return err
 		}
@@ -138,7 +152,7 @@ func (c *canonicalizer) attributes(e *etree.Element) (sorted []sortedAttribute, 
 			// need a declaration.
 			var declared bool
 			if uri, declared = lookup(c.scope, a.Space); !declared {
-				return nil, nil, fmt.Errorf("xmldsig: prefix %q is not declared", a.Space)
+				return nil, nil, fmt.Errorf("xmldsig: prefix %.60q is not declared", a.Space)
 			}
 			used = append(used, a.Space)
 		}
@@ -157,12 +171,19 @@ func (c *canonicalizer) attributes(e *etree.Element) (sorted []sortedAttribute, 
 }
 
 // visible returns the prefixes whose declarations an element needs, in order:
-// those that it uses and those that the PrefixList demands.
-func (c *canonicalizer) visible(own string, used []string) []string {
-	prefixes := append(make([]string, 0, 8), own)
+// those that it uses and those that the PrefixList demands. own are the element's own
+// declarations.
+func (c *canonicalizer) visible(e *etree.Element, used []string, own []binding) []string {
+	prefixes := append(make([]string, 0, 8), e.Space)
 	prefixes = append(prefixes, used...)
+	// The apex writes every prefix of the list that is in scope, so that an element
+	// below writes only what it declares anew.
+	scope := own
+	if e == c.apex {
+		scope = c.scope
+	}
 	for _, prefix := range c.inclusive {
-		if _, ok := lookup(c.scope, prefix); ok {
+		if _, ok := lookup(scope, prefix); ok {
 			prefixes = append(prefixes, prefix)
 		}
 	}
@@ -186,7 +207,7 @@ func (c *canonicalizer) content(e *etree.Element) error {
 		default:
 			// Scan refuses everything else. To leave it out here would make
 			// the signed text differ from the one that was sent.
-			return fmt.Errorf("xmldsig: %T inside %s", token, e.Tag)
+			return fmt.Errorf("xmldsig: %T inside %.60s", token, e.Tag)
 		}
 	}
 	return nil
@@ -199,7 +220,7 @@ func (c *canonicalizer) namespace(prefix string) error {
 	}
 	uri, declared := lookup(c.scope, prefix)
 	if !declared && prefix != "" {
-		return fmt.Errorf("xmldsig: prefix %q is not declared", prefix)
+		return fmt.Errorf("xmldsig: prefix %.60q is not declared", prefix)
 	}
 	// An empty default namespace is declared only to undo another one.
 	if written, ok := lookup(c.written, prefix); written == uri && (ok || uri == "") {

@@ -53,3 +53,45 @@ func TestCanonicalize_DropsNothing(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, `<p:c xmlns="urn:d" xmlns:p="urn:p"></p:c>`, string(octets))
 }
+
+// An inclusive prefix is written where it is in scope first, and again only where it is
+// declared anew.
+func TestCanonicalize_WritesListedPrefixesWhereTheyAreDeclared(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ doc, prefixes string }{
+		"declared around":       {`<r xmlns:p="urn:p"><a><b><c/></b></a></r>`, "p"},
+		"declared below":        {`<a><b xmlns:p="urn:p"><c/></b><d xmlns:p="urn:q"><e xmlns:p="urn:p"/></d></a>`, "p"},
+		"declared alike":        {`<a xmlns:p="urn:p"><b xmlns:p="urn:p"><c/></b></a>`, "p"},
+		"default":               {`<a xmlns="urn:a"><b xmlns=""><c xmlns="urn:a"/></b></a>`, "#default"},
+		"default, other prefix": {`<p:a xmlns="urn:a" xmlns:p="urn:p"><p:b><p:c xmlns="urn:b"/></p:b></p:a>`, "#default q p"},
+		"used and listed":       {`<p:a xmlns:p="urn:p" xmlns:q="urn:q"><q:b p:x="1"><q:c xmlns:q="urn:r"/></q:b></p:a>`, "p q q"},
+	} {
+		ours, err := Canonicalize(mustTree(t, c.doc), strings.Fields(c.prefixes), nil)
+		require.NoError(t, err)
+		d := etree.NewDocument()
+		require.NoError(t, d.ReadFromString(c.doc))
+		theirs, err := dsig.MakeC14N10ExclusiveCanonicalizerWithPrefixList(strings.ReplaceAll(c.prefixes, "#default", "")).Canonicalize(d.Root())
+		require.NoError(t, err)
+		if !strings.Contains(c.prefixes, "#default") {
+			require.Equal(t, string(theirs), string(ours), name)
+		}
+	}
+	root := mustTree(t, `<p:a xmlns="urn:a" xmlns:p="urn:p"><p:b><p:c xmlns="urn:b"/></p:b></p:a>`)
+	octets, err := Canonicalize(root, []string{"#default"}, nil)
+	require.NoError(t, err)
+	require.Equal(t, `<p:a xmlns="urn:a" xmlns:p="urn:p"><p:b><p:c xmlns="urn:b"></p:c></p:b></p:a>`, string(octets))
+}
+
+// A canonical form is bounded: it may be a hundred times as large as the document.
+//
+// Holds: house: bounded parsers.
+func TestCanonicalize_IsBounded(t *testing.T) {
+	t.Parallel()
+	root := mustTree(t, `<a xmlns:p="urn:`+strings.Repeat("p", 1000)+`">`+strings.Repeat("<p:b/>", 200)+`</a>`)
+	octets, err := canonicalize(root, nil, nil, 300_000)
+	require.NoError(t, err)
+	require.Greater(t, len(octets), 200_000)
+	_, err = canonicalize(root, nil, nil, 100_000)
+	require.ErrorContains(t, err, "more than 100000 octets")
+	require.ErrorAs(t, err, new(LimitError))
+}

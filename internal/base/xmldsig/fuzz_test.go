@@ -36,6 +36,15 @@ func FuzzScan_AcceptsStableDocumentsOnly(f *testing.F) {
 		require.NoError(t, err)
 		canonical, err := Canonicalize(root, nil, nil)
 		require.NoError(t, err)
+
+		// The tree of the accepted tokens is that of a second reading.
+		same, tree, err := ScanTree(doc, testLimits)
+		require.NoError(t, err)
+		require.Equal(t, string(octets), string(same))
+		require.Nil(t, tree.Parent())
+		direct, err := Canonicalize(tree, nil, nil)
+		require.NoError(t, err)
+		require.Equal(t, string(canonical), string(direct))
 		again, err := Canonicalize(mustTree(t, string(canonical)), nil, nil)
 		require.NoError(t, err)
 		require.Equal(t, string(canonical), string(again), "the canonical form is not stable")

@@ -11,21 +11,38 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/grantwell/grantwell/internal/base/keycost"
 )
 
-// MaxKeys bounds the public key operations that one document can cause.
-const MaxKeys = 8
-
-// UsableKeys returns the keys that pass [CheckKey], at most [MaxKeys].
+// UsableKeys returns the keys that pass [CheckKey], at most [keycost.MaxKeys].
 func UsableKeys(keys []crypto.PublicKey) []crypto.PublicKey {
 	// The order stays, so a caller may put the likeliest key first.
 	var usable []crypto.PublicKey
 	for _, key := range keys {
-		if len(usable) < MaxKeys && CheckKey(key) == nil {
+		if len(usable) < keycost.MaxKeys && CheckKey(key) == nil {
 			usable = append(usable, key)
 		}
 	}
 	return usable
+}
+
+// CheckKeys returns an error if the keys are more than can be tried on one document,
+// which is a matter of their number and of what they cost: see package keycost.
+func CheckKeys(keys []crypto.PublicKey) error {
+	if len(keys) > keycost.MaxKeys {
+		return fmt.Errorf("xmldsig: %d keys, and at most %d are tried", len(keys), keycost.MaxKeys)
+	}
+	// A document is tried with the keys of one type only.
+	ofRSA := func(key crypto.PublicKey) bool { _, ok := key.(*rsa.PublicKey); return ok }
+	notRSA := func(key crypto.PublicKey) bool { return !ofRSA(key) }
+	for _, other := range []func(crypto.PublicKey) bool{ofRSA, notRSA} {
+		list := slices.DeleteFunc(slices.Clone(keys), other)
+		if n := keycost.Within(list); n < len(list) {
+			return fmt.Errorf("xmldsig: %d large keys of one type, of which at most %d are tried", len(list), n)
+		}
+	}
+	return nil
 }
 
 // CheckKey returns an error unless the key may verify XML signatures: an

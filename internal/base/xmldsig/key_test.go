@@ -28,5 +28,5 @@ func TestCheckKey_RefusesWeakAndForeignKeys(t *testing.T) {
 		require.Empty(t, UsableKeys([]crypto.PublicKey{key}))
 	}
 	good := vectorKeys(t)[0]
-	require.Len(t, UsableKeys(slices.Repeat([]crypto.PublicKey{good}, 20)), MaxKeys)
+	require.Len(t, UsableKeys(slices.Repeat([]crypto.PublicKey{good}, 20)), 8)
 }

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/beevik/etree"
 )
 
 // The names that XML itself reserves (Namespaces in XML 1.0, section 3).
@@ -24,6 +26,24 @@ const (
 // parsers, serializers and canonicalizers are known to disagree about. A
 // document beyond the limits is a [LimitError].
 func Scan(doc []byte, limits Limits) ([]byte, error) {
+	return scan(doc, &scanner{limits: limits})
+}
+
+// ScanTree is [Scan], and also returns the root of the document's tree, which [Parse]
+// would return too. It is built from the tokens that were accepted, so that a large
+// document is read once.
+func ScanTree(doc []byte, limits Limits) ([]byte, *etree.Element, error) {
+	above := etree.NewElement("") // of the root
+	octets, err := scan(doc, &scanner{limits: limits, inside: above})
+	if err != nil {
+		return nil, nil, err
+	}
+	root := above.ChildElements()[0]
+	above.RemoveChild(root)
+	return octets, root, nil
+}
+
+func scan(doc []byte, s *scanner) ([]byte, error) {
 	doc, err := checkText(doc)
 	if err != nil {
 		return nil, err
@@ -31,7 +51,6 @@ func Scan(doc []byte, limits Limits) ([]byte, error) {
 	doc = normalizeAttributes(bytes.Trim(doc, " \t\r\n"))
 
 	// RawToken does not translate prefixes, so that the scanner sees them.
-	s := scanner{limits: limits}
 	decoder := xml.NewDecoder(bytes.NewReader(doc))
 	for {
 		token, err := decoder.RawToken()
@@ -39,7 +58,8 @@ func Scan(doc []byte, limits Limits) ([]byte, error) {
 			break
 		}
 		if err != nil {
-			return nil, fmt.Errorf("xmldsig: not well-formed: %w", err)
+			// The decoder's text may have a name of any length.
+			return nil, fmt.Errorf("xmldsig: not well-formed: %.200s", err.Error())
 		}
 		if err := s.token(token); err != nil {
 			return nil, err
@@ -59,6 +79,7 @@ type scanner struct {
 	attributes int
 	open       []openElement
 	bindings   []binding
+	inside     *etree.Element // the element that the next token belongs to; nil: no tree is built
 }
 
 // openElement is an element that has begun and not ended.
@@ -77,6 +98,9 @@ func (s *scanner) token(token xml.Token) error {
 	case xml.CharData:
 		if len(s.open) == 0 {
 			return errors.New("xmldsig: text outside the root element")
+		}
+		if s.inside != nil {
+			s.inside.CreateText(string(token))
 		}
 		return nil
 	default:
@@ -108,7 +132,25 @@ func (s *scanner) start(t xml.StartElement) error {
 	if err := s.checkName(t.Name); err != nil {
 		return err
 	}
-	return s.checkAttributes(t.Attr)
+	if err := s.checkAttributes(t.Attr); err != nil {
+		return err
+	}
+	s.grow(t)
+	return nil
+}
+
+// grow adds an element to the tree. Its names were checked, so none has a second colon,
+// and no attribute is there twice.
+func (s *scanner) grow(t xml.StartElement) {
+	if s.inside == nil {
+		return
+	}
+	e := s.inside.CreateElement(qualified(t.Name.Space, t.Name.Local))
+	e.Attr = make([]etree.Attr, 0, len(t.Attr))
+	for _, a := range t.Attr {
+		e.CreateAttr(qualified(a.Name.Space, a.Name.Local), a.Value)
+	}
+	s.inside = e
 }
 
 // checkLimits compares what was counted so far, the element included.
@@ -140,7 +182,7 @@ func (s *scanner) declare(a xml.Attr) error {
 			return nil
 		}
 		if b.prefix == "xml" || b.prefix == "xmlns" || b.uri == "" {
-			return fmt.Errorf("xmldsig: reserved or empty declaration of prefix %q", b.prefix)
+			return fmt.Errorf("xmldsig: reserved or empty declaration of prefix %.60q", b.prefix)
 		}
 	case a.Name.Space == "" && a.Name.Local == "xmlns":
 	default:
@@ -152,7 +194,7 @@ func (s *scanner) declare(a xml.Attr) error {
 	// Canonicalization of relative namespace names is undefined, and some
 	// canonicalizers return nothing at all.
 	if b.uri != "" && !hasScheme(b.uri) {
-		return fmt.Errorf("xmldsig: relative namespace %q", b.uri)
+		return fmt.Errorf("xmldsig: relative namespace %.120q", b.uri)
 	}
 	s.bindings = append(s.bindings, b)
 	return nil
@@ -161,10 +203,10 @@ func (s *scanner) declare(a xml.Attr) error {
 // checkName holds an element or attribute to a declared prefix and a local name.
 func (s *scanner) checkName(n xml.Name) error {
 	if !isNCName(n.Local) || n.Space != "" && !isNCName(n.Space) {
-		return fmt.Errorf("xmldsig: name %q is not a prefix and a local name", n.Space+":"+n.Local)
+		return fmt.Errorf("xmldsig: name %.60q with prefix %.60q is not a prefix and a local name", n.Local, n.Space)
 	}
 	if _, ok := s.resolve(n.Space); !ok {
-		return fmt.Errorf("xmldsig: prefix %q is not declared: its declaration may have been lost "+
+		return fmt.Errorf("xmldsig: prefix %.60q is not declared: its declaration may have been lost "+
 			"when the element was cut out of a larger document", n.Space)
 	}
 	return nil
@@ -180,7 +222,7 @@ func (s *scanner) checkAttributes(attributes []xml.Attr) error {
 		switch {
 		case name.Space == "xmlns":
 			if !isNCName(name.Local) {
-				return fmt.Errorf("xmldsig: prefix %q is not a name", name.Local)
+				return fmt.Errorf("xmldsig: prefix %.60q is not a name", name.Local)
 			}
 		case name.Space != "":
 			if err := s.checkName(name); err != nil {
@@ -189,11 +231,11 @@ func (s *scanner) checkAttributes(attributes []xml.Attr) error {
 			// Two prefixes can stand for one namespace.
 			name.Space, _ = s.resolve(name.Space)
 		case !isNCName(name.Local):
-			return fmt.Errorf("xmldsig: attribute %q is not a name", name.Local)
+			return fmt.Errorf("xmldsig: attribute %.60q is not a name", name.Local)
 		}
 		for _, other := range seen {
 			if other == name {
-				return fmt.Errorf("xmldsig: two attributes %q on one element", a.Name.Local)
+				return fmt.Errorf("xmldsig: two attributes %.60q on one element", a.Name.Local)
 			}
 		}
 		seen = append(seen, name)
@@ -205,7 +247,10 @@ func (s *scanner) checkAttributes(attributes []xml.Attr) error {
 func (s *scanner) end(t xml.EndElement) error {
 	last := len(s.open) - 1
 	if last < 0 || s.open[last].name != t.Name {
-		return fmt.Errorf("xmldsig: end tag %q without its start", t.Name.Local)
+		return fmt.Errorf("xmldsig: end tag %.60q without its start", t.Name.Local)
+	}
+	if s.inside != nil {
+		s.inside = s.inside.Parent()
 	}
 	s.bindings = s.bindings[:s.open[last].bindings]
 	s.open = s.open[:last]

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/beevik/etree"
 )
@@ -17,12 +18,14 @@ const envelopedTransform = Namespace + "enveloped-signature"
 const exclusiveWithComments = ExclusiveC14N + "WithComments"
 
 // Signature is a ds:Signature of the one shape that is accepted: SignedInfo
-// with a single Reference, SignatureValue, and at most a KeyInfo, which is not
-// read.
+// with a single Reference, SignatureValue, and at most a KeyInfo, which [Signature.Verify]
+// does not read.
 type Signature struct {
 	element    *etree.Element
 	signedInfo *etree.Element
 	value      []byte
+	info       *SignedInfo    // of signedInfo, read once
+	keyInfo    *etree.Element // or nil; for reports only
 }
 
 // method is an algorithm with the parameters that it may carry.
@@ -53,7 +56,9 @@ func ReadSignature(e *etree.Element) (*Signature, error) {
 		return nil, err
 	}
 	// KeyInfo names a key that the sender would like to be used. It is dropped.
+	var keyInfo *etree.Element
 	if len(parts) == 3 && Is(parts[2], Namespace, "KeyInfo") {
+		keyInfo = parts[2]
 		parts = parts[:2]
 	}
 	if !areNamed(parts, "SignedInfo", "SignatureValue") {
@@ -62,17 +67,53 @@ func ReadSignature(e *etree.Element) (*Signature, error) {
 	if err := OnlyAttributes(e, "Id"); err != nil {
 		return nil, err
 	}
+	if err := OnlyAttributes(parts[1], "Id"); err != nil {
+		return nil, err
+	}
 	// An empty value is an error too.
-	value, err := base64Text(parts[1])
+	value, err := base64Text(parts[1], maxSignatureValue)
 	if err != nil {
 		return nil, err
 	}
-	return &Signature{element: e, signedInfo: parts[0], value: value}, nil
+	return &Signature{element: e, signedInfo: parts[0], value: value, keyInfo: keyInfo}, nil
+}
+
+// ClaimedCertificate returns the first X509Certificate of the KeyInfo, in DER, or nil. It
+// is for reports that tell an administrator which certificate the signer believes in.
+// Nothing in it may be believed, and [Signature.Verify] does not read it.
+func (s *Signature) ClaimedCertificate() []byte {
+	if s.keyInfo == nil {
+		return nil
+	}
+	for _, data := range s.keyInfo.ChildElements() {
+		for _, e := range data.ChildElements() {
+			if !Is(e, Namespace, "X509Certificate") {
+				continue
+			}
+			text, err := Text(e)
+			if err != nil {
+				return nil
+			}
+			der, err := base64.StdEncoding.DecodeString(WithoutSpace(text))
+			if err != nil {
+				return nil
+			}
+			return der
+		}
+	}
+	return nil
 }
 
 // SignedInfo takes the signature's SignedInfo apart, as it was sent. It judges
 // the shape only; see [SignedInfo.CheckAlgorithms].
-func (s *Signature) SignedInfo() (*SignedInfo, error) { return readSignedInfo(s.signedInfo) }
+func (s *Signature) SignedInfo() (*SignedInfo, error) {
+	if s.info != nil {
+		return s.info, nil
+	}
+	var err error
+	s.info, err = readSignedInfo(s.signedInfo)
+	return s.info, err
+}
 
 // readSignedInfo reads CanonicalizationMethod, SignatureMethod and one Reference. A
 // second Reference could cover something that the caller does not read.
@@ -126,12 +167,18 @@ func (info *SignedInfo) readReference(e *etree.Element) error {
 	if info.digest, err = readPlainMethod(parts[1]); err != nil {
 		return err
 	}
-	info.digestValue, err = base64Text(parts[2])
+	if err := OnlyAttributes(parts[2]); err != nil {
+		return err
+	}
+	info.digestValue, err = base64Text(parts[2], maxDigestValue)
 	return err
 }
 
 // readTransforms reads the transforms in their order.
 func readTransforms(e *etree.Element) ([]method, error) {
+	if err := OnlyAttributes(e); err != nil {
+		return nil, err
+	}
 	parts, err := Children(e)
 	if err != nil {
 		return nil, err
@@ -139,7 +186,7 @@ func readTransforms(e *etree.Element) ([]method, error) {
 	transforms := make([]method, 0, len(parts))
 	for _, part := range parts {
 		if !Is(part, Namespace, "Transform") {
-			return nil, fmt.Errorf("xmldsig: %s among the transforms", part.Tag)
+			return nil, fmt.Errorf("xmldsig: %.60s among the transforms", part.Tag)
 		}
 		transform, err := readMethod(part)
 		if err != nil {
@@ -170,10 +217,26 @@ func readMethod(e *etree.Element) (method, error) {
 	if inner, err := Children(parts[0]); err != nil || len(inner) > 0 {
 		return m, errors.New("xmldsig: InclusiveNamespaces is not empty")
 	}
-	if list, _ := Attribute(parts[0], "PrefixList"); exclusive {
-		m.prefixes = strings.Fields(list)
+	if err := OnlyAttributes(parts[0], "PrefixList"); err != nil {
+		return m, err
 	}
-	return m, nil
+	if list, _ := Attribute(parts[0], "PrefixList"); exclusive {
+		m.prefixes, err = readPrefixes(list)
+	}
+	return m, err
+}
+
+// readPrefixes reads a PrefixList. The number of prefixes is bounded, because each
+// costs a look-up for each element that declares namespaces.
+func readPrefixes(list string) ([]string, error) {
+	var prefixes []string
+	for prefix := range strings.FieldsSeq(list) {
+		if len(prefixes) == MaxPrefixes {
+			return nil, LimitError(fmt.Sprintf("a PrefixList of more than %d prefixes", MaxPrefixes))
+		}
+		prefixes = append(prefixes, prefix)
+	}
+	return prefixes, nil
 }
 
 // readPlainMethod reads an algorithm that has no parameter.
@@ -223,17 +286,31 @@ func areNamed(elements []*etree.Element, names ...string) bool {
 	return true
 }
 
-// base64Text reads base64 that may be broken into lines.
-func base64Text(e *etree.Element) ([]byte, error) {
+// base64Text reads base64 of at most the given number of characters, white space
+// included, which may be broken into lines.
+func base64Text(e *etree.Element, most int) ([]byte, error) {
 	s, err := Text(e)
 	if err != nil {
 		return nil, err
 	}
+	if len(s) > most {
+		return nil, LimitError(fmt.Sprintf("%s of more than %d characters", e.Tag, most))
+	}
 	// The decoder skips line ends. The other white space of XML is removed
 	// here.
-	value, err := base64.StdEncoding.Strict().DecodeString(strings.Join(strings.Fields(s), ""))
+	value, err := base64.StdEncoding.Strict().DecodeString(WithoutSpace(s))
 	if err != nil || len(value) == 0 {
-		return nil, fmt.Errorf("xmldsig: %s is not base64", e.Tag)
+		return nil, fmt.Errorf("xmldsig: %.60s is not base64", e.Tag)
 	}
 	return value, nil
+}
+
+// WithoutSpace returns a text without its white space. It allocates at most once.
+func WithoutSpace(s string) string {
+	return strings.Map(func(c rune) rune {
+		if unicode.IsSpace(c) {
+			return -1
+		}
+		return c
+	}, s)
 }

@@ -136,7 +136,7 @@ func OnlyAttributes(e *etree.Element, names ...string) error {
 			known = known || a.Key == name
 		}
 		if !known {
-			return fmt.Errorf("xmldsig: attribute %q on %s", a.Key, e.Tag)
+			return fmt.Errorf("xmldsig: attribute %.60q on %.60s", a.Key, e.Tag)
 		}
 	}
 	return nil
@@ -152,10 +152,10 @@ func Children(e *etree.Element) ([]*etree.Element, error) {
 			list = append(list, token)
 		case *etree.CharData:
 			if strings.Trim(token.Data, " \t\r\n") != "" {
-				return nil, fmt.Errorf("xmldsig: text inside %s", e.Tag)
+				return nil, fmt.Errorf("xmldsig: text inside %.60s", e.Tag)
 			}
 		default:
-			return nil, fmt.Errorf("xmldsig: %T inside %s", token, e.Tag)
+			return nil, fmt.Errorf("xmldsig: %T inside %.60s", token, e.Tag)
 		}
 	}
 	return list, nil
@@ -168,7 +168,7 @@ func Text(e *etree.Element) (string, error) {
 	for _, token := range e.Child {
 		data, ok := token.(*etree.CharData)
 		if !ok {
-			return "", fmt.Errorf("xmldsig: %s has more than text", e.Tag)
+			return "", fmt.Errorf("xmldsig: %.60s has more than text", e.Tag)
 		}
 		b.WriteString(data.Data)
 	}

@@ -12,6 +12,8 @@ import (
 	"math/big"
 
 	"github.com/beevik/etree"
+
+	"github.com/grantwell/grantwell/internal/base/keycost"
 )
 
 // signatureAlgorithms are those that are accepted (RFC 6931, RFC 9231). SHA-1
@@ -87,13 +89,13 @@ func (s *Signature) Verify(root *etree.Element, id string, keys []crypto.PublicK
 	}
 	// The signature covers the canonical form of SignedInfo, which has the digest
 	// of the document.
-	octets, err := Canonicalize(s.signedInfo, unverified.canonicalization.prefixes, nil)
+	octets, err := canonicalize(s.signedInfo, unverified.canonicalization.prefixes, nil, limits.Canonical)
 	if err != nil {
 		return nil, nil, err
 	}
 	key, err := verifyOctets(octets, unverified.signature, s.value, keys)
 	if errors.Is(err, errNoKeyVerifies) {
-		return nil, nil, s.diagnose(root, unverified, len(keys))
+		return nil, nil, s.diagnose(root, unverified, len(keys), limits)
 	}
 	if err != nil {
 		return nil, nil, err
@@ -111,7 +113,7 @@ func (s *Signature) Verify(root *etree.Element, id string, keys []crypto.PublicK
 	}
 
 	// The digest covers the root without its signature.
-	covered, err := Canonicalize(root, info.transforms[1].prefixes, s.element)
+	covered, err := canonicalize(root, info.transforms[1].prefixes, s.element, limits.Canonical)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -132,11 +134,14 @@ func (info *SignedInfo) matches(covered []byte) bool {
 // diagnose returns the error for a signature that no key verifies. The digest of the
 // document, though nothing vouches for it, shows which of two causes is likely.
 // It costs no more than the verification of an honest document.
-func (s *Signature) diagnose(root *etree.Element, info *SignedInfo, keys int) error {
+func (s *Signature) diagnose(root *etree.Element, info *SignedInfo, keys int, limits Limits) error {
 	intact := false
 	if info.CheckAlgorithms() == nil {
-		covered, err := Canonicalize(root, info.transforms[1].prefixes, s.element)
-		intact = err == nil && info.matches(covered)
+		covered, err := canonicalize(root, info.transforms[1].prefixes, s.element, limits.Canonical)
+		if err != nil {
+			return err
+		}
+		intact = info.matches(covered)
 	}
 	if intact {
 		return fmt.Errorf("xmldsig: none of %d keys verifies the signature, but the document fits its digest: "+
@@ -183,11 +188,12 @@ func verifyOctets(octets []byte, m method, value []byte, keys []crypto.PublicKey
 	h.Write(octets)
 	digest := h.Sum(nil)
 	tried := 0
+	var budget keycost.Budget
 	for _, key := range keys {
 		// An RSA key is never used for ECDSA, or an ECDSA key for RSA.
 		switch key := key.(type) {
 		case *rsa.PublicKey:
-			if known.kind == ellipticCurve {
+			if known.kind == ellipticCurve || !budget.Take(key) {
 				continue
 			}
 			tried++
@@ -195,7 +201,7 @@ func verifyOctets(octets []byte, m method, value []byte, keys []crypto.PublicKey
 				return key, nil
 			}
 		case *ecdsa.PublicKey:
-			if known.kind != ellipticCurve {
+			if known.kind != ellipticCurve || !budget.Take(key) {
 				continue
 			}
 			tried++
@@ -221,15 +227,15 @@ func (a signatureAlgorithm) verifyRSA(key *rsa.PublicKey, digest, value []byte, 
 }
 
 // verifyECDSA accepts r followed by s, each as long as the curve's order (XML
-// Signature 1.1 section 6.4.3), and the DER form that Go's signers write.
+// Signature 1.1 section 6.4.3), and the DER form that Go's signers write. A value is
+// read in one of the two ways only, because each costs an operation: a DER form that
+// is as long as r and s without its own octets does not occur.
 func verifyECDSA(key *ecdsa.PublicKey, digest, value []byte) bool {
 	size := (key.Curve.Params().N.BitLen() + 7) / 8
 	if len(value) == 2*size {
 		r := new(big.Int).SetBytes(value[:size])
 		s := new(big.Int).SetBytes(value[size:])
-		if ecdsa.Verify(key, digest, r, s) {
-			return true
-		}
+		return ecdsa.Verify(key, digest, r, s)
 	}
 	return ecdsa.VerifyASN1(key, digest, value)
 }

@@ -55,7 +55,21 @@ type Limits struct {
 	Attributes int
 	// Namespaces is the number of namespace declarations in scope at one place.
 	Namespaces int
+	// Canonical is the size of a canonical form in octets. It may be larger than the
+	// document, because each element repeats the declarations that it needs and that
+	// no element around it has.
+	Canonical int
 }
+
+// The bounds on the parts of a signature, which every signer keeps by far.
+const (
+	// MaxPrefixes is the number of prefixes in one PrefixList.
+	MaxPrefixes = 32
+	// maxSignatureValue and maxDigestValue are the sizes of these texts in
+	// characters, with white space. RSA of 8192 bits needs 1368, and SHA-512 88.
+	maxSignatureValue = 4096
+	maxDigestValue    = 1024
+)
 
 // LimitError is the error for a document that goes beyond one of the [Limits].
 type LimitError string

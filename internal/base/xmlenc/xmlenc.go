@@ -20,7 +20,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/beevik/etree"
 
@@ -116,6 +115,12 @@ func Decrypt(e *etree.Element, keys []crypto.Decrypter) ([]byte, error) {
 	}
 	// An unknown algorithm is refused before any private key is used.
 	size, ok := contentKeySizes[data.algorithm]
+	if ok {
+		err = checkContentMethod(data.method)
+	}
+	if err != nil {
+		return nil, err
+	}
 	if !ok {
 		return nil, unsupported("content encryption %.120q, and AES-GCM is accepted (aes128-gcm, aes192-gcm or aes256-gcm)", data.algorithm)
 	}
@@ -137,6 +142,21 @@ func Decrypt(e *etree.Element, keys []crypto.Decrypter) ([]byte, error) {
 		}
 	}
 	return nil, errDecryption
+}
+
+// checkContentMethod refuses parameters of AES-GCM but the size of the key, which its
+// name says too (XML Encryption 1.1 section 3.2).
+func checkContentMethod(m *etree.Element) error {
+	parts, err := xmldsig.Children(m)
+	if err != nil {
+		return unsupported("%v", err)
+	}
+	for _, part := range parts {
+		if !xmldsig.Is(part, namespace, "KeySize") {
+			return unsupported("content encryption with parameter %.60s", part.Tag)
+		}
+	}
+	return nil
 }
 
 // checkShape returns the one EncryptedData of an element, and the EncryptedKeys
@@ -269,6 +289,15 @@ var behindCipher = map[string]bool{
 // readPart takes an EncryptedData or EncryptedKey apart. It refuses elements that
 // the specification does not have, or that only an EncryptedKey may have.
 func readPart(e *etree.Element) (*encryptedPart, error) {
+	// The schema gives Recipient to an EncryptedKey only. None of these is used, but
+	// for the Type, which Decrypt reads.
+	known := []string{"Id", "Type", "MimeType", "Encoding"}
+	if e.Tag == "EncryptedKey" {
+		known = append(known, "Recipient")
+	}
+	if err := xmldsig.OnlyAttributes(e, known...); err != nil {
+		return nil, unsupported("%v", err)
+	}
 	parts, err := xmldsig.Children(e)
 	if err != nil {
 		return nil, unsupported("%v", err)
@@ -277,11 +306,17 @@ func readPart(e *etree.Element) (*encryptedPart, error) {
 		return nil, unsupported("%s is not EncryptionMethod, at most KeyInfo, and CipherData", e.Tag)
 	}
 
+	if err := xmldsig.OnlyAttributes(parts[0], "Algorithm"); err != nil {
+		return nil, unsupported("%v", err)
+	}
 	p := &encryptedPart{method: parts[0]}
 	p.algorithm, _ = xmldsig.Attribute(parts[0], "Algorithm")
 
 	parts = parts[1:]
 	if xmldsig.Is(parts[0], xmldsig.Namespace, "KeyInfo") {
+		if err := xmldsig.OnlyAttributes(parts[0], "Id"); err != nil {
+			return nil, unsupported("%v", err)
+		}
 		inside, err := xmldsig.Children(parts[0])
 		if err != nil {
 			return nil, unsupported("%v", err)
@@ -320,11 +355,16 @@ func readCipherData(e *etree.Element) ([]byte, error) {
 	if err != nil || len(values) != 1 || !xmldsig.Is(values[0], namespace, "CipherValue") {
 		return nil, unsupported("CipherData is not one CipherValue")
 	}
+	for _, bare := range []*etree.Element{e, values[0]} {
+		if err := xmldsig.OnlyAttributes(bare); err != nil {
+			return nil, unsupported("%v", err)
+		}
+	}
 	value, err := xmldsig.Text(values[0])
 	if err != nil {
 		return nil, unsupported("%v", err)
 	}
-	octets, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(value), ""))
+	octets, err := base64.StdEncoding.DecodeString(xmldsig.WithoutSpace(value))
 	if err != nil {
 		return nil, unsupported("CipherValue is not base64")
 	}
@@ -347,8 +387,15 @@ func oaepOptions(m *etree.Element) (*rsa.OAEPOptions, error) {
 	digest, mask := "", ""
 	for _, part := range parts {
 		named, _ := xmldsig.Attribute(part, "Algorithm")
+		if err := xmldsig.OnlyAttributes(part, "Algorithm"); err != nil {
+			return nil, unsupported("%v", err)
+		}
+		inside, err := xmldsig.Children(part)
+		if err != nil {
+			return nil, unsupported("%v", err)
+		}
 		switch {
-		case named == "":
+		case named == "" || len(inside) > 0:
 			// Also OAEPparams, a label that this package does not support.
 			return nil, unsupported("RSA-OAEP with parameter %.60s", part.Tag)
 		case xmldsig.Is(part, xmldsig.Namespace, "DigestMethod") && digest == "":

@@ -42,7 +42,7 @@ func vectorKey(t testing.TB) *rsa.PrivateKey {
 }
 
 func parse(doc string) (*etree.Element, error) {
-	limits := xmldsig.Limits{Depth: 24, Elements: 400, Attributes: 24, Namespaces: 64}
+	limits := xmldsig.Limits{Depth: 24, Elements: 400, Attributes: 24, Namespaces: 64, Canonical: 1 << 17}
 	octets, err := xmldsig.Scan([]byte(doc), limits)
 	if err != nil {
 		return nil, err
