@@ -49,7 +49,7 @@ var floors = []floor{
 	{name: "specifications", folders: []string{"internal/spec/"}, apart: true},
 	{name: "face", folders: []string{""}},
 	{name: "adapters", folders: []string{"grants/fositegrant", "grants/grantstest"}, apart: true},
-	{name: "programs and rigs", folders: []string{"examples", "examples/", "internal/servertest", "internal/architecture", "internal/requirements", "internal/dbserver"}},
+	{name: "programs and rigs", folders: []string{"examples", "examples/", "internal/servertest", "internal/architecture", "internal/requirements", "internal/anonymous", "internal/dbserver"}},
 }
 
 // further are rules beyond the order of the floors.
