@@ -41,6 +41,17 @@ func encode(sum [sha256.Size]byte) string {
 	return string(key[:])
 }
 
+// UsedBefore reports whether [UseOnce] has marked the id in the namespace. It marks
+// nothing.
+func UsedBefore(ctx context.Context, s Records, namespace, id string) (bool, error) {
+	_, err := s.Get(ctx, Used, JoinKey(namespace, id))
+	if errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+
+	return err == nil, err
+}
+
 // UseOnce reports whether this is the first use of id in the namespace, for
 // example an issuer or a client. The mark is kept until the given time. Of any
 // number of calls at the same moment, on any instance, exactly one returns true.

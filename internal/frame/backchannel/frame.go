@@ -12,6 +12,7 @@ import (
 
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/base/deadline"
+	"github.com/grantwell/grantwell/internal/base/later"
 	"github.com/grantwell/grantwell/internal/frame"
 	"github.com/grantwell/grantwell/internal/seam"
 	"github.com/grantwell/grantwell/storage"
@@ -153,6 +154,23 @@ func (f *Frame) run(ctx context.Context, x *exchange, e *seam.Endpoint) (seam.Re
 	if err := f.parse(x); err != nil {
 		return seam.Reply{}, err
 	}
+	if x.call.Form.Get("client_assertion") == "" && x.call.Form.Get("assertion") == "" {
+		return f.handle(ctx, x, e)
+	}
+
+	ctx, uses := later.With(ctx, grants.InvalidClient("grantwell: the client assertion was used by another request").
+		For(grants.ReasonClientProof))
+	reply, err := f.handle(ctx, x, e)
+	if err == nil {
+		err = uses.Run(ctx)
+	}
+
+	return reply, err
+}
+
+// handle authenticates the client, if the endpoint wants that, and lets the endpoint
+// answer.
+func (f *Frame) handle(ctx context.Context, x *exchange, e *seam.Endpoint) (seam.Reply, error) {
 	if !e.Authenticate {
 		return e.Handle(ctx, &x.call)
 	}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/base/later"
 	"github.com/grantwell/grantwell/internal/seam"
 	"github.com/grantwell/grantwell/introspect"
 	"github.com/grantwell/grantwell/storage"
@@ -63,6 +64,10 @@ func (r *Room) revoke(ctx context.Context, c *seam.Call) (seam.Reply, error) {
 
 // end runs the host's hooks around the end of a token.
 func (r *Room) end(ctx context.Context, rec storage.Record) error {
+	if err := later.Of(ctx).Run(ctx); err != nil {
+		return err
+	}
+
 	var shown *introspect.Token
 	if r.Before != nil || r.After != nil {
 		shown = &introspect.Token{

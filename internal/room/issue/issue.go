@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/base/later"
 	"github.com/grantwell/grantwell/internal/room/live"
 	"github.com/grantwell/grantwell/internal/room/scope"
 	"github.com/grantwell/grantwell/internal/seam"
@@ -153,17 +154,22 @@ func ended(before time.Time) error {
 }
 
 // replay answers with a response that was given before.
-func (r *run) replay(context.Context) error {
-	if r.in.Grant.Replay != nil {
-		r.out.Response = r.in.Grant.Replay
-		r.out.Replayed = true
+func (r *run) replay(ctx context.Context) error {
+	if r.in.Grant.Replay == nil {
+		return nil
 	}
+	r.out.Response = r.in.Grant.Replay
+	r.out.Replayed = true
 
-	return nil
+	return later.Of(ctx).Run(ctx)
 }
 
-// prepare lets the grant see the response before anything is stored.
+// prepare uses up the request's assertions and lets the grant see the response, before
+// anything is stored. Nothing but the store can refuse the request after that.
 func (r *run) prepare(ctx context.Context) error {
+	if err := later.Of(ctx).Run(ctx); err != nil {
+		return err
+	}
 	if r.in.Grant.Prepare == nil {
 		return nil
 	}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/base/faults"
+	"github.com/grantwell/grantwell/internal/base/later"
 	"github.com/grantwell/grantwell/internal/room/clientauth"
 	"github.com/grantwell/grantwell/internal/room/issue"
 	"github.com/grantwell/grantwell/internal/seam"
@@ -240,6 +241,7 @@ func (x *exchange) redeem(ctx context.Context) error {
 		return x.settle(ctx)
 	}
 
+	later.Of(ctx).Refuse(grants.InvalidGrant("the assertion was used by another request").For(grants.ReasonAssertion))
 	done, err := x.Auth.ByAddress(ctx, clientauth.Proofs, x.call.Request)
 	if err != nil {
 		return err

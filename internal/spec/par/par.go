@@ -15,6 +15,7 @@ import (
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/base/faults"
 	"github.com/grantwell/grantwell/internal/base/ids"
+	"github.com/grantwell/grantwell/internal/base/later"
 	"github.com/grantwell/grantwell/internal/base/peer"
 	"github.com/grantwell/grantwell/internal/seam"
 	"github.com/grantwell/grantwell/storage"
@@ -118,6 +119,10 @@ func (p *PAR) push(ctx context.Context, c *seam.Call) (seam.Reply, error) {
 	}
 	data, err := json.Marshal(a.Params)
 	if err != nil {
+		return reply, err
+	}
+
+	if err := later.Of(ctx).Run(ctx); err != nil {
 		return reply, err
 	}
 
