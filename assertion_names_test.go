@@ -29,9 +29,24 @@ func TestAssertion_NamingAClientTellsNothing(t *testing.T) {
 			Replay:  grants.Replay{Records: store},
 		})
 		require.NoError(t, err)
-		cfg.Grants = append(cfg.Grants, grants.JWTBearer{Verifier: jwt})
+		saml, err := assertion.NewSAML(assertion.SAMLConfig{
+			Issuers:    grants.ClientIssuers{Clients: store},
+			Audiences:  []string{servertest.Issuer},
+			Recipients: []string{servertest.Issuer + "/token"},
+			Replay:     grants.Replay{Records: store},
+		})
+		require.NoError(t, err)
+		proof, err := assertion.NewJWT(assertion.JWTConfig{
+			Issuer:  servertest.Issuer,
+			Clients: grants.RegisteredKeys{Clients: store},
+			Replay:  grants.Replay{Records: store},
+		})
+		require.NoError(t, err)
+		cfg.Grants = append(cfg.Grants, grants.JWTBearer{Verifier: jwt}, grants.SAMLBearer{Verifier: saml})
+		cfg.ClientAuth = []grantwell.ClientAuthenticator{grantwell.AssertionAuth{Verifier: proof}}
 	})
-	grant := []string{assertion.GrantJWT}
+	stranger := servertest.RSAKey(t)
+	grant := []string{assertion.GrantJWT, assertion.GrantSAML2}
 	base := storage.Client{AuthMethod: storage.AuthClientSecretBasic, Scope: []string{"read"}, GrantTypes: grant,
 		Secrets: []storage.Secret{storage.HashSecret(servertest.Secret)}}
 	for id, change := range map[string]func(*storage.Client){
@@ -47,7 +62,7 @@ func TestAssertion_NamingAClientTellsNothing(t *testing.T) {
 		require.NoError(t, store.PutClient(t.Context(), c))
 	}
 
-	var first string
+	var first, firstProof string
 	for _, id := range []string{"unknown", "keyless", "remote", "odd", "disabled", "no-grant", "conf", "public"} {
 		forged := servertest.SignJWT(t, jose.HS256, []byte(strings.Repeat("k", 32)),
 			servertest.AssertionClaims(id, id, servertest.Issuer))
@@ -57,5 +72,20 @@ func TestAssertion_NamingAClientTellsNothing(t *testing.T) {
 			first = res.Body
 		}
 		require.Equal(t, first, res.Body, id)
+
+		saml := servertest.SAMLAssertion(t, stranger, func(xml string) string {
+			return strings.Replace(xml, ">"+servertest.IDP+"<", ">"+id+"<", 1)
+		})
+		res = s.Post("/token", "", "grant_type", assertion.GrantSAML2, "assertion", saml)
+		res.Fails(t, 400, "invalid_grant")
+		require.Equal(t, first, res.Body, "SAML: %s", id)
+
+		res = s.Post("/token", "", "grant_type", "client_credentials",
+			"client_assertion_type", assertion.ClientJWT, "client_assertion", forged)
+		res.Fails(t, 401, "invalid_client")
+		if firstProof == "" {
+			firstProof = res.Body
+		}
+		require.Equal(t, firstProof, res.Body, "proof: %s", id)
 	}
 }

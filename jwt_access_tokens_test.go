@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -374,4 +375,28 @@ func TestJWTAccessTokens_EndWithTheirKey(t *testing.T) {
 		require.Equal(t, 200, got.Status)
 		require.EqualValues(t, c.want, got.JSON["expires_in"], id)
 	}
+}
+
+// A signed token without a record ends with its client at once. Its iat has whole seconds,
+// and is rounded so that it lies before the end (RFC 7519 section 4.1.6).
+func TestJWTAccessTokens_UnrecordedEndWithTheirClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := servertest.New(t, func(cfg *grantwell.Config) {
+			servertest.Signed(servertest.Keys(t))(cfg)
+			cfg.Unrecorded = true
+		})
+		time.Sleep(time.Until(time.Now().Truncate(time.Second).Add(time.Second)))
+		for i := range 20 { // throughout a second
+			id := fmt.Sprint("c", i)
+			s.AddClient("conf", func(c *storage.Client) { c.ID = id })
+			token := s.Token(id + ":" + servertest.Secret)
+			require.True(t, s.Valid(token))
+			time.Sleep(20 * time.Millisecond)
+			s.AddClient("conf", func(c *storage.Client) { c.ID, c.TokensNotBefore = id, time.Now() })
+			require.False(t, s.Valid(token), "issued %d ms after a whole second", 50*i)
+			time.Sleep(30 * time.Millisecond)
+			require.False(t, s.Valid(token))
+		}
+	})
 }
