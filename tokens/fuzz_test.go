@@ -69,7 +69,7 @@ func FuzzParseKey(f *testing.F) {
 	f.Add([]byte("-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n"), ES256)
 	f.Fuzz(func(t *testing.T, data []byte, algorithm string) {
 		if k, err := ParseKey(data, algorithm); err == nil {
-			require.NoError(t, k.Validate())
+			require.NoError(t, k.Check())
 		}
 	})
 }

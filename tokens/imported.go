@@ -51,10 +51,10 @@ type Hashed struct {
 // hashes are the digests that are accepted.
 var hashes = []crypto.Hash{crypto.SHA1, crypto.SHA256, crypto.SHA384, crypto.SHA512}
 
-// Validate returns an error for a hash that is not one of the four, or a length
+// Check returns an error for a hash that is not one of the four, or a length
 // below 22 or above 512. Shorter tokens have fewer than 128 bits and can be
 // guessed.
-func (d Hashed) Validate() error {
+func (d Hashed) Check() error {
 	if !slices.Contains(hashes, d.Hash) {
 		return errors.New("tokens: Hashed.Hash is not SHA-1, SHA-256, SHA-384 or SHA-512")
 	}
@@ -68,7 +68,7 @@ func (d Hashed) Validate() error {
 
 // Digest returns the hash of the token.
 func (d Hashed) Digest(token string) ([]byte, bool) {
-	if len(token) < minRandom || len(token) > maxImported || d.Validate() != nil {
+	if len(token) < minRandom || len(token) > maxImported || d.Check() != nil {
 		return nil, false
 	}
 	if len(d.Lengths) > 0 && !slices.Contains(d.Lengths, len(token)) {
@@ -82,7 +82,7 @@ func (d Hashed) Digest(token string) ([]byte, bool) {
 // Stored reads the digest in hex, or in base64 of either alphabet, with or without
 // padding.
 func (d Hashed) Stored(text string) ([]byte, error) {
-	if err := d.Validate(); err != nil {
+	if err := d.Check(); err != nil {
 		return nil, err
 	}
 	if len(text) == hex.EncodedLen(d.Hash.Size()) {
@@ -117,9 +117,9 @@ type FositeHMAC struct {
 	Prefixes []string
 }
 
-// Validate returns an error if the number of secrets is wrong, if one is too
+// Check returns an error if the number of secrets is wrong, if one is too
 // short, or if the hash is unknown.
-func (f FositeHMAC) Validate() error {
+func (f FositeHMAC) Check() error {
 	if len(f.Secrets) == 0 || len(f.Secrets) > 16 {
 		return errors.New("tokens: FositeHMAC.Secrets has none, or more than 16")
 	}
@@ -144,7 +144,7 @@ func (f FositeHMAC) hash() crypto.Hash {
 
 // Digest verifies the token's HMAC and returns a digest of it.
 func (f FositeHMAC) Digest(token string) ([]byte, bool) {
-	if len(token) > maxImported || f.Validate() != nil {
+	if len(token) > maxImported || f.Check() != nil {
 		return nil, false
 	}
 	// The decoder of base64 would skip line breaks.

@@ -144,7 +144,7 @@ func TestDigest_LengthsAtTheBounds(t *testing.T) {
 	t.Parallel()
 	for n, ok := range map[int]bool{21: false, 22: true, 512: true, 513: false} {
 		form := tokens.Hashed{Hash: crypto.SHA256, Lengths: []int{n}}
-		require.Equal(t, ok, form.Validate() == nil, n)
+		require.Equal(t, ok, form.Check() == nil, n)
 		_, got := form.Digest(strings.Repeat("a", n))
 		require.Equal(t, ok, got, n)
 	}

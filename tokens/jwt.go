@@ -47,9 +47,9 @@ type JWT struct {
 
 var _ Strategy = JWT{}
 
-// Validate returns an error for each field that is missing or wrong. It does not
+// Check returns an error for each field that is missing or wrong. It does not
 // ask for keys.
-func (j JWT) Validate() error {
+func (j JWT) Check() error {
 	var errs []error
 	if j.Keys == nil {
 		errs = append(errs, errors.New("tokens: JWT.Keys is required"))
@@ -74,7 +74,7 @@ func (j JWT) Validate() error {
 // complete, if Extra has the name of a registered claim, if the token would have
 // more than 16 KiB, or if no key signs.
 func (j JWT) Mint(ctx context.Context, c Claims) (string, error) {
-	if err := j.Validate(); err != nil {
+	if err := j.Check(); err != nil {
 		return "", err
 	}
 	if c.Issuer == "" {
@@ -114,7 +114,7 @@ func (j JWT) Mint(ctx context.Context, c Claims) (string, error) {
 // that jwk, jku, x5u, x5c, crit and zip have no effect. The caller compares the
 // audience.
 func (j JWT) Verify(ctx context.Context, token string) (Claims, error) {
-	if err := j.Validate(); err != nil {
+	if err := j.Check(); err != nil {
 		return Claims{}, err
 	}
 	signed, err := parse(token)

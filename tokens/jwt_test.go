@@ -174,15 +174,15 @@ func TestJWT_EndsAtExpExactly(t *testing.T) {
 	})
 }
 
-// Validate names each wrong field.
-func TestJWT_ValidateNamesEveryWrongField(t *testing.T) {
+// Check names each wrong field.
+func TestJWT_CheckNamesEveryWrongField(t *testing.T) {
 	t.Parallel()
-	err := JWT{Algorithms: []string{"none", "HS256"}, ClockSkew: time.Hour}.Validate()
+	err := JWT{Algorithms: []string{"none", "HS256"}, ClockSkew: time.Hour}.Check()
 	for _, field := range []string{"JWT.Keys", "JWT.Issuer", `"none"`, `"HS256"`, "JWT.ClockSkew"} {
 		require.ErrorContains(t, err, field)
 	}
 	j := strategy(t, keyFor(t, ES256))
-	require.NoError(t, j.Validate())
+	require.NoError(t, j.Check())
 	j.Algorithms = []string{EdDSA}
 	_, err = j.Mint(t.Context(), someClaims())
 	require.ErrorContains(t, err, "does not list")

@@ -65,14 +65,14 @@ type Keys interface {
 	Published(ctx context.Context) ([]Key, error)
 }
 
-// Validate returns an error if the ID is not a usable kid, or if the algorithm
+// Check returns an error if the ID is not a usable kid, or if the algorithm
 // does not fit the type, curve or size of the key (RFC 8725 section 3.1).
-func (k Key) Validate() error {
+func (k Key) Check() error {
 	_, err := k.public()
 	return err
 }
 
-// public returns the public key after the checks of [Key.Validate].
+// public returns the public key after the checks of [Key.Check].
 func (k Key) public() (crypto.PublicKey, error) {
 	if !validKeyID(k.ID) {
 		return nil, errors.New("tokens: a key's ID must be 1 to 128 printable ASCII characters")
@@ -92,7 +92,7 @@ func (k Key) signs() error {
 	if k.Signer == nil {
 		return fmt.Errorf("tokens: key %q only verifies", k.ID)
 	}
-	return k.Validate()
+	return k.Check()
 }
 
 // checkAlgorithm returns an error unless the key is sound and signs by the algorithm.
@@ -120,7 +120,7 @@ func validKeyID(id string) bool {
 }
 
 // Thumbprint returns the SHA-256 JWK thumbprint of a public key (RFC 7638): 43
-// characters of base64url. It returns an error for each key that [Key.Validate]
+// characters of base64url. It returns an error for each key that [Key.Check]
 // refuses, so also for a private key or a secret.
 func Thumbprint(pub crypto.PublicKey) (string, error) {
 	if err := checkAlgorithm(pub, usualAlgorithm(pub)); err != nil {

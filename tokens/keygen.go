@@ -116,7 +116,7 @@ func finishKey(k Key, pub crypto.PublicKey) (Key, error) {
 	if k.ID, err = Thumbprint(pub); err != nil {
 		return Key{}, err
 	}
-	return k, k.Validate()
+	return k, k.Check()
 }
 
 // usualAlgorithm returns the algorithm of a key's type. It is empty for a key that

@@ -73,7 +73,7 @@ func TestKey_AlgorithmFitsTheKey(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			require.ErrorContains(t, k.Validate(), "tokens: ")
+			require.ErrorContains(t, k.Check(), "tokens: ")
 			_, err := StaticKeys(k)
 			require.Error(t, err)
 			_, err = StaticKeys(es, k)

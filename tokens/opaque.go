@@ -35,7 +35,7 @@ type Opaque struct {
 	// and the first is not -. No token begins with -.
 	Prefix string
 	// Length is the number of characters of the whole token: prefix, random
-	// part and checksum. At most 256. Zero means len(Prefix) + 49. Validate and
+	// part and checksum. At most 256. Zero means len(Prefix) + 49. Check and
 	// Mint refuse a length that leaves fewer than 22 random characters (132
 	// bits).
 	Length int
@@ -43,9 +43,9 @@ type Opaque struct {
 
 var _ Strategy = Opaque{}
 
-// Validate returns an error if the prefix has a character that is not allowed in a
+// Check returns an error if the prefix has a character that is not allowed in a
 // token, or if the length leaves less than 128 bits of entropy.
-func (o Opaque) Validate() error {
+func (o Opaque) Check() error {
 	if len(o.Prefix) > maxPrefix {
 		return fmt.Errorf("tokens: Opaque.Prefix has %d characters, more than %d", len(o.Prefix), maxPrefix)
 	}
@@ -70,7 +70,7 @@ func (o Opaque) Validate() error {
 
 // Mint returns a new token. It does not use the claims: keep them in the store.
 func (o Opaque) Mint(_ context.Context, _ Claims) (string, error) {
-	if err := o.Validate(); err != nil {
+	if err := o.Check(); err != nil {
 		return "", err
 	}
 	token := make([]byte, o.total())
@@ -99,7 +99,7 @@ func (o Opaque) Mint(_ context.Context, _ Claims) (string, error) {
 // Verify returns no claims. It returns no error if the token has exactly the form
 // that Mint gives it. Whether the token was issued, only the store knows.
 func (o Opaque) Verify(_ context.Context, token string) (Claims, error) {
-	if err := o.Validate(); err != nil {
+	if err := o.Check(); err != nil {
 		return Claims{}, err
 	}
 	// The length is checked first, because it bounds the work below.

@@ -33,7 +33,7 @@ func TestOpaque_ObeysPrefixAndLength(t *testing.T) {
 func TestOpaque_RefusesLittleEntropy(t *testing.T) {
 	t.Parallel()
 	for _, o := range []Opaque{{Length: 27}, {Length: 1}, {Length: -1}, {Length: 257}, {Prefix: "gw_at_", Length: 33}, {Prefix: "a b"}, {Prefix: "é"}, {Prefix: strings.Repeat("a", 33)}} {
-		require.ErrorContains(t, o.Validate(), "tokens: Opaque.")
+		require.ErrorContains(t, o.Check(), "tokens: Opaque.")
 		_, err := o.Mint(t.Context(), Claims{})
 		require.Error(t, err)
 		_, err = o.Verify(t.Context(), "x")
@@ -139,6 +139,6 @@ func TestOpaque_NeverBeginsWithAHyphen(t *testing.T) {
 		require.NoError(t, err)
 		require.NotEqual(t, byte('-'), token[0])
 	}
-	require.ErrorContains(t, Opaque{Prefix: "-x"}.Validate(), "hyphen")
-	require.NoError(t, Opaque{Prefix: "x-"}.Validate())
+	require.ErrorContains(t, Opaque{Prefix: "-x"}.Check(), "hyphen")
+	require.NoError(t, Opaque{Prefix: "x-"}.Check())
 }

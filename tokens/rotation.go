@@ -78,9 +78,9 @@ type Rotation struct {
 
 var _ Keys = (*Rotation)(nil)
 
-// Validate returns an error for each field that is missing or wrong. It does not
+// Check returns an error for each field that is missing or wrong. It does not
 // ask the source.
-func (r *Rotation) Validate() error {
+func (r *Rotation) Check() error {
 	var errs []error
 	if r.Source == nil {
 		errs = append(errs, errors.New("tokens: Rotation.Source is required"))
@@ -144,7 +144,7 @@ func current(sorted []ScheduledKey, now time.Time) int {
 // schedule returns the keys ordered by NotBefore, from the source or from its last
 // answer.
 func (r *Rotation) schedule(ctx context.Context) ([]ScheduledKey, error) {
-	if err := r.Validate(); err != nil {
+	if err := r.Check(); err != nil {
 		return nil, err
 	}
 	if r.Refresh == 0 {

@@ -81,7 +81,7 @@ func TestJWT_ClaimsAreCompleteAndTyped(t *testing.T) {
 	}
 }
 
-// Mint refuses a configuration that Validate refuses, and a key that cannot sign.
+// Mint refuses a configuration that Check refuses, and a key that cannot sign.
 //
 // Holds: house: configuration errors.
 func TestJWT_MintNeedsAConfigurationAndAKey(t *testing.T) {
@@ -149,6 +149,6 @@ func TestRotation_NegativeTimesAreNamed(t *testing.T) {
 		"Keep":         {Keep: -1},
 		"Refresh":      {Refresh: -1},
 	} {
-		require.ErrorContains(t, r.Validate(), "must not be negative", name)
+		require.ErrorContains(t, r.Check(), "must not be negative", name)
 	}
 }

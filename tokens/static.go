@@ -10,7 +10,7 @@ import (
 // StaticKeys returns Keys that do not change. The key signing signs. The others
 // are published beside it, for example those of before a rotation by hand. It
 // returns an error if signing cannot sign, if a key is not valid (see
-// [Key.Validate]), or if two keys have the same ID. To change keys by a schedule,
+// [Key.Check]), or if two keys have the same ID. To change keys by a schedule,
 // see [Rotation].
 func StaticKeys(signing Key, others ...Key) (Keys, error) {
 	if err := signing.signs(); err != nil {
@@ -38,7 +38,7 @@ func checkKeys(keys []Key) error {
 	var errs []error
 	seen := make(map[string]bool, len(keys))
 	for _, k := range keys {
-		if err := k.Validate(); err != nil {
+		if err := k.Check(); err != nil {
 			errs = append(errs, err)
 		}
 		if seen[k.ID] {

@@ -15,8 +15,8 @@ import (
 // before the tokens that they signed have expired, because resources would then refuse
 // live tokens.
 func CheckKeys(keys tokens.Keys, lifetime time.Duration) error {
-	if v, ok := keys.(interface{ Validate() error }); ok {
-		if err := v.Validate(); err != nil {
+	if v, ok := keys.(interface{ Check() error }); ok {
+		if err := v.Check(); err != nil {
 			return fmt.Errorf("Keys: %w", err)
 		}
 	}

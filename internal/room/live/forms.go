@@ -51,7 +51,7 @@ func (f *Forms) Prepare(codes tokens.Opaque) error {
 		wrong.Add("Unrecorded: an opaque token that is not recorded means nothing")
 	}
 	if f.JWT != nil {
-		if err := f.JWT.Validate(); err != nil {
+		if err := f.JWT.Check(); err != nil {
 			wrong.Add("Keys: %w", err)
 		}
 	}
@@ -59,7 +59,7 @@ func (f *Forms) Prepare(codes tokens.Opaque) error {
 		name string
 		form tokens.Opaque
 	}{{"AccessTokens", f.Opaque}, {"RefreshTokens", f.Refresh}, {"Codes", codes}} {
-		if err := form.form.Validate(); err != nil {
+		if err := form.form.Check(); err != nil {
 			wrong.Add("%s: %w", form.name, err)
 		}
 	}
@@ -75,8 +75,8 @@ func (f *Forms) checkImported(wrong *faults.List) {
 	for i, form := range f.Imported {
 		if form == nil {
 			wrong.Add("Imported[%d]: is nil", i)
-		} else if v, ok := form.(interface{ Validate() error }); ok {
-			if err := v.Validate(); err != nil {
+		} else if v, ok := form.(interface{ Check() error }); ok {
+			if err := v.Check(); err != nil {
 				wrong.Add("Imported[%d]: %w", i, err)
 			}
 		}
