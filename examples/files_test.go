@@ -2,6 +2,9 @@ package examples_test
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/json"
 	"net/url"
 	"os"
@@ -11,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantwell/grantwell/examples/internal/demo"
@@ -275,5 +280,55 @@ func TestServer_LogHasNoSecret(t *testing.T) {
 	require.Greater(t, len(secrets), 10)
 	for _, s := range secrets {
 		require.NotContains(t, string(b), s)
+	}
+}
+
+// Flags let clients of other servers be tried: a secret in either place, an assertion of
+// an hour, and one whose audience is the token endpoint. Without them all are refused.
+func TestServer_FlagsForOtherPeoplesClients(t *testing.T) {
+	t.Parallel()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	require.NoError(t, err)
+	keys, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: &key.PublicKey}}})
+	require.NoError(t, err)
+	file := write(t, `[
+		{"client_id":"basic","client_secret":"0123456789abcdef","grant_types":["client_credentials"],"scope":"a"},
+		{"client_id":"signer","token_endpoint_auth_method":"private_key_jwt","jwks":`+string(keys)+`,
+			"grant_types":["client_credentials","urn:ietf:params:oauth:grant-type:jwt-bearer"],"scope":"a"}
+	]`)
+	sign := func(audience string, life time.Duration) string {
+		signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.ES256, Key: key}, nil)
+		require.NoError(t, err)
+		now := time.Now()
+		text, err := jwt.Signed(signer).Claims(map[string]any{
+			"iss": "signer", "sub": "signer", "aud": audience, "jti": rand.Text(),
+			"iat": now.Unix(), "exp": now.Add(life).Unix(),
+		}).Serialize()
+		require.NoError(t, err)
+		return text
+	}
+	for _, c := range []struct {
+		flags []string
+		want  []int
+	}{
+		{nil, []int{401, 400, 401}},
+		{[]string{"-any-secret-place", "-assertion-lifetime", "1h", "-legacy-audience"}, []int{200, 200, 200}},
+	} {
+		p := serve(t, append([]string{"-clients", file}, c.flags...)...)
+		own := "grant_type=client_credentials"
+		grant := url.Values{
+			"grant_type": {"urn:ietf:params:oauth:grant-type:jwt-bearer"},
+			"assertion":  {sign(p.demo.Issuer, time.Hour)},
+		}
+		proof := url.Values{
+			"grant_type":            {"client_credentials"},
+			"client_assertion_type": {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer"},
+			"client_assertion":      {sign(p.demo.Token, time.Minute)},
+		}
+		require.Equal(t, c.want, []int{
+			p.post(p.demo.Token, "", own+"&client_id=basic&client_secret=0123456789abcdef").status,
+			p.post(p.demo.Token, "", grant.Encode()).status,
+			p.post(p.demo.Token, "", proof.Encode()).status,
+		})
 	}
 }

@@ -15,7 +15,7 @@ import (
 // withAssertions adds the two grants that begin with a signed assertion, and clients
 // that authenticate by one. Each registered client is trusted to sign for itself, with
 // the keys of its registration.
-func (a *app) withAssertions(cfg *grantwell.Config) error {
+func (a *app) withAssertions(cfg *grantwell.Config, o options) error {
 	path := cfg.Paths.Token
 	if path == "" {
 		path = grantwell.DefaultPaths().Token
@@ -24,9 +24,10 @@ func (a *app) withAssertions(cfg *grantwell.Config) error {
 	replay := grants.Replay{Records: cfg.Records}
 	remote := &assertion.RemoteKeys{} // fetches by https from public addresses only
 	issuers := grants.ClientIssuers{
-		Clients: cfg.Clients,
-		Remote:  remote,
-		Subject: a.speaksFor,
+		Clients:     cfg.Clients,
+		Remote:      remote,
+		Subject:     a.speaksFor,
+		MaxLifetime: o.assertionLifetime,
 	}
 
 	jwt, err := assertion.NewJWT(assertion.JWTConfig{
@@ -34,7 +35,10 @@ func (a *app) withAssertions(cfg *grantwell.Config) error {
 		TokenEndpoint: endpoint,
 		Issuers:       issuers,
 		Clients:       grants.RegisteredKeys{Clients: cfg.Clients, Remote: remote},
-		Replay:        replay,
+		// Libraries that follow RFC 7523 to the letter name the token endpoint. The
+		// library's documentation says what that risks.
+		LegacyAudience: o.legacyAudience,
+		Replay:         replay,
 	})
 	if err != nil {
 		return err

@@ -145,7 +145,7 @@ func (a *app) config(o options, keys tokens.Keys) (grantwell.Config, error) {
 		cfg.TokenInfo = grantwell.TokenInfoConfig{Open: true}
 	}
 
-	return cfg, a.withAssertions(&cfg)
+	return cfg, a.withAssertions(&cfg, o)
 }
 
 // mount gives every URL its handler. All of them are below the path of the issuer, if

@@ -30,8 +30,11 @@ type options struct {
 	retryWindow   time.Duration
 	strictRefresh bool
 	gateway       bool
-	anyPlace      bool
-	log           bool
+
+	assertionLifetime time.Duration
+	legacyAudience    bool
+	anyPlace          bool
+	log               bool
 }
 
 // parseFlags reads the command line. It ends the program if that is wrong.
@@ -64,6 +67,10 @@ func parseFlags(flags *flag.FlagSet, args []string, stores Stores) options {
 		"answer as an API gateway's OAuth service does: its paths, formats and lifetimes")
 	flags.BoolVar(&o.anyPlace, "any-secret-place", false,
 		"take a client's secret from the Basic header or the body, wherever it is registered for")
+	flags.DurationVar(&o.assertionLifetime, "assertion-lifetime", 0,
+		"longest life of an assertion that a client signs for a grant; 0: the library's, 5 minutes")
+	flags.BoolVar(&o.legacyAudience, "legacy-audience", false,
+		"accept the token endpoint as the audience of a client assertion, as RFC 7523 allowed")
 	flags.BoolVar(&o.log, "log", false, "log every outcome to standard error")
 	flags.DurationVar(&o.retryWindow, "retry-window", grants.DefaultRetryWindow,
 		"time in which a lost refresh answer is given again; "+
