@@ -400,3 +400,30 @@ func TestIssuer_AnIssuerThatDemandsAClientSaysSo(t *testing.T) {
 		require.ErrorContains(t, err, "accepts authenticated clients only", name)
 	}
 }
+
+// The structure is judged before a name in the document is looked up: what stands first
+// is the Issuer, and then the Signature.
+//
+// Holds: RFC 7522 section 3.
+func TestSAML_IssuerAndSignatureStandFirst(t *testing.T) {
+	t.Parallel()
+	doc := honest(t)
+	issuer := `<saml:Issuer>` + testIssuer + `</saml:Issuer>`
+	signature := `<ds:Signature` + between(t, doc, "<ds:Signature", "</ds:Signature>") + `</ds:Signature>`
+	for name, text := range map[string]string{
+		"an Issuer of another namespace": strings.Replace(doc, issuer, `<Issuer xmlns="urn:x">`+testIssuer+`</Issuer>`, 1),
+		"another element":                strings.Replace(doc, issuer, `<saml:Subject>`+testIssuer+`</saml:Subject>`, 1),
+		"the signature first":            strings.Replace(doc, issuer+signature, signature+issuer, 1),
+		"the signature last":             strings.Replace(strings.Replace(doc, signature, "", 1), "</saml:Assertion>", signature+"</saml:Assertion>", 1),
+		"between them":                   strings.Replace(doc, signature, `<saml:Advice/>`+signature, 1),
+		"no issuer":                      strings.Replace(doc, issuer, "", 1),
+	} {
+		require.NotEqual(t, doc, text, name)
+		s := newTestSAML(t, func(c *SAMLConfig) {
+			c.Issuers = issuerFunc(func(string) (*Issuer, error) { panic("nothing may be looked up") })
+		})
+		_, err := verifyDoc(s, text)
+		requireReason(t, ReasonStructure, err)
+		require.ErrorContains(t, err, "does not begin with Issuer and Signature", name)
+	}
+}
