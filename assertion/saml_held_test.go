@@ -80,7 +80,7 @@ func TestSAML_AMalformedTimeIsRefused(t *testing.T) {
 // An ID with characters that parsers treat in a special way, or without any, is refused
 // before it is used as a key. The IDs in the rows are signed and referred to rightly.
 //
-// Holds: RFC 7522 section 3; SAML Core section 1.3.4.
+// Holds: RFC 7522 section 3.
 func TestSAML_TheIDIsPlain(t *testing.T) {
 	t.Parallel()
 	for id, ok := range map[string]bool{
@@ -190,19 +190,22 @@ func TestSAML_WhatWasSignedIsWhatWasSent(t *testing.T) {
 		require.ErrorContains(t, err, strings.TrimSpace(says), text)
 	}
 
-	// The layer uses it.
-	s := newTestSAML(t, nil)
+	// The layer uses it: the signature is right, and the issuer whose keys verified it is
+	// another one than the signed one.
+	other := Issuer{ID: "https://other.example", Keys: []crypto.PublicKey{&samlKeys().rsa.PublicKey}}
+	s := newTestSAML(t, func(c *SAMLConfig) { c.Issuers = Issuers(other) })
 	run := s.newRun(t.Context(), Request{Assertion: encoded(honest(t))})
 	for _, layer := range s.layers {
-		if layer.name == layerSignature {
-			run.claimedID = "_a1"
-			inner := mustTree(t, honest(t))
-			inner.CreateElement("Signature").CreateAttr("xmlns", "urn:x")
-			run.root.AddChild(mustTree(t, `<Signature xmlns="urn:x"/>`))
-			require.Error(t, layer.run(run))
-			break
+		if layer.name != layerSignature {
+			require.Nil(t, layer.run(run))
+			continue
 		}
-		require.Nil(t, layer.run(run))
+		run.claimedIssuer = other.ID
+		refusal := layer.run(run)
+		require.NotNil(t, refusal)
+		require.ErrorContains(t, refusal, "what was signed is not what was sent")
+		require.Nil(t, run.verified)
+		break
 	}
 }
 

@@ -61,9 +61,14 @@ func TestSAML_AByteOrderMarkIsPassedOver(t *testing.T) {
 		_, err = verifyDoc(newTestSAML(t, decrypting), sealing{}.seal(t, begin+honest(t)))
 		require.NoError(t, err)
 	}
-	for _, begin := range []string{mark + mark, " " + mark, `<?xml version="1.0"?>` + mark} {
+	for begin, says := range map[string]string{
+		mark + mark:                    "two byte order marks",
+		" " + mark:                     "text outside the root element",
+		`<?xml version="1.0"?>` + mark: "text outside the root element",
+	} {
 		_, err := verifyDoc(newTestSAML(t, nil), begin+honest(t))
 		requireReason(t, ReasonSyntax, err)
+		require.ErrorContains(t, err, says)
 	}
 }
 
