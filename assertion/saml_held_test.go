@@ -263,6 +263,9 @@ func TestSAML_ASplitNameIsRefused(t *testing.T) {
 		_, err := verifyDoc(newTestSAML(t, decrypting), drafted(c.change)(t))
 		require.Error(t, err, name)
 		requireReason(t, c.want, err)
+		if c.want == ReasonSubject && name != "presenter, empty" {
+			require.ErrorContains(t, err, "NameID has more than text", name)
+		}
 	}
 }
 

@@ -96,3 +96,28 @@ func manyNamespaces(n int) string {
 	}
 	return open.String() + end.String()
 }
+
+// A namespace is an absolute URI, because canonicalizers disagree about relative ones. It
+// is judged by its scheme alone (RFC 3986 section 3.1).
+//
+// Holds: house: XML bounds.
+func TestScan_NamespacesAreAbsolute(t *testing.T) {
+	t.Parallel()
+	for uri, ok := range map[string]bool{
+		"urn:x": true, "http://x.example": true, "A:": true, "a1+-.:x": true,
+		":x": false, ":": false, "x": false, "../x": false, "//x": false, "1a:x": false, "a b:x": false, "a/b:x": false, "é:x": false, "#x": false,
+	} {
+		for _, doc := range []string{`<p:a xmlns:p="` + uri + `"/>`, `<a xmlns="` + uri + `"/>`, `<a xmlns:unused="` + uri + `"/>`} {
+			_, err := Scan([]byte(doc), testLimits)
+			require.Equal(t, ok, err == nil, "%s: %v", doc, err)
+			if !ok {
+				require.ErrorContains(t, err, "relative namespace", doc)
+			}
+		}
+	}
+	// The default namespace may be undone, and that of a prefix may not.
+	_, err := Scan([]byte(`<a xmlns="urn:x"><b xmlns=""/></a>`), testLimits)
+	require.NoError(t, err)
+	_, err = Scan([]byte(`<a xmlns:p="urn:x"><b xmlns:p=""/></a>`), testLimits)
+	require.ErrorContains(t, err, "empty declaration")
+}
