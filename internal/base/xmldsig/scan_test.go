@@ -121,3 +121,40 @@ func TestScan_NamespacesAreAbsolute(t *testing.T) {
 	_, err = Scan([]byte(`<a xmlns:p="urn:x"><b xmlns:p=""/></a>`), testLimits)
 	require.ErrorContains(t, err, "empty declaration")
 }
+
+// White space in attribute values becomes blanks, in either kind of quotes, and nowhere
+// else (XML 1.0 sections 2.11 and 3.3.3).
+//
+// Holds: house: read whole.
+func TestScan_NormalizesAttributeValues(t *testing.T) {
+	t.Parallel()
+	for doc, want := range map[string]string{
+		"<a b=\"x\ty\"/>":                    "<a b=\"x y\"/>",
+		"<a b='x\ty'/>":                      "<a b='x y'/>",
+		"<a b=\"x\r\ny\rz\nw\"/>":            "<a b=\"x y z w\"/>",
+		"<a b='\r\n\r\n'/>":                  "<a b='  '/>",
+		"<a b='\n\r'/>":                      "<a b='  '/>",
+		"<a b='\n\n'/>":                      "<a b='  '/>",
+		"<a b=\"'\t'\" c='\"\n\"'/>":         "<a b=\"' '\" c='\" \"'/>",
+		"<a\tb\n=\r\n'1'\n/>":                "<a\tb\n=\r\n'1'\n/>",
+		"<a>\t\"\t\"'\n'</a>":                "<a>\t\"\t\"'\n'</a>",
+		"<a b='1'>\t'\t'</a>":                "<a b='1'>\t'\t'</a>",
+		"<a b='>\t'>\t<c d='\t'/>\t'\t'</a>": "<a b='> '>\t<c d=' '/>\t'\t'</a>",
+		"<a b='&#9;&#10;&#13;\t'/>":          "<a b='&#9;&#10;&#13; '/>",
+		"<a b='x'><c/>\r\n</a>":              "<a b='x'><c/>\r\n</a>",
+	} {
+		got, err := Scan([]byte(doc), testLimits)
+		require.NoError(t, err, doc)
+		require.Equal(t, want, string(got), doc)
+		again, tree, err := ScanTree([]byte(doc), testLimits)
+		require.NoError(t, err, doc)
+		require.Equal(t, want, string(again), doc)
+		read, err := Parse(got, testLimits)
+		require.NoError(t, err)
+		one, err := Canonicalize(tree, nil, nil)
+		require.NoError(t, err)
+		other, err := Canonicalize(read, nil, nil)
+		require.NoError(t, err)
+		require.Equal(t, string(other), string(one), doc)
+	}
+}
