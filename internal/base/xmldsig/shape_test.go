@@ -88,6 +88,10 @@ func TestReadSignature_AcceptsOneShape(t *testing.T) {
 	list := func(attributes, inside string) string {
 		return `<InclusiveNamespaces xmlns="` + ExclusiveC14N + `"` + attributes + `>` + inside + `</InclusiveNamespaces>`
 	}
+	for algorithm, ok := range map[string]bool{ExclusiveC14N: true, exclusiveWithComments: true, envelopedTransform: true, "t": false, "": false} {
+		doc := strings.Replace(good, `<Transform Algorithm="t"/>`, `<Transform Algorithm="`+algorithm+`">`+list(` PrefixList="a"`, "")+`</Transform>`, 1)
+		require.Equal(t, ok, read(doc) == nil, algorithm)
+	}
 	for inside, says := range map[string]string{
 		"":                                       "",
 		list("", ""):                             "",
