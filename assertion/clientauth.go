@@ -83,15 +83,16 @@ func (c ClientCredentials) signer() jwtSigner {
 // draft-ietf-oauth-rfc7523bis changes it).
 func (j *JWTVerifier) verifyClient(ctx context.Context, r Request, t *jwtToken, now time.Time) (*Assertion, *Error) {
 	id := claimed(t)
-	credentials, unknown, refusal := j.findClient(ctx, r, t)
+	found, refusal := j.findClient(ctx, r, t)
 	if refusal != nil {
 		return nil, refusal
 	}
+	credentials := found.ClientCredentials
 	// The signature of an unknown client is checked too, against nothing, so that it
 	// takes the same time.
 	key, refusal := j.checkSignature(ctx, ClientAuth, t, credentials.signer(), now)
 	if refusal != nil {
-		return nil, refusal.because(cmp.Or(refusal.Err, unknown))
+		return nil, refusal.because(cmp.Or(refusal.Err, found.unknown))
 	}
 
 	c, refusal := applyRules(j.clientRules(t, credentials, now))
@@ -104,25 +105,32 @@ func (j *JWTVerifier) verifyClient(ctx context.Context, r Request, t *jwtToken, 
 	return t.assertion(c, key), nil
 }
 
-// findClient returns the credentials of the client that the token names. For a client
-// that is not known they are empty, and unknown may say why.
-func (j *JWTVerifier) findClient(ctx context.Context, r Request, t *jwtToken) (c ClientCredentials, unknown error, refusal *Error) {
+// claimedClient is the client that a token names.
+type claimedClient struct {
+	// ClientCredentials are empty if the client is not known.
+	ClientCredentials
+	// unknown says why it is not known, or is nil.
+	unknown error
+}
+
+// findClient returns the client that the token names.
+func (j *JWTVerifier) findClient(ctx context.Context, r Request, t *jwtToken) (c claimedClient, refusal *Error) {
 	id := claimed(t)
 	if sub, _ := t.claims["sub"].(string); sub != id {
-		return c, nil, newError(ClientAuth, ReasonSubject, "iss is %s and sub %s, where both are the client", shown(id), shown(sub))
+		return c, newError(ClientAuth, ReasonSubject, "iss is %s and sub %s, where both are the client", shown(id), shown(sub))
 	}
 	if r.ClientID != "" && r.ClientID != id {
-		return c, nil, newError(ClientAuth, ReasonClient, "client_id is %s, but the assertion is of %s", shown(r.ClientID), shown(id))
+		return c, newError(ClientAuth, ReasonClient, "client_id is %s, but the assertion is of %s", shown(r.ClientID), shown(id))
 	}
 
 	credentials, err := j.c.Clients.ClientKeys(ctx, id)
 	switch {
 	case errors.Is(err, ErrUnknownClient):
-		return c, err, nil
+		return claimedClient{unknown: err}, nil
 	case err != nil:
-		return c, nil, newError(ClientAuth, ReasonUnavailable, "looking up client %s", shown(id)).because(err)
+		return c, newError(ClientAuth, ReasonUnavailable, "looking up client %s", shown(id)).because(err)
 	}
-	return credentials, nil, nil
+	return claimedClient{ClientCredentials: credentials}, nil
 }
 
 // clientRules are the rules for a token whose signature was verified.

@@ -31,7 +31,8 @@ type Issuer struct {
 
 	// Keys verify SAML signatures: *rsa.PublicKey of 2048 to 8192 bits, or
 	// *ecdsa.PublicKey on P-256, P-384 or P-521. Several keys serve a rollover;
-	// at most eight are tried.
+	// at most eight are tried, of one type at most six of RSA with 4096 bits, three
+	// on P-384, and two of RSA with more than 4096 bits or on P-521.
 	Keys []crypto.PublicKey
 	// JWKS is the issuer's JWK Set (RFC 7517 section 5). Its keys verify JWTs.
 	JWKS json.RawMessage

@@ -65,18 +65,18 @@ func (j *JWTVerifier) explainGrant(ctx context.Context, r Request, t *jwtToken, 
 
 // explainClient reports the steps of verifyClient.
 func (j *JWTVerifier) explainClient(ctx context.Context, r Request, t *jwtToken, now time.Time, e *jwtExplanation) {
-	credentials, unknown, refusal := j.findClient(ctx, r, t)
-	if refusal == nil && unknown != nil {
-		refusal = newError(ClientAuth, ReasonIssuer, "%s is not known", shown(claimed(t))).because(unknown)
+	found, refusal := j.findClient(ctx, r, t)
+	if refusal == nil && found.unknown != nil {
+		refusal = newError(ClientAuth, ReasonIssuer, "%s is not known", shown(claimed(t))).because(found.unknown)
 	}
 	if e.add(stepClient, "", refusal) {
 		return
 	}
-	key, refusal := j.checkSignature(ctx, ClientAuth, t, credentials.signer(), now)
+	key, refusal := j.checkSignature(ctx, ClientAuth, t, found.signer(), now)
 	if e.add(layerSignature, describeKey(key), refusal) {
 		return
 	}
-	if c := e.rules(j.clientRules(t, credentials, now)); c != nil {
+	if c := e.rules(j.clientRules(t, found.ClientCredentials, now)); c != nil {
 		e.finish(t.assertion(c, key))
 	}
 }

@@ -172,8 +172,10 @@ func TestIssuerFromMetadata_NamesWhyAKeyIsNotUsable(t *testing.T) {
 		"another form":      {idpRole("", strings.NewReplacer("X509Certificate", "X509SubjectName").Replace(key)), "no X509Certificate, and other forms"},
 		"ended":             {idpRole(` validUntil="2026-03-01T12:00:00Z"`, key), "IDPSSODescriptor 1 was valid until 2026-03-01T12:00:00Z"},
 		"the second of two": {idpRole("") + idpRole("", weak), "KeyDescriptor 1 of IDPSSODescriptor 2: xmldsig: an RSA key"},
-		"token service":     {strings.ReplaceAll(idpRole("", weak), "IDPSSODescriptor", "RoleDescriptor"), "KeyDescriptor 1 of RoleDescriptor 1"},
-		"many":              {idpRole("", weak, weak, weak, weak, weak, weak), "and 2 more"},
+		"foreign service": {`<x:RoleDescriptor xmlns:x="urn:x" protocolSupportEnumeration="` + samlProtocol + `">` + key + `</x:RoleDescriptor>`,
+			"it has no IDPSSODescriptor"},
+		"token service": {strings.ReplaceAll(idpRole("", weak), "IDPSSODescriptor", "RoleDescriptor"), "KeyDescriptor 1 of RoleDescriptor 1"},
+		"many":          {idpRole("", weak, weak, weak, weak, weak, weak), "and 2 more"},
 	} {
 		ed, err := ParseMetadata(strings.NewReader(entity("", c.roles)), mdIdP)
 		require.NoError(t, err, name)

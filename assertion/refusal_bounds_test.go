@@ -112,9 +112,19 @@ func TestSAML_LargeKeysOfAnIssuerAreBounded(t *testing.T) {
 		}
 	}
 
+	// Nine keys are too many, also where those of each type are few.
+	mixed := testSAMLConfig()
+	nine := append(append([]crypto.PublicKey{}, wrongKeys()["RSA-2048"][:5]...), wrongKeys()["P-256"][:4]...)
+	mixed.Issuers = Issuers(Issuer{ID: testIssuer, Keys: nine})
+	_, err := NewSAML(mixed)
+	require.ErrorContains(t, err, "9 keys, and at most 8 are tried")
+	mixed.Issuers = Issuers(Issuer{ID: testIssuer, Keys: nine[1:]})
+	_, err = NewSAML(mixed)
+	require.NoError(t, err)
+
 	// The second of two large keys verifies, as a change of keys needs.
 	keys := append([]crypto.PublicKey{wrongKeys()["RSA-8192"][0]}, &samlKeys().rsa.PublicKey)
 	s := newTestSAML(t, func(c *SAMLConfig) { c.Issuers = Issuers(Issuer{ID: testIssuer, Keys: keys}) })
-	_, err := verifyDoc(s, honest(t))
+	_, err = verifyDoc(s, honest(t))
 	require.NoError(t, err)
 }

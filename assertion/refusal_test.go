@@ -1,6 +1,8 @@
 package assertion
 
 import (
+	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -89,4 +91,21 @@ func TestJWT_AKeyThatWasLeftOutIsNamed(t *testing.T) {
 	requireReason(t, ReasonKey, err)
 	require.ErrorContains(t, err, `its use is "enc", not sig`)
 	require.Len(t, must(ParseJWKS(credentials.JWKS)).Dropped(), 1)
+}
+
+// The guide has a row for each reason, so that an administrator finds the one of an
+// event.
+//
+// Holds: house: reason for operators.
+func TestReasons_TheGuideHasEachOne(t *testing.T) {
+	t.Parallel()
+	guide, err := os.ReadFile("TRUST.md")
+	require.NoError(t, err)
+	source, err := os.ReadFile("reason.go")
+	require.NoError(t, err)
+	found := regexp.MustCompile(`Reason[A-Za-z]+ +Reason = "([a-z_]+)"`).FindAllSubmatch(source, -1)
+	require.Greater(t, len(found), 20)
+	for _, reason := range found {
+		require.Regexp(t, "(?m)^\\|.*`"+string(reason[1])+"`.* \\|", string(guide))
+	}
 }

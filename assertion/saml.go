@@ -41,7 +41,10 @@ type SAMLConfig struct {
 
 	// Decrypters are the RSA keys for encrypted assertions, identifiers and
 	// attributes: several for a rollover, at most four. Without any, everything
-	// encrypted is refused.
+	// encrypted is refused. For one encrypted element at most four private key
+	// operations are made, one for each wrapped key of the size of a decryption key
+	// and each such key: encrypt for four recipients at most, or for two during a
+	// rollover.
 	Decrypters []crypto.Decrypter
 
 	Limits Limits

@@ -61,9 +61,14 @@ func TestSAML_AByteOrderMarkIsPassedOver(t *testing.T) {
 		_, err = verifyDoc(newTestSAML(t, decrypting), sealing{}.seal(t, begin+honest(t)))
 		require.NoError(t, err)
 	}
-	for _, begin := range []string{mark + mark, " " + mark, `<?xml version="1.0"?>` + mark} {
+	for begin, says := range map[string]string{
+		mark + mark:                    "two byte order marks",
+		" " + mark:                     "text outside the root element",
+		`<?xml version="1.0"?>` + mark: "text outside the root element",
+	} {
 		_, err := verifyDoc(newTestSAML(t, nil), begin+honest(t))
 		requireReason(t, ReasonSyntax, err)
+		require.ErrorContains(t, err, says)
 	}
 }
 
@@ -178,13 +183,27 @@ func TestSAML_RSAPSSIsAccepted(t *testing.T) {
 		"another mask":         {"rsa-pss", pssParams(pssDigest(digest256) + mask(sha512)), made(crypto.SHA256, 32), ReasonStructure},
 		"a mask with SHA-1":    {"rsa-pss", pssParams(mask(nsDSig + "sha1")), made(crypto.SHA256, 32), ReasonStructure},
 		"no salt":              {"rsa-pss", pssParams(salt("0")), made(crypto.SHA256, 32), ReasonStructure},
-		"a salt below zero":    {"rsa-pss", pssParams(salt("-1")), made(crypto.SHA256, 32), ReasonStructure},
-		"another trailer":      {"rsa-pss", pssParams(`<pss:TrailerField>2</pss:TrailerField>`), made(crypto.SHA256, 32), ReasonStructure},
-		"a parameter twice":    {"rsa-pss", pssParams(salt("32") + salt("32")), made(crypto.SHA256, 32), ReasonStructure},
-		"an unknown parameter": {"rsa-pss", pssParams(`<pss:X/>`), made(crypto.SHA256, 32), ReasonStructure},
-		"parameters elsewhere": {"sha256-rsa-MGF1", pssParams(""), made(crypto.SHA256, 32), ReasonStructure},
-		"SHA-1 by its name":    {"sha1-rsa-MGF1", "", made(crypto.SHA256, 32), ReasonAlgorithm},
-		"PKCS 1 under PSS":     {"sha256-rsa-MGF1", "", nil, ReasonSignature},
+		"a long salt":          {"rsa-pss", pssParams(salt("65")), made(crypto.SHA256, 65), ReasonStructure},
+		"a salt of 19":         {"rsa-pss", pssParams(salt("19")), made(crypto.SHA256, 19), ReasonStructure},
+		"a trailer, no number": {"rsa-pss", pssParams(`<pss:TrailerField>x</pss:TrailerField>`), made(crypto.SHA256, 32), ReasonStructure},
+		"another mask, by name": {"rsa-pss", pssParams(`<pss:MaskGenerationFunction Algorithm="urn:x">` + pssDigest(digest256) + `</pss:MaskGenerationFunction>`),
+			made(crypto.SHA256, 32), ReasonStructure},
+		"a mask without a digest": {"rsa-pss", pssParams(`<pss:MaskGenerationFunction Algorithm="` + nsPSS + `MGF1"/>`), made(crypto.SHA256, 32), ""},
+		"a mask with two digests": {"rsa-pss", pssParams(`<pss:MaskGenerationFunction Algorithm="` + nsPSS + `MGF1">` + pssDigest(digest256) + pssDigest(digest256) +
+			`</pss:MaskGenerationFunction>`), made(crypto.SHA256, 32), ReasonStructure},
+		"a mask with another element": {"rsa-pss", pssParams(`<pss:MaskGenerationFunction Algorithm="` + nsPSS + `MGF1"><ds:Digest Algorithm="` + digest256 +
+			`"/></pss:MaskGenerationFunction>`), made(crypto.SHA256, 32), ReasonStructure},
+		"a salt of another namespace": {"rsa-pss", pssParams(`<ds:SaltLength>32</ds:SaltLength>`), made(crypto.SHA256, 32), ReasonStructure},
+		"an attribute":                {"rsa-pss", strings.Replace(pssParams(""), ">", ` odd="1">`, 1), made(crypto.SHA256, 32), ReasonStructure},
+		"parameters twice":            {"rsa-pss", pssParams("") + pssParams(""), made(crypto.SHA256, 32), ReasonStructure},
+		"parameters of another name":  {"rsa-pss", strings.ReplaceAll(pssParams(""), "RSAPSSParams", "Params"), made(crypto.SHA256, 32), ReasonStructure},
+		"a salt below zero":           {"rsa-pss", pssParams(salt("-1")), made(crypto.SHA256, 32), ReasonStructure},
+		"another trailer":             {"rsa-pss", pssParams(`<pss:TrailerField>2</pss:TrailerField>`), made(crypto.SHA256, 32), ReasonStructure},
+		"a parameter twice":           {"rsa-pss", pssParams(salt("32") + salt("32")), made(crypto.SHA256, 32), ReasonStructure},
+		"an unknown parameter":        {"rsa-pss", pssParams(`<pss:X/>`), made(crypto.SHA256, 32), ReasonStructure},
+		"parameters elsewhere":        {"sha256-rsa-MGF1", pssParams(""), made(crypto.SHA256, 32), ReasonStructure},
+		"SHA-1 by its name":           {"sha1-rsa-MGF1", "", made(crypto.SHA256, 32), ReasonAlgorithm},
+		"PKCS 1 under PSS":            {"sha256-rsa-MGF1", "", nil, ReasonSignature},
 	} {
 		doc := signing{algorithm: nsPSS + c.algorithm, methodXML: c.params, pss: c.made}.sign(t, newDraft())
 		_, err := verifyDoc(newTestSAML(t, nil), doc)

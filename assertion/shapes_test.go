@@ -178,6 +178,19 @@ func TestShapes_OfAnEncryptedAssertion(t *testing.T) {
 		{`emptied ` + key + `/EncryptionMethod`, digest},
 		{`dropped ` + key + `/EncryptionMethod/DigestMethod`, digest},
 	})
+
+	// The same with the EncryptedKey beside the EncryptedData.
+	beside := mustTree(t, sealing{beside: true}.seal(t, honest(t)))
+	beside.CreateAttr("xmlns:xenc", nsXMLEnc)
+	const outside = "EncryptedAssertion/EncryptedKey"
+	requireShapes(t, shapesOf(beside), func(s shape) bool {
+		_, err := verifyDoc(newTestSAML(t, decrypting), signAgain(t, s.root, signing{}))
+		return err == nil
+	}, []allowance{
+		{`given a foreign attribute .*`, "attributes of other namespaces are not read"},
+		{`dropped ` + data + `/@Type`, "it is optional (XML Encryption 1.1 section 3.1)"},
+		{`doubled ` + outside, "there may be one for each recipient"},
+	})
 }
 
 // fullMetadata is signed metadata of a federation.

@@ -134,3 +134,32 @@ func TestGetter_TimeoutBoundsTheFetch(t *testing.T) {
 	require.EqualValues(t, 1, hits.Load())
 	require.Equal(t, 2*time.Second, DefaultTimeout)
 }
+
+// A public address may be dialed, and another one only where the host lists its network.
+// The judgement is that of the address of the connection.
+//
+// Holds: house: public addresses only; house: private hosts that are named.
+func TestCheckDial_TakesPublicAddresses(t *testing.T) {
+	t.Parallel()
+	named := []netip.Prefix{netip.MustParsePrefix("10.1.0.0/16"), netip.MustParsePrefix("fd00::/64")}
+	for _, c := range []struct {
+		network, address     string
+		plain, named, always bool
+	}{
+		{"tcp4", "8.8.8.8:443", true, true, true},
+		{"tcp6", "[2606:4700:4700::1111]:443", true, true, true},
+		{"tcp4", "10.1.2.3:443", false, true, true},
+		{"tcp6", "[::ffff:10.1.2.3]:443", false, true, true},
+		{"tcp4", "10.2.2.3:443", false, false, true},
+		{"tcp6", "[fd00::1]:443", false, true, true},
+		{"tcp6", "[fd00::1%eth0]:443", false, false, true},
+		{"udp4", "8.8.8.8:443", false, false, false},
+		{"unix", "/run/socket", false, false, false},
+		{"tcp4", "host:443", false, false, false},
+		{"tcp4", "", false, false, false},
+	} {
+		require.Equal(t, c.plain, (&Getter{}).checkDial(c.network, c.address) == nil, "%v", c)
+		require.Equal(t, c.named, (&Getter{Allowed: named}).checkDial(c.network, c.address) == nil, "%v", c)
+		require.Equal(t, c.always, (&Getter{AllowPrivate: true}).checkDial(c.network, c.address) == nil, "%v", c)
+	}
+}

@@ -95,3 +95,28 @@ func TestCanonicalize_IsBounded(t *testing.T) {
 	require.ErrorContains(t, err, "more than 100000 octets")
 	require.ErrorAs(t, err, new(LimitError))
 }
+
+// The prefix xml is never declared in a canonical form, whether it is used, listed or
+// declared in the document.
+//
+// Holds: RFC 7522 section 3.
+func TestCanonicalize_NeverDeclaresThePrefixXML(t *testing.T) {
+	t.Parallel()
+	const declared = ` xmlns:xml="http://www.w3.org/XML/1998/namespace"`
+	for doc, want := range map[string]string{
+		`<xml:a/>`:                                  `<xml:a></xml:a>`,
+		`<a xml:lang="en" b="1"/>`:                  `<a b="1" xml:lang="en"></a>`,
+		`<a` + declared + `/>`:                      `<a></a>`,
+		`<xml:a` + declared + ` xml:lang="en"/>`:    `<xml:a xml:lang="en"></xml:a>`,
+		`<a><b` + declared + `><xml:c/></b></a>`:    `<a><b><xml:c></xml:c></b></a>`,
+		`<a xmlns:p="urn:p" p:b="" xml:b="" b=""/>`: `<a xmlns:p="urn:p" b="" xml:b="" p:b=""></a>`,
+	} {
+		for _, inclusive := range [][]string{nil, {"xml"}} {
+			_, root, err := ScanTree([]byte(doc), testLimits)
+			require.NoError(t, err, doc)
+			octets, err := Canonicalize(root, inclusive, nil)
+			require.NoError(t, err, doc)
+			require.Equal(t, want, string(octets), doc)
+		}
+	}
+}

@@ -96,3 +96,65 @@ func manyNamespaces(n int) string {
 	}
 	return open.String() + end.String()
 }
+
+// A namespace is an absolute URI, because canonicalizers disagree about relative ones. It
+// is judged by its scheme alone (RFC 3986 section 3.1).
+//
+// Holds: house: XML bounds.
+func TestScan_NamespacesAreAbsolute(t *testing.T) {
+	t.Parallel()
+	for uri, ok := range map[string]bool{
+		"urn:x": true, "http://x.example": true, "A:": true, "a1+-.:x": true,
+		":x": false, ":": false, "x": false, "../x": false, "//x": false, "1a:x": false, "a b:x": false, "a/b:x": false, "é:x": false, "#x": false,
+	} {
+		for _, doc := range []string{`<p:a xmlns:p="` + uri + `"/>`, `<a xmlns="` + uri + `"/>`, `<a xmlns:unused="` + uri + `"/>`} {
+			_, err := Scan([]byte(doc), testLimits)
+			require.Equal(t, ok, err == nil, "%s: %v", doc, err)
+			if !ok {
+				require.ErrorContains(t, err, "relative namespace", doc)
+			}
+		}
+	}
+	// The default namespace may be undone, and that of a prefix may not.
+	_, err := Scan([]byte(`<a xmlns="urn:x"><b xmlns=""/></a>`), testLimits)
+	require.NoError(t, err)
+	_, err = Scan([]byte(`<a xmlns:p="urn:x"><b xmlns:p=""/></a>`), testLimits)
+	require.ErrorContains(t, err, "empty declaration")
+}
+
+// White space in attribute values becomes blanks, in either kind of quotes, and nowhere
+// else (XML 1.0 sections 2.11 and 3.3.3).
+//
+// Holds: house: read whole.
+func TestScan_NormalizesAttributeValues(t *testing.T) {
+	t.Parallel()
+	for doc, want := range map[string]string{
+		"<a b=\"x\ty\"/>":                    "<a b=\"x y\"/>",
+		"<a b='x\ty'/>":                      "<a b='x y'/>",
+		"<a b=\"x\r\ny\rz\nw\"/>":            "<a b=\"x y z w\"/>",
+		"<a b='\r\n\r\n'/>":                  "<a b='  '/>",
+		"<a b='\n\r'/>":                      "<a b='  '/>",
+		"<a b='\n\n'/>":                      "<a b='  '/>",
+		"<a b=\"'\t'\" c='\"\n\"'/>":         "<a b=\"' '\" c='\" \"'/>",
+		"<a\tb\n=\r\n'1'\n/>":                "<a\tb\n=\r\n'1'\n/>",
+		"<a>\t\"\t\"'\n'</a>":                "<a>\t\"\t\"'\n'</a>",
+		"<a b='1'>\t'\t'</a>":                "<a b='1'>\t'\t'</a>",
+		"<a b='>\t'>\t<c d='\t'/>\t'\t'</a>": "<a b='> '>\t<c d=' '/>\t'\t'</a>",
+		"<a b='&#9;&#10;&#13;\t'/>":          "<a b='&#9;&#10;&#13; '/>",
+		"<a b='x'><c/>\r\n</a>":              "<a b='x'><c/>\r\n</a>",
+	} {
+		got, err := Scan([]byte(doc), testLimits)
+		require.NoError(t, err, doc)
+		require.Equal(t, want, string(got), doc)
+		again, tree, err := ScanTree([]byte(doc), testLimits)
+		require.NoError(t, err, doc)
+		require.Equal(t, want, string(again), doc)
+		read, err := Parse(got, testLimits)
+		require.NoError(t, err)
+		one, err := Canonicalize(tree, nil, nil)
+		require.NoError(t, err)
+		other, err := Canonicalize(read, nil, nil)
+		require.NoError(t, err)
+		require.Equal(t, string(other), string(one), doc)
+	}
+}

@@ -209,8 +209,7 @@ func readMethod(e *etree.Element) (method, error) {
 	}
 
 	// XPath, XSLT and every other parameter is refused.
-	exclusive := isExclusive(m.algorithm)
-	if len(parts) != 1 || !exclusive && m.algorithm != envelopedTransform ||
+	if len(parts) != 1 || !isExclusive(m.algorithm) && m.algorithm != envelopedTransform ||
 		!Is(parts[0], ExclusiveC14N, "InclusiveNamespaces") {
 		return m, parameterError(e, m.algorithm, parts[0])
 	}
@@ -220,9 +219,8 @@ func readMethod(e *etree.Element) (method, error) {
 	if err := OnlyAttributes(parts[0], "PrefixList"); err != nil {
 		return m, err
 	}
-	if list, _ := Attribute(parts[0], "PrefixList"); exclusive {
-		m.prefixes, err = readPrefixes(list)
-	}
+	list, _ := Attribute(parts[0], "PrefixList")
+	m.prefixes, err = readPrefixes(list)
 	return m, err
 }
 

@@ -145,3 +145,24 @@ func TestVerify_ReadsSignedInfoFromTheSignedOctets(t *testing.T) {
 		require.Error(t, err, from)
 	}
 }
+
+// A digest of nothing matches nothing: some canonicalizers return an empty form for a
+// document that they cannot write.
+//
+// Holds: house: empty canonical form.
+func TestMatches_RefusesAnEmptyForm(t *testing.T) {
+	t.Parallel()
+	empty := crypto.SHA256.New().Sum(nil)
+	info := &SignedInfo{digest: "http://www.w3.org/2001/04/xmlenc#sha256", digestValue: empty}
+	require.False(t, info.matches(nil))
+	require.False(t, info.matches([]byte{}))
+
+	h := crypto.SHA256.New()
+	h.Write([]byte("x"))
+	info.digestValue = h.Sum(nil)
+	require.True(t, info.matches([]byte("x")))
+	info.digestValue = info.digestValue[:16]
+	require.False(t, info.matches([]byte("x")))
+	info.digestValue = nil
+	require.False(t, info.matches([]byte("x")))
+}

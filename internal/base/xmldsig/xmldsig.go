@@ -14,7 +14,7 @@
 //   - [Parse] builds the tree, of which [Children], [Text] and the others read
 //     no more than what is demanded.
 //   - [ReadSignature] accepts one shape of signature: one reference, to the
-//     element that holds it. KeyInfo is never read.
+//     element that holds it. KeyInfo has no part in the verification.
 //   - [SignedInfo.CheckAlgorithms] holds it to a list of algorithms.
 //   - [Signature.Verify] returns the octets that the signature covers. What is
 //     read in the end is parsed from them, and not from the document.
