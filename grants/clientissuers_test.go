@@ -218,6 +218,9 @@ func TestClientKeys_ThatCannotBeRead(t *testing.T) {
 		_, err := grants.ClientIssuers{Clients: clients}.Issuer(t.Context(), "signer")
 		require.ErrorIs(t, err, assertion.ErrUnknownIssuer, name)
 		require.ErrorContains(t, err, `"signer"`, name)
+		if name == "none" {
+			require.ErrorContains(t, err, "has no keys")
+		}
 		_, err = grants.RegisteredKeys{Clients: clients}.ClientKeys(t.Context(), "signer")
 		require.ErrorIs(t, err, assertion.ErrUnknownClient, name)
 		require.ErrorContains(t, err, `"signer"`, name)
@@ -289,7 +292,11 @@ func TestClientIssuers_LifetimeOfAssertions(t *testing.T) {
 	} {
 		s := newSigning(t, clientWith(t, key, func(c *storage.Client) { c.AssertionLifetime = tt.client }),
 			func(i *grants.ClientIssuers) { i.MaxLifetime = tt.settings })
-		_, err := s.verify(t, assertion.Grant, key, jose.ES256, tt.most-5*time.Second, "signer")
+		// A SAML assertion has no limit but this one.
+		issuer, err := grants.ClientIssuers{Clients: s.store, MaxLifetime: tt.settings}.Issuer(t.Context(), "signer")
+		require.NoError(t, err)
+		require.Equal(t, tt.most, issuer.MaxLifetime, name)
+		_, err = s.verify(t, assertion.Grant, key, jose.ES256, tt.most-5*time.Second, "signer")
 		require.NoError(t, err, name)
 		_, err = s.verify(t, assertion.Grant, key, jose.ES256, tt.most+5*time.Minute, "signer")
 		require.Error(t, err, name)

@@ -125,7 +125,7 @@ func TestRetry_NeedsTheSameKey(t *testing.T) {
 		"other names":  {map[string]string{"jkt": "a"}, map[string]string{"x5t#S256": "a"}, false},
 		"joined names": {map[string]string{"a": "b", "c": "d"}, map[string]string{"a": "b c d"}, false},
 	} {
-		for range 4 { // a map has no order
+		for range 16 { // a map has no order
 			r := bound(t, nil, func(r *grants.Request) { r.Confirmation = tt.first })
 			spend(t, r, grants.RefreshToken{}, "", time.Time{})
 			r.Confirmation = tt.second
@@ -198,12 +198,14 @@ func TestHandle_DamagedRecordIsAFailure(t *testing.T) {
 	r := bound(t, nil)
 	damage(r, storage.Refresh, r.Form.Get("refresh_token"))
 	_, err := grants.RefreshToken{}.Handle(t.Context(), r)
+	require.Error(t, err)
 	require.Equal(t, 500, grants.ErrorOf(err).Status)
 
 	r = grantstest.Request(t, url.Values{})
 	goodCode(t, nil, r)
 	damage(r, storage.Code, r.Form.Get("code"))
 	_, err = grants.AuthorizationCode{}.Handle(t.Context(), r)
+	require.Error(t, err)
 	require.Equal(t, 500, grants.ErrorOf(err).Status)
 }
 
