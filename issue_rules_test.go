@@ -94,6 +94,27 @@ func TestPreserve_EndsWhenIdle(t *testing.T) {
 	})
 }
 
+// A kept token that was issued before the server had an idle time gets one by its next
+// use.
+//
+// Holds: house: any instance; house: expiry at use.
+func TestPreserve_GetsAnIdleTimeByItsUse(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		kept := servertest.WithRefresh(grants.RefreshToken{Mode: grants.Preserve})
+		before := servertest.New(t, kept)
+		_, token := before.Family("conf")
+		after := servertest.On(t, before.Store, func(cfg *grantwell.Config) {
+			kept(cfg)
+			cfg.RefreshTokenIdle = 10 * time.Minute
+		})
+		time.Sleep(time.Hour)
+		require.Equal(t, 200, after.Refresh("conf", token).Status)
+		time.Sleep(10 * time.Minute)
+		after.Refresh("conf", token).Fails(t, 400, "invalid_grant")
+	})
+}
+
 // A second use of a code ends what it bought as long as any of it lives: after the
 // code's own lifetime, after a sweep, and also where the access token outlives the
 // family or no refresh token was issued.
