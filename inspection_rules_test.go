@@ -119,9 +119,8 @@ func TestRevoke_HooksSeeTheWholeToken(t *testing.T) {
 		}
 	})
 	twoAPIs(d)
-	res := d.Redeem("conf", d.Code("conf", "resource", secondAPI))
-	access, refresh := res.String("access_token"), res.String("refresh_token")
-	for kind, token := range map[storage.Kind]string{storage.Access: access, storage.Refresh: refresh} {
+	for kind, name := range map[storage.Kind]string{storage.Access: "access_token", storage.Refresh: "refresh_token"} {
+		token := d.Redeem("conf", d.Code("conf", "resource", secondAPI)).String(name)
 		rec, err := d.Store.Get(t.Context(), kind, storage.Key(token))
 		require.NoError(t, err)
 		before, after = nil, nil

@@ -2,7 +2,6 @@ package limit_test
 
 import (
 	"context"
-	"fmt"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -81,26 +80,4 @@ func TestMemory_GuessesWaitNearTheLimit(t *testing.T) {
 		require.EqualValues(t, 1, passed.Load())
 		require.EqualValues(t, 2, refused.Load())
 	})
-}
-
-// Many names take no more memory than the bound allows, and do not evict
-// guesses in progress.
-func TestMemory_IsBounded(t *testing.T) {
-	t.Parallel()
-	l := limit.NewMemory(map[string]limit.Limit{"user": {
-		Failures: 1,
-		Window:   time.Hour,
-	}})
-	held, _, err := l.Attempt(t.Context(), "user:held")
-	require.NoError(t, err)
-	for i := range 101_000 {
-		done, wait, err := l.Attempt(t.Context(), fmt.Sprint("user:", i))
-		require.NoError(t, err)
-		require.Zero(t, wait)
-		done(false)
-	}
-	held(false)
-	_, wait, err := l.Attempt(t.Context(), "user:held")
-	require.NoError(t, err)
-	require.Positive(t, wait)
 }

@@ -3,6 +3,7 @@ package servertest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -34,9 +35,11 @@ type Outage struct {
 type way uint8
 
 const (
-	once way = iota // one call fails
-	down            // it and all that follow fail
-	lost            // one write is done, and its answer is an error
+	once    way = iota // one call fails
+	down               // it and all that follow fail
+	lost               // one write is done, and its answer is an error
+	stalled            // one call waits until its context ends
+	broken             // one call panics
 )
 
 // Cut puts an Outage between a configuration and all that its server calls. Hooks that
@@ -63,12 +66,14 @@ func Cut(t testing.TB, cfg *grantwell.Config) *Outage {
 
 // cutHooks sets every hook of a configuration.
 func (o *Outage) cutHooks(cfg *grantwell.Config) {
-	hook := func(name string) error { return o.call("hook "+name, func() error { return nil }) }
-	cfg.SubjectActive = func(context.Context, string) (bool, error) {
-		return true, hook("SubjectActive")
+	hook := func(ctx context.Context, name string) error {
+		return o.call(ctx, "hook "+name, func() error { return nil })
 	}
-	cfg.Scopes.Decide = func(_ context.Context, r grants.ScopeRequest) ([]string, error) {
-		return r.Allowed, hook("Decide")
+	cfg.SubjectActive = func(ctx context.Context, _ string) (bool, error) {
+		return true, hook(ctx, "SubjectActive")
+	}
+	cfg.Scopes.Decide = func(ctx context.Context, r grants.ScopeRequest) ([]string, error) {
+		return r.Allowed, hook(ctx, "Decide")
 	}
 	for i, g := range cfg.Grants {
 		p, ok := g.(grants.Password)
@@ -77,24 +82,24 @@ func (o *Outage) cutHooks(cfg *grantwell.Config) {
 		}
 		cfg.Grants[i] = grants.Password{Authenticator: AuthenticatorFunc(
 			func(ctx context.Context, l grants.Login) (grants.User, error) {
-				if err := hook("Authenticate"); err != nil {
+				if err := hook(ctx, "Authenticate"); err != nil {
 					return grants.User{}, err
 				}
 				return p.Authenticator.Authenticate(ctx, l)
 			})}
 	}
 	cfg.Hooks = grantwell.Hooks{
-		BeforeAuthorize: func(context.Context, *grantwell.AuthorizeRequest, *grantwell.Approval) error {
-			return hook("BeforeAuthorize")
+		BeforeAuthorize: func(ctx context.Context, _ *grantwell.AuthorizeRequest, _ *grantwell.Approval) error {
+			return hook(ctx, "BeforeAuthorize")
 		},
-		AfterAuthorize: func(context.Context, *grantwell.AuthorizeRequest, grantwell.Approval) error {
-			return hook("AfterAuthorize")
+		AfterAuthorize: func(ctx context.Context, _ *grantwell.AuthorizeRequest, _ grantwell.Approval) error {
+			return hook(ctx, "AfterAuthorize")
 		},
-		BeforeIssue:  func(context.Context, *grantwell.Issuance) error { return hook("BeforeIssue") },
-		AfterIssue:   func(context.Context, grantwell.Issuance) error { return hook("AfterIssue") },
-		BeforeRevoke: func(context.Context, *introspect.Token) error { return hook("BeforeRevoke") },
-		AfterRevoke:  func(context.Context, *introspect.Token) error { return hook("AfterRevoke") },
-		Validate:     func(context.Context, *introspect.Token) error { return hook("Validate") },
+		BeforeIssue:  func(ctx context.Context, _ *grantwell.Issuance) error { return hook(ctx, "BeforeIssue") },
+		AfterIssue:   func(ctx context.Context, _ grantwell.Issuance) error { return hook(ctx, "AfterIssue") },
+		BeforeRevoke: func(ctx context.Context, _ *introspect.Token) error { return hook(ctx, "BeforeRevoke") },
+		AfterRevoke:  func(ctx context.Context, _ *introspect.Token) error { return hook(ctx, "AfterRevoke") },
+		Validate:     func(ctx context.Context, _ *introspect.Token) error { return hook(ctx, "Validate") },
 	}
 }
 
@@ -107,6 +112,12 @@ func (o *Outage) Down(n int) { o.set(n, down) }
 // Lose lets the n-th write of the store from now on fail after it was done, as it does
 // when the connection breaks before the answer. Other calls are not counted.
 func (o *Outage) Lose(n int) { o.set(n, lost) }
+
+// Stall lets the n-th call from now on wait until its context ends.
+func (o *Outage) Stall(n int) { o.set(n, stalled) }
+
+// Break lets the n-th call from now on panic.
+func (o *Outage) Break(n int) { o.set(n, broken) }
 
 // Pass lets every call pass.
 func (o *Outage) Pass() { o.set(0, once) }
@@ -132,13 +143,18 @@ func (o *Outage) Failed() string {
 var writes = []string{"Insert", "Advance", "Revoke", "PutClient", "SwapClient", "DeleteClient"}
 
 // call makes a call, or fails.
-func (o *Outage) call(name string, do func() error) error {
+func (o *Outage) call(ctx context.Context, name string, do func() error) error {
 	fails, w := o.counts(name)
-	if !fails {
+	switch {
+	case !fails:
 		return do()
-	}
-	if w == lost {
+	case w == lost:
 		_ = do()
+	case w == broken:
+		panic(StoreFault)
+	case w == stalled:
+		<-ctx.Done()
+		return fmt.Errorf("%s: %w", StoreFault, ctx.Err())
 	}
 	return errors.New(StoreFault)
 }
@@ -167,28 +183,28 @@ type cutStore struct {
 
 // Client implements [storage.Clients].
 func (s *cutStore) Client(ctx context.Context, id string) (c storage.Client, err error) {
-	err = s.o.call("Client", func() (err error) { c, err = s.Store.Client(ctx, id); return err })
+	err = s.o.call(ctx, "Client", func() (err error) { c, err = s.Store.Client(ctx, id); return err })
 	return c, err
 }
 
 // PutClient implements [storage.Registrar].
 func (s *cutStore) PutClient(ctx context.Context, c storage.Client) error {
-	return s.o.call("PutClient", func() error { return s.Store.PutClient(ctx, c) })
+	return s.o.call(ctx, "PutClient", func() error { return s.Store.PutClient(ctx, c) })
 }
 
 // SwapClient implements [storage.Swapper].
 func (s *cutStore) SwapClient(ctx context.Context, old *storage.Client, next storage.Client) error {
-	return s.o.call("SwapClient", func() error { return s.Store.SwapClient(ctx, old, next) })
+	return s.o.call(ctx, "SwapClient", func() error { return s.Store.SwapClient(ctx, old, next) })
 }
 
 // DeleteClient implements [storage.Registrar].
 func (s *cutStore) DeleteClient(ctx context.Context, id string) error {
-	return s.o.call("DeleteClient", func() error { return s.Store.DeleteClient(ctx, id) })
+	return s.o.call(ctx, "DeleteClient", func() error { return s.Store.DeleteClient(ctx, id) })
 }
 
 // ListClients implements [storage.Registrar].
 func (s *cutStore) ListClients(ctx context.Context, after string, limit int) (all []storage.Client, err error) {
-	err = s.o.call("ListClients", func() (err error) {
+	err = s.o.call(ctx, "ListClients", func() (err error) {
 		all, err = s.Store.ListClients(ctx, after, limit)
 		return err
 	})
@@ -201,12 +217,12 @@ func (s *cutStore) Insert(ctx context.Context, recs ...storage.Record) error {
 	if len(recs) > 0 {
 		name += " " + string(recs[0].Kind)
 	}
-	return s.o.call(name, func() error { return s.Store.Insert(ctx, recs...) })
+	return s.o.call(ctx, name, func() error { return s.Store.Insert(ctx, recs...) })
 }
 
 // Get implements [storage.Records].
 func (s *cutStore) Get(ctx context.Context, kind storage.Kind, key string) (rec storage.Record, err error) {
-	err = s.o.call("Get "+string(kind), func() (err error) {
+	err = s.o.call(ctx, "Get "+string(kind), func() (err error) {
 		rec, err = s.Store.Get(ctx, kind, key)
 		return err
 	})
@@ -217,19 +233,19 @@ func (s *cutStore) Get(ctx context.Context, kind storage.Kind, key string) (rec 
 func (s *cutStore) Advance(
 	ctx context.Context, from storage.State, next storage.Record, inserts ...storage.Record,
 ) error {
-	return s.o.call("Advance "+string(next.Kind), func() error {
+	return s.o.call(ctx, "Advance "+string(next.Kind), func() error {
 		return s.Store.Advance(ctx, from, next, inserts...)
 	})
 }
 
 // Revoke implements [storage.Records].
 func (s *cutStore) Revoke(ctx context.Context, grantID string, kinds ...storage.Kind) error {
-	return s.o.call("Revoke", func() error { return s.Store.Revoke(ctx, grantID, kinds...) })
+	return s.o.call(ctx, "Revoke", func() error { return s.Store.Revoke(ctx, grantID, kinds...) })
 }
 
 // List implements [storage.Lister].
 func (s *cutStore) List(ctx context.Context, q storage.Query) (recs []storage.Record, next string, err error) {
-	err = s.o.call("List", func() (err error) {
+	err = s.o.call(ctx, "List", func() (err error) {
 		recs, next, err = s.Store.List(ctx, q)
 		return err
 	})
@@ -244,7 +260,7 @@ type cutLimiter struct {
 
 // Attempt implements [grants.Limiter].
 func (l cutLimiter) Attempt(ctx context.Context, key string) (done func(bool), wait time.Duration, err error) {
-	err = l.o.call("Attempt", func() (err error) {
+	err = l.o.call(ctx, "Attempt", func() (err error) {
 		done, wait, err = l.Limiter.Attempt(ctx, key)
 		return err
 	})
@@ -259,12 +275,12 @@ type cutKeys struct {
 
 // Signing implements [tokens.Keys].
 func (k cutKeys) Signing(ctx context.Context) (key tokens.Key, err error) {
-	err = k.o.call("Signing", func() (err error) { key, err = k.Keys.Signing(ctx); return err })
+	err = k.o.call(ctx, "Signing", func() (err error) { key, err = k.Keys.Signing(ctx); return err })
 	return key, err
 }
 
 // Published implements [tokens.Keys].
 func (k cutKeys) Published(ctx context.Context) (all []tokens.Key, err error) {
-	err = k.o.call("Published", func() (err error) { all, err = k.Keys.Published(ctx); return err })
+	err = k.o.call(ctx, "Published", func() (err error) { all, err = k.Keys.Published(ctx); return err })
 	return all, err
 }
