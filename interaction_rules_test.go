@@ -259,6 +259,28 @@ func TestConsentPage_OutageAtADoubleClick(t *testing.T) {
 	require.Equal(t, 1, h.CountOf(storage.Code))
 }
 
+// A request that is removed while its form is posted is a page that says so.
+//
+// Holds: house: used once.
+func TestConsentPage_RequestIsSweptMeanwhile(t *testing.T) {
+	t.Parallel()
+	var store *servertest.Hooked
+	h := servertest.NewSite(t, func(cfg *grantwell.Config, _ *grantwell.Pages) { store = servertest.HookRecords(cfg) })
+	b := h.SignedIn("alice")
+	form := b.Visit(servertest.AuthorizeURL(), nil).ConsentForm(t)
+	gone := false
+	store.Before(func(_ context.Context, call servertest.Call) error {
+		if call.Kind == storage.Interaction && (gone || call.Name == "Advance") {
+			gone = true
+			return storage.ErrNotFound
+		}
+		return nil
+	})
+	b.Send("/consent", form).IsPage(t, http.StatusBadRequest)
+	require.True(t, gone)
+	require.Zero(t, h.CountOf(storage.Code))
+}
+
 // resource and audience may stand in an authorization request several times, and no
 // other parameter.
 //
