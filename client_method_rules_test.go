@@ -19,8 +19,6 @@ import (
 
 // A client whose method is not among Config.AuthMethods cannot authenticate, although
 // it is registered for the method and its secret is right.
-//
-// Holds: RFC 6749 section 2.3.
 func TestClientMethod_MustBeEnabled(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, func(cfg *grantwell.Config) {
@@ -70,7 +68,7 @@ func byHeader(l *servertest.Server, client string, pairs ...string) servertest.R
 // A host's ClientAuthenticator authenticates the clients that are registered for its
 // methods and no others, whatever it would accept. It works on a copy of the client.
 //
-// Holds: RFC 6749 section 2.3.
+// Holds: RFC 6749 section 2.3; RFC 7591 section 2.
 func TestClientAuthenticator_ServesItsOwnMethodsOnly(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, withHeader(nil))
@@ -160,7 +158,7 @@ func TestAnySecretPlace_TakesTheSecretInEitherPlace(t *testing.T) {
 
 // Without Compat.AnySecretPlace the secret has its one place.
 //
-// Holds: RFC 6749 section 2.3.1.
+// Holds: RFC 7591 section 2.
 func TestAnySecretPlace_IsOffByDefault(t *testing.T) {
 	t.Parallel()
 	l := servertest.New(t, nil)

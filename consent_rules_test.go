@@ -50,8 +50,6 @@ func TestSession_ReachesTheTokens(t *testing.T) {
 }
 
 // Without Approval.AuthTime the user authenticated now.
-//
-// Holds: RFC 9068 section 2.2.1.
 func TestApprove_UserAuthenticatedNowByDefault(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)

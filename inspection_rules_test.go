@@ -22,7 +22,7 @@ import (
 // Introspection shows the same of a signed token with a record, of one without and of
 // what the token itself says.
 //
-// Holds: RFC 7662 section 2.2; RFC 9068 section 2.2; house: data of the token.
+// Holds: RFC 7662 section 2.2; house: data of the token.
 func TestIntrospect_ShowsWhatASignedTokenSays(t *testing.T) {
 	t.Parallel()
 	keys := servertest.Keys(t)
@@ -248,8 +248,6 @@ func TestCORS_OfAClientThatAnAssertionNames(t *testing.T) {
 }
 
 // A wrong method is 405 with the header Allow at the metadata too.
-//
-// Holds: RFC 8414 section 3.
 func TestMetadata_WrongMethodHasAllow(t *testing.T) {
 	t.Parallel()
 	d := servertest.New(t, nil)

@@ -284,7 +284,7 @@ func TestConsentPage_RequestIsSweptMeanwhile(t *testing.T) {
 // resource and audience may stand in an authorization request several times, and no
 // other parameter.
 //
-// Holds: RFC 6749 section 3.1; RFC 8707 section 2.
+// Holds: RFC 8707 section 2.
 func TestAuthorize_TargetsMayBeRepeated(t *testing.T) {
 	t.Parallel()
 	const one, two = "https://one.example/", "https://two.example/"

@@ -185,8 +185,6 @@ func TestRefresh_SpentTokenIsFoundAfterItsIdleTime(t *testing.T) {
 
 // A JWT access token says when its user authenticated, also after a refresh and in the
 // implicit grant.
-//
-// Holds: RFC 9068 section 2.2.1.
 func TestJWT_SaysWhenTheUserAuthenticated(t *testing.T) {
 	t.Parallel()
 	at := time.Now().Add(-time.Hour)

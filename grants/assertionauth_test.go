@@ -40,7 +40,7 @@ func TestAssertionAuth_AsksAboutTheClient(t *testing.T) {
 // An assertion is presented if it is there and has the type of a JWT. One that cannot
 // be read is presented too, and names no client.
 //
-// Holds: RFC 7521 section 4.2; RFC 7523 section 2.2.
+// Holds: RFC 7521 section 4.2; RFC 7521 section 4.2.1.
 func TestAssertionAuth_PresentedByItsType(t *testing.T) {
 	t.Parallel()
 	jwt := unsignedJWT(t, "client")

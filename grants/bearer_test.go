@@ -134,7 +134,7 @@ func TestBearer_TellsTheVerifierWhereTheRequestCame(t *testing.T) {
 // A grant by assertion is bound to the key of the request, ends with the assertion, and
 // says when its user authenticated: the earliest time that the assertion names.
 //
-// Holds: RFC 7521 section 4.1; RFC 7800 section 3.
+// Holds: RFC 7521 section 4.1.
 func TestBearer_GrantIsBoundAndTimed(t *testing.T) {
 	t.Parallel()
 	first := time.Unix(1_700_000_000, 0)
@@ -181,7 +181,7 @@ func TestBearer_GrantIsBoundAndTimed(t *testing.T) {
 // as it is, so that it can say that it could not decide; every other error is
 // invalid_grant.
 //
-// Holds: house: hooks refuse; house: errors never grant; RFC 7521 section 4.1.1.
+// Holds: house: hooks refuse; house: errors never grant; RFC 7521 section 4.1.
 func TestBearer_FunctionsOfTheHostRefuse(t *testing.T) {
 	t.Parallel()
 	down := grants.Unavailable(errors.New("the directory is down"))
@@ -225,7 +225,7 @@ func TestBearer_FunctionsOfTheHostRefuse(t *testing.T) {
 // What the verifier says becomes the answer: a failure of the server is 503, so that the
 // client does not throw a good assertion away.
 //
-// Holds: RFC 7521 section 4.1.1; house: errors never grant.
+// Holds: RFC 7521 section 4.1; house: errors never grant.
 func TestBearer_VerdictBecomesTheAnswer(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string][]any{

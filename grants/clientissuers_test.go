@@ -195,7 +195,7 @@ func (s staticClients) Client(context.Context, string) (storage.Client, error) {
 // A client whose keys cannot be read looks to a caller like one that is unknown. The
 // error has the cause, for the operator, and names the client.
 //
-// Holds: RFC 7521 section 4.1.1; house: errors never grant.
+// Holds: RFC 7521 section 4.1; house: errors never grant.
 func TestClientKeys_ThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	whole := certificateOf(t, ecKey(t), time.Now().Add(time.Hour))

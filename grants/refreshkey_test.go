@@ -47,7 +47,7 @@ func editData(t *testing.T, r *grants.Request, kind storage.Kind, token string, 
 // client that authenticates may have changed its key, and a token that is bound to none
 // works with any.
 //
-// Holds: RFC 7800 section 3; RFC 9700 section 2.2.2; RFC 9449 section 5.
+// Holds: RFC 9700 section 2.2.2.
 func TestRefresh_KeyOfAPublicClient(t *testing.T) {
 	t.Parallel()
 	key := map[string]string{"jkt": "a"}
@@ -340,8 +340,6 @@ func TestGuess_CountsWhatWasGuessed(t *testing.T) {
 }
 
 // A grant by password is bound to the key of the request.
-//
-// Holds: RFC 7800 section 3.
 func TestPassword_GrantIsBound(t *testing.T) {
 	t.Parallel()
 	key := map[string]string{"jkt": "a"}

@@ -8,8 +8,6 @@ import (
 )
 
 // Empty pairs are passed over, however many there are. They are no repetition.
-//
-// Holds: RFC 6749 appendix B.
 func TestParse_EmptyPairsArePassedOver(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"a=1&b=2", "&a=1&&&b=2&", "&&&&a=1&b=2", "a=1&b=2&&&"} {
