@@ -205,6 +205,14 @@ func TestConsent_RacesAreNoFailure(t *testing.T) {
 	store.Pass()
 	require.Empty(t, scopes())
 	require.Zero(t, d.ActiveOf(storage.Consent))
+
+	// A withdrawal at the moment at which the consent grows is not undone.
+	require.NotEmpty(t, approve("read").Param("code"))
+	meanwhile("Advance", func() { require.NoError(t, d.AS.RevokeConsent(t.Context(), "conf", "alice")) })
+	require.NotEmpty(t, approve("write").Param("code"))
+	store.Pass()
+	require.Equal(t, []string{"write"}, scopes())
+	require.Equal(t, 1, d.ActiveOf(storage.Consent))
 }
 
 func mustURL(t *testing.T, text string) *url.URL {
