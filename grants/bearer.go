@@ -213,10 +213,14 @@ func (g Bearer) verified(ctx context.Context, r *Request, a *assertion.Assertion
 }
 
 // refused turns the verdict on an assertion into a protocol error. The assertion's
-// own reason stays with the operator.
+// own reason stays with the operator. A *Error of a function of the host, such as one
+// of [Unavailable], is answered as it is.
 func refused(err error) error {
 	var e *assertion.Error
 	if !errors.As(err, &e) {
+		if own := new(*Error); errors.As(err, own) {
+			return err
+		}
 		return InvalidGrant("%w", err).For(ReasonAssertion)
 	}
 	switch e.Code {

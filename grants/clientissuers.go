@@ -22,7 +22,9 @@ type ClientIssuers struct {
 	Remote *assertion.RemoteKeys
 
 	// Subject returns the user that the client's assertion is about, and refuses a user
-	// that the client may not act for. If nil, the subject must be the client itself.
+	// that the client may not act for. A *Error is answered as it is, for example one of
+	// [Unavailable], and every other error with invalid_grant. If nil, the subject must be
+	// the client itself.
 	Subject func(ctx context.Context, c storage.Client, a *assertion.Assertion) (string, error)
 
 	// MaxLifetime is how far in the future an assertion may expire. Zero is 5 minutes.
@@ -96,7 +98,7 @@ func (s ClientIssuers) subject(c storage.Client) func(context.Context, *assertio
 		}
 	}
 	return func(_ context.Context, a *assertion.Assertion) (string, error) {
-		if v := a.Subject.Value; v != "" && v != c.ID {
+		if a.Subject.Value != c.ID { // a JWT without sub is about its issuer
 			return "", fmt.Errorf("grants: client %q may not act for a user", c.ID)
 		}
 		return c.ID, nil

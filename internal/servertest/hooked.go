@@ -81,6 +81,14 @@ func (h *Hooked) Before(f func(ctx context.Context, call Call) error) {
 	h.before.Store(&f)
 }
 
+// Around runs f, whose calls all reach the store. A function that is asked before a
+// call makes requests in it.
+func (h *Hooked) Around(f func()) {
+	before := h.before.Swap(nil)
+	defer h.before.Store(before)
+	f()
+}
+
 // Fail lets the calls of these names fail with an error, or all calls if none
 // is named.
 func (h *Hooked) Fail(err error, names ...string) {

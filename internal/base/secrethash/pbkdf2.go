@@ -51,12 +51,12 @@ func readPBKDF2(encoded string) (pbkdf2Hash, error) {
 		return h, errPBKDF2
 	}
 
-	count, length, ok := strings.Cut(strings.TrimPrefix(parts[2], "i="), ",l=")
+	count, length, _ := strings.Cut(strings.TrimPrefix(parts[2], "i="), ",l=")
 	rounds, err1 := strconv.Atoi(count)
 	size, err2 := strconv.Atoi(length)
 	salt, err3 := base64.RawStdEncoding.DecodeString(parts[3])
 	key, err4 := base64.RawStdEncoding.DecodeString(parts[4])
-	if !ok || errors.Join(err1, err2, err3, err4) != nil || len(key) != size {
+	if errors.Join(err1, err2, err3, err4) != nil || len(key) != size {
 		return h, errPBKDF2
 	}
 

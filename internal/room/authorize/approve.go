@@ -318,7 +318,14 @@ func (r *Room) again(ctx context.Context, w http.ResponseWriter, e *event.Event,
 	}
 
 	rec, err := r.Live.Records.Get(ctx, storage.Interaction, to.waiting.Key)
-	if err != nil || json.Unmarshal(rec.Data, &to.wait) != nil {
+	switch {
+	case errors.Is(err, storage.ErrNotFound):
+		return over
+	case err != nil:
+		// A page and not the error of the client: the form may be posted again, and
+		// gets its answer then.
+		return grants.Unavailable(err)
+	case json.Unmarshal(rec.Data, &to.wait) != nil:
 		return over
 	}
 	sent, ok := to.replay(browser.Now())

@@ -1,0 +1,26 @@
+package authorize_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// The port of a loopback address has at most five digits: a longer number is no port,
+// also where its value would be one after an overflow.
+//
+// Holds: RFC 8252 section 7.3.
+func TestRedirectURI_PortOfManyDigits(t *testing.T) {
+	t.Parallel()
+	const registered = "http://127.0.0.1/cb"
+	require.True(t, matches(t, registered, "http://127.0.0.1:65535/cb"))
+	for _, port := range []string{
+		"100000",
+		"18446744073709551617", // 1 in 64 bits
+		"18446744073709559626", // 8010 in 64 bits
+		"1" + strings.Repeat("0", 64),
+	} {
+		require.False(t, matches(t, registered, "http://127.0.0.1:"+port+"/cb"), port)
+	}
+}
