@@ -112,6 +112,9 @@ func TestApprove_MistakesAndRefusalsGiveNoCode(t *testing.T) {
 		require.NotContains(t, res.Header.Get("Location")+res.Body, "secret-dsn", name)
 		require.Len(t, h.Events(), 1, name)
 		require.NotEqual(t, "ok", h.Events()[0].Outcome, name)
+		for _, rec := range h.Records(storage.Query{Kind: storage.Code}) {
+			require.NotEqual(t, storage.Active, rec.State, "%s: a code that was not sent stays", name)
+		}
 	}
 }
 

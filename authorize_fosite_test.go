@@ -645,6 +645,9 @@ func TestAuthorize_AcceptsNothingThatFositeRefuses(t *testing.T) {
 	}
 	for _, c := range refusedHere {
 		require.NotEmpty(t, c.why)
+		if testing.Short() {
+			continue // of fewer requests, a rare class may have none
+		}
 		require.Positive(t, refused[c.name], fmt.Sprintf("only Grantwell refuses: %s", c.name))
 	}
 }

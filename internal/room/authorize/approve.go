@@ -187,11 +187,32 @@ func (x *approval) write(ctx context.Context) error {
 	return x.end(ctx, x.to, x.out.GrantID, x.out.Records, x.out.Params)
 }
 
-// after runs what follows the write. If it fails, the user's browser gets an error, and
-// the form that is posted again must not get the answer.
-func (x *approval) after(ctx context.Context) error {
-	err := x.runAfter(ctx)
-	if err != nil && x.to.waiting != nil && x.to.form != nil {
+// after runs what follows the write. If it fails or panics, the user's browser gets an
+// error, so what was issued is withdrawn.
+func (x *approval) after(ctx context.Context) (err error) {
+	failed := true
+	defer func() {
+		if !failed {
+			return
+		}
+		if down := x.withdraw(ctx); down != nil {
+			err = grants.Unavailable(errors.Join(err, down))
+		}
+	}()
+	err = x.runAfter(ctx)
+	failed = err != nil
+
+	return err
+}
+
+// withdraw ends what was issued. The form that is posted again must not get the answer.
+func (x *approval) withdraw(ctx context.Context) error {
+	// The request may be over by now, but the code must not stay.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), x.Frame.Timeout)
+	defer cancel()
+
+	err := x.Live.Records.Revoke(ctx, x.out.GrantID)
+	if x.to.waiting != nil && x.to.form != nil {
 		done := *x.to.waiting
 		done.State = storage.Spent
 		err = errors.Join(err, x.Live.Records.Advance(ctx, storage.Spent, done))
