@@ -149,8 +149,7 @@ type Config struct {
 	TrustedSocket  bool
 	// Compat has deviations that clients of other servers may need. See [Gateway].
 	Compat Compat
-
-	peers *peer.Proxies
+	peers  *peer.Proxies
 }
 
 // Paths are the paths of the endpoints, below the issuer's own. An issuer

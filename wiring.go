@@ -44,7 +44,7 @@ func specifications(c *Config) []any {
 		responsemode.Fragment{},
 		responsemode.FormPost{Texts: &pages.Texts{Added: c.Messages, Layout: c.PageLayout}},
 		gateway.Formats{On: c.Compat.Formats},
-		&par.PAR{Path: c.PAR.Path, Required: c.PAR.Required, Lifetime: c.PAR.Lifetime, Waiting: c.InteractionLifetime, Limiter: c.Limiter, Peers: c.peers},
+		&par.PAR{Path: c.PAR.Path, Required: c.PAR.Required, Lifetime: c.PAR.Lifetime, Waiting: c.InteractionLifetime, Limit: c.limit()},
 	}
 }
 
@@ -121,6 +121,8 @@ func build(c *Config) (*house, error) {
 // url returns the URL of a path below the issuer, which may end with a slash.
 func (c *Config) url(path string) string { return strings.TrimSuffix(c.Issuer, "/") + path }
 
+func (c *Config) limit() frame.Limit { return frame.Limit{Limiter: c.Limiter, Peers: c.peers} }
+
 func (h *house) buildLive(c *Config) error {
 	clients := seam.ByPointer(c.Clients)
 	families := ids.FamiliesOf(c.Issuer)
@@ -154,9 +156,8 @@ func (h *house) buildAuth(c *Config) error {
 	h.auth = &clientauth.Room{
 		Clients:        h.live.Clients,
 		Methods:        c.AuthMethods,
-		Limiter:        c.Limiter,
+		Limit:          c.limit(),
 		LimitClass:     c.LimitClass,
-		Peers:          c.peers,
 		AnySecretPlace: c.Compat.AnySecretPlace,
 	}
 	for i, a := range c.ClientAuth {
@@ -211,7 +212,7 @@ func (h *house) buildAuthorize(c *Config, settings frame.Settings, powers *seam.
 		Own:                 c.AuthorizeParameters,
 		Resolvers:           powers.Resolvers,
 		Checkers:            powers.Checkers,
-		Limiter:             c.Limiter,
+		Limit:               c.limit(),
 		InteractionLifetime: c.InteractionLifetime,
 	}
 	for _, e := range powers.Encoders {

@@ -51,8 +51,8 @@ type Room struct {
 	Before func(ctx context.Context, req *Request, a *Approval) error
 	After  func(ctx context.Context, req *Request, a Approval) error
 
-	// Limiter bounds how many requests of one address wait.
-	Limiter grants.Limiter
+	// Limit bounds how many requests of one address wait.
+	Limit frame.Limit
 	// InteractionLifetime is how long a request waits for the user.
 	InteractionLifetime time.Duration
 	// Login and Consent are the paths of the host's login page and of the consent

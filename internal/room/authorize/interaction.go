@@ -11,7 +11,6 @@ import (
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/base/ids"
 	"github.com/grantwell/grantwell/internal/base/pages"
-	"github.com/grantwell/grantwell/internal/base/peer"
 	"github.com/grantwell/grantwell/internal/event"
 	"github.com/grantwell/grantwell/internal/frame"
 	"github.com/grantwell/grantwell/internal/frame/browser"
@@ -71,7 +70,8 @@ func (r *Room) Suspend(w http.ResponseWriter, req *http.Request, to *Request) (s
 	}
 	ctx, cancel := context.WithTimeout(req.Context(), r.Frame.Timeout)
 	defer cancel()
-	if err := r.count(ctx, req); err != nil {
+	// Each request that waits is stored, and any caller can send it.
+	if err := r.Limit.Spend(ctx, "waiting:", req); err != nil {
 		return "", err
 	}
 	if err := r.Live.Records.Insert(ctx, rec); err != nil {
@@ -81,31 +81,6 @@ func (r *Room) Suspend(w http.ResponseWriter, req *http.Request, to *Request) (s
 	to.handle = handle
 
 	return handle, nil
-}
-
-// count bounds how many requests of one address wait: each is stored, and any caller can
-// send them.
-func (r *Room) count(ctx context.Context, req *http.Request) error {
-	addr := r.Frame.Peers.Addr(req)
-	if !addr.IsValid() {
-		return nil
-	}
-	done, wait, err := r.Limiter.Attempt(ctx, "waiting:"+peer.Neighbourhood(addr))
-	switch {
-	case err != nil:
-		return grants.Unavailable(err)
-	case wait > 0:
-		return &grants.Error{
-			Code:        "temporarily_unavailable",
-			Description: "Too many requests from this address wait for a user. Try again later.",
-			Status:      http.StatusTooManyRequests,
-			RetryAfter:  wait,
-			Reason:      grants.ReasonLimit,
-		}
-	}
-	done(false) // every request counts
-
-	return nil
 }
 
 // kept returns those parameters that are read.

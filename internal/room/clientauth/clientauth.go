@@ -11,7 +11,7 @@ import (
 
 	"github.com/grantwell/grantwell/assertion"
 	"github.com/grantwell/grantwell/grants"
-	"github.com/grantwell/grantwell/internal/base/peer"
+	"github.com/grantwell/grantwell/internal/frame"
 	"github.com/grantwell/grantwell/internal/seam"
 	"github.com/grantwell/grantwell/storage"
 )
@@ -26,11 +26,10 @@ type Room struct {
 	// Methods are the methods that are accepted.
 	Methods []string
 	// Others verify what is no shared secret.
-	Others  []seam.Authenticator
-	Limiter grants.Limiter
+	Others []seam.Authenticator
+	Limit  frame.Limit
 	// LimitClass names the class of a client's limit; nil: all have one limit.
 	LimitClass func(clientID string) string
-	Peers      *peer.Proxies
 	// AnySecretPlace takes a secret from the header or the body, whichever of both
 	// the client is registered for.
 	AnySecretPlace bool

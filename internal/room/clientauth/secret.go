@@ -48,7 +48,7 @@ func (r *Room) checkSecret(ctx context.Context, c *seam.Call, p *presented, clie
 func (r *Room) guess(ctx context.Context, c *seam.Call, p *presented, chosen, slow []string) (ok bool, err error) {
 	// The address comes first: past its limit, a caller must not be able to lock
 	// clients out by naming them.
-	done, err := r.attempt(ctx, r.addrKey("addr:", c.Request), r.guessKey(c.Request, p.clientID))
+	done, err := r.Limit.Attempt(ctx, r.Limit.AddrKey("addr:", c.Request), r.guessKey(c.Request, p.clientID))
 	if err != nil {
 		return false, err
 	}
@@ -86,7 +86,7 @@ func (p *presented) digestEquals(hash string) bool {
 
 // compare compares the secret, in either reading, with a slow hash.
 func (r *Room) compare(ctx context.Context, c *seam.Call, p *presented, hash string) (bool, error) {
-	from := peer.Neighbourhood(r.Peers.Addr(c.Request))
+	from := peer.Neighbourhood(r.Limit.Peers.Addr(c.Request))
 	ok, err := r.slow.compare(ctx, from, hash, p.secret)
 	if err == nil && !ok && p.second != "" {
 		return r.slow.compare(ctx, from, hash, p.second)

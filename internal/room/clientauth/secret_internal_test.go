@@ -14,6 +14,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/grantwell/grantwell/grants/limit"
+	"github.com/grantwell/grantwell/internal/frame"
 	"github.com/grantwell/grantwell/internal/seam"
 	"github.com/grantwell/grantwell/storage"
 	"github.com/grantwell/grantwell/storage/memstore"
@@ -31,7 +32,7 @@ func TestSlowHash_EveryFailurePays(t *testing.T) {
 		room := &Room{
 			Clients: memstore.View(slowClients(t)),
 			Methods: []string{storage.AuthClientSecretBasic, storage.AuthClientSecretPost, storage.AuthNone},
-			Limiter: limit.NewMemory(nil),
+			Limit:   frame.Limit{Limiter: limit.NewMemory(nil)},
 		}
 		try := func(id, secret string) (waited time.Duration, err error) {
 			req := httptest.NewRequest(http.MethodPost, "/token", nil)

@@ -151,7 +151,7 @@ func (x *exchange) readParameters(context.Context) error {
 	x.req = grants.Request{
 		Form:        x.call.Form,
 		Now:         x.call.Now,
-		Remote:      x.Auth.Peers.Addr(x.call.Request),
+		Remote:      x.Auth.Limit.Peers.Addr(x.call.Request),
 		Environment: x.Environment,
 	}
 	var err error

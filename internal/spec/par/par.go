@@ -16,7 +16,7 @@ import (
 	"github.com/grantwell/grantwell/internal/base/faults"
 	"github.com/grantwell/grantwell/internal/base/ids"
 	"github.com/grantwell/grantwell/internal/base/later"
-	"github.com/grantwell/grantwell/internal/base/peer"
+	"github.com/grantwell/grantwell/internal/frame"
 	"github.com/grantwell/grantwell/internal/seam"
 	"github.com/grantwell/grantwell/storage"
 )
@@ -38,10 +38,9 @@ type PAR struct {
 	Lifetime time.Duration
 	// Waiting is how long a request may wait for the user after that.
 	Waiting time.Duration
-	// Limiter bounds how many requests the public clients at one address push. They do
-	// not authenticate, and each request is stored.
-	Limiter grants.Limiter
-	Peers   *peer.Proxies
+	// Limit bounds how many requests the public clients at one address push (RFC 9126
+	// section 2.3). They do not authenticate, and each request is stored.
+	Limit frame.Limit
 
 	kernel seam.Kernel
 }
@@ -107,8 +106,10 @@ func (p *PAR) push(ctx context.Context, c *seam.Call) (seam.Reply, error) {
 	if c.Form.Get("request_uri") != "" {
 		return reply, grants.InvalidRequest("A pushed request has no request_uri.").For(grants.ReasonRequestObject)
 	}
-	if err := p.count(ctx, c); err != nil {
-		return reply, err
+	if !c.Authenticated {
+		if err := p.Limit.Spend(ctx, "addr:par ", c.Request); err != nil {
+			return reply, err
+		}
 	}
 
 	// The client authenticated as the one that it may name besides.
@@ -150,31 +151,6 @@ func (p *PAR) push(ctx context.Context, c *seam.Call) (seam.Reply, error) {
 	}
 
 	return reply, nil
-}
-
-// count bounds what public clients push (RFC 9126 section 2.3, status 429).
-func (p *PAR) count(ctx context.Context, c *seam.Call) error {
-	addr := p.Peers.Addr(c.Request)
-	if c.Authenticated || !addr.IsValid() {
-		return nil
-	}
-
-	done, wait, err := p.Limiter.Attempt(ctx, "addr:par "+peer.Neighbourhood(addr))
-	if err != nil {
-		return grants.Unavailable(err)
-	}
-	if wait > 0 {
-		return &grants.Error{
-			Code:        "temporarily_unavailable",
-			Description: "Too many requests were pushed. Wait before the next one.",
-			Status:      http.StatusTooManyRequests,
-			RetryAfter:  wait,
-			Reason:      grants.ReasonLimit,
-		}
-	}
-	done(false) // every request counts
-
-	return nil
 }
 
 // Resolve finds a pushed request. All parameters of the request itself but client_id
