@@ -271,3 +271,24 @@ func TestSAML_NothingBesideTheCiphertext(t *testing.T) {
 		}
 	}
 }
+
+// A wrapped key of another size than the decryption keys is for another recipient, and
+// costs no private key operation. More than four of the size are refused by name.
+//
+// Holds: RFC 7522 section 3; house: bounded parsers.
+func TestSAML_KeysOfOtherSizesCostNothing(t *testing.T) {
+	t.Parallel()
+	doc := sealing{extraKeys: 1}.seal(t, honest(t))
+	other := base64.StdEncoding.EncodeToString(make([]byte, 256))
+	require.Contains(t, doc, other)
+	begin := strings.Index(doc, "<xenc:EncryptedKey ")
+	end := strings.Index(doc, "</xenc:EncryptedKey>") + len("</xenc:EncryptedKey>")
+	foreign := doc[begin:end]
+	smaller := strings.Replace(foreign, other, base64.StdEncoding.EncodeToString(make([]byte, 128)), 1)
+
+	_, err := verifyDoc(newTestSAML(t, decrypting), doc[:begin]+strings.Repeat(smaller, 9)+doc[end:])
+	require.NoError(t, err)
+	_, err = verifyDoc(newTestSAML(t, decrypting), doc[:begin]+strings.Repeat(foreign, 9)+doc[end:])
+	requireReason(t, ReasonDecryption, err)
+	require.ErrorContains(t, err, "only the first 4 wrapped keys")
+}
