@@ -232,3 +232,63 @@ func TestSAML_EncryptedIDAndAttributeAreReadAfterVerification(t *testing.T) {
 		requireReason(t, ReasonSubject, err)
 	}
 }
+
+// What stands behind the CipherData belongs to an EncryptedKey, once, and in its own
+// namespace. A further EncryptedData is refused in every namespace and at every depth.
+//
+// Holds: RFC 7522 section 3.
+func TestSAML_NothingBesideTheCiphertext(t *testing.T) {
+	t.Parallel()
+	doc := sealing{}.seal(t, honest(t))
+	const list, name = `<xenc:ReferenceList/>`, `<xenc:CarriedKeyName>k</xenc:CarriedKeyName>`
+	inKey := func(more string) string {
+		return strings.Replace(doc, "</xenc:CipherData></xenc:EncryptedKey>", "</xenc:CipherData>"+more+"</xenc:EncryptedKey>", 1)
+	}
+	inData := func(more string) string {
+		return strings.Replace(doc, "</xenc:CipherData></xenc:EncryptedData>", "</xenc:CipherData>"+more+"</xenc:EncryptedData>", 1)
+	}
+	inInfo := func(more string) string { return strings.Replace(doc, "<ds:KeyName>", more+"<ds:KeyName>", 1) }
+	for change, ok := range map[string]bool{
+		inKey(list + name):                                          true,
+		inKey(list + list):                                          false,
+		inKey(name + name):                                          false,
+		inKey(`<ReferenceList xmlns="urn:x"/>`):                     false,
+		inKey(`<xenc:EncryptionProperties/>`):                       false,
+		inData(list):                                                false,
+		inData(name):                                                false,
+		inData(`<xenc:EncryptionProperties/>`):                      false,
+		inInfo(`<x xmlns="urn:x"/>`):                                true,
+		inInfo(`<EncryptedData xmlns="urn:x"/>`):                    false,
+		inInfo(`<x xmlns="urn:x"><EncryptedData/></x>`):             false,
+		inInfo(`<x xmlns="urn:x"><xenc:EncryptedData/></x>`):        false,
+		inInfo(`<x xmlns="urn:x"><saml:NameID>a</saml:NameID></x>`): false,
+	} {
+		require.NotEqual(t, doc, change)
+		_, err := verifyDoc(newTestSAML(t, decrypting), change)
+		require.Equal(t, ok, err == nil, "%v", err)
+		if !ok {
+			requireReason(t, ReasonDecryption, err)
+		}
+	}
+}
+
+// A wrapped key of another size than the decryption keys is for another recipient, and
+// costs no private key operation. More than four of the size are refused by name.
+//
+// Holds: RFC 7522 section 3; house: bounded parsers.
+func TestSAML_KeysOfOtherSizesCostNothing(t *testing.T) {
+	t.Parallel()
+	doc := sealing{extraKeys: 1}.seal(t, honest(t))
+	other := base64.StdEncoding.EncodeToString(make([]byte, 256))
+	require.Contains(t, doc, other)
+	begin := strings.Index(doc, "<xenc:EncryptedKey ")
+	end := strings.Index(doc, "</xenc:EncryptedKey>") + len("</xenc:EncryptedKey>")
+	foreign := doc[begin:end]
+	smaller := strings.Replace(foreign, other, base64.StdEncoding.EncodeToString(make([]byte, 128)), 1)
+
+	_, err := verifyDoc(newTestSAML(t, decrypting), doc[:begin]+strings.Repeat(smaller, 9)+doc[end:])
+	require.NoError(t, err)
+	_, err = verifyDoc(newTestSAML(t, decrypting), doc[:begin]+strings.Repeat(foreign, 9)+doc[end:])
+	requireReason(t, ReasonDecryption, err)
+	require.ErrorContains(t, err, "only the first 4 wrapped keys")
+}

@@ -125,7 +125,7 @@ func ParseCertificates(data []byte) ([]*x509.Certificate, error) {
 // ParseJWKS reads a JWK Set (RFC 7517 section 5) of at most 512 KiB and 64 keys.
 //
 // Keys that cannot verify an assertion are left out, as the RFC recommends: other
-// key types and curves, RSA outside 2048 to 8192 bits, a use other than sig, key_ops
+// key types and curves, RSA outside 2048 to 4096 bits, a use other than sig, key_ops
 // without verify, an alg that does not fit the key. A set with private or symmetric
 // key material is refused as a whole, because it was published by mistake. A set
 // without a usable key is no error; it verifies nothing.

@@ -140,12 +140,10 @@ func numericDate(v any, lenient bool, round rounding) (time.Time, error) {
 		return time.Time{}, err
 	}
 	digits, fraction, ok := splitDecimal(text)
-	if !ok || len(digits) > 12 {
-		return time.Time{}, fmt.Errorf("%s is not a number of seconds from 1970 to 9999", shown(text))
-	}
+	// ParseInt refuses what does not fit, so the number of digits needs no bound here.
 	seconds, err := strconv.ParseInt("0"+digits, 10, 64)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("%s is not a number of seconds", shown(text))
+	if !ok || err != nil {
+		return time.Time{}, fmt.Errorf("%s is not a number of seconds from 1970 to 9999", shown(text))
 	}
 	if round == roundUp && strings.Trim(fraction, "0") != "" {
 		seconds++

@@ -1,6 +1,7 @@
 package assertion
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -173,4 +174,33 @@ func TestRemoteKeys_TheIntervalsAreSettings(t *testing.T) {
 		_ = get("a")
 		require.Equal(t, hits+1, server.hits.Load(), "a failure waits a tenth of Interval")
 	})
+}
+
+// A part of a second is dropped to the strict side for each claim, so that no token is
+// valid for longer than it says.
+//
+// Holds: RFC 7523 section 3.
+func TestJWT_FractionsAreStrictForEachClaim(t *testing.T) {
+	t.Parallel()
+	at := func(d time.Duration) jsonText { return jsonText(fmt.Sprintf("%d.5", jwtNow.Add(d).Unix())) }
+	for name, c := range map[string]struct {
+		claim string
+		value jsonText
+		want  Reason
+	}{
+		"exp, half a second before the end":  {"exp", at(-time.Minute), ReasonExpired},
+		"exp, one and a half":                {"exp", at(-time.Minute + time.Second), ""},
+		"nbf, half a second after the start": {"nbf", at(time.Minute), ReasonNotYetValid},
+		"nbf, half a second before it":       {"nbf", at(time.Minute - time.Second), ""},
+		"iat, half a second ahead":           {"iat", at(time.Minute), ReasonNotYetValid},
+		"iat, half a second before":          {"iat", at(time.Minute - time.Second), ""},
+	} {
+		j, _ := grantVerifier(t, nil, idp(nil))
+		_, err := j.Verify(t.Context(), grantOf(signGrant(t, with(grantClaims(), c.claim, c.value))))
+		if c.want == "" {
+			require.NoError(t, err, name)
+		} else {
+			requireReason(t, c.want, err)
+		}
+	}
 }

@@ -149,6 +149,28 @@ func TestParseMetadata_NamesTheEntityAndTheElement(t *testing.T) {
 	}
 }
 
+// The shortest positive cacheDuration applies, and one that is not positive is none.
+//
+// Holds: house: issuers apart.
+func TestParseMetadata_TheShortestCacheDurationApplies(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		around, own string
+		want        time.Duration
+	}{
+		{"PT1H", "PT2H", time.Hour},
+		{"PT2H", "PT1H", time.Hour},
+		{"-PT1H", "PT2H", 2 * time.Hour},
+		{"PT2H", "-PT1H", 2 * time.Hour},
+		{"-PT1H", "PT0S", 0},
+	} {
+		doc := federation(` cacheDuration="`+c.around+`"`, entity(` cacheDuration="`+c.own+`"`, ""))
+		ed, err := ParseMetadata(strings.NewReader(doc), mdIdP)
+		require.NoError(t, err)
+		require.Equal(t, c.want, ed.CacheDuration, "%+v", c)
+	}
+}
+
 // Each reason why an identity provider has no usable key has a text of its own (SAML
 // metadata section 2.4.1.1).
 func TestIssuerFromMetadata_NamesWhyAKeyIsNotUsable(t *testing.T) {

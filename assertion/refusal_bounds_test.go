@@ -128,3 +128,22 @@ func TestSAML_LargeKeysOfAnIssuerAreBounded(t *testing.T) {
 	_, err = verifyDoc(s, honest(t))
 	require.NoError(t, err)
 }
+
+// NewSAML cannot look at the keys of a source that answers at each request. The keys that
+// are tried are bounded there too.
+//
+// Holds: house: bounded parsers.
+func TestSAML_KeysOfASourceAreBounded(t *testing.T) {
+	t.Parallel()
+	doc := honest(t)
+	for before, ok := range map[int]bool{0: true, 1: true, 2: true, 3: false, 6: false} {
+		keys := append([]crypto.PublicKey{}, wrongKeys()["RSA-8192"][:before]...)
+		// Keys of the other type cost this signature nothing.
+		keys = append(keys, &samlKeys().ec.PublicKey, &samlKeys().rsa.PublicKey)
+		s := newTestSAML(t, func(c *SAMLConfig) {
+			c.Issuers = issuerFunc(func(string) (*Issuer, error) { return &Issuer{ID: testIssuer, Keys: keys}, nil })
+		})
+		_, err := verifyDoc(s, doc)
+		require.Equal(t, ok, err == nil, "%d: %v", before, err)
+	}
+}

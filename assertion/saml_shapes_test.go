@@ -35,6 +35,28 @@ func TestSAML_ForeignStatementsAreSkipped(t *testing.T) {
 	}
 }
 
+// A Statement without the xsi:type of an extension is no statement of SAML, and neither
+// is another element (SAML core section 2.7.1).
+//
+// Holds: RFC 7522 section 3.
+func TestSAML_WhatIsNoStatementIsRefused(t *testing.T) {
+	t.Parallel()
+	for _, element := range []string{
+		`<saml:Statement/>`,
+		`<saml:Statement type="x:T"/>`,
+		`<saml:Statement xmlns:o="urn:o" o:type="x:T"/>`,
+		`<saml:Statement xmlns:xsi="` + nsXSI + `" xsi:type=""/>`,
+		`<saml:OtherStatement/>`,
+		`<x:Other xmlns:x="urn:x"/>`,
+		`<x:StatementOther xmlns:x="urn:x"/>`,
+	} {
+		d := newDraft()
+		d.statements += element
+		_, err := verifyDoc(newTestSAML(t, nil), signing{}.sign(t, d))
+		requireReason(t, ReasonContent, err)
+	}
+}
+
 // An assertion inside of Advice or Evidence stays refused, and the text says so
 // (SAML core sections 2.6.1 and 2.7.4.3).
 func TestSAML_AnInnerAssertionIsRefusedByName(t *testing.T) {

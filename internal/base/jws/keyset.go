@@ -29,7 +29,7 @@ var errSecret = errors.New("it is private or secret, and must be replaced")
 // number of keys.
 //
 // Keys that cannot verify a signature are left out, as the RFC recommends:
-// other key types and curves, RSA outside 2048 to 8192 bits, a use other than
+// other key types and curves, RSA outside 2048 to 4096 bits, a use other than
 // sig, key_ops without verify, an alg that is unknown or does not fit the key.
 // A set with private or symmetric key material is refused as a whole, because
 // it was published by mistake. A set without a usable key is no error.

@@ -158,3 +158,23 @@ func TestScan_NormalizesAttributeValues(t *testing.T) {
 		require.Equal(t, string(other), string(one), doc)
 	}
 }
+
+// A name is a prefix and a local name, each of which begins with a letter or underscore
+// (Namespaces in XML 1.0 section 4).
+//
+// Holds: house: XML bounds.
+func TestScan_NamesHaveAPrefixAndALocalName(t *testing.T) {
+	t.Parallel()
+	for name, ok := range map[string]bool{
+		"a": true, "_a": true, "p:a": true, "p:_1": true, "é": true,
+		"p:1b": false, "p:-b": false, "p:.b": false, "p:": false, ":a": false, ":": false, "p:a:b": false, "1:a": false, "q:a": false, "xmlns:a": false,
+	} {
+		for _, doc := range []string{`<` + name + ` xmlns:p="urn:p"/>`, `<a xmlns:p="urn:p"><` + name + `></` + name + `></a>`, `<a xmlns:p="urn:p" ` + name + `="1"/>`} {
+			if name == "xmlns:a" && strings.HasPrefix(doc, "<a") && !strings.Contains(doc, "><") {
+				continue // there it is a declaration
+			}
+			_, err := Scan([]byte(doc), testLimits)
+			require.Equal(t, ok, err == nil, "%s: %v", doc, err)
+		}
+	}
+}
