@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/grantwell/grantwell/internal/base/deadline"
 )
 
 // Match is how the scopes of a token compare with the scopes that a request needs.
@@ -27,6 +29,9 @@ const (
 // futureSlack is how far nbf may be in the future, because clocks differ. It does
 // not apply to exp.
 const futureSlack = 60 * time.Second
+
+// formTimeout bounds how long a guard waits for a form that may have the token.
+const formTimeout = 10 * time.Second
 
 // Guard passes requests with a live and sufficient access token on to a handler. It
 // answers other requests as RFC 6750 section 3 describes. It has no state: copy
@@ -144,6 +149,9 @@ func (g Guard) Require(scopes ...string) func(http.Handler) http.Handler {
 	scopes = slices.Clone(scopes)
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if g.Lookup.readsBody(r) {
+				deadline.SetRead(w, time.Now().Add(formTimeout))
+			}
 			t, c, refusal := g.admit(r, scopes)
 			if refusal != nil {
 				g.refuse(w, r, refusal)

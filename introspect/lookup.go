@@ -183,12 +183,7 @@ func (l Lookup) fromHeader(values []string) (token, scheme string, err error) {
 
 // inForm returns the tokens of a form body. The body can be read again afterwards.
 func (l Lookup) inForm(r *http.Request, c *credential) ([]string, error) {
-	if l.FormField == "" {
-		return nil, nil
-	}
-	switch r.Method {
-	case http.MethodPost, http.MethodPut, http.MethodPatch:
-	default:
+	if l.FormField == "" || !hasForm(r.Method) {
 		return nil, nil
 	}
 	if r.PostForm != nil {
@@ -197,9 +192,8 @@ func (l Lookup) inForm(r *http.Request, c *credential) ([]string, error) {
 		return tokens, nil
 	}
 
-	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	if err != nil || kind != "application/x-www-form-urlencoded" || r.Body == nil {
-		return nil, nil //nolint:nilerr // a body of another type carries no token here
+	if !l.readsBody(r) {
+		return nil, nil // a body of another type carries no token here
 	}
 	if r.ContentLength > maxForm {
 		return nil, errForm
@@ -218,6 +212,21 @@ func (l Lookup) inForm(r *http.Request, c *credential) ([]string, error) {
 	tokens := filled(form[l.FormField])
 	c.fromForm = len(tokens) > 0
 	return tokens, nil
+}
+
+// readsBody reports whether a token may stand in a form that has not been read yet.
+func (l Lookup) readsBody(r *http.Request) bool {
+	if l.FormField == "" || !hasForm(r.Method) || r.PostForm != nil || r.Body == nil {
+		return false
+	}
+	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+
+	return err == nil && kind == "application/x-www-form-urlencoded"
+}
+
+// hasForm reports whether requests of a method may carry a form.
+func hasForm(method string) bool {
+	return method == http.MethodPost || method == http.MethodPut || method == http.MethodPatch
 }
 
 // setBody gives r a body that was read before. Close still closes the original
