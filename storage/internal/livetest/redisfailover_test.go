@@ -146,7 +146,7 @@ func (p *pair) attach(t testing.TB) {
 	t.Helper()
 	n := p.primary.Load()
 	host, port := p.links[n].address()
-	require.NoError(t, p.clients[1-n].SlaveOf(t.Context(), host, port).Err())
+	require.NoError(t, p.clients[1-n].ReplicaOf(t.Context(), host, port).Err())
 	require.Eventually(t, func() bool {
 		info, err := p.clients[n].InfoMap(t.Context(), "replication").Result()
 		return err == nil && info["Replication"]["min_slaves_good_slaves"] == "1"
