@@ -87,7 +87,8 @@ type EvalWait func(ctx context.Context, replicas int, timeout time.Duration, scr
 // every replica which may be promoted has acknowledged: see the package
 // documentation. It is at least 1, and New requires a min-replicas-to-write that is
 // not lower. The timeout is whole milliseconds, at least one: 500 ms suits replicas
-// in one region.
+// in one region. It has to be shorter than the time for which the client library
+// waits for an answer.
 func WaitReplicas(replicas int, timeout time.Duration, eval EvalWait) Option {
 	return func(o *opts) { o.wait = &waiting{replicas, timeout, eval} }
 }
