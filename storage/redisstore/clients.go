@@ -37,11 +37,7 @@ func (s *Store) PutClient(ctx context.Context, c storage.Client) error {
 	if err != nil {
 		return err
 	}
-	answer, err := s.run(ctx, putClientScript, append([]any{c.ID, value}, origins...)...)
-	if err != nil {
-		return err
-	}
-	return verdict(answer)
+	return s.write(ctx, putClientScript, append([]any{c.ID, value}, origins...)...)
 }
 
 // SwapClient implements [storage.Swapper]. It compares the stored client with
@@ -62,11 +58,7 @@ func (s *Store) SwapClient(ctx context.Context, old *storage.Client, next storag
 			return storage.ErrConflict
 		}
 	}
-	answer, err := s.run(ctx, swapClientScript, append([]any{next.ID, string(stored), value}, origins...)...)
-	if err != nil {
-		return err
-	}
-	return verdict(answer)
+	return s.write(ctx, swapClientScript, append([]any{next.ID, string(stored), value}, origins...)...)
 }
 
 // encodeClient returns the value that is stored of a client, and its origins. A
@@ -92,11 +84,7 @@ func encodeClient(c storage.Client) (value string, origins []any, err error) {
 // DeleteClient implements [storage.Registrar]. The script removes a client if it
 // is given no value.
 func (s *Store) DeleteClient(ctx context.Context, id string) error {
-	answer, err := s.run(ctx, putClientScript, id, "")
-	if err != nil {
-		return err
-	}
-	return verdict(answer)
+	return s.write(ctx, putClientScript, id, "")
 }
 
 // ListClients implements [storage.Registrar].

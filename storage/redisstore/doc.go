@@ -42,10 +42,54 @@
 // refuses that setting, and every eviction policy but noeviction. When such a
 // server reaches its memory limit, it refuses new records and still revokes.
 //
-// Replication is asynchronous: a promoted replica may lack acknowledged writes. If
-// replicas are promoted without an operator, let Eval run WAIT after every script
-// and return an error if too few replicas answered, or keep codes and tokens in a
-// SQL database. Eval must never read from a replica.
+// # Failover
+//
+// Replication is asynchronous: a promoted replica may lack acknowledged writes. A
+// spent code would be active again, and a revoked token valid. Where a replica may
+// be promoted, by Sentinel, by a cluster, by a hosted Redis or by an operator, set
+// min-replicas-to-write to 1 or more and give New the option [WaitReplicas]:
+//
+//	wait := func(ctx context.Context, replicas int, timeout time.Duration, script string, keys []string, args ...any) (any, int64, error) {
+//		pipe := client.Pipeline()
+//		answer := pipe.Eval(ctx, script, keys, args...)
+//		wait := pipe.Do(ctx, "WAIT", replicas, timeout.Milliseconds())
+//		if _, err := pipe.Exec(ctx); err != nil {
+//			return nil, 0, err
+//		}
+//		acknowledged, err := wait.Int64()
+//		return answer.Val(), acknowledged, err
+//	}
+//	store, err := redisstore.New(eval, "grantwell", settings, redisstore.WaitReplicas(1, 500*time.Millisecond, wait))
+//
+// A write that too few replicas acknowledged is then an error, never a success.
+// Every replica that may be promoted has to be among those that acknowledged. With
+// one replica the number is 1. With more, make the number that of all replicas, or
+// set replica-priority 0 on those that are not counted. Sentinel prefers the
+// replica that has received most, but chooses among those that it reaches. The
+// replicas need the same settings of durability as the primary.
+//
+// New asks the settings once, at the start. It refuses
+//
+//   - a replica, by replicaof or by the field role, in any case,
+//   - min-replicas-to-write above 0 without WaitReplicas,
+//   - WaitReplicas with a lower min-replicas-to-write, and
+//   - connected_slaves above 0 without WaitReplicas.
+//
+// The fields role and connected_slaves are those of INFO replication. The host adds
+// them to the settings if it wants them judged:
+//
+//	info, err := client.InfoMap(ctx, "replication").Result()
+//	if err != nil {
+//		return err
+//	}
+//	maps.Copy(settings, info["Replication"])
+//
+// New cannot ask whether a replica will be added or promoted later, what a hosted
+// Redis does behind its address, and whether the replicas sync to their disks. The
+// store does not notice a failover either: Eval and EvalWait have to reach the new
+// primary, and must never read from a replica. A read does not wait. It may see a
+// write that failed for want of replicas, and that a failover then undoes. A primary
+// that was replaced and does not know it answers reads until its clients leave it.
 //
 // # Cluster
 //
@@ -53,6 +97,10 @@
 // Cluster, a store is on one master: the cluster provides failover and does not
 // spread the load. The reason is that a token is found by nothing but its key,
 // and is written in one step with its code and its grant.
+//
+// A cluster promotes replicas by itself, so a store on a master with replicas needs
+// [WaitReplicas]. WAIT has no key: EvalWait has to send both commands to the master
+// of the script's key, which MasterForKey of go-redis returns.
 //
 // To spread the load, give kinds that are never written together (Used, Pushed,
 // Consent) stores with prefixes of their own, by storage.Route.

@@ -18,11 +18,7 @@ func (s *Store) Insert(ctx context.Context, recs ...storage.Record) error {
 	if len(recs) == 0 {
 		return ctx.Err()
 	}
-	answer, err := s.run(ctx, insertScript, args...)
-	if err != nil {
-		return err
-	}
-	return verdict(answer)
+	return s.write(ctx, insertScript, args...)
 }
 
 // Get implements [storage.Records]: one round trip.
@@ -56,11 +52,7 @@ func (s *Store) Advance(ctx context.Context, from storage.State, next storage.Re
 	if err != nil {
 		return err
 	}
-	answer, err := s.run(ctx, advanceScript, args...)
-	if err != nil {
-		return err
-	}
-	return verdict(answer)
+	return s.write(ctx, advanceScript, args...)
 }
 
 // Revoke implements [storage.Records]: one round trip. Its time is proportional to
@@ -74,11 +66,7 @@ func (s *Store) Revoke(ctx context.Context, grantID string, kinds ...storage.Kin
 	for _, k := range kinds {
 		args = append(args, string(k))
 	}
-	answer, err := s.run(ctx, revokeScript, args...)
-	if err != nil {
-		return err
-	}
-	return verdict(answer)
+	return s.write(ctx, revokeScript, args...)
 }
 
 // Sweep implements [storage.Sweeper]. One round trip removes 200 records.

@@ -22,6 +22,10 @@ type Eval func(ctx context.Context, script string, keys []string, args ...any) (
 type Store struct {
 	eval Eval
 
+	// wait is how writes are made that replicas have to acknowledge. It is nil
+	// without WaitReplicas.
+	wait *waiting
+
 	// base begins all keys. It has the hash tag.
 	base string
 
@@ -44,7 +48,12 @@ var (
 // The settings are those of the Redis server, by name, as CONFIG GET reports
 // them. [Settings] returns the names that New needs. It refuses a server that
 // could lose the fact that a code was spent or a token revoked, unless an option
-// allows it. The error names each of these settings.
+// allows it. The error names each of these settings. It refuses a replica in any
+// case.
+//
+// The fields of INFO replication, such as role and connected_slaves, may be among
+// the settings. New then also refuses a server that has replicas at that moment,
+// without the option [WaitReplicas].
 func New(eval Eval, prefix string, settings map[string]string, options ...Option) (*Store, error) {
 	if eval == nil {
 		return nil, errors.New("redisstore: no Eval")
@@ -56,13 +65,19 @@ func New(eval Eval, prefix string, settings map[string]string, options ...Option
 	for _, option := range options {
 		option(&o)
 	}
-	if err := check(settings); err != nil {
+	if err := o.wait.check(); err != nil {
+		return nil, err
+	}
+	if err := checkPrimary(settings); err != nil {
+		return nil, err
+	}
+	if err := check(settings, o.wait); err != nil {
 		if o.warn == nil {
 			return nil, err
 		}
 		o.warn(err)
 	}
-	return &Store{eval: eval, base: "{" + prefix + "}:"}, nil
+	return &Store{eval: eval, wait: o.wait, base: "{" + prefix + "}:"}, nil
 }
 
 // validPrefix reports whether a prefix needs no escape in a key. A brace would
@@ -93,6 +108,34 @@ func (s *Store) runKey(ctx context.Context, script, key string, args ...any) (an
 		return nil, fmt.Errorf("redisstore: %w", err)
 	}
 	return answer, nil
+}
+
+// write evaluates a script that writes, with the base as its key, and returns its
+// verdict. With WaitReplicas, the replicas have the write then. They also have
+// every write that the script saw: WAIT counts from the last command of the
+// connection, also if that one changed nothing. A second Revoke therefore succeeds
+// only if the replicas have the first.
+func (s *Store) write(ctx context.Context, script string, args ...any) error {
+	if s.wait == nil {
+		answer, err := s.run(ctx, script, args...)
+		if err != nil {
+			return err
+		}
+		return verdict(answer)
+	}
+
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	answer, acknowledged, err := s.wait.eval(ctx, s.wait.replicas, s.wait.timeout, script, []string{s.base}, args...)
+	switch {
+	case err != nil:
+		return fmt.Errorf("redisstore: %w", err)
+	case acknowledged < int64(s.wait.replicas):
+		// A refusal counts as little as a success: what it saw may be lost.
+		return fmt.Errorf("redisstore: %d replicas have the write instead of %d: its outcome is unknown", acknowledged, s.wait.replicas)
+	}
+	return verdict(answer)
 }
 
 // errAnswer is the error if Eval returned something that no script returns. Such

@@ -13,7 +13,14 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-var safe = map[string]string{"appendonly": "yes", "appendfsync": "always", "no-appendfsync-on-rewrite": "no", "maxmemory-policy": "noeviction"}
+var safe = map[string]string{
+	"appendonly":                "yes",
+	"appendfsync":               "always",
+	"no-appendfsync-on-rewrite": "no",
+	"maxmemory-policy":          "noeviction",
+	"min-replicas-to-write":     "0",
+	"replicaof":                 "",
+}
 
 // answering returns an Eval that returns the same answer to every call, and counts
 // the calls.

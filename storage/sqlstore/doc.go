@@ -35,20 +35,30 @@
 // spent code again. New therefore refuses
 //
 //   - PostgreSQL with synchronous_commit, fsync or full_page_writes off,
-//   - PostgreSQL with zero_damaged_pages on,
+//   - PostgreSQL with zero_damaged_pages, ignore_checksum_failure or data_sync_retry
+//     on,
+//   - PostgreSQL with synchronous_commit = local and synchronous_standby_names,
 //   - MySQL with innodb_flush_log_at_trx_commit other than 1, with innodb_doublewrite
-//     off, or with a binary log and sync_binlog other than 1,
+//     off, with an innodb_flush_method that does not sync, or with
+//     innodb_force_recovery above 0,
+//   - MySQL with a binary log and sync_binlog other than 1, or sql_log_bin off,
 //   - SQLite with synchronous below FULL or a journal other than WAL,
 //
 // unless [Options].AllowDataLoss is set. It refuses in any case
 //
 //   - a server that is read-only,
 //   - MySQL with autocommit off, a completion_type other than NO_CHAIN, the isolation
-//     READ-UNCOMMITTED, an sql_mode that is not strict, or an sql_select_limit, and
+//     READ-UNCOMMITTED, an sql_mode that is not strict, unique_checks off, or an
+//     sql_select_limit, and
 //   - SQLite with read_uncommitted or query_only on.
 //
 // These are the settings of a session, so that a DSN can set them. New asks one
 // connection: every connection of the pool has to have the same.
+//
+// New cannot ask whether a replica will be promoted. One that receives writes
+// asynchronously may lack some that were acknowledged. Where replicas are promoted,
+// set synchronous_standby_names of PostgreSQL, or semisynchronous replication of
+// MySQL with AFTER_SYNC.
 //
 // # The DSN of SQLite
 //
@@ -56,6 +66,8 @@
 // that every connection of the pool has them. With modernc.org/sqlite:
 //
 //	file:/var/lib/app/oauth.db?_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate
+//
+// On macOS a sync leaves data in the cache of the drive: add _pragma=fullfsync(1).
 //
 // With github.com/mattn/go-sqlite3:
 //

@@ -77,6 +77,12 @@ var mysqlRules = []mysqlRule{
 		why: "a record needs 4 MiB",
 	},
 	{
+		// InnoDB may then take a key twice, or write without what undoes it.
+		names: []string{"unique_checks"},
+		suits: on,
+		why:   "a key could be stored twice; make it ON",
+	},
+	{
 		names: []string{"innodb_flush_log_at_trx_commit"},
 		suits: oneOf("1"),
 		why:   "needs to be 1: a used code could become fresh again",
@@ -90,6 +96,28 @@ var mysqlRules = []mysqlRule{
 		},
 		why:  "needs to be 1, with a binary log: a used code could become fresh again",
 		loss: true,
+	},
+	{
+		names: []string{"sql_log_bin"},
+		suits: func(value string, all map[string]string) bool {
+			return !on(all["log_bin"], all) || on(value, all)
+		},
+		why:  "a promoted replica, or a restored log, would lack the writes; make it ON",
+		loss: true,
+	},
+	{
+		names: []string{"innodb_flush_method"},
+		suits: func(value string, _ map[string]string) bool {
+			return value != "NOSYNC" && value != "LITTLESYNC"
+		},
+		why:  "a power cut could make a used code fresh again; make it O_DIRECT or FSYNC",
+		loss: true,
+	},
+	{
+		names: []string{"innodb_force_recovery"},
+		suits: oneOf("0"),
+		why:   "damaged pages would be left out without an error; make it 0",
+		loss:  true,
 	},
 	{
 		names: []string{"innodb_doublewrite"},

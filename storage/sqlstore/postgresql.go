@@ -41,10 +41,9 @@ var postgres = language{
 // acknowledged writes.
 func checkPostgres(ctx context.Context, db *sql.DB, allowLoss bool) error {
 	var standby bool
-	var commit, fsync, pages, encoding, readOnly, zeroed string
-	err := db.QueryRowContext(ctx, "SELECT pg_is_in_recovery(), current_setting('synchronous_commit'), current_setting('fsync'), "+
-		"current_setting('full_page_writes'), current_setting('server_encoding'), current_setting('default_transaction_read_only'), COALESCE(current_setting('zero_damaged_pages', true), 'off')").
-		Scan(&standby, &commit, &fsync, &pages, &encoding, &readOnly, &zeroed)
+	var encoding, readOnly string
+	err := db.QueryRowContext(ctx, "SELECT pg_is_in_recovery(), current_setting('server_encoding'), current_setting('default_transaction_read_only')").
+		Scan(&standby, &encoding, &readOnly)
 	switch {
 	case err != nil:
 		return fmt.Errorf("sqlstore: asking PostgreSQL for its settings: %w", explainPooler(err))
@@ -54,16 +53,41 @@ func checkPostgres(ctx context.Context, db *sql.DB, allowLoss bool) error {
 		return fmt.Errorf("sqlstore: the database's encoding is %s and must be UTF8", encoding)
 	case readOnly == "on":
 		return errors.New("sqlstore: default_transaction_read_only is on: no transaction could write")
-	case allowLoss:
-		return checkPooler(ctx, db)
-	case zeroed == "on":
-		return errors.New("sqlstore: zero_damaged_pages is on: records would be lost without an error (see Options.AllowDataLoss)")
-	case commit == "off":
-		return errors.New("sqlstore: synchronous_commit is off: a used code could become fresh again (see Options.AllowDataLoss)")
-	case fsync == "off" || pages == "off":
-		return errors.New("sqlstore: fsync or full_page_writes is off: a crash could lose the database (see Options.AllowDataLoss)")
+	}
+	if !allowLoss {
+		if err := checkPostgresLoss(ctx, db); err != nil {
+			return err
+		}
 	}
 	return checkPooler(ctx, db)
+}
+
+// checkPostgresLoss refuses what Options.AllowDataLoss accepts. Not every version,
+// and not every account, sees each setting.
+func checkPostgresLoss(ctx context.Context, db *sql.DB) error {
+	var commit, fsync, pages, zeroed, unchecked, retried, standbys string
+	err := db.QueryRowContext(ctx, "SELECT current_setting('synchronous_commit'), current_setting('fsync'), current_setting('full_page_writes'), "+
+		"COALESCE(current_setting('zero_damaged_pages', true), 'off'), COALESCE(current_setting('ignore_checksum_failure', true), 'off'), "+
+		"COALESCE(current_setting('data_sync_retry', true), 'off'), COALESCE(current_setting('synchronous_standby_names', true), '')").
+		Scan(&commit, &fsync, &pages, &zeroed, &unchecked, &retried, &standbys)
+	switch {
+	case err != nil:
+		return fmt.Errorf("sqlstore: asking PostgreSQL for its settings: %w", explainPooler(err))
+	case zeroed == "on":
+		return errors.New("sqlstore: zero_damaged_pages is on: records would be lost without an error (see Options.AllowDataLoss)")
+	case unchecked == "on":
+		return errors.New("sqlstore: ignore_checksum_failure is on: damaged records would be read without an error (see Options.AllowDataLoss)")
+	case commit == "off":
+		return errors.New("sqlstore: synchronous_commit is off: a used code could become fresh again (see Options.AllowDataLoss)")
+	case commit == "local" && standbys != "":
+		return errors.New("sqlstore: synchronous_commit is local, with synchronous_standby_names: " +
+			"a promoted standby could lack acknowledged writes; make it on (see Options.AllowDataLoss)")
+	case fsync == "off" || pages == "off":
+		return errors.New("sqlstore: fsync or full_page_writes is off: a crash could lose the database (see Options.AllowDataLoss)")
+	case retried == "on":
+		return errors.New("sqlstore: data_sync_retry is on: a failed sync could lose writes without an error (see Options.AllowDataLoss)")
+	}
+	return nil
 }
 
 // poolerTime bounds the wait for a second server connection of a pooler, which may

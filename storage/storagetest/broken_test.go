@@ -182,6 +182,7 @@ func wrongStores() []wrong {
 		wrongInserts(),
 		wrongFields(),
 		wrongWinners(),
+		wrongCommits(),
 		wrongAdvances(),
 		wrongRevokes(),
 		wrongSweeps(),

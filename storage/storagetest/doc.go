@@ -15,8 +15,12 @@
 //
 // A record is returned as it was stored. A write happens as a whole or not at
 // all. Of several attempts exactly one succeeds. A revocation catches an Advance
-// that runs at the same moment. A store with Sweep keeps expired records until
-// they are swept.
+// that runs at the same moment. No reader sees a write that fails. A store with
+// Sweep keeps expired records until they are swept.
+//
+// With [Options].Second, what was acknowledged is seen through another handle of the
+// same store. A connection that does not commit, such as one of MySQL with autocommit
+// off, and a cache in front of the database fail there.
 //
 // The interfaces that a store may have besides (Sweeper, Lister, Registrar,
 // Swapper, OriginFinder) are tested if it has them.
@@ -28,12 +32,13 @@
 //	NoSharedMemory, Cancelled, AdvanceReplaces, AdvanceInPlace,
 //	AdvanceMissing, AdvanceWrongState, AdvanceTakenKey, ConflictBeforeExists,
 //	AdvanceMovesGrant, Revoke, RevokeByKind, RevokeNothing, RevokeExact,
-//	RevokeLarge, OneWinner, InsertOneWinner, NeverHalf, RevokeRacesAdvance,
-//	RevokeRacesChain, RevokeKindRacesChain, SingleUse, ExpiredStay,
-//	SweepExpired, SweepLimit, ListPages, ListFilters, ListLimits,
-//	ListDuringWrites, ListBadCursor, ClientRoundTrip, ClientReplaced,
-//	ClientInvalid, ClientDeleted, ClientExact, ClientNoSharedMemory,
-//	ClientPages, ClientCancelled, ClientSwap, ClientSwapRace, Origins
+//	RevokeLarge, OneWinner, InsertOneWinner, NeverHalf, DirtyRead, Committed,
+//	RevokeRacesAdvance, RevokeRacesChain, RevokeKindRacesChain, SingleUse,
+//	ExpiredStay, SweepExpired, SweepLimit, ListPages, ListFilters,
+//	ListLimits, ListDuringWrites, ListBadCursor, ClientRoundTrip,
+//	ClientReplaced, ClientInvalid, ClientDeleted, ClientExact,
+//	ClientNoSharedMemory, ClientPages, ClientCancelled, ClientSwap,
+//	ClientSwapRace, Origins
 //
 // # What is not tested
 //

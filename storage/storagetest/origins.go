@@ -10,8 +10,8 @@ import (
 
 // findsOrigins reports whether the store finds origins and stores the clients that
 // have them.
-func findsOrigins(s storage.Records) bool {
-	return has[storage.Registrar](s) && has[storage.OriginFinder](s)
+func findsOrigins(s storage.Records, o Options) bool {
+	return has[storage.Registrar](s, o) && has[storage.OriginFinder](s, o)
 }
 
 // origins requires that an origin is found as long as a client which is not

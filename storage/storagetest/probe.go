@@ -20,6 +20,10 @@ type probe struct {
 	store storage.Records
 	opts  Options
 
+	// second opens another handle of the store's records. It is nil without
+	// Options.Second.
+	second func() storage.Records
+
 	// salt keeps the keys and grants of this case apart from those of others.
 	salt string
 

@@ -26,13 +26,16 @@ func (r *recorder) Errorf(format string, args ...any) {
 	r.failures = append(r.failures, fmt.Sprintf(format, args...))
 }
 
-// try runs a case on a store and returns its failures.
+// try runs a case on a hooked store and returns its failures. The second handle is the
+// memory store, without the hooks.
 func try(ctx context.Context, c testCase, store storage.Records, spread bool) []string {
 	var r recorder
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		c.run(newProbe(&r, ctx, store, Options{Rounds: 60, Objects: 400, Attempts: 4, Spread: spread}))
+		p := newProbe(&r, ctx, store, Options{Rounds: 60, Objects: 400, Attempts: 4, Spread: spread})
+		p.second = func() storage.Records { return store.(*hooked).Store }
+		c.run(p)
 	}()
 	<-done
 	return r.failures

@@ -16,7 +16,7 @@ var (
 	attemptsFlag = flag.Int("storagetest.attempts", 0, "parallel attempts at each of them; 0: the default")
 )
 
-// Options are the sizes of the races, and the kind of the store. The zero value is
+// Options are the sizes of the races, and what the kit has to know of the store. The zero value is
 // the default.
 type Options struct {
 	// Rounds is the number of rounds of each race. Zero is 100, or 20 with
@@ -37,6 +37,12 @@ type Options struct {
 	// required of it: a write that fails leaves no usable record but may leave
 	// revoked ones, and no token is seen before its code is spent.
 	Spread bool
+
+	// Second opens another handle of the records of first, as another instance of
+	// the server does: with connections, and caches, of its own. t is the test
+	// that first was made for. Without Second, the cases that need it are skipped:
+	// a write that is acknowledged before it is committed is then not found.
+	Second func(t *testing.T, first storage.Records) storage.Records
 }
 
 // Run tests the stores that newStore returns, with the default [Options]. Each
@@ -53,10 +59,14 @@ func RunWith(t *testing.T, o Options, newStore func(t *testing.T) storage.Record
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			store := newStore(t)
-			if c.needs != nil && !c.needs(store) {
-				t.Skip("the store does not implement the interface")
+			if c.needs != nil && !c.needs(store, o) {
+				t.Skip("the store does not implement the interface, or the options do not have what the case needs")
 			}
-			c.run(newProbe(t, t.Context(), store, o))
+			p := newProbe(t, t.Context(), store, o)
+			if o.Second != nil {
+				p.second = func() storage.Records { return o.Second(t, store) }
+			}
+			c.run(p)
 		})
 	}
 }
@@ -80,6 +90,7 @@ func (o Options) withDefaults(short bool) Options {
 		Objects:  pick(o.Objects, *objectsFlag, objects),
 		Attempts: pick(o.Attempts, *attemptsFlag, 4),
 		Spread:   o.Spread,
+		Second:   o.Second,
 	}
 }
 
@@ -87,15 +98,15 @@ func (o Options) withDefaults(short bool) Options {
 type testCase struct {
 	name string
 
-	// needs reports whether the store makes the promise. Nil means that every
-	// store does.
-	needs func(storage.Records) bool
+	// needs reports whether the store makes the promise, and the options have what
+	// the case needs. Nil means that it runs for every store.
+	needs func(storage.Records, Options) bool
 
 	run func(*probe)
 }
 
 // has reports whether a store implements an interface.
-func has[T any](s storage.Records) bool { _, ok := s.(T); return ok }
+func has[T any](s storage.Records, _ Options) bool { _, ok := s.(T); return ok }
 
 // cases returns all cases, each named after its promise.
 func cases() []testCase {
@@ -129,6 +140,8 @@ func cases() []testCase {
 		{"OneWinner", nil, oneWinner},
 		{"InsertOneWinner", nil, insertOneWinner},
 		{"NeverHalf", nil, neverHalf},
+		{"DirtyRead", atOnce, dirtyRead},
+		{"Committed", opensSecond, committed},
 		{"RevokeRacesAdvance", nil, revokeRacesAdvance},
 		{"RevokeRacesChain", nil, revokeRacesChain},
 		{"RevokeKindRacesChain", nil, revokeKindRacesChain},

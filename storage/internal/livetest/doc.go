@@ -13,5 +13,6 @@
 //
 //	go test -run 'TestPostgreSQL/SingleUse' -storagetest.objects=120000 -v
 //	go test -run TestKill -kills=20 -v
+//	go test -run TestPowerCut -cuts=1000 -v
 //	go test -run '^$' -bench .
 package livetest

@@ -9,6 +9,7 @@ import (
 
 var (
 	kills     = flag.Int("kills", 3, "how often the fault tests kill a database under load")
+	cuts      = flag.Int("cuts", 100, "how often the power is cut under SQLite")
 	contended = flag.Int("contended", 400, "how many codes two processes compete for, on each store; a multiple of 100")
 	idle      = flag.Int("idle", 500, "how many connections say nothing in the overload test")
 	flood     = flag.Duration("flood", 2*time.Second, "how long the overload test goes on")

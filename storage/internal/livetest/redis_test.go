@@ -9,6 +9,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,9 +28,22 @@ import (
 // house: one winner; house: one write; house: revocation has no gap;
 // house: sweeping; house: used once.
 func TestRedis_KeepsContract(t *testing.T) {
-	client := startRedis(t, durable...).client(t)
-	storagetest.RunWith(t, storagetest.Options{Rounds: 20, Objects: objects()}, func(t *testing.T) storage.Records {
-		return redisStore(t, client, prefix())
+	s := startRedis(t, durable...)
+	client := s.client(t)
+	var prefixes sync.Map // by test
+	o := storagetest.Options{
+		Rounds:  20,
+		Objects: objects(),
+		Second: func(t *testing.T, _ storage.Records) storage.Records {
+			p, ok := prefixes.Load(t)
+			require.True(t, ok)
+			return redisStore(t, s.client(t), p.(string))
+		},
+	}
+	storagetest.RunWith(t, o, func(t *testing.T) storage.Records {
+		p := prefix()
+		prefixes.Store(t, p)
+		return redisStore(t, client, p)
 	})
 }
 

@@ -49,12 +49,23 @@ func TestNew_RefusesWhatMayForget(t *testing.T) {
 			return name, dsn + separator + setting
 		}
 	}
+	own := func(settings ...string) func(t *testing.T) (string, string) {
+		return func(t *testing.T) (string, string) {
+			s := startPostgres(t, settings...)
+			t.Cleanup(s.Remove)
+			return s.driver, s.DSN
+		}
+	}
 	maria := func(settings ...string) func(t *testing.T) (string, string) {
 		return func(t *testing.T) (string, string) {
 			s := startMariaDB(t, settings...)
 			t.Cleanup(s.Remove)
 			return s.driver, s.DSN
 		}
+	}
+	unlogged := func(t *testing.T) (string, string) {
+		name, dsn := maria("--log-bin=bin", "--sync-binlog=1", "--binlog-format=ROW")(t)
+		return name, dsn + "?sql_log_bin=0"
 	}
 	for _, c := range []struct {
 		name    string
@@ -70,6 +81,10 @@ func TestNew_RefusesWhatMayForget(t *testing.T) {
 		{"MariaDB with small packets", sqlstore.MySQL, maria("--max-allowed-packet=1M"), "max_allowed_packet", true},
 		{"PostgreSQL that reads only", sqlstore.PostgreSQL, pg("default_transaction_read_only=on"), "default_transaction_read_only is on", true},
 		{"PostgreSQL that drops damaged pages", sqlstore.PostgreSQL, pg("zero_damaged_pages=on"), "zero_damaged_pages is on", false},
+		{"PostgreSQL that ignores checksums", sqlstore.PostgreSQL, pg("ignore_checksum_failure=on"), "ignore_checksum_failure is on", false},
+		{"PostgreSQL that repeats failed syncs", sqlstore.PostgreSQL, own("data_sync_retry=on"), "data_sync_retry is on", false},
+		{"PostgreSQL that does not wait for its standby", sqlstore.PostgreSQL, own("synchronous_standby_names=*", "synchronous_commit=local"), "synchronous_standby_names", false},
+		{"PostgreSQL without fsync", sqlstore.PostgreSQL, own("fsync=off"), "fsync or full_page_writes is off", false},
 		{"MariaDB as it comes", sqlstore.MySQL, session(""), "", false},
 		{"MariaDB that commits nothing", sqlstore.MySQL, session("autocommit=0"), "autocommit is OFF", true},
 		{"MariaDB that chains transactions", sqlstore.MySQL, session("completion_type=1"), "completion_type is CHAIN", true},
@@ -81,6 +96,10 @@ func TestNew_RefusesWhatMayForget(t *testing.T) {
 		{"MariaDB with a lazy binary log", sqlstore.MySQL, maria("--log-bin=bin", "--sync-binlog=0", "--binlog-format=ROW"), "sync_binlog is 0", false},
 		{"MariaDB with a binary log", sqlstore.MySQL, maria("--log-bin=bin", "--sync-binlog=1", "--binlog-format=ROW"), "", false},
 		{"MariaDB without double writes", sqlstore.MySQL, maria("--skip-innodb-doublewrite"), "innodb_doublewrite is OFF", false},
+		{"MariaDB that takes keys twice", sqlstore.MySQL, session("unique_checks=0"), "unique_checks is OFF", true},
+		{"MariaDB that does not sync", sqlstore.MySQL, maria("--innodb-flush-method=nosync"), "innodb_flush_method is NOSYNC", false},
+		{"MariaDB that passes over damage", sqlstore.MySQL, maria("--innodb-force-recovery=1"), "innodb_force_recovery is 1", false},
+		{"MariaDB whose log lacks the session", sqlstore.MySQL, unlogged, "sql_log_bin is OFF", false},
 		{"SQLite with dirty reads", sqlstore.SQLite, lite("_pragma=read_uncommitted(1)"), "read_uncommitted is on", true},
 		{"SQLite that reads only", sqlstore.SQLite, lite("_pragma=query_only(1)"), "query_only is on", true},
 		{"SQLite as documented", sqlstore.SQLite, lite("_pragma=busy_timeout(5000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)"), "", false},
