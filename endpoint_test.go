@@ -1,6 +1,7 @@
 package grantwell_test
 
 import (
+	"bytes"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -147,12 +148,46 @@ func TestRequireTLS_OnlyATrustedProxyMaySaySo(t *testing.T) {
 		{"10.1.1.1:1", "http", 400},
 		{"10.1.1.1:1", "https", 200},
 		{"[::ffff:10.1.1.1]:1", "https", 200},
+		{"10.1.1.1:1", "https,https", 200},
+		{"10.1.1.1:1", "http,https", 400},
+		{"@", "https", 400},
 	} {
 		req := servertest.Request("/token", servertest.Conf, "grant_type=client_credentials")
 		req.TLS = nil
 		req.RemoteAddr = tt.remote
 		req.Header.Set("X-Forwarded-Proto", tt.proto)
 		require.Equal(t, tt.status, l.Do(req).Status, tt)
+	}
+}
+
+// The proxy at the other end of a unix-domain socket is believed by a setting of its own:
+// it has no address. Without it, its headers are ignored, and the log says so once.
+func TestTrustedSocket_IsASettingOfItsOwn(t *testing.T) {
+	t.Parallel()
+	for _, trusted := range []bool{true, false} {
+		var log bytes.Buffer
+		s := servertest.New(t, func(cfg *grantwell.Config) {
+			cfg.RequireTLS = true
+			cfg.TrustedSocket = trusted
+			servertest.LogTo(cfg, &log)
+		})
+		want := 400
+		for range 2 {
+			req := servertest.Request("/token", servertest.Conf, "grant_type=client_credentials")
+			req.TLS = nil
+			req.RemoteAddr = "@"
+			req.Header.Set("X-Forwarded-Proto", "https")
+			req.Header.Set("X-Forwarded-For", "203.0.113.9:4711")
+			if trusted {
+				want = 200
+				require.Equal(t, "203.0.113.9", s.AS.RemoteAddr(req).String())
+			} else {
+				require.False(t, s.AS.RemoteAddr(req).IsValid())
+			}
+			require.Equal(t, want, s.Do(req).Status)
+		}
+		require.Equal(t, !trusted, strings.Contains(log.String(), "no trusted proxy"))
+		require.LessOrEqual(t, strings.Count(log.String(), "no trusted proxy"), 1)
 	}
 }
 
