@@ -144,6 +144,26 @@ func TestRefused_OneJWTInTwoRoles(t *testing.T) {
 	require.Equal(t, 200, s.Post("/token", "", append(proof, "grant_type", "client_credentials")...).Status)
 }
 
+// A client assertion that cannot be read refuses the request also where the grant could do
+// without authentication, and the grant's assertion is not used up.
+//
+// Holds: RFC 7523 section 3.
+func TestRefused_UnreadableClientAssertion(t *testing.T) {
+	t.Parallel()
+	s, parties := servertest.NewAssertion(t, nil)
+	jwt := servertest.SignJWT(t, jose.ES256, parties.Client, servertest.AssertionClaims("signer", "signer", servertest.Issuer))
+	for _, unreadable := range []string{"x", "e30.e30.x", "a.b.c", "."} {
+		for _, more := range [][]string{nil, {"client_id", "signer"}} {
+			form := append([]string{
+				"grant_type", assertion.GrantJWT, "assertion", jwt,
+				"client_assertion", unreadable, "client_assertion_type", assertion.ClientJWT,
+			}, more...)
+			s.Post("/token", "", form...).Fails(t, 401, "invalid_client")
+		}
+	}
+	require.Equal(t, 200, s.Post("/token", "", "grant_type", assertion.GrantJWT, "assertion", jwt).Status)
+}
+
 // At the other endpoints a refused request uses up no client assertion either, and a
 // request that is answered does.
 //
