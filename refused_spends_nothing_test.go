@@ -144,11 +144,11 @@ func TestRefused_OneJWTInTwoRoles(t *testing.T) {
 	require.Equal(t, 200, s.Post("/token", "", append(proof, "grant_type", "client_credentials")...).Status)
 }
 
-// A client assertion that cannot be read refuses the request also where the grant could do
+// Client credentials that name no client refuse the request also where the grant could do
 // without authentication, and the grant's assertion is not used up.
 //
 // Holds: RFC 7523 section 3.
-func TestRefused_UnreadableClientAssertion(t *testing.T) {
+func TestRefused_CredentialsThatNameNoClient(t *testing.T) {
 	t.Parallel()
 	s, parties := servertest.NewAssertion(t, nil)
 	jwt := servertest.SignJWT(t, jose.ES256, parties.Client, servertest.AssertionClaims("signer", "signer", servertest.Issuer))
@@ -161,6 +161,7 @@ func TestRefused_UnreadableClientAssertion(t *testing.T) {
 			s.Post("/token", "", form...).Fails(t, 401, "invalid_client")
 		}
 	}
+	s.Post("/token", "", "grant_type", assertion.GrantJWT, "assertion", jwt, "client_secret", "x").Fails(t, 401, "invalid_client")
 	require.Equal(t, 200, s.Post("/token", "", "grant_type", assertion.GrantJWT, "assertion", jwt).Status)
 }
 

@@ -249,9 +249,9 @@ func (r *Room) present(c *seam.Call) (presented, error) {
 	switch {
 	case p.by == nil && hasAssertion(c.Form):
 		return p, grants.InvalidClient("client_assertion of a type that is not enabled").For(grants.ReasonCredentials)
-	case p.clientID == "" && hasAssertion(c.Form):
+	case p.clientID == "" && (hasAssertion(c.Form) || c.Form.Get("client_secret") != ""):
 		// A grant that can do without authentication must not pass over one that fails.
-		return p, grants.InvalidClient("the client assertion names no client").For(grants.ReasonCredentials)
+		return p, grants.InvalidClient("the client credentials name no client").For(grants.ReasonCredentials)
 	case count > 1:
 		return p, p.conflict("More than one method of client authentication was used.")
 	case p.named != "" && p.clientID != p.named && p.plain.id != p.named:
