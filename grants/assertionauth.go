@@ -16,7 +16,7 @@ import (
 //
 // The answer to an assertion that does not hold is the same for every client, but its
 // time is not: only for a client that exists is there a key to try. A caller who
-// measures it can learn which IDs exist, 300 of them a minute from one address (the kind
+// measures it can learn which IDs exist, 1000 of them a minute from one address (the kind
 // "assertion" of package grants/limit).
 type AssertionAuth struct {
 	// Verifier is an assertion.NewJWT with JWTConfig.Clients, for example a

@@ -44,15 +44,15 @@ type Limit struct {
 // an address.
 //
 // Two kinds bound work, not guesses, and [Shared] counts them in each process apart:
-// "assertion" is 300 assertions and other proofs of a key a minute that do not hold,
-// from one address, and "waiting" is 1000 authorization requests a minute that wait
-// for the user, from one address.
+// "assertion" is 1000 assertions and other proofs of a key a minute that do not hold,
+// from one address, which take about two seconds of CPU time, and "waiting" is 1000
+// authorization requests a minute that wait for the user, from one address.
 func Default() map[string]Limit {
 	return map[string]Limit{
 		"user":      {Failures: 10, Window: time.Minute},
 		"client":    {Failures: 20, Window: time.Minute},
 		"addr":      {Failures: 100, Window: time.Minute},
-		"assertion": {Failures: 300, Window: time.Minute},
+		"assertion": {Failures: 1000, Window: time.Minute},
 		"waiting":   {Failures: 1000, Window: time.Minute},
 	}
 }

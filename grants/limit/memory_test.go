@@ -156,7 +156,7 @@ func TestWork_IsLimitedByDefault(t *testing.T) {
 			return l
 		},
 	} {
-		for kind, want := range map[string]int{"assertion": 300, "waiting": 1000} {
+		for kind, want := range map[string]int{"assertion": 1000, "waiting": 1000} {
 			l := with(map[string]limit.Limit{})
 			got := 0
 			for got < 2000 && fail(t, l, kind+":192.0.2.1") {

@@ -126,7 +126,7 @@ const cc = "grant_type=client_credentials&"
 const (
 	byBody   = "Config.MaxBody, 64 KiB"
 	bySecret = "grants/limit: 100 a minute by address, 20 by client and address"
-	byProof  = "grants/limit: 300 a minute by address"
+	byProof  = "grants/limit: 1000 a minute by address"
 	byWait   = "grants/limit: 1000 a minute by address; 8 KiB each"
 	byHeader = "http.Server.MaxHeaderBytes, 1 MiB by default"
 	byUnread = "the body is not read"
