@@ -97,9 +97,9 @@ type Config struct {
 	// Nil: the X-Request-Id header if it is short and plain, or else a random name.
 	RequestID func(r *http.Request) string
 
-	// Limiter bounds guesses at passwords and client secrets: see package
-	// grants/limit. Nil: limit.NewMemory(nil). Instances that share a store need a
-	// limit.Shared.
+	// Limiter bounds guesses at passwords and client secrets, and anonymous work: see
+	// package grants/limit. Nil: limit.NewMemory(nil). Instances that share a store
+	// need a limit.Shared.
 	Limiter grants.Limiter
 	// LimitClass gives some clients a limit of their own on guesses at their secret:
 	// "batch" has the limit of the kind "client/batch", if the limiter has one, and

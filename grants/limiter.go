@@ -12,11 +12,13 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// Limiter bounds guesses at secrets that people choose. Package grants/limit has
-// two implementations.
+// Limiter bounds guesses at secrets that people choose, and the work that callers
+// without credentials can cause. Package grants/limit has two implementations.
 type Limiter interface {
 	// Attempt asks to make one guess that is counted by key. The part of the key
-	// before the first colon is its kind: "user", "client" or "addr".
+	// before the first colon is its kind: "user", "client" or "client/" with a class,
+	// "addr", "assertion" or "waiting" (see grants/limit). A kind that an
+	// implementation does not know is not limited.
 	//
 	// A wait above zero refuses the guess and says after how long another may be
 	// made. Otherwise the caller makes its guess and then calls done once, with the
