@@ -59,8 +59,7 @@ type Config struct {
 	CodeLifetime         time.Duration // zero: 60 s; at most 10 minutes
 	InteractionLifetime  time.Duration // of a request that waits for login and consent; zero: 10 minutes
 
-	// Audience is the aud of tokens whose client has none registered. Empty: the
-	// issuer.
+	// Audience is the aud of tokens whose client has none registered. Empty: the issuer.
 	Audience []string
 	// Scopes are the rules by which every grant gets its scope.
 	Scopes ScopeRules

@@ -4,8 +4,7 @@ import "time"
 
 // Compat has deviations for clients of other servers, each off by default.
 type Compat struct {
-	// Formats answers format=urlencoded, format=query and format=xml in kind, errors
-	// included.
+	// Formats answers format=urlencoded, format=query and format=xml in kind, errors too.
 	Formats bool
 	// QuotedExpiresIn writes expires_in as a JSON string.
 	QuotedExpiresIn bool

@@ -36,8 +36,7 @@ func ReadClients(r io.Reader) ([]storage.Client, error) { return ClientFile{}.Re
 // A client of the method client_secret_basic or client_secret_post has its secret in
 // client_secret, of which only a hash is kept, or a hash in client_secret_hash: see
 // [storage.ImportSecret]. One of the method client_secret_jwt has its key in
-// client_secret, which is stored as it is. A secret has 16 characters or more, a key
-// 32.
+// client_secret, which is stored as it is. Secrets have 16 characters or more, keys 32.
 //
 // The file is at most 16 MiB long and has at most 10,000 clients. Names are compared
 // byte for byte, and one that occurs twice in an object is an error. The error names

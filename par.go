@@ -12,7 +12,6 @@ type PARConfig struct {
 	// Required refuses authorization requests that were not pushed, from every client.
 	// A client's own setting (RequirePushed of storage.ClientPAR) can only add to it.
 	Required bool
-	// Lifetime is how long a pushed request may be used. Zero: 60 s; from 5 s to 10
-	// minutes.
+	// Lifetime is how long a pushed request may be used: 5 s to 10 minutes; zero: 60 s.
 	Lifetime time.Duration
 }
