@@ -18,9 +18,9 @@ import (
 	"github.com/grantwell/grantwell/storage"
 )
 
-// A request has at most 8 KiB of parameters that are kept while it waits, and 4 KiB of
-// state, counted as the store keeps them. The client gets the refusal, without a state
-// that is too long to be kept. Parameters that are not read count nothing.
+// A request has at most 8 KiB of parameters that are kept while it waits, counted as the
+// store keeps them. The client gets the refusal, without a state that is too long to be
+// kept. Parameters that are not read count nothing.
 func TestAuthorizeSize_WhatIsKeptIsBounded(t *testing.T) {
 	t.Parallel()
 	s := servertest.NewSite(t, func(cfg *grantwell.Config, _ *grantwell.Pages) { cfg.AuthorizeParameters = []string{"own"} })
@@ -28,13 +28,15 @@ func TestAuthorizeSize_WhatIsKeptIsBounded(t *testing.T) {
 		name, value string
 		fits, back  bool // back: the state comes back
 	}{
-		{"state", strings.Repeat("s", 4<<10), true, true},
-		{"state", strings.Repeat("s", 4<<10+1), false, false},
+		{"state", strings.Repeat("s", 7<<10), true, true},
+		{"state", strings.Repeat("s", 8<<10), false, true},
+		{"state", strings.Repeat("s", 8<<10+1), false, false},
 		{"state", strings.Repeat("s", 60_000), false, false},
-		{"state", strings.Repeat("<", 682), true, true}, // six bytes each in JSON
-		{"state", strings.Repeat("<", 683), false, false},
+		{"state", strings.Repeat("<", 1200), true, true}, // six bytes each in JSON
+		{"state", strings.Repeat("<", 1365), false, true},
+		{"state", strings.Repeat("<", 1366), false, false},
 		{"state", strings.Repeat("&", 6000), false, false},
-		{"state", strings.Repeat("\x01", 683), false, false},
+		{"state", strings.Repeat("\x01", 1366), false, false},
 		{"nonce", strings.Repeat("n", 7<<10), true, true},
 		{"nonce", strings.Repeat("n", 8<<10), false, true},
 		{"login_hint", strings.Repeat(">", 1<<10+400), false, true},

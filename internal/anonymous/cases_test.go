@@ -227,9 +227,9 @@ func browserAttacks() []attack {
 	return []attack{
 		{endpoint: "authorize", sends: "a request", bound: byWait, method: "GET", target: to(), rows: 1, want: page},
 		{endpoint: "authorize", sends: "a request of 8 KiB", bound: byWait, method: "GET", target: to("state", strings.Repeat("s", 4000), "nonce", strings.Repeat("n", 3500)), rows: 1, want: page},
-		{endpoint: "authorize", sends: "a state that JSON escapes", bound: byWait, method: "GET", target: to("state", strings.Repeat("<", 680)), rows: 1, want: page},
-		{endpoint: "authorize", sends: "a long state", bound: "4 KiB", method: "GET", target: to("state", long("s")), want: page},
-		{endpoint: "authorize", sends: "a long state of escapes", bound: "4 KiB", method: "GET", target: to("state", strings.Repeat("<", size/3)), want: page},
+		{endpoint: "authorize", sends: "a state that JSON escapes", bound: byWait, method: "GET", target: to("state", strings.Repeat("<", 1200)), rows: 1, want: page},
+		{endpoint: "authorize", sends: "a long state", bound: "8 KiB", method: "GET", target: to("state", long("s")), want: page},
+		{endpoint: "authorize", sends: "a long state of escapes", bound: "8 KiB", method: "GET", target: to("state", strings.Repeat("<", size/3)), want: page},
 		{endpoint: "authorize", sends: "a long scope", bound: "100 scopes", method: "GET", target: to("scope", long("a ")), want: page},
 		{endpoint: "authorize", sends: "many resources", bound: "100", target: "/authorize", body: form() + strings.Repeat("&resource=https://a.example/", 90), want: page},
 		{endpoint: "authorize", sends: "parameters that are not read", bound: byBody, target: "/authorize", body: form() + "&x=" + strings.Repeat("x", size-1000), rows: 1, want: page},

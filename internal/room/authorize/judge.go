@@ -140,7 +140,7 @@ func validClientID(id string) bool {
 
 // readState keeps the state as it was sent. One that is too long is not sent back.
 func (j *judgement) readState(context.Context) error {
-	if state := j.once("state"); storedSize(state) <= maxState {
+	if state := j.once("state"); storedSize(state) <= maxKept {
 		j.State = state
 		j.StateGiven = state != ""
 	}
@@ -148,12 +148,9 @@ func (j *judgement) readState(context.Context) error {
 	return nil
 }
 
-// The bounds of what a request that waits for the user takes in the store, in bytes:
-// all parameters that are kept, and state among them. Any caller can send such requests.
-const (
-	maxKept  = 8 << 10
-	maxState = 4 << 10
-)
+// maxKept bounds what the parameters of a request that waits for the user take in the
+// store, in bytes. Any caller can send such requests.
+const maxKept = 8 << 10
 
 // checkSize refuses a request that would take too much in the store.
 func (j *judgement) checkSize(context.Context) error {
@@ -166,12 +163,11 @@ func (j *judgement) checkSize(context.Context) error {
 			size += len(name) + storedSize(value)
 		}
 	}
-	if size <= maxKept && storedSize(j.once("state")) <= maxState {
-		return nil
+	if size > maxKept {
+		return grants.InvalidRequest("The request has more than 8 KiB of parameters.").For(grants.ReasonTooLarge)
 	}
 
-	return grants.InvalidRequest("The request has more than 8 KiB of parameters, or 4 KiB of state.").
-		For(grants.ReasonTooLarge)
+	return nil
 }
 
 // storedSize returns how many bytes a value takes in JSON, in which one character can
