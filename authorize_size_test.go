@@ -33,7 +33,8 @@ func TestAuthorizeSize_WhatIsKeptIsBounded(t *testing.T) {
 		{"state", strings.Repeat("s", 60_000), false, false},
 		{"state", strings.Repeat("<", 682), true, true}, // six bytes each in JSON
 		{"state", strings.Repeat("<", 683), false, false},
-		{"state", strings.Repeat("&", 6000), false, false},
+		{"state", strings.Repeat("&", 682), true, true},
+		{"state", strings.Repeat("&", 683), false, false},
 		{"state", strings.Repeat("\x01", 683), false, false},
 		{"nonce", strings.Repeat("n", 7<<10), true, true},
 		{"nonce", strings.Repeat("n", 8<<10), false, true},

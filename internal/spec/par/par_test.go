@@ -76,6 +76,79 @@ func TestPAR_ParametersBesideTheReferenceAreIgnored(t *testing.T) {
 	require.Equal(t, "read", s.Redeem("conf", answer.Param("code")).String("scope"))
 }
 
+// A parameter that is sent twice beside the reference is refused, also if the pushed
+// request has no such parameter. Resources beside the reference are ignored.
+//
+// Holds: RFC 6749 section 3.2.
+func TestPAR_ParametersBesideTheReferenceAreSentOnce(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t, on)
+	const one, two = "https://one.example/", "https://two.example/"
+	s.ChangeClient("conf", func(c *storage.Client) { c.Audience = []string{one, two} })
+	uri := pushed(t, s, "conf", "scope", "read")
+	for _, name := range []string{"state", "nonce", "scope"} {
+		answer := s.Get(with(uri), name, "a", name, "b")
+		require.Equal(t, "invalid_request", answer.Param("error"), name)
+		require.True(t, strings.HasPrefix(answer.Header.Get("Location"), servertest.Redirect), name)
+	}
+
+	// Two references name no request: its state does not come back.
+	twice := s.Get(with(uri), "request_uri", uri)
+	require.Equal(t, "invalid_request", twice.Param("error"))
+	require.Empty(t, twice.Param("state"))
+	s.Get(with(uri), "client_id", "conf").IsPage(t, 400)
+
+	answer := s.Get(with(uri), "resource", one, "resource", two, "audience", one, "audience", two)
+	rec, err := s.Store.Get(t.Context(), storage.Code, storage.Key(answer.Param("code")))
+	require.NoError(t, err)
+	require.Empty(t, rec.Audience)
+}
+
+// A request that was pushed still counts as pushed after the user signed in.
+func TestPAR_WaitingRequestWasPushed(t *testing.T) {
+	t.Parallel()
+	site := servertest.NewSite(t, func(cfg *grantwell.Config, _ *grantwell.Pages) {
+		on(cfg)
+		cfg.PAR.Required = true
+	})
+	uri := pushed(t, site.Server, "conf")
+	b := site.Browser()
+	consent := b.LogIn(b.Visit(with(uri), nil), "alice")
+	require.True(t, consent.AsksConsent(), consent.Body)
+	require.NotEmpty(t, b.Send("/consent", consent.ConsentForm(t)).Param("code"))
+}
+
+// The record of an answered reference belongs to its client and to the grant that was
+// answered, or to a grant of its own if there was none.
+func TestPAR_AnsweredReferenceNamesItsGrant(t *testing.T) {
+	t.Parallel()
+	site := servertest.NewSite(t, func(cfg *grantwell.Config, _ *grantwell.Pages) { on(cfg) })
+	answered := func(decision string) storage.Record {
+		before := map[string]bool{}
+		for _, rec := range site.Records(storage.Query{Kind: storage.Used}) {
+			before[rec.Key] = true
+		}
+		b := site.SignedIn("alice")
+		form := b.Visit(with(pushed(t, site.Server, "conf", "prompt", "consent")), nil).ConsentForm(t)
+		b.Send("/consent", servertest.With(form, "decision", decision)).Params(t)
+		for _, rec := range site.Records(storage.Query{Kind: storage.Used}) {
+			if !before[rec.Key] {
+				return rec
+			}
+		}
+		t.Fatal("no record of the answer")
+		return storage.Record{}
+	}
+	denied, allowed := answered("deny"), answered("allow")
+	codes := site.Records(storage.Query{Kind: storage.Code})
+	require.Len(t, codes, 1)
+	require.Equal(t, codes[0].GrantID, allowed.GrantID)
+	require.NotEmpty(t, denied.GrantID)
+	require.NotEqual(t, allowed.GrantID, denied.GrantID)
+	require.Equal(t, "conf", allowed.ClientID)
+	require.Equal(t, "conf", denied.ClientID)
+}
+
 // The client authenticates as at the token endpoint (RFC 9126 section 2.1).
 func TestPAR_ClientAuthenticatesAsAtTheTokenEndpoint(t *testing.T) {
 	t.Parallel()
