@@ -231,6 +231,31 @@ func TestError_Headers(t *testing.T) {
 	}
 }
 
+// An endpoint whose callers the host authenticates names no scheme of its own.
+func TestError_HostedHasNoChallenge(t *testing.T) {
+	t.Parallel()
+	r := newRig()
+	w := httptest.NewRecorder()
+	r.Hosted("admin", func(context.Context, http.ResponseWriter, *seam.Call) (seam.Reply, error) {
+		return seam.Reply{}, grants.InvalidClient("x")
+	}).ServeHTTP(w, form("/admin", ""))
+	require.Equal(t, http.StatusUnauthorized, w.Code)
+	require.NotContains(t, w.Result().Header, "Www-Authenticate")
+}
+
+// The body of a request to a path that is not served is not waited for.
+func TestPaths_BodyOfAnUnknownPathIsNotRead(t *testing.T) {
+	t.Parallel()
+	r := newRig()
+	h := r.Paths("", []seam.Endpoint{{Path: "/token"}}).Handler()
+	for body, want := range map[string]string{"a=1": "close", "": ""} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, form("/other", body))
+		require.Equal(t, http.StatusNotFound, w.Code)
+		require.Equal(t, want, w.Header().Get("Connection"), body)
+	}
+}
+
 // A quote in the issuer cannot end the challenge's string (RFC 9110 section 5.6.4).
 func TestError_ChallengeIsQuoted(t *testing.T) {
 	t.Parallel()
