@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/base/ids"
 	"github.com/grantwell/grantwell/internal/room/consent"
 	"github.com/grantwell/grantwell/storage"
@@ -197,6 +198,15 @@ func (down) Get(context.Context, storage.Kind, string) (storage.Record, error) {
 	return storage.Record{}, errors.New("store down")
 }
 
+// readOnly is a store whose writes fail.
+type readOnly struct{ storage.Records }
+
+func (readOnly) Insert(context.Context, ...storage.Record) error { return errors.New("store down") }
+
+func (readOnly) Advance(context.Context, storage.State, storage.Record, ...storage.Record) error {
+	return errors.New("store down")
+}
+
 // What cannot be read is an error and not an empty list; an unknown client has no consent.
 //
 // Holds: house: store fails closed.
@@ -221,6 +231,23 @@ func TestConsent_ListFailsClosed(t *testing.T) {
 	}
 	require.Error(t, (&consent.Room{Records: down{store}}).Revoke(t.Context(), "app", "ann"))
 	require.Error(t, (&consent.Room{Records: down{store}}).Check(t.Context(), "app", "ann", 1))
+
+	// A consent that could not be stored is no consent: the first, a wider and a later one.
+	stuck := &consent.Room{Records: readOnly{store}, Families: ids.FamiliesOf("https://as.example")}
+	allow := func(subject string) error {
+		_, err := stuck.Remember(t.Context(), app, subject, []string{"write"}, nil, true, time.Now())
+		return err
+	}
+	require.Error(t, allow("bob"))
+	require.Error(t, allow("ann"))
+	require.Error(t, stuck.Revoke(t.Context(), "app", "ann"))
+	require.NoError(t, r.Revoke(t.Context(), "app", "ann"))
+	require.Error(t, allow("ann"))
+
+	// Nor is one that is not there: what rests on it has ended.
+	e := grants.ErrorOf(r.Check(t.Context(), "app", "ann", 7))
+	require.Equal(t, "invalid_grant", e.Code)
+	require.Equal(t, grants.ReasonConsent, e.Reason)
 }
 
 // What a user allows only this time rests on the consent that there is, and does not become
@@ -254,4 +281,41 @@ func TestConsent_OnlyThisTimeIsNotRemembered(t *testing.T) {
 	scopes, err = r.Scopes(t.Context(), "app", "ann")
 	require.NoError(t, err)
 	require.Equal(t, []string{"read", "write"}, scopes)
+}
+
+// A consent covers what was allowed at each resource that was shown. One that does not say
+// what was shown, as an earlier version stored it, covers its scopes where no resource is
+// named. One that cannot be read covers nothing.
+//
+// Holds: house: remembered consent.
+func TestCovers_WhatWasShown(t *testing.T) {
+	t.Parallel()
+	store := memstore.New()
+	r := &consent.Room{Records: store, Families: ids.FamiliesOf("https://as.example")}
+	allow := func(scope, audience []string) {
+		_, err := r.Remember(t.Context(), app, "ann", scope, audience, true, time.Now())
+		require.NoError(t, err)
+	}
+	allow([]string{"read"}, []string{"a"})
+	allow(nil, []string{"b"})
+	rec, _, err := r.Find(t.Context(), app, "ann")
+	require.NoError(t, err)
+	require.Equal(t, []string{"a", "b"}, rec.Audience)
+	require.True(t, consent.Covers(&rec, "read", []string{"a"}))
+	require.False(t, consent.Covers(&rec, "read", []string{"b"}))
+	require.False(t, consent.Covers(&rec, "read", []string{"a", "b"}))
+	require.False(t, consent.Covers(&rec, "read", nil))
+	require.True(t, consent.Knows(&rec, []string{"a", "b"}), "also without a scope")
+	require.False(t, consent.Knows(&rec, []string{"a", "c"}))
+	require.False(t, consent.Knows(&rec, nil))
+
+	old := storage.Record{State: storage.Active, Scope: []string{"read"}}
+	require.True(t, consent.Covers(&old, "read", nil))
+	require.True(t, consent.Knows(&old, nil))
+	require.False(t, consent.Covers(&old, "write", nil))
+	require.False(t, consent.Covers(&old, "read", []string{"a"}))
+	old.Data = []byte("[]")
+	require.False(t, consent.Covers(&old, "read", nil))
+	require.False(t, consent.Knows(&old, nil))
+	require.False(t, consent.Covers(&storage.Record{Scope: []string{"read"}}, "read", nil), "no consent")
 }
