@@ -343,4 +343,8 @@ func TestIntrospect_AudienceIsTheCaller(t *testing.T) {
 	d.Post("/tokeninfo", "", "client_id", "public", "access_token", token).Fails(t, 400, "invalid_token")
 	require.Equal(t, grants.ReasonNotEntitled, d.LastEvent().Reason)
 	require.Equal(t, http.StatusOK, d.Post("/tokeninfo", servertest.Conf, "access_token", token).Status)
+	require.Equal(t, "conf", d.LastEvent().Subject)
+	require.NotEmpty(t, d.LastEvent().GrantID)
+	require.NotEmpty(t, d.LastEvent().Scope)
+	require.Equal(t, "tokeninfo", d.LastEvent().Endpoint)
 }

@@ -12,7 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantwell/grantwell"
+	"github.com/grantwell/grantwell/grants/limit"
 	"github.com/grantwell/grantwell/internal/servertest"
+	"github.com/grantwell/grantwell/internal/spec/par"
 	"github.com/grantwell/grantwell/storage"
 )
 
@@ -145,6 +147,7 @@ func TestPAR_AnsweredReferenceNamesItsGrant(t *testing.T) {
 	require.Equal(t, codes[0].GrantID, allowed.GrantID)
 	require.NotEmpty(t, denied.GrantID)
 	require.NotEqual(t, allowed.GrantID, denied.GrantID)
+	require.False(t, allowed.ExpiresAt.IsZero(), "it is swept one day")
 	require.Equal(t, "conf", allowed.ClientID)
 	require.Equal(t, "conf", denied.ClientID)
 }
@@ -467,4 +470,67 @@ func TestPAR_StoreFailureIsUnavailable(t *testing.T) {
 	require.Equal(t, "temporarily_unavailable", s.Get(with(uri)).Param("error"))
 	store.Pass()
 	require.NotEmpty(t, s.Get(with(uri)).Param("code"), "the failed try spent nothing")
+}
+
+// A pushed request may be used for 5 seconds to 10 minutes.
+//
+// Holds: house: configuration errors.
+func TestPAR_LifetimeIsBounded(t *testing.T) {
+	t.Parallel()
+	for lifetime, ok := range map[time.Duration]bool{
+		0: true, 5*time.Second - 1: false, 5 * time.Second: true,
+		10 * time.Minute: true, 10*time.Minute + 1: false, -time.Minute: false,
+	} {
+		p := &par.PAR{Path: "/par", Lifetime: lifetime}
+		require.Equal(t, ok, p.Prepare() == nil, lifetime)
+	}
+	p := &par.PAR{Path: "/par"}
+	require.NoError(t, p.Prepare())
+	require.Equal(t, time.Minute, p.Lifetime)
+}
+
+// A pushed request that was ended in the store is over.
+func TestPAR_EndedRequestIsOver(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t, on)
+	uri := pushed(t, s, "conf")
+	rec, err := s.Store.Get(t.Context(), storage.Pushed, storage.Key(uri))
+	require.NoError(t, err)
+	rec.State = storage.Revoked
+	require.NoError(t, s.Store.Advance(t.Context(), storage.Active, rec))
+	s.Get(with(uri)).IsPage(t, 400)
+}
+
+// What is pushed is recorded with its time and its client, and the event has its scope.
+// Requests without an address share no limit.
+//
+// Holds: house: one event.
+func TestPAR_RecordAndEvent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := servertest.New(t, func(cfg *grantwell.Config) {
+			on(cfg)
+			cfg.Limiter = limit.NewMemory(map[string]limit.Limit{"addr": {Failures: 1, Window: time.Hour}})
+		})
+		pushed(t, s, "conf", "scope", "read")
+		require.Equal(t, []string{"read"}, s.LastEvent().Scope)
+		recs := s.Records(storage.Query{Kind: storage.Pushed})
+		require.Len(t, recs, 1)
+		require.True(t, recs[0].IssuedAt.Equal(time.Now()))
+		require.True(t, recs[0].ExpiresAt.Equal(time.Now().Add(time.Minute)))
+		require.Equal(t, "conf", recs[0].ClientID)
+
+		as, id := servertest.Credentials("public")
+		form := servertest.AuthorizeQuery(append(id, "client_id", "public")...).Encode()
+		status := func(addr string) int {
+			req := servertest.Request("/par", as, form)
+			req.RemoteAddr = addr
+			return s.Do(req).Status
+		}
+		for range 3 {
+			require.Equal(t, http.StatusCreated, status("@"))
+		}
+		require.Equal(t, http.StatusCreated, status("192.0.2.1:1"))
+		require.Equal(t, http.StatusTooManyRequests, status("192.0.2.1:1"))
+	})
 }
