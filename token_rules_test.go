@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -54,7 +55,7 @@ func TestHostGrant_ReadsItsOwnTargets(t *testing.T) {
 	t.Parallel()
 	var sent []string
 	ask := hosted(t, func(_ context.Context, r *grants.Request) (*grants.Grant, error) {
-		sent = append(r.Form["resource"], r.Form["audience"]...)
+		sent = slices.Concat(r.Form["resource"], r.Form["audience"])
 		return &grants.Grant{Subject: "bob"}, nil
 	})
 	res := ask("resource", "https://unknown.example", "audience", "other")

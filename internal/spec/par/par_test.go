@@ -494,8 +494,7 @@ func TestPAR_EndedRequestIsOver(t *testing.T) {
 	t.Parallel()
 	s := servertest.New(t, on)
 	uri := pushed(t, s, "conf")
-	rec, err := s.Store.Get(t.Context(), storage.Pushed, storage.Key(uri))
-	require.NoError(t, err)
+	rec := s.Records(storage.Query{Kind: storage.Pushed})[0]
 	rec.State = storage.Revoked
 	require.NoError(t, s.Store.Advance(t.Context(), storage.Active, rec))
 	s.Get(with(uri)).IsPage(t, 400)
