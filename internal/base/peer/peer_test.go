@@ -253,6 +253,19 @@ func TestForwarded_Forms(t *testing.T) {
 	}
 }
 
+// Of several lines, one that cannot be parsed is one that is not https.
+func TestSecure_MalformedLineIsNotTLS(t *testing.T) {
+	t.Parallel()
+	const good = "for=203.0.113.9;proto=https"
+	for _, bad := range []string{`for="x`, "proto=https;proto=https", strings.Repeat(" ", 4<<10) + good} {
+		require.True(t, proxies.Secure(request("10.0.0.1:1", "Forwarded", good, "Forwarded", good)))
+		require.False(t, proxies.Secure(request("10.0.0.1:1", "Forwarded", good, "Forwarded", bad)), bad)
+		require.False(t, proxies.Secure(request("10.0.0.1:1", "Forwarded", bad, "Forwarded", good)), bad)
+	}
+	longest := strings.Repeat(" ", 4<<10-len(good)) + good
+	require.True(t, proxies.Secure(request("10.0.0.1:1", "Forwarded", longest)))
+}
+
 // Each of the two headers that are ignored is worth the line in the log.
 func TestIgnored_EachHeaderIsLogged(t *testing.T) {
 	t.Parallel()

@@ -45,7 +45,7 @@ func TestForeign_IsAPostOfAnotherSite(t *testing.T) {
 // A form that is sent again goes to the path that the browser sent, on this host: a path
 // that browsers would read as another host is left out.
 //
-// Holds: RFC 9700 section 4.11.
+// Holds: house: no free redirect.
 func TestReopen_StaysOnTheHost(t *testing.T) {
 	t.Parallel()
 	r := newRig()
