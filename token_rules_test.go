@@ -13,6 +13,7 @@ import (
 	"github.com/grantwell/grantwell"
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/grants/limit"
+	"github.com/grantwell/grantwell/internal/room/token"
 	"github.com/grantwell/grantwell/internal/servertest"
 	"github.com/grantwell/grantwell/storage"
 )
@@ -114,4 +115,18 @@ func TestAssertion_OutageIsNotCounted(t *testing.T) {
 		store.Pass()
 		require.Equal(t, 200, post().Status, kind)
 	}
+}
+
+// nameless is a grant without a grant type.
+type nameless struct{ grants.ClientCredentials }
+
+func (nameless) GrantType() string { return "" }
+
+// A grant without a type is refused, because a request without grant_type would ask for it.
+//
+// Holds: house: configuration errors.
+func TestConfig_GrantWithoutAType(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, token.Check([]grants.Handler{grants.ClientCredentials{}}))
+	require.ErrorContains(t, token.Check([]grants.Handler{grants.ClientCredentials{}, nameless{}}), "Grants[1]")
 }
