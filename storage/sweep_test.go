@@ -92,6 +92,31 @@ func TestSweepEvery_IntervalOfTheCaller(t *testing.T) {
 	})
 }
 
+// endless is a store that always has more to sweep.
+type endless struct {
+	storage.Records
+	calls int
+}
+
+func (e *endless) Sweep(_ context.Context, _ time.Time, limit int) (int, error) {
+	e.calls++
+	return limit, nil
+}
+
+// One sweep removes at most 100,000 records. The next interval goes on.
+//
+// Holds: house: sweeping.
+func TestSweepEvery_OneSweepIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &endless{}
+		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+		defer cancel()
+		require.ErrorIs(t, storage.SweepEvery(ctx, store, time.Second, slog.New(slog.DiscardHandler)), context.DeadlineExceeded)
+		require.Equal(t, 200, store.calls)
+	})
+}
+
 // A store that cannot sweep is an error at once, not a loop that does nothing.
 func TestSweepEvery_NeedsSweeper(t *testing.T) {
 	t.Parallel()

@@ -44,6 +44,7 @@ func TestCORS_Preflight(t *testing.T) {
 		require.Equal(t, c.status, w.Code, "%+v", c)
 		require.Equal(t, c.allowed, w.Header().Get("Access-Control-Allow-Origin"), "%+v", c)
 		require.Equal(t, c.allows, w.Header().Get("Access-Control-Allow-Methods"), "%+v", c)
+		require.Equal(t, c.allows != "", w.Header().Get("Access-Control-Max-Age") == "600", "%+v", c)
 		require.Empty(t, w.Header().Get("Access-Control-Allow-Credentials"))
 		if c.status == http.StatusNoContent {
 			require.Equal(t, "Origin", w.Header().Get("Vary"))

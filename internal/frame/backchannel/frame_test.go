@@ -177,6 +177,10 @@ func TestError_IsOnlyWhatTheClientMayKnow(t *testing.T) {
 	require.Equal(t, grants.ReasonGrant, r.events[0].Reason)
 	require.Contains(t, r.events[0].Cause, "pq")
 
+	long := &grants.Error{Code: "x~", URI: "https://help.example/" + strings.Repeat("u", 600)}
+	require.JSONEq(t, `{"error":"x~","error_uri":"https://help.example/`+strings.Repeat("u", 512-21)+`"}`,
+		newRig().post(failing(long)).Body.String())
+
 	w = r.post(failing(errors.New("pq: 10.0.0.7")))
 	require.Equal(t, http.StatusInternalServerError, w.Code)
 	require.NotContains(t, w.Body.String(), "pq")
