@@ -69,12 +69,14 @@ func (h *slowHash) compare(ctx context.Context, from, hash, secret string) (bool
 	h.prepare()
 	s := h.sender(from)
 	defer h.forget(from, s)
-	for _, places := range []chan struct{}{s.places, h.places} {
-		if err := enter(ctx, places); err != nil {
-			return false, err
-		}
-		defer leave(places)
+	if err := enter(ctx, s.places); err != nil {
+		return false, err
 	}
+	defer leave(s.places)
+	if err := enter(ctx, h.places); err != nil {
+		return false, err
+	}
+	defer leave(h.places)
 
 	return secrethash.Compare(hash, secret)
 }
