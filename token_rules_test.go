@@ -38,7 +38,7 @@ func TestTokenRequest_ResourceIsOne(t *testing.T) {
 	const a, b = "https://a.example", "https://b.example"
 	d := servertest.New(t, nil)
 	d.ChangeClient("conf", func(c *storage.Client) { c.Audience = []string{a, b} })
-	res := d.ClientCredentials(servertest.Conf, "resource", b, "resource", b, "audience", b)
+	res := d.ClientCredentials(servertest.Conf, "resource", b, "resource", b, "audience", b, "audience", b)
 	require.Equal(t, http.StatusOK, res.Status, res.Body)
 	require.Equal(t, b, d.Introspect("conf", res.String("access_token")).String("aud"))
 
