@@ -101,7 +101,7 @@ func TestBasic_EncodedNameHasAnEncodedSecret(t *testing.T) {
 // as a client that did not authenticate.
 //
 // Holds: RFC 7521 section 4.2.1.
-func TestClientAssertion_RefusedClaimIsToldToItsOwner(t *testing.T) {
+func TestClientAssertion_OwnerLearnsTheRefusedClaim(t *testing.T) {
 	t.Parallel()
 	s, parties := servertest.NewAssertion(t, nil)
 	s.AddClient("signer-web", func(c *storage.Client) {

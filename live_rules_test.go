@@ -90,7 +90,7 @@ func TestStrategy_OfTheHostIsAskedWhatATokenSays(t *testing.T) {
 // up is an error, and not a token that has ended.
 //
 // Holds: house: foreign tokens; house: store fails closed.
-func TestExternal_KeepsWhatItWasToldAndFailsClosed(t *testing.T) {
+func TestExternal_KeepsFurtherMembersAndFailsClosed(t *testing.T) {
 	t.Parallel()
 	s, store := servertest.NewHooked(t, nil)
 	require.NoError(t, s.Store.PutClient(t.Context(), storage.Client{
