@@ -37,6 +37,7 @@ func TestAuthorizeSize_WhatIsKeptIsBounded(t *testing.T) {
 		{"state", strings.Repeat("<", 1366), false, false},
 		{"state", strings.Repeat("&", 6000), false, false},
 		{"state", strings.Repeat("\x01", 1366), false, false},
+		{"state", strings.Repeat("&", 1200), true, true},
 		{"nonce", strings.Repeat("n", 7<<10), true, true},
 		{"nonce", strings.Repeat("n", 8<<10), false, true},
 		{"login_hint", strings.Repeat(">", 1<<10+400), false, true},
@@ -92,6 +93,11 @@ func TestAuthorizeSize_WaitingRequestsAreLimitedByAddress(t *testing.T) {
 	require.Equal(t, "login_required", from("[2001:db8::6]:1", "prompt", "none").Param("error"))
 	require.True(t, strings.HasPrefix(from("192.0.2.1:1").Header.Get("Location"), "/login"))
 
+	// Requests without an address share no count: one caller could lock out all others.
+	for range 7 {
+		require.True(t, strings.HasPrefix(from("@").Header.Get("Location"), "/login"))
+	}
+
 	// The host that suspends a request itself gets the refusal.
 	req := servertest.Request(servertest.AuthorizeURL(), "", "")
 	req.Method = http.MethodGet
@@ -104,4 +110,30 @@ func TestAuthorizeSize_WaitingRequestsAreLimitedByAddress(t *testing.T) {
 	require.ErrorAs(t, err, &refused)
 	require.Equal(t, http.StatusTooManyRequests, refused.Status)
 	require.Positive(t, refused.RetryAfter)
+}
+
+// A request names at most 100 audiences, of which each word of the parameter is one.
+//
+// Holds: house: bounded parameters.
+func TestAuthorizeSize_AudienceIsBounded(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t, nil)
+	names := make([]string, 101)
+	for i := range names {
+		names[i] = fmt.Sprintf("a%d", i)
+	}
+	s.ChangeClient("conf", func(c *storage.Client) { c.Audience = names })
+	words := func(n int) string { return strings.Join(names[:n], " ") }
+	require.NotEmpty(t, s.Get(servertest.AuthorizeURL("audience", words(100))).Param("code"))
+	require.Equal(t, "invalid_target", s.Get(servertest.AuthorizeURL("audience", words(101))).Param("error"))
+}
+
+// The ID of a client may have 255 characters, from the space to the tilde.
+func TestAuthorizeSize_ClientID(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t, nil)
+	id := "a b" + strings.Repeat("~", 252)
+	s.AddClient(id, func(*storage.Client) {})
+	require.NotEmpty(t, s.Get(servertest.AuthorizeURL("client_id", id)).Param("code"))
+	s.Get(servertest.AuthorizeURL("client_id", id+"~")).IsPage(t, http.StatusBadRequest)
 }

@@ -372,6 +372,7 @@ func TestConsentPage_HostMayRenderItsOwn(t *testing.T) {
 	res := b.Visit(servertest.AuthorizeURL("scope", "read"), nil)
 	require.Equal(t, "<div id=app></div>", res.Body)
 	res.HasPageHeaders(t)
+	require.Equal(t, "same-origin", res.Header.Get("Referrer-Policy"), "its form is posted to this origin")
 	require.NotContains(t, res.Header.Get("Content-Security-Policy"), "default-src",
 		"its styles are its own business")
 	require.Equal(t, []any{"/consent", "alice", "conf", []grantwell.Scope{{

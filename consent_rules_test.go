@@ -137,6 +137,15 @@ func TestConsentPage_AllowWithoutScopes(t *testing.T) {
 	res := b.Send("/consent", page.ConsentForm(t))
 	require.NotEmpty(t, res.Param("code"), res.Header.Get("Location"))
 	require.Equal(t, 200, h.Redeem("conf", res.Param("code")).Status)
+
+	// The user is asked about each resource, also where there is no scope to ask for.
+	h.ChangeClient("conf", func(c *storage.Client) { c.Audience = []string{"https://bank.example"} })
+	require.NotEmpty(t, b.Visit(servertest.AuthorizeURL("scope", servertest.Omit), nil).Param("code"))
+	bank := servertest.AuthorizeURL("scope", servertest.Omit, "resource", "https://bank.example")
+	page = b.Visit(bank, nil)
+	require.True(t, page.AsksConsent(), page.Header)
+	require.NotEmpty(t, b.Send("/consent", page.ConsentForm(t)).Param("code"))
+	require.NotEmpty(t, b.Visit(bank, nil).Param("code"))
 }
 
 // A consent is a grant of its own, and says when it was given: ending one family ends

@@ -287,3 +287,64 @@ func TestConfig_NilGrantsAndTooManyForms(t *testing.T) {
 		require.Equal(t, n > 4, err != nil && strings.Contains(err.Error(), "more than 4 forms"), "%d: %v", n, err)
 	}
 }
+
+// A hint that is wrong still finds the token, and the event of a token that has ended says
+// so, and not that the caller may not know it.
+//
+// Holds: RFC 7662 section 2.1.
+func TestIntrospect_WrongHintAndEndedToken(t *testing.T) {
+	t.Parallel()
+	d := servertest.New(t, nil)
+	access, refresh := d.Family("conf")
+	for token, hint := range map[string]string{access: "refresh_token", refresh: "access_token"} {
+		require.Equal(t, http.StatusOK, d.Post("/introspect", servertest.Conf, "token", token, "token_type_hint", hint).Status)
+		require.True(t, d.Post("/introspect", servertest.Conf, "token", token, "token_type_hint", hint).Active(), hint)
+	}
+	require.Equal(t, 200, d.Revoke("conf", access).Status)
+	require.Equal(t, "alice", d.LastEvent().Subject)
+	require.NotEmpty(t, d.LastEvent().GrantID)
+	require.False(t, d.Live(access))
+	require.Equal(t, grants.ReasonToken, d.LastEvent().Reason)
+	require.Equal(t, string(introspect.ReasonRevoked), d.LastEvent().Cause)
+	require.False(t, d.Live("nonsense"))
+	require.Equal(t, grants.ReasonToken, d.LastEvent().Reason)
+}
+
+// A resource server that is a client may ask about tokens whose audience is its ID. A public
+// client may not, because any program can take its name. The host may allow a caller more,
+// and says it for each.
+//
+// Holds: RFC 7662 section 2.1; house: token information asks who.
+func TestIntrospect_AudienceIsTheCaller(t *testing.T) {
+	t.Parallel()
+	allowed := false
+	d := servertest.New(t, func(cfg *grantwell.Config) {
+		cfg.Paths.TokenInfo = "/tokeninfo"
+		cfg.MayIntrospect = func(_ context.Context, caller storage.Client, _ *introspect.Token) bool {
+			return allowed && caller.ID == "post"
+		}
+	})
+	as, id := servertest.Credentials("post")
+	ask := func(token string) bool {
+		return d.Post("/introspect", as, append(id, "token", token)...).Active()
+	}
+	issue := func(audience string) string {
+		d.ChangeClient("conf", func(c *storage.Client) { c.Audience = []string{audience} })
+		return d.Token(servertest.Conf)
+	}
+	for audience, want := range map[string]bool{"post": true, "https://api.example": false} {
+		require.Equal(t, want, ask(issue(audience)), audience)
+	}
+	other := issue("https://api.example")
+	allowed = true
+	require.True(t, ask(other))
+
+	token := issue("public")
+	d.Post("/tokeninfo", "", "client_id", "public", "access_token", token).Fails(t, 400, "invalid_token")
+	require.Equal(t, grants.ReasonNotEntitled, d.LastEvent().Reason)
+	require.Equal(t, http.StatusOK, d.Post("/tokeninfo", servertest.Conf, "access_token", token).Status)
+	require.Equal(t, "conf", d.LastEvent().Subject)
+	require.NotEmpty(t, d.LastEvent().GrantID)
+	require.NotEmpty(t, d.LastEvent().Scope)
+	require.Equal(t, "tokeninfo", d.LastEvent().Endpoint)
+}

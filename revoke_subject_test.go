@@ -101,3 +101,56 @@ func TestTokensNotBefore_EndsEverything(t *testing.T) {
 		require.Equal(t, 200, restored.Refresh("conf", again).Status)
 	})
 }
+
+// pages is a store whose pages have two records, and which counts revocations. It lists what
+// a careless store might: records without a grant, and those of other users.
+type pages struct {
+	*memstore.Store
+	revoked []string
+	fails   bool
+}
+
+func (p *pages) List(ctx context.Context, q storage.Query) ([]storage.Record, string, error) {
+	if p.fails {
+		return nil, "", errors.New("db7 is down")
+	}
+	if q.Subject == "" {
+		return nil, "", errors.New("a list of all users")
+	}
+	q.Limit = 2
+	recs, next, err := p.Store.List(ctx, q)
+	return append(recs, storage.Record{Kind: storage.Used, Subject: q.Subject}, storage.Record{
+		Kind: storage.Access, Subject: "bob", GrantID: "of bob",
+	}), next, err
+}
+
+func (p *pages) Revoke(ctx context.Context, grantID string, kinds ...storage.Kind) error {
+	p.revoked = append(p.revoked, grantID)
+	return p.Store.Revoke(ctx, grantID, kinds...)
+}
+
+// All pages of a user's records are looked through, each grant is revoked once, and nothing
+// of another user is. A list that fails is an error.
+//
+// Holds: house: withdrawn grant; house: store fails closed.
+func TestRevokeSubject_LooksThroughAllPages(t *testing.T) {
+	t.Parallel()
+	store := &pages{Store: memstore.New()}
+	servertest.Register(t, store, servertest.Clients()...)
+	d := servertest.On(t, store, func(cfg *grantwell.Config) { cfg.Records = store })
+	var all []string
+	for range 5 {
+		access, _ := d.Family("conf")
+		all = append(all, access)
+	}
+	store.revoked = nil
+	require.NoError(t, d.AS.RevokeSubject(t.Context(), "alice"))
+	require.Len(t, store.revoked, len(all))
+	require.NotContains(t, store.revoked, "")
+	require.NotContains(t, store.revoked, "of bob")
+	for _, access := range all {
+		require.False(t, d.Valid(access))
+	}
+	store.fails = true
+	require.ErrorContains(t, d.AS.RevokeSubject(t.Context(), "alice"), "db7 is down")
+}

@@ -92,10 +92,10 @@ func TestConsentPage_AnswerIsRepeatedForSecondsOnly(t *testing.T) {
 		for _, decision := range []string{"allow", "deny"} {
 			form := servertest.With(b.Visit(servertest.AuthorizeURL("prompt", "consent"), nil).ConsentForm(t), "decision", decision)
 			first := b.Send("/consent", form).Header.Get("Location")
-			time.Sleep(5 * time.Second)
+			time.Sleep(15 * time.Second)
 			require.Equal(t, first, b.Send("/consent", form).Header.Get("Location"))
 			h.SignedIn("mallory").Send("/consent", form).IsPage(t, http.StatusForbidden)
-			time.Sleep(time.Minute)
+			time.Sleep(time.Nanosecond)
 			b.Send("/consent", form).IsPage(t, http.StatusBadRequest)
 		}
 	})

@@ -42,6 +42,8 @@ func TestClient_ValidateNamesTheField(t *testing.T) {
 		"public without consent":   {"skip_consent", func(c *storage.Client) { c.AuthMethod, c.Secrets, c.SkipConsent = storage.AuthNone, nil, true }},
 		"unknown method":           {"token_endpoint_auth_method", func(c *storage.Client) { c.AuthMethod = "magic" }},
 		"keys twice":               {"jwks_uri", func(c *storage.Client) { c.JWKS, c.JWKSURI = json.RawMessage(`{}`), "https://app.example/jwks" }},
+		"keys without TLS":         {"jwks_uri", func(c *storage.Client) { c.JWKSURI = "http://app.example/jwks" }},
+		"keys at a long URI":       {"jwks_uri", func(c *storage.Client) { c.JWKSURI = "https://app.example/" + strings.Repeat("x", 2048-19) }},
 		"no redirect URI":          {"redirect_uris", func(c *storage.Client) { c.RedirectURIs = nil }},
 		"implicit, none":           {"redirect_uris", func(c *storage.Client) { c.RedirectURIs, c.GrantTypes = nil, []string{"implicit"} }},
 		"blank redirect URI":       {"redirect_uris", func(c *storage.Client) { c.RedirectURIs = []string{" "} }},
@@ -53,6 +55,10 @@ func TestClient_ValidateNamesTheField(t *testing.T) {
 		"origin of another scheme": {"origins", func(c *storage.Client) { c.Origins = []string{"ftp://app.example"} }},
 		"origin with a user":       {"origins", func(c *storage.Client) { c.Origins = []string{"https://u@app.example"} }},
 		"token format":             {"access_token_format", func(c *storage.Client) { c.AccessTokenFormat = "paseto" }},
+		"negative retry window":    {"refresh_retry_window", func(c *storage.Client) { c.RefreshRetryWindow = -1 }},
+		"long retry window":        {"refresh_retry_window", func(c *storage.Client) { c.RefreshRetryWindow = 5*time.Minute + 1 }},
+		"negative assertion":       {"assertion_lifetime", func(c *storage.Client) { c.AssertionLifetime = -1 }},
+		"long assertion":           {"assertion_lifetime", func(c *storage.Client) { c.AssertionLifetime = storage.MaxAssertionLifetime + 1 }},
 		"negative lifetime":        {"lifetimes", func(c *storage.Client) { c.AccessTokenLifetime = -1 }},
 		"code of an hour":          {"lifetimes", func(c *storage.Client) { c.CodeLifetime = time.Hour }},
 	} {
@@ -62,6 +68,13 @@ func TestClient_ValidateNamesTheField(t *testing.T) {
 			require.ErrorContains(t, client.Validate(), "storage: client "+c.field+":")
 		})
 	}
+	t.Run("bounds are inclusive", func(t *testing.T) {
+		c := good()
+		c.ID = strings.Repeat("~", 255)
+		c.JWKSURI = "https://app.example/" + strings.Repeat("x", 2048-20)
+		c.RefreshRetryWindow, c.AssertionLifetime, c.CodeLifetime = 5*time.Minute, storage.MaxAssertionLifetime, 10*time.Minute
+		require.NoError(t, c.Validate())
+	})
 	t.Run("every reason at once", func(t *testing.T) {
 		err := (&storage.Client{AuthMethod: "magic", Origins: []string{"*"}}).Validate()
 		for _, field := range []string{"client_id", "token_endpoint_auth_method", "redirect_uris", "origins"} {

@@ -2,6 +2,7 @@ package storage_test
 
 import (
 	"context"
+	"errors"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -117,4 +118,122 @@ func TestForIssuer_ListsAndRevokesItsOwn(t *testing.T) {
 		Kind: storage.Refresh, Key: "y", State: storage.Active, GrantID: rec.GrantID,
 	}), "nothing joins another issuer's grant")
 	require.Equal(t, a, storage.ForIssuer(a, "https://a.example"))
+}
+
+// stuck is a store whose n-th call of Revoke fails.
+type stuck struct {
+	storage.Records
+	fails, calls int
+}
+
+func (s *stuck) Revoke(ctx context.Context, grantID string, kinds ...storage.Kind) error {
+	s.calls++
+	if s.calls == s.fails {
+		return errors.New("store down")
+	}
+
+	return s.Records.Revoke(ctx, grantID, kinds...)
+}
+
+// A grant is revoked under the name that it was given and under its marked one. If either
+// call fails, the revocation failed.
+//
+// Holds: house: store fails closed.
+func TestForIssuer_RevokeFailsClosed(t *testing.T) {
+	t.Parallel()
+	for fails := 1; fails <= 2; fails++ {
+		part := storage.ForIssuer(&stuck{Records: memstore.New(), fails: fails}, "https://a.example")
+		require.Error(t, part.Revoke(t.Context(), "g"), fails)
+	}
+}
+
+// A record that its issuer's store must not have is refused: one without a key, although
+// the joined key would not be empty, and one of another issuer's grant.
+//
+// Holds: house: issuers apart.
+func TestForIssuer_RefusesWhatItCannotHave(t *testing.T) {
+	t.Parallel()
+	store := memstore.New()
+	a := storage.ForIssuer(store, "https://a.example")
+	b := storage.ForIssuer(store, "https://b.example")
+	used := storage.Record{Kind: storage.Used, Key: "k", State: storage.Active, IssuedAt: time.Now()}
+	require.NoError(t, a.Insert(t.Context(), used))
+	granted := storage.Record{Kind: storage.Access, Key: storage.Key("x"), State: storage.Active, GrantID: "g", IssuedAt: time.Now()}
+	require.NoError(t, b.Insert(t.Context(), granted))
+	foreign, err := b.Get(t.Context(), storage.Access, granted.Key)
+	require.NoError(t, err)
+	keyless := used
+	keyless.Key = ""
+	other := foreign
+	other.Key = storage.Key("y")
+
+	require.Error(t, a.Insert(t.Context(), keyless))
+	require.Error(t, a.Insert(t.Context(), other))
+	require.Error(t, a.Advance(t.Context(), storage.Active, foreign))
+	spent := used
+	spent.State = storage.Spent
+	require.Error(t, a.Advance(t.Context(), storage.Active, spent, other))
+	require.Error(t, a.Advance(t.Context(), storage.Active, spent, keyless))
+	rec, err := a.Get(t.Context(), storage.Used, "k")
+	require.NoError(t, err)
+	require.Equal(t, storage.Active, rec.State)
+	require.NoError(t, a.Advance(t.Context(), storage.Active, spent))
+}
+
+// The part of an issuer can what its store can, and is made once.
+//
+// Holds: house: issuers apart.
+func TestForIssuer_CanWhatItsStoreCan(t *testing.T) {
+	t.Parallel()
+	const a = "https://a.example"
+	store := memstore.New()
+	for name, c := range map[string]struct {
+		inner         storage.Records
+		lists, sweeps bool
+	}{
+		"all":  {store, true, true},
+		"none": {struct{ storage.Records }{store}, false, false},
+		"list": {struct {
+			storage.Records
+			storage.Lister
+		}{store, store}, true, false},
+		"sweep": {struct {
+			storage.Records
+			storage.Sweeper
+		}{store, store}, false, true},
+	} {
+		part := storage.ForIssuer(c.inner, a)
+		_, lists := part.(storage.Lister)
+		_, sweeps := part.(storage.Sweeper)
+		require.Equal(t, c.lists, lists, name)
+		require.Equal(t, c.sweeps, sweeps, name)
+		require.NoError(t, part.Insert(t.Context(), storage.Record{
+			Kind: storage.Used, Key: name, State: storage.Active, IssuedAt: time.Now(),
+		}), name)
+		_, err := storage.ForIssuer(part, a).Get(t.Context(), storage.Used, name)
+		require.NoError(t, err, "the issuer's part of its part is itself")
+		_, err = storage.ForIssuer(part, "https://b.example").Get(t.Context(), storage.Used, name)
+		require.ErrorIs(t, err, storage.ErrNotFound)
+	}
+	require.Nil(t, storage.ForIssuer(nil, a))
+	require.Equal(t, storage.Records(store), storage.ForIssuer(store, ""))
+}
+
+// A record without a grant, under a key that is joined with the issuer, is in no list: it
+// may be another issuer's.
+//
+// Holds: house: issuers apart.
+func TestForIssuer_ListsNothingWithoutAMark(t *testing.T) {
+	t.Parallel()
+	store := memstore.New()
+	a := storage.ForIssuer(store, "https://a.example")
+	b := storage.ForIssuer(store, "https://b.example")
+	require.NoError(t, a.Insert(t.Context(), storage.Record{
+		Kind: storage.Pushed, Key: "k", State: storage.Active, ClientID: "app", IssuedAt: time.Now(),
+	}))
+	for _, part := range []storage.Records{a, b} {
+		recs, _, err := part.(storage.Lister).List(t.Context(), storage.Query{ClientID: "app"})
+		require.NoError(t, err)
+		require.Empty(t, recs)
+	}
 }

@@ -17,6 +17,7 @@ func TestCheckOrigin_TakesWhatBrowsersSend(t *testing.T) {
 		"capacitor://localhost", "tauri://localhost", "ionic://localhost", "http://tauri.localhost",
 		"chrome-extension://aapbdbdomjkkjkaonfhkkikfgjllcleb", "moz-extension://1b2c3d4e-0000-4000-8000-000000000000",
 		"https://xn--bcher-kva.example", "app://obsidian.md",
+		"http://app.example:443", "https://app.example:80", "https://app.example:65535",
 	} {
 		require.NoError(t, storage.CheckOrigin(good), good)
 	}
@@ -27,6 +28,7 @@ func TestCheckOrigin_TakesWhatBrowsersSend(t *testing.T) {
 		"https://u@app.example": "scheme://host", "app.example": "scheme://host", "https://": "scheme://host", "": "scheme://host",
 		"ftp://app.example": "scheme", "wss://app.example": "scheme", "null": "null", "*": "wildcard", "file://x": "null", "https://*.app.example": "scheme://host",
 		"https://app.example:": "port", "https://app.example:08443": "port", "https://[0:0:0:0:0:0:0:1]": "address",
+		"https://app.example:100000": "port", "https://[fe80::1%25eth0]": "scheme://host",
 		"capacitor://localhost/x": "scheme://host", "https://app.example#": "scheme://host",
 	} {
 		require.ErrorContains(t, storage.CheckOrigin(bad), why, bad)

@@ -18,7 +18,7 @@ func TestCheckRedirectURI_RefusesWhatABrowserMustNotFollow(t *testing.T) {
 	for _, good := range []string{
 		"https://app.example/cb", "https://app.example", "https://app.example:8443/cb?a=1&b=%20", "https://xn--bcher-kva.example/cb",
 		"http://localhost/cb", "http://localhost:3000/cb", "http://127.0.0.1:8080/cb", "http://127.9.9.9/", "http://[::1]:8080/cb",
-		"com.example.app:/oauth2redirect", "com.example.app://callback/path",
+		"com.example.app:/oauth2redirect", "com.example.app://callback/path", "https://app.example/" + strings.Repeat("x", 2048-20),
 	} {
 		require.NoError(t, storage.CheckRedirectURI(good), good)
 	}

@@ -63,6 +63,60 @@ func TestSweepEvery_RemovesExpiredUntilItsContextEnds(t *testing.T) {
 	})
 }
 
+// The interval is the caller's, and the number of removed records is logged.
+//
+// Holds: house: sweeping.
+func TestSweepEvery_IntervalOfTheCaller(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &failing{Store: memstore.New(), calls: 1}
+		for i := range 1500 {
+			r := issued(storage.Access, fmt.Sprint(i))
+			r.ExpiresAt = time.Now().Add(1500 * time.Millisecond)
+			require.NoError(t, store.Insert(t.Context(), r))
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var log bytes.Buffer
+		ended := make(chan error, 1)
+		go func() {
+			ended <- storage.SweepEvery(ctx, store, time.Second, slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug})))
+		}()
+		time.Sleep(3500 * time.Millisecond)
+		synctest.Wait()
+		require.Equal(t, 1+4+1, store.calls, "at 0, 1, 2 and 3 seconds, and a second batch")
+		require.Zero(t, store.Len())
+		require.Contains(t, log.String(), "removed=1500")
+		require.NotContains(t, log.String(), "removed=0")
+		cancel()
+		require.ErrorIs(t, <-ended, context.Canceled)
+	})
+}
+
+// endless is a store that always has more to sweep.
+type endless struct {
+	storage.Records
+	calls int
+}
+
+func (e *endless) Sweep(_ context.Context, _ time.Time, limit int) (int, error) {
+	e.calls++
+	return limit, nil
+}
+
+// One sweep removes at most 100,000 records. The next interval goes on.
+//
+// Holds: house: sweeping.
+func TestSweepEvery_OneSweepIsBounded(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := &endless{}
+		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+		defer cancel()
+		require.ErrorIs(t, storage.SweepEvery(ctx, store, time.Second, slog.New(slog.DiscardHandler)), context.DeadlineExceeded)
+		require.Equal(t, 200, store.calls)
+	})
+}
+
 // A store that cannot sweep is an error at once, not a loop that does nothing.
 func TestSweepEvery_NeedsSweeper(t *testing.T) {
 	t.Parallel()

@@ -51,18 +51,6 @@ func (s *Settings) CheckTLS(r *http.Request) error {
 	return nil
 }
 
-// Guarded runs do and turns a panic into an error. A panic with
-// [http.ErrAbortHandler] goes on.
-func Guarded(do func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = Panicked(p)
-		}
-	}()
-
-	return do()
-}
-
 // Panicked turns the value of a panic in a hook, a store or a signer into a fault of
 // the server. The value may be anything, a secret too, so the error has only its
 // type. It panics again with [http.ErrAbortHandler].

@@ -131,7 +131,8 @@ func preferred(header string) []string {
 		if !given {
 			weight = "1"
 		}
-		if strings.Trim(weight, "0.") != "" {
+		// Zeros at the end mean nothing: of two languages of one weight, the first is meant.
+		if weight = strings.TrimRight(weight, "0."); weight != "" {
 			wishes = append(wishes, wish{strings.TrimSpace(tag), weight})
 		}
 	}

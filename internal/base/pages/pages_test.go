@@ -42,3 +42,42 @@ func TestPages_PolicyAndEscaping(t *testing.T) {
 	}
 	require.Contains(t, pages.Style(), "body{")
 }
+
+// An error page always says something, leads back only where there is a link, and names the
+// request for the operator.
+//
+// Holds: house: escaped text.
+func TestError_SaysSomethingAndLeadsBack(t *testing.T) {
+	t.Parallel()
+	page := func(description, back, request string) string {
+		w := httptest.NewRecorder()
+		pages.Error(w, pages.Language{}, http.StatusTeapot, "some_code", description, back, request)
+		require.Equal(t, http.StatusTeapot, w.Code)
+		return w.Body.String()
+	}
+	bare := page("", "", "")
+	require.Contains(t, bare, "The request cannot be answered.")
+	require.Contains(t, bare, "some_code")
+	require.Contains(t, bare, `<html lang="en">`)
+	require.Contains(t, bare, "<title>Error</title>")
+	require.NotContains(t, bare, "<a ")
+	require.NotContains(t, bare, "request-id")
+	full := page("It is late.", "https://app.example/cb?a=1&b=2", "r-1")
+	require.NotContains(t, full, "cannot be answered")
+	require.Contains(t, full, "It is late.")
+	require.Contains(t, full, `href="https://app.example/cb?a=1&amp;b=2" rel="noreferrer"`)
+	require.Contains(t, full, `<bdi id="request-id">r-1</bdi>`)
+}
+
+// Only the page that posts an answer may run a script, and only its own.
+//
+// Holds: RFC 6749 section 10.12.
+func TestPolicy_OneScript(t *testing.T) {
+	t.Parallel()
+	w := httptest.NewRecorder()
+	pages.FormPost(w, pages.Language{}, "https://app.example/cb", func(func(name, value string)) {})
+	require.Regexp(t, `script-src 'sha256-[A-Za-z0-9+/]{43}='; `, w.Header().Get("Content-Security-Policy"))
+	w = httptest.NewRecorder()
+	pages.Code(w, pages.Language{}, "x")
+	require.NotContains(t, w.Header().Get("Content-Security-Policy"), "script-src")
+}

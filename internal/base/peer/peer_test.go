@@ -229,3 +229,53 @@ func FuzzAddr(f *testing.F) {
 		}
 	})
 }
+
+// Forwarded is read as RFC 7239 section 4 says. Empty fields mean nothing, and a line that
+// cannot be parsed says neither an address nor https.
+func TestForwarded_Forms(t *testing.T) {
+	t.Parallel()
+	for line, want := range map[string]struct {
+		addr   string
+		secure bool
+	}{
+		"for=203.0.113.9;proto=https":           {"203.0.113.9", true},
+		";for=203.0.113.9;;proto=https;;":       {"203.0.113.9", true},
+		"for=203.0.113.9;proto=http":            {"203.0.113.9", false},
+		"for=203.0.113.9;proto=https;by=\"x":    {"::", false},
+		"proto=https;for=\"x, for=203.0.113.9":  {"::", false},
+		"proto=https;proto=https":               {"::", false},
+		"for=\"[2001:db9::7]x\";proto=https":    {"invalid IP", true},
+		"for=\"[2001:db9::7]:443\";proto=https": {"2001:db9::7", true},
+	} {
+		r := request("10.0.0.1:1", "Forwarded", line)
+		require.Equal(t, want.addr, proxies.Addr(r).String(), line)
+		require.Equal(t, want.secure, proxies.Secure(r), line)
+	}
+}
+
+// Of several lines, one that cannot be parsed is one that is not https.
+func TestSecure_MalformedLineIsNotTLS(t *testing.T) {
+	t.Parallel()
+	const good = "for=203.0.113.9;proto=https"
+	for _, bad := range []string{`for="x`, "proto=https;proto=https", strings.Repeat(" ", 4<<10) + good} {
+		require.True(t, proxies.Secure(request("10.0.0.1:1", "Forwarded", good, "Forwarded", good)))
+		require.False(t, proxies.Secure(request("10.0.0.1:1", "Forwarded", good, "Forwarded", bad)), bad)
+		require.False(t, proxies.Secure(request("10.0.0.1:1", "Forwarded", bad, "Forwarded", good)), bad)
+	}
+	longest := strings.Repeat(" ", 4<<10-len(good)) + good
+	require.True(t, proxies.Secure(request("10.0.0.1:1", "Forwarded", longest)))
+}
+
+// Each of the two headers that are ignored is worth the line in the log.
+func TestIgnored_EachHeaderIsLogged(t *testing.T) {
+	t.Parallel()
+	for name, read := range map[string]func(p *peer.Proxies){
+		"address": func(p *peer.Proxies) { p.Addr(request("192.0.2.1:1", "X-Forwarded-For", "203.0.113.9")) },
+		"proto":   func(p *peer.Proxies) { p.Secure(request("192.0.2.1:1", "X-Forwarded-Proto", "https")) },
+	} {
+		var log bytes.Buffer
+		p := &peer.Proxies{Logger: slog.New(slog.NewTextHandler(&log, nil))}
+		read(p)
+		require.Contains(t, log.String(), "forwarding headers are ignored", name)
+	}
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/frame/backchannel"
 	"github.com/grantwell/grantwell/internal/seam"
 	"github.com/grantwell/grantwell/storage"
 )
@@ -43,6 +44,7 @@ func TestCORS_Preflight(t *testing.T) {
 		require.Equal(t, c.status, w.Code, "%+v", c)
 		require.Equal(t, c.allowed, w.Header().Get("Access-Control-Allow-Origin"), "%+v", c)
 		require.Equal(t, c.allows, w.Header().Get("Access-Control-Allow-Methods"), "%+v", c)
+		require.Equal(t, c.allows != "", w.Header().Get("Access-Control-Max-Age") == "600", "%+v", c)
 		require.Empty(t, w.Header().Get("Access-Control-Allow-Credentials"))
 		if c.status == http.StatusNoContent {
 			require.Equal(t, "Origin", w.Header().Get("Vary"))
@@ -128,4 +130,16 @@ func TestCORS_HeadersOfTheHost(t *testing.T) {
 	req.Header.Set("Access-Control-Request-Method", http.MethodPost)
 	w := r.serve(seam.Endpoint{}, req)
 	require.Equal(t, "Authorization, Content-Type, DPoP, X-Trace", w.Header().Get("Access-Control-Allow-Headers"))
+}
+
+// A host's origins and request headers are refused where no preflight could name them.
+//
+// Holds: RFC 7009 section 2.3.
+func TestCheckOrigins_NamesOfHeaders(t *testing.T) {
+	t.Parallel()
+	require.NoError(t, backchannel.CheckOrigins([]string{"https://app.example"}, []string{"X-Trace_ID-0", "traceparent"}))
+	for _, name := range []string{"", "*", "X Trace", "X-Trace,Y", "X-Trace:", "X-Tracé", "X-Trace\r\n"} {
+		require.ErrorContains(t, backchannel.CheckOrigins(nil, []string{"X-Trace", name}), "OriginHeaders[1]", "%q", name)
+	}
+	require.ErrorContains(t, backchannel.CheckOrigins([]string{"https://app.example/"}, nil), "Origins[0]")
 }

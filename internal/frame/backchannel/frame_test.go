@@ -177,6 +177,10 @@ func TestError_IsOnlyWhatTheClientMayKnow(t *testing.T) {
 	require.Equal(t, grants.ReasonGrant, r.events[0].Reason)
 	require.Contains(t, r.events[0].Cause, "pq")
 
+	long := &grants.Error{Code: "x~", URI: "https://help.example/" + strings.Repeat("u", 600)}
+	require.JSONEq(t, `{"error":"x~","error_uri":"https://help.example/`+strings.Repeat("u", 512-21)+`"}`,
+		newRig().post(failing(long)).Body.String())
+
 	w = r.post(failing(errors.New("pq: 10.0.0.7")))
 	require.Equal(t, http.StatusInternalServerError, w.Code)
 	require.NotContains(t, w.Body.String(), "pq")
@@ -228,6 +232,31 @@ func TestError_Headers(t *testing.T) {
 			require.Equal(t, want, w.Result().Header[header], "%s: %s", name, header)
 		}
 		require.Equal(t, "no-store", w.Header().Get("Cache-Control"), name)
+	}
+}
+
+// An endpoint whose callers the host authenticates names no scheme of its own.
+func TestError_HostedHasNoChallenge(t *testing.T) {
+	t.Parallel()
+	r := newRig()
+	w := httptest.NewRecorder()
+	r.Hosted("admin", func(context.Context, http.ResponseWriter, *seam.Call) (seam.Reply, error) {
+		return seam.Reply{}, grants.InvalidClient("x")
+	}).ServeHTTP(w, form("/admin", ""))
+	require.Equal(t, http.StatusUnauthorized, w.Code)
+	require.NotContains(t, w.Result().Header, "Www-Authenticate")
+}
+
+// The body of a request to a path that is not served is not waited for.
+func TestPaths_BodyOfAnUnknownPathIsNotRead(t *testing.T) {
+	t.Parallel()
+	r := newRig()
+	h := r.Paths("", []seam.Endpoint{{Path: "/token"}}).Handler()
+	for body, want := range map[string]string{"a=1": "close", "": ""} {
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, form("/other", body))
+		require.Equal(t, http.StatusNotFound, w.Code)
+		require.Equal(t, want, w.Header().Get("Connection"), body)
 	}
 }
 

@@ -37,11 +37,13 @@ func (c *Cookie) Prepare(issuer string) error {
 	if c.Path == "" {
 		c.Path = "/"
 	}
-	switch {
-	case c.Name == "" && whole:
-		c.Name = hostPrefix + "grantwell" + suffix(issuer)
-	case c.Name == "":
+	if c.Name == "" {
 		c.Name = "grantwell" + suffix(issuer)
+		if whole {
+			c.Name = hostPrefix + c.Name
+		}
+	}
+	switch {
 	case strings.ContainsFunc(c.Name, notToken):
 		return errors.New("Cookie.Name: has a character that a cookie's name cannot have (RFC 6265 section 4.1.1)")
 	case strings.ContainsFunc(c.Path, notInPath) || c.Path[0] != '/':

@@ -283,3 +283,20 @@ func TestForm_ReadsOnePlace(t *testing.T) {
 		require.Error(t, send(), name)
 	}
 }
+
+// The codes of the authorization endpoint reach the client as they are.
+//
+// Holds: RFC 6749 section 4.1.2.1.
+func TestRefusal_KeepsTheCodesOfThisEndpoint(t *testing.T) {
+	t.Parallel()
+	r := newRig()
+	for _, code := range []string{
+		"invalid_request", "unauthorized_client", "access_denied", "unsupported_response_type", "invalid_scope",
+		"server_error", "temporarily_unavailable", "invalid_target", "login_required", "consent_required",
+		"interaction_required", "account_selection_required", "request_not_supported", "request_uri_not_supported",
+		"registration_not_supported",
+	} {
+		params := r.Refusal(&grants.Error{Code: code, Status: http.StatusBadRequest})
+		require.Equal(t, seam.Param{Name: "error", Value: code}, params[0])
+	}
+}

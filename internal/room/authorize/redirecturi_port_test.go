@@ -24,3 +24,16 @@ func TestRedirectURI_PortOfManyDigits(t *testing.T) {
 		require.False(t, matches(t, registered, "http://127.0.0.1:"+port+"/cb"), port)
 	}
 }
+
+// Every digit may be part of the port, and the path may be missing.
+//
+// Holds: RFC 8252 section 7.3.
+func TestRedirectURI_PortOfAnyDigits(t *testing.T) {
+	t.Parallel()
+	for _, host := range []string{"http://127.0.0.1", "http://[::1]"} {
+		require.True(t, matches(t, host+"/cb", host+":9909/cb"))
+		require.True(t, matches(t, host+":1234/cb", host+":56789/cb"))
+		require.True(t, matches(t, host, host+":8080"))
+		require.False(t, matches(t, host, host+":8080/"))
+	}
+}

@@ -19,7 +19,10 @@ func TestResponseType_IsServedAndRegistered(t *testing.T) {
 	noGrant.ID = "nogrant"
 	noGrant.GrantTypes = []string{"client_credentials"}
 	noGrant.ResponseTypes = []string{"code", "token"}
-	r := room(t, nil, web(), spa(), noGrant)
+	oneGrant := spa() // a combination needs the grants of all of its words
+	oneGrant.ID = "onegrant"
+	oneGrant.GrantTypes = []string{"implicit"}
+	r := room(t, nil, web(), spa(), noGrant, oneGrant)
 	for _, c := range []struct{ client, sent, want, code string }{
 		{"web", "code", "code", ""},
 		{"web", " code ", "code", ""},
@@ -40,6 +43,8 @@ func TestResponseType_IsServedAndRegistered(t *testing.T) {
 		{"spa", "code token code", "", "unsupported_response_type"},
 		{"nogrant", "code", "", "unauthorized_client"},
 		{"nogrant", "token", "", "unauthorized_client"},
+		{"onegrant", "token", "token", ""},
+		{"onegrant", "code token", "", "unauthorized_client"},
 	} {
 		a, e := parse(t, r, request("client_id", c.client, "response_type", c.sent))
 		if c.code != "" {

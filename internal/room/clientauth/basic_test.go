@@ -46,3 +46,18 @@ func TestBasic_IsTwoFormEncodedStrings(t *testing.T) {
 		require.Empty(t, decoded, header)
 	}
 }
+
+// The payload of a header has at most 8 KiB, and one ID and secret of that size are read.
+//
+// Holds: house: bounded parameters.
+func TestBasic_PayloadIsBounded(t *testing.T) {
+	t.Parallel()
+	text := "id:" + strings.Repeat("x", 8<<10/4*3-3)
+	payload := base64.StdEncoding.EncodeToString([]byte(text))
+	require.Len(t, payload, 8<<10)
+	decoded, _, err := parseBasic("Basic " + payload)
+	require.NoError(t, err)
+	require.Equal(t, "id", decoded.id)
+	_, _, err = parseBasic("Basic " + base64.StdEncoding.EncodeToString([]byte(text+"x")))
+	require.Error(t, err)
+}

@@ -12,7 +12,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantwell/grantwell"
+	"github.com/grantwell/grantwell/grants/limit"
 	"github.com/grantwell/grantwell/internal/servertest"
+	"github.com/grantwell/grantwell/internal/spec/par"
 	"github.com/grantwell/grantwell/storage"
 )
 
@@ -74,6 +76,80 @@ func TestPAR_ParametersBesideTheReferenceAreIgnored(t *testing.T) {
 	require.True(t, strings.HasPrefix(answer.Header.Get("Location"), servertest.Redirect), answer.Body)
 	require.Equal(t, servertest.State, answer.Param("state"))
 	require.Equal(t, "read", s.Redeem("conf", answer.Param("code")).String("scope"))
+}
+
+// A parameter that is sent twice beside the reference is refused, also if the pushed
+// request has no such parameter. Resources beside the reference are ignored.
+//
+// Holds: RFC 6749 section 3.2.
+func TestPAR_ParametersBesideTheReferenceAreSentOnce(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t, on)
+	const one, two = "https://one.example/", "https://two.example/"
+	s.ChangeClient("conf", func(c *storage.Client) { c.Audience = []string{one, two} })
+	uri := pushed(t, s, "conf", "scope", "read")
+	for _, name := range []string{"state", "nonce", "scope"} {
+		answer := s.Get(with(uri), name, "a", name, "b")
+		require.Equal(t, "invalid_request", answer.Param("error"), name)
+		require.True(t, strings.HasPrefix(answer.Header.Get("Location"), servertest.Redirect), name)
+	}
+
+	// Two references name no request: its state does not come back.
+	twice := s.Get(with(uri), "request_uri", uri)
+	require.Equal(t, "invalid_request", twice.Param("error"))
+	require.Empty(t, twice.Param("state"))
+	s.Get(with(uri), "client_id", "conf").IsPage(t, 400)
+
+	answer := s.Get(with(uri), "resource", one, "resource", two, "audience", one, "audience", two)
+	rec, err := s.Store.Get(t.Context(), storage.Code, storage.Key(answer.Param("code")))
+	require.NoError(t, err)
+	require.Empty(t, rec.Audience)
+}
+
+// A request that was pushed still counts as pushed after the user signed in.
+func TestPAR_WaitingRequestWasPushed(t *testing.T) {
+	t.Parallel()
+	site := servertest.NewSite(t, func(cfg *grantwell.Config, _ *grantwell.Pages) {
+		on(cfg)
+		cfg.PAR.Required = true
+	})
+	uri := pushed(t, site.Server, "conf")
+	b := site.Browser()
+	consent := b.LogIn(b.Visit(with(uri), nil), "alice")
+	require.True(t, consent.AsksConsent(), consent.Body)
+	require.NotEmpty(t, b.Send("/consent", consent.ConsentForm(t)).Param("code"))
+}
+
+// The record of an answered reference belongs to its client and to the grant that was
+// answered, or to a grant of its own if there was none.
+func TestPAR_AnsweredReferenceNamesItsGrant(t *testing.T) {
+	t.Parallel()
+	site := servertest.NewSite(t, func(cfg *grantwell.Config, _ *grantwell.Pages) { on(cfg) })
+	answered := func(decision string) storage.Record {
+		before := map[string]bool{}
+		for _, rec := range site.Records(storage.Query{Kind: storage.Used}) {
+			before[rec.Key] = true
+		}
+		b := site.SignedIn("alice")
+		form := b.Visit(with(pushed(t, site.Server, "conf", "prompt", "consent")), nil).ConsentForm(t)
+		b.Send("/consent", servertest.With(form, "decision", decision)).Params(t)
+		for _, rec := range site.Records(storage.Query{Kind: storage.Used}) {
+			if !before[rec.Key] {
+				return rec
+			}
+		}
+		t.Fatal("no record of the answer")
+		return storage.Record{}
+	}
+	denied, allowed := answered("deny"), answered("allow")
+	codes := site.Records(storage.Query{Kind: storage.Code})
+	require.Len(t, codes, 1)
+	require.Equal(t, codes[0].GrantID, allowed.GrantID)
+	require.NotEmpty(t, denied.GrantID)
+	require.NotEqual(t, allowed.GrantID, denied.GrantID)
+	require.False(t, allowed.ExpiresAt.IsZero(), "it is swept one day")
+	require.Equal(t, "conf", allowed.ClientID)
+	require.Equal(t, "conf", denied.ClientID)
 }
 
 // The client authenticates as at the token endpoint (RFC 9126 section 2.1).
@@ -394,4 +470,66 @@ func TestPAR_StoreFailureIsUnavailable(t *testing.T) {
 	require.Equal(t, "temporarily_unavailable", s.Get(with(uri)).Param("error"))
 	store.Pass()
 	require.NotEmpty(t, s.Get(with(uri)).Param("code"), "the failed try spent nothing")
+}
+
+// A pushed request may be used for 5 seconds to 10 minutes.
+//
+// Holds: house: configuration errors.
+func TestPAR_LifetimeIsBounded(t *testing.T) {
+	t.Parallel()
+	for lifetime, ok := range map[time.Duration]bool{
+		0: true, 5*time.Second - 1: false, 5 * time.Second: true,
+		10 * time.Minute: true, 10*time.Minute + 1: false, -time.Minute: false,
+	} {
+		p := &par.PAR{Path: "/par", Lifetime: lifetime}
+		require.Equal(t, ok, p.Prepare() == nil, lifetime)
+	}
+	p := &par.PAR{Path: "/par"}
+	require.NoError(t, p.Prepare())
+	require.Equal(t, time.Minute, p.Lifetime)
+}
+
+// A pushed request that was ended in the store is over.
+func TestPAR_EndedRequestIsOver(t *testing.T) {
+	t.Parallel()
+	s := servertest.New(t, on)
+	uri := pushed(t, s, "conf")
+	rec := s.Records(storage.Query{Kind: storage.Pushed})[0]
+	rec.State = storage.Revoked
+	require.NoError(t, s.Store.Advance(t.Context(), storage.Active, rec))
+	s.Get(with(uri)).IsPage(t, 400)
+}
+
+// What is pushed is recorded with its time and its client, and the event has its scope.
+// Requests without an address share no limit.
+//
+// Holds: house: one event.
+func TestPAR_RecordAndEvent(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := servertest.New(t, func(cfg *grantwell.Config) {
+			on(cfg)
+			cfg.Limiter = limit.NewMemory(map[string]limit.Limit{"addr": {Failures: 1, Window: time.Hour}})
+		})
+		pushed(t, s, "conf", "scope", "read")
+		require.Equal(t, []string{"read"}, s.LastEvent().Scope)
+		recs := s.Records(storage.Query{Kind: storage.Pushed})
+		require.Len(t, recs, 1)
+		require.True(t, recs[0].IssuedAt.Equal(time.Now()))
+		require.True(t, recs[0].ExpiresAt.Equal(time.Now().Add(time.Minute)))
+		require.Equal(t, "conf", recs[0].ClientID)
+
+		as, id := servertest.Credentials("public")
+		form := servertest.AuthorizeQuery(append(id, "client_id", "public")...).Encode()
+		status := func(addr string) int {
+			req := servertest.Request("/par", as, form)
+			req.RemoteAddr = addr
+			return s.Do(req).Status
+		}
+		for range 3 {
+			require.Equal(t, http.StatusCreated, status("@"))
+		}
+		require.Equal(t, http.StatusCreated, status("192.0.2.1:1"))
+		require.Equal(t, http.StatusTooManyRequests, status("192.0.2.1:1"))
+	})
 }

@@ -46,6 +46,15 @@ func TestWrite_Links(t *testing.T) {
 		require.Equal(t, ok, strings.Contains(w.Body.String(), `<img class="logo" src="`+link+`"`), link)
 		require.Equal(t, ok, strings.Count(w.Body.String(), `href="`+link+`"`) == 2, link)
 	}
+	for _, page := range []consentpage.Page{
+		{PolicyURI: "https://x.example/a", TOSURI: "javascript:alert(1)"},
+		{PolicyURI: "javascript:alert(1)", TOSURI: "https://x.example/a"},
+	} {
+		w := httptest.NewRecorder()
+		require.NoError(t, consentpage.Write(w, page))
+		require.Equal(t, 1, strings.Count(w.Body.String(), `href="`))
+		require.NotContains(t, w.Body.String(), "alert(1)")
+	}
 	w := httptest.NewRecorder()
 	require.NoError(t, consentpage.Write(w, consentpage.Page{Application: "x", LogoURI: "data:image/png;base64,AAAA", PolicyURI: "data:image/png;base64,AAAA"}))
 	require.Contains(t, w.Body.String(), `src="data:image/png;base64,AAAA"`)
@@ -71,4 +80,28 @@ func TestWrite_EscapesEverything(t *testing.T) {
 	}))
 	require.NotContains(t, w.Body.String(), "<script")
 	require.Contains(t, w.Body.String(), `<style nonce="`)
+}
+
+// A store may hold clients that were never validated: what could reorder or hide a text is
+// left out of the page.
+//
+// Holds: house: consent page.
+func TestWrite_InvisibleTextIsLeftOut(t *testing.T) {
+	t.Parallel()
+	const hidden = "a\u202eb\u200bc"
+	for name, page := range map[string]consentpage.Page{
+		"application": {Application: hidden},
+		"description": {Application: "x", Description: hidden},
+		"user":        {Application: "x", User: hidden, Switch: "/login"},
+	} {
+		w := httptest.NewRecorder()
+		require.NoError(t, consentpage.Write(w, page))
+		require.Equal(t, 200, w.Code)
+		require.Contains(t, w.Body.String(), "abc", name)
+		require.NotContains(t, w.Body.String(), "\u202e", name)
+		require.NotContains(t, w.Body.String(), "\u200b", name)
+		require.Contains(t, w.Body.String(), `<html lang="en">`)
+		require.Equal(t, "no-store", w.Header().Get("Cache-Control"), "the page carries a token")
+		require.Equal(t, "DENY", w.Header().Get("X-Frame-Options"))
+	}
 }
