@@ -219,25 +219,9 @@ type presented struct {
 func (r *Room) present(c *seam.Call) (presented, error) {
 	p := presented{named: c.Form.Get("client_id"), method: storage.AuthNone}
 	p.clientID = p.named
-	count := 0
-
-	if h := c.Request.Header["Authorization"]; len(h) > 0 {
-		if len(h) > 1 {
-			if hasAssertion(c.Form) {
-				return p, beside("More than one Authorization header was sent.")
-			}
-			return p, several("More than one Authorization header was sent.")
-		}
-		decoded, plain, err := parseBasic(h[0])
-		if err != nil {
-			return p, grants.InvalidClient("%w", err).For(grants.ReasonCredentials)
-		}
-		p.clientID, p.secret = decoded.id, decoded.secret
-		if plain != decoded {
-			p.plain = plain
-		}
-		p.method = storage.AuthClientSecretBasic
-		count++
+	count, err := p.readBasic(c)
+	if err != nil {
+		return p, err
 	}
 	if s := c.Form.Get("client_secret"); s != "" {
 		p.secret = s
@@ -259,6 +243,31 @@ func (r *Room) present(c *seam.Call) (presented, error) {
 	}
 
 	return p, nil
+}
+
+// readBasic reads the Basic header, and returns how many there are.
+func (p *presented) readBasic(c *seam.Call) (int, error) {
+	h := c.Request.Header["Authorization"]
+	if len(h) == 0 {
+		return 0, nil
+	}
+	if len(h) > 1 {
+		if hasAssertion(c.Form) {
+			return 0, beside("More than one Authorization header was sent.")
+		}
+		return 0, several("More than one Authorization header was sent.")
+	}
+	decoded, plain, err := parseBasic(h[0])
+	if err != nil {
+		return 0, grants.InvalidClient("%w", err).For(grants.ReasonCredentials)
+	}
+	p.clientID, p.secret = decoded.id, decoded.secret
+	if plain != decoded {
+		p.plain = plain
+	}
+	p.method = storage.AuthClientSecretBasic
+
+	return 1, nil
 }
 
 // presentOther looks for credentials that are no shared secret, and returns how many
