@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/base/deadline"
 	"github.com/grantwell/grantwell/internal/base/ids"
 	"github.com/grantwell/grantwell/internal/base/pages"
 	"github.com/grantwell/grantwell/internal/frame"
@@ -77,6 +78,7 @@ func build(c *Config) (*house, error) {
 		Peers:      c.peers,
 		ErrorText:  c.ErrorText,
 		Events:     c.sink(),
+		Bodies:     new(deadline.Watchdog),
 	}
 
 	h := &house{scopes: &scope.Rules{ScopeRules: c.Scopes}}

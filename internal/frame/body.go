@@ -12,27 +12,34 @@ import (
 	"github.com/grantwell/grantwell/internal/base/deadline"
 )
 
-// BoundBody makes the body of a request end at a time, whether it is read or not. Before
-// an answer net/http reads what is left of a body; a caller that never sends it would
-// keep the connection for ever. The deadline ends with the body: the rest of the request
-// and the next one of the connection do not have it.
-func BoundBody(w http.ResponseWriter, r *http.Request, at time.Time) {
-	if r.ContentLength != 0 {
+// BoundUnread makes the body of a request that has not been read end at a time. Before an
+// answer net/http reads what is left of a body; a caller that never sends it would keep
+// the connection for ever.
+func BoundUnread(w http.ResponseWriter, r *http.Request, at time.Time) {
+	if r.ContentLength != 0 && r.Body != http.NoBody {
 		deadline.SetRead(w, at)
 	}
 }
 
-// Body reads the body of a request, at most limit bytes, until the time of [BoundBody].
-func Body(w http.ResponseWriter, r *http.Request, limit int64) (string, error) {
+// Body reads the body of a request, at most limit bytes, until a time. A later reader
+// finds no body.
+func (s *Settings) Body(w http.ResponseWriter, r *http.Request, limit int64, at time.Time) (string, error) {
 	if r.ContentLength > limit {
 		w.Header().Set("Connection", "close") // the rest of the body is not read
 		return "", TooLarge()
 	}
+	if r.ContentLength == 0 {
+		return "", nil
+	}
 
+	read := s.Bodies.Begin(w, at)
 	text, err := readBody(w, r, limit)
+	s.Bodies.End(read)
 	if err != nil {
 		return "", unreadable(err)
 	}
+	r.Body = http.NoBody
+
 	return text, nil
 }
 

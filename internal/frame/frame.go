@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/grantwell/grantwell/grants"
+	"github.com/grantwell/grantwell/internal/base/deadline"
 	"github.com/grantwell/grantwell/internal/base/peer"
 	"github.com/grantwell/grantwell/internal/event"
 )
@@ -24,6 +25,8 @@ type Settings struct {
 	// ErrorText replaces public error descriptions; nil: none are replaced.
 	ErrorText func(code, description string) (text, uri string)
 	Events    *event.Sink
+	// Bodies ends reads of bodies; nil: each read has a deadline of the connection.
+	Bodies *deadline.Watchdog
 }
 
 // Text returns the description and URI of an error as a caller sees them. If the

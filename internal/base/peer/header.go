@@ -9,6 +9,16 @@ import (
 // less than 100 to what the sender wrote.
 const maxLine = 4 << 10
 
+// sender reads an address as net/http writes it, or in another spelling that a
+// middleware may have written.
+func sender(remote string) netip.Addr {
+	if usual, err := netip.ParseAddrPort(remote); err == nil {
+		return usual.Addr().Unmap()
+	}
+
+	return host(remote)
+}
+
 // host reads an address in the spellings that servers and proxies write: with or
 // without a port, in brackets or not, in quotes or not. It returns the zero address
 // for any other text.

@@ -36,7 +36,7 @@ var contradictory = netip.IPv6Unspecified()
 // none, which includes a trusted proxy that calls the sender "unknown", and "::" if
 // the two headers name different addresses.
 func (p *Proxies) Addr(r *http.Request) netip.Addr {
-	peer := host(r.RemoteAddr)
+	peer := sender(r.RemoteAddr)
 	xff, forwarded := r.Header["X-Forwarded-For"], r.Header["Forwarded"]
 	switch {
 	case len(xff) == 0 && len(forwarded) == 0:
@@ -88,7 +88,7 @@ func (p *Proxies) Secure(r *http.Request) bool {
 	if len(proto) == 0 && len(forwarded) == 0 {
 		return false
 	}
-	if !p.trustsSender(r, host(r.RemoteAddr)) {
+	if !p.trustsSender(r, sender(r.RemoteAddr)) {
 		p.ignore(r)
 		return false
 	}

@@ -93,7 +93,6 @@ func (f *Frame) serve(
 	x.ctx.Parent = r.Context()
 	x.ctx.At = now.Add(f.Timeout)
 	defer x.ctx.End()
-	frame.BoundBody(w, r, x.ctx.At)
 
 	h := w.Header()
 	h["Cache-Control"] = noStore
@@ -116,6 +115,7 @@ func (f *Frame) serve(
 	if err != nil {
 		f.refuse(x, &reply, err, challenge)
 	}
+	frame.BoundUnread(w, r, x.ctx.At)
 	f.answer(x, &reply)
 	f.Events.Emit(&x.ctx, r, &reply.Event)
 }

@@ -28,7 +28,7 @@ func (f *Frame) parse(x *exchange) error {
 			return err
 		}
 		var err error
-		if text, err = frame.Body(x.w, r, f.MaxBody); err != nil {
+		if text, err = f.Body(x.w, r, f.MaxBody, x.ctx.At); err != nil {
 			return err
 		}
 	} else if int64(len(text)) > f.MaxBody {

@@ -9,11 +9,11 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/grantwell/grantwell/grants"
-	"github.com/grantwell/grantwell/internal/frame"
 	"github.com/grantwell/grantwell/internal/seam"
 )
 
@@ -96,7 +96,7 @@ func TestBody_EndsEarly(t *testing.T) {
 			req := form("/token", "")
 			req.Body = io.NopCloser(body)
 			req.ContentLength = length
-			_, err := frame.Body(httptest.NewRecorder(), req, 1<<10)
+			_, err := newRig().Body(httptest.NewRecorder(), req, 1<<10, time.Now().Add(time.Minute))
 			require.Equal(t, grants.ReasonMalformed, grants.ErrorOf(err).Reason, name)
 		}
 	}

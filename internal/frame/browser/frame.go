@@ -46,10 +46,13 @@ func Event(endpoint string) event.Event {
 func (f *Frame) Page(w http.ResponseWriter, r *http.Request, e *event.Event, do func(ctx context.Context) error) bool {
 	ctx := &deadline.Context{Parent: r.Context(), At: e.Time.Add(f.Timeout)}
 	defer ctx.End()
-	frame.BoundBody(w, r, ctx.At)
+	if r.Method != http.MethodPost {
+		frame.BoundUnread(w, r, ctx.At) // it has no body that is read
+	}
 
 	pages.Headers(w.Header())
 	err := f.guarded(ctx, w, r, do)
+	frame.BoundUnread(w, r, ctx.At)
 	if err == nil {
 		// A request that was only parsed, or sent to another page, has no outcome yet.
 		if e.Subject != "" {
@@ -201,7 +204,7 @@ func (f *Frame) text(w http.ResponseWriter, r *http.Request) (string, error) {
 			return "", err
 		}
 		var err error
-		if text, err = frame.Body(w, r, f.MaxBody); err != nil {
+		if text, err = f.Body(w, r, f.MaxBody, time.Now().Add(f.Timeout)); err != nil {
 			return "", err
 		}
 	}

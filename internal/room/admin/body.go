@@ -9,13 +9,13 @@ import (
 	"github.com/grantwell/grantwell/grants"
 	"github.com/grantwell/grantwell/internal/base/strictjson"
 	"github.com/grantwell/grantwell/internal/clientmeta"
-	"github.com/grantwell/grantwell/internal/frame"
 	"github.com/grantwell/grantwell/storage"
 )
 
 // object reads a body that is one JSON object or, where that is allowed, empty.
 func (c *act) object(limit int64, optional bool) (clientmeta.Document, error) {
-	text, err := frame.Body(c.w, c.Request, limit)
+	until, _ := c.ctx.Deadline()
+	text, err := c.Frame.Body(c.w, c.Request, limit, until)
 	if err != nil || text == "" && optional {
 		return nil, err
 	}
