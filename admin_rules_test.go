@@ -37,8 +37,8 @@ func TestAdmin_QueryIsBounded(t *testing.T) {
 	}
 }
 
-// To end what a user granted passes over what is no grant and what has ended, and names
-// the number of families.
+// The handler that ends all grants of a user leaves other records and ended families as
+// they are, and answers with the number of families that it ended.
 //
 // Holds: house: deleted authorization; house: admin behind the host.
 func TestAdmin_EndsGrantsAndNothingElse(t *testing.T) {

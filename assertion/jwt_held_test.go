@@ -40,7 +40,7 @@ func TestJWT_IssuedAtItsBounds(t *testing.T) {
 	}
 }
 
-// Two assertions without a jti are told apart by what they say.
+// Two assertions without a jti differ if their claims do.
 //
 // Holds: RFC 7523 section 3.
 func TestJWT_AssertionsWithoutJTIAreToldApart(t *testing.T) {

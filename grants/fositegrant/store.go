@@ -70,16 +70,31 @@ const spentLifetime = 24 * time.Hour
 // fosite answers it with server_error, and Provider with invalid_grant.
 var errLost = errors.New("fositegrant: another request used it first; the family has ended")
 
-// find returns a record, its content and the fosite request that it stands for. into may
-// be nil; if not, it is filled in place as the request's session.
+// tokenType returns what fosite calls records of a kind; "" for those that are no token.
+func tokenType(kind storage.Kind) fosite.TokenType {
+	switch kind {
+	case storage.Code, kindOpenID:
+		return fosite.AuthorizeCode
+	case storage.Access:
+		return fosite.AccessToken
+	case storage.Refresh:
+		return fosite.RefreshToken
+	}
+	return ""
+}
+
+// find returns the record of a signature, its content and the fosite request that it
+// stands for. into may be nil; if not, it is filled in place as the request's session.
 func (s *Storage) find(
 	ctx context.Context,
 	kind storage.Kind,
-	at string,
-	of fosite.TokenType,
+	signature string,
 	into fosite.Session,
 ) (rec storage.Record, d data, r *fosite.Request, err error) {
-	rec, err = s.records.Get(ctx, kind, at)
+	if signature == "" {
+		return rec, d, nil, fosite.ErrNotFound
+	}
+	rec, err = s.records.Get(ctx, kind, key(kind, signature))
 	if err != nil {
 		return rec, d, nil, notFound(err)
 	}
@@ -103,7 +118,7 @@ func (s *Storage) find(
 		)
 	}
 
-	r, err = d.request(rec, client{grantClient{c}}, of, into)
+	r, err = d.request(rec, client{grantClient{c}}, tokenType(kind), into)
 	return rec, d, r, err
 }
 

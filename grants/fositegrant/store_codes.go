@@ -41,16 +41,7 @@ func (s *Storage) GetAuthorizeCodeSession(
 	signature string,
 	into fosite.Session,
 ) (fosite.Requester, error) {
-	if signature == "" {
-		return nil, fosite.ErrNotFound
-	}
-	rec, _, r, err := s.find(
-		ctx,
-		storage.Code,
-		key(storage.Code, signature),
-		fosite.AuthorizeCode,
-		into,
-	)
+	rec, _, r, err := s.find(ctx, storage.Code, signature, into)
 	if err != nil {
 		return nil, err
 	}
@@ -76,13 +67,7 @@ func (s *Storage) CreatePKCERequestSession(
 	signature string,
 	r fosite.Requester,
 ) error {
-	rec, d, _, err := s.find(
-		ctx,
-		storage.Code,
-		key(storage.Code, signature),
-		fosite.AuthorizeCode,
-		nil,
-	)
+	rec, d, _, err := s.find(ctx, storage.Code, signature, nil)
 	if err != nil {
 		return err
 	}
@@ -108,16 +93,7 @@ func (s *Storage) GetPKCERequestSession(
 	signature string,
 	_ fosite.Session,
 ) (fosite.Requester, error) {
-	if signature == "" {
-		return nil, fosite.ErrNotFound
-	}
-	_, d, r, err := s.find(
-		ctx,
-		storage.Code,
-		key(storage.Code, signature),
-		fosite.AuthorizeCode,
-		nil,
-	)
+	_, d, r, err := s.find(ctx, storage.Code, signature, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func (s *Storage) GetOpenIDConnectSession(
 	if r != nil && r.GetSession() != nil {
 		into = r.GetSession().Clone()
 	}
-	rec, _, got, err := s.find(ctx, kindOpenID, key(kindOpenID, code), fosite.AuthorizeCode, into)
+	rec, _, got, err := s.find(ctx, kindOpenID, code, into)
 	if err != nil {
 		return nil, err
 	}

@@ -68,7 +68,7 @@ func (s *Storage) GetPARSession(
 	ctx context.Context,
 	requestURI string,
 ) (fosite.AuthorizeRequester, error) {
-	rec, _, r, err := s.find(ctx, kindPushed, key(kindPushed, requestURI), "", nil)
+	rec, _, r, err := s.find(ctx, kindPushed, requestURI, nil)
 	if err != nil {
 		return nil, err
 	}

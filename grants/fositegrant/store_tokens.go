@@ -60,16 +60,7 @@ func (s *Storage) GetAccessTokenSession(
 	signature string,
 	into fosite.Session,
 ) (fosite.Requester, error) {
-	if signature == "" {
-		return nil, fosite.ErrNotFound
-	}
-	rec, _, r, err := s.find(
-		ctx,
-		storage.Access,
-		key(storage.Access, signature),
-		fosite.AccessToken,
-		into,
-	)
+	rec, _, r, err := s.find(ctx, storage.Access, signature, into)
 	if err != nil {
 		return nil, err
 	}
@@ -106,16 +97,7 @@ func (s *Storage) GetRefreshTokenSession(
 	signature string,
 	into fosite.Session,
 ) (fosite.Requester, error) {
-	if signature == "" {
-		return nil, fosite.ErrNotFound
-	}
-	rec, _, r, err := s.find(
-		ctx,
-		storage.Refresh,
-		key(storage.Refresh, signature),
-		fosite.RefreshToken,
-		into,
-	)
+	rec, _, r, err := s.find(ctx, storage.Refresh, signature, into)
 	if err != nil {
 		return nil, err
 	}
